@@ -320,16 +320,21 @@ def _work(trace: Trace) -> Work:
 
 
 @cache
-def code_fingerprint() -> str:
-    """Hash of the source files that a cell's numbers come from, and of the libraries' versions."""
+def installed() -> Mapping[str, str]:
+    """What a cell's numbers come from: the libraries' versions, and a hash of our source files."""
     root = Path(__file__).parents[2]
     digest = hashlib.sha256()
-    for library in LIBRARIES:
-        digest.update(f"{library} {importlib.metadata.version(library)}\n".encode())
     for source in CODE_FOLDERS:
         for file in sorted(root.joinpath(source).rglob("*.py")):
             digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
-    return digest.hexdigest()[:16]
+    versions = {library: importlib.metadata.version(library) for library in LIBRARIES}
+    return versions | {"code of erasurehead": digest.hexdigest()[:16]}
+
+
+@cache
+def code_fingerprint() -> str:
+    """Hash of what is ``installed``."""
+    return hashlib.sha256(json.dumps(installed()).encode()).hexdigest()[:16]
 
 
 def write_cell(output: Path, key: str, result: CellResult) -> None:

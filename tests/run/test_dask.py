@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import os
+import pickle
+import platform
+import re
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,8 +25,10 @@ from unittest import mock
 import pytest
 import yaml
 
+from erasurehead.experiments.config.document import load
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.run import dask
+from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.dask import ClusterPool
 from erasurehead.experiments.run.dask import cluster as on_cluster
 from erasurehead.experiments.run.pools import Attempt, Died, map_unordered
@@ -29,11 +36,14 @@ from tests.run.commands import (
     PATIENCE,
     ROOT,
     assert_same_tables,
+    cells_of,
     fatal_at,
     finish,
     held,
     process_of,
+    sweep,
     until,
+    until_cells,
 )
 from tests.run.test_sweep import GRID, finish_here
 from tests.tools import inside
@@ -41,30 +51,49 @@ from tests.tools import inside
 # A Dask cluster of processes that a test can kill.
 
 
+def without_package(folder: Path) -> Path:
+    """A folder that hides this package from a process that looks there first."""
+    hides = folder / "hides" / "erasurehead"
+    hides.mkdir(parents=True, exist_ok=True)
+    line = "raise ModuleNotFoundError('No module named erasurehead', name='erasurehead')\n"
+    (hides / "__init__.py").write_text(line)
+    return hides.parent
+
+
+def other_version(folder: Path, name: str, version: str) -> Path:
+    """A folder by which a library says that it has another version."""
+    metadata = folder / "other" / f"{name}-{version}.dist-info" / "METADATA"
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    return metadata.parents[1]
+
+
 class Cluster:
-    """A scheduler and its workers, of one thread each, which nobody starts again."""
+    """A scheduler without this package and its workers, of one thread each, which nobody starts
+    again."""
 
     def __init__(self, folder: Path, deaths: int) -> None:
         self.folder = folder
         self.file = folder / "scheduler.json"
         self.options = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(deaths)}
         self.workers: list[subprocess.Popen[bytes]] = []
-        self.scheduler = self._start("scheduler", "--port", 0, "--dashboard-address", ":0")
+        port = ["--port", 0, "--dashboard-address", ":0"]
+        self.scheduler = self._start("scheduler", port, without_package(folder))
         until(lambda: self.file.exists() and self.file.read_text().rstrip().endswith("}"))
         self.address: str = json.loads(self.file.read_text())["address"]
 
-    def add_worker(self) -> subprocess.Popen[bytes]:
-        """Start a worker, and do not wait for it."""
+    def add_worker(self, first: Path = ROOT) -> subprocess.Popen[bytes]:
+        """Start a worker that looks for packages in ``first`` first, and do not wait for it."""
         options = ["--nthreads", 1, "--no-nanny", "--no-dashboard", "--memory-limit", 0]
-        worker = self._start("worker", *options, "--local-directory", self.folder)
+        worker = self._start("worker", [*options, "--local-directory", self.folder], first)
         self.workers.append(worker)
         return worker
 
-    def _start(self, part: str, *arguments: object) -> subprocess.Popen[bytes]:
-        options = ["--scheduler-file", self.file, *arguments]
+    def _start(self, part: str, options: list[object], first: Path) -> subprocess.Popen[bytes]:
+        options = ["--scheduler-file", self.file, *options]
         return subprocess.Popen(
             [sys.executable, "-m", f"distributed.cli.dask_{part}", *map(str, options)],
-            cwd=ROOT,
+            cwd=first,
             env=os.environ | self.options,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -219,6 +248,63 @@ def test_without_workers_it_waits_and_says_so(tmp_path: Path) -> None:
     assert told == 2 * [f"{cluster.address}: {WAITING}"]
 
 
+def test_workers_of_other_versions_compute_nothing(
+    whole: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Nor does one without the package: a line names each, and the others compute all cells."""
+    config, reference = whole
+    refused: list[str] = []
+
+    with dask_cluster(tmp_path / "dask", 0) as cluster:
+        cluster.add_worker(other_version(tmp_path, "simpy", "4.1.1"))
+        cluster.add_worker(without_package(tmp_path))
+
+        def tell(line: str) -> None:
+            if line.endswith("no cell is computed there"):
+                refused.append(re.sub(r"tcp://[\d.:]+\d", "tcp://", line))
+                if len(refused) == 2:
+                    cluster.add_worker()
+
+        options = RunOptions(scheduler=cluster.address, tell=tell)
+        outcome = run(load(config), tmp_path / "out", options)
+    here, host = version("simpy"), platform.node()
+    assert sorted(refused) == [
+        "tcp://: ModuleNotFoundError: No module named erasurehead; no cell is computed there",
+        f"tcp://: {host} has simpy 4.1.1, here is {here}; no cell is computed there",
+    ]
+    assert not outcome.failed
+    assert_same_tables(tmp_path / "out", reference)
+
+
+@pytest.mark.slow
+def test_600_cells_are_the_same_with_kills_and_a_wrong_worker(tmp_path: Path) -> None:
+    """Byte for byte. A worker is killed, and so is the first scheduler in the middle."""
+    rates = [round(0.5 + 0.01 * step, 2) for step in range(120)]
+    config = tmp_path / "many.yaml"
+    small = {"iterations": 10, "replications": 2, "sweep": {"delay.rate": rates}}
+    config.write_text(yaml.safe_dump(GRID | small))
+    finish_here(config, tmp_path / "whole")
+    assert cells_of(tmp_path / "whole") == 600
+    out = tmp_path / "out"
+    wrong = other_version(tmp_path, "simpy", "4.1.1")
+    with dask_cluster(tmp_path / "one", 2) as cluster:
+        cluster.add_worker(wrong)
+        process = sweep(config, out, "--scheduler", cluster.address)
+        until_cells(process, out, 100)
+        cluster.workers[0].kill()
+        until_cells(process, out, 250)
+        cluster.scheduler.kill()
+        said, error = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2
+    assert said.count("no cell is computed there") == said.count("this worker is gone") == 1
+    assert error.count("\n") == 1
+    assert error.endswith(f"{GONE}\n")
+    with dask_cluster(tmp_path / "two", 2) as cluster:
+        cluster.add_worker(wrong)
+        finish(config, out, "--scheduler", cluster.address)
+    assert_same_tables(out, tmp_path / "whole")
+
+
 def test_a_task_that_kills_workers_fails_and_no_other(tmp_path: Path) -> None:
     """It is tried twice, with no other beside it the second time: Dask blames each task of a worker
     that dies. Catches blame for tasks that were at the same worker."""
@@ -236,12 +322,22 @@ def test_a_task_that_kills_workers_fails_and_no_other(tmp_path: Path) -> None:
 # The pool of a cluster, with a client that is no cluster's.
 
 
+def answered(call: bytes, workers: list[str]) -> Future[Any]:
+    """What a worker answers that has the same versions; none answers where there is none."""
+    answer = Future[Any]()
+    if workers:
+        answer.set_result(pickle.loads(call))
+    return answer
+
+
 def pool_of(
-    threads: Callable[[], dict[str, int]] = dict, status: str = "running", **executor: Any
+    threads: Callable[[], dict[str, int]] = dict,
+    status: str = "running",
+    answers: Callable[[bytes, list[str]], Future[Any]] = answered,
 ) -> tuple[ClusterPool, list[str]]:
     """A pool of a client whose workers have so many threads; and what it tells the user."""
     said: list[str] = []
-    made = SimpleNamespace(**executor)
+    made = SimpleNamespace(submit=lambda loads, call, workers: answers(call, workers))
     client = SimpleNamespace(status=status, nthreads=threads, get_executor=lambda pure: made)
     return ClusterPool(client, "tcp://here:1", said.append), said
 
@@ -270,18 +366,40 @@ def test_dask_is_silent_while_it_is_connected(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_slots_are_the_threads_of_all_workers_at_the_moment() -> None:
-    """Without any one task waits, so that a cluster can grow; that is said each time, once."""
+    """Without any nothing is computed; that is said each time, once, and who is gone."""
     now: dict[str, int] = {}
     own, said = pool_of(lambda: now)
     waits = "tcp://here:1: waiting for workers: there are none at the moment"
-    assert [own.room(), own.room()] == [2, 2]
+    assert [own.room(), own.room()] == [0, 0]
     assert said == [waits]
     now |= {"a": 3, "b": 2}
     assert own.room() == 10
     now.clear()
-    assert [own.room(), own.room()] == [2, 2]
-    assert said == [waits, waits]
+    assert [own.room(), own.room()] == [0, 0]
+    assert said == [waits, "a: this worker is gone", "b: this worker is gone", waits]
     assert own.share() == 0.0
+
+
+def test_a_task_whose_workers_are_all_gone_goes_to_others() -> None:
+    """Dask would wait for them. Catches a task that is lost, and one that is moved for ever."""
+    now, at_work = {"a": 1}, list[list[str]]()
+
+    def answers(call: bytes, workers: list[str]) -> Future[Any]:
+        if b"probe" in call:
+            return answered(call, workers)
+        at_work.append(workers)
+        return Future()
+
+    own, _ = pool_of(lambda: now, answers=answers)
+    assert own.room() == 2
+    own.submit(process_of, Attempt(1))
+    for address in "bcdef":
+        now.clear()
+        now[address] = 1
+        own.room()
+    assert at_work == [["a"], ["b"], ["c"], ["d"]]
+    [(attempt, result)] = own.completed(0.0)
+    assert (attempt.item, result) == (1, Died(dask.WORKERS_DIED))
 
 
 def test_a_scheduler_that_does_not_answer_keeps_its_slots(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,11 +434,11 @@ def test_a_scheduler_that_is_gone_ends_the_run(threads: Any, status: str) -> Non
 
 
 def test_a_client_that_gave_up_takes_no_task() -> None:
-    def closed(*_: object) -> None:
+    def closed(*_: object) -> Future[Any]:
         raise RuntimeError("closed")
 
     with pytest.raises(ConfigError, match="the scheduler is gone"):
-        pool_of(submit=closed)[0].submit(lambda item, tell: item, Attempt(1))
+        pool_of(answers=closed)[0].submit(process_of, Attempt(1))
 
 
 @pytest.mark.parametrize(
