@@ -35,7 +35,14 @@ from ..run.compute import CellResult, learn, result
 from ..run.estimate import Room, check
 from ..run.outputs import CONFIG, RUN_FILES, make_way
 from ..run.records import diverged, summary_table
-from .masters import LiveBarrierlessMaster, LiveMaster, LiveRoundMaster, Session, received
+from .masters import (
+    CannotEnd,
+    LiveBarrierlessMaster,
+    LiveMaster,
+    LiveRoundMaster,
+    Session,
+    received,
+)
 from .worker import Setup, Task, computations, refusal
 from .workers import ConnectedWorkers, hired
 
@@ -115,6 +122,7 @@ class Facts:
     round: float  # seconds of a round of empty tasks, all workers; the mean
     late: float | None  # share of messages that computing made late; ``None``: no delays
     replayed: Difference | None  # from models that the simulator finds; ``None``: no problem
+    died: tuple[str, ...] = ()  # workers, as a person finds them
 
 
 def play(
@@ -143,7 +151,8 @@ def play(
         trained = learned(learning.problem, masters)
         replayed = difference(trained, learn(learning, steps, run.iterations))
     late = sum(m.late for m in masters) / max(1, sum(m.messages for m in masters))
-    facts = Facts(message, everybody, late if how.injected else None, replayed)
+    died = tuple(workers.names[worker] for worker in sorted(session.died))
+    facts = Facts(message, everybody, late if how.injected else None, replayed, died)
     return result(run, trace, steps, trained, cell.settings.target_loss), facts
 
 
@@ -237,18 +246,9 @@ def run_live(
     config = resolved(document)
     failed = [(cell, checked.impossible[cell.key]) for cell in grid if cell not in possible]
     finished, facts, seconds = list[tuple[Cell, CellResult]](), list[Facts](), dict[str, float]()
-    with files.output_folder(output, RUN_FILES, reads), files.folder_made(output):
-        files.require_writable(output)
-        if make_way(output, config):
-            terminal.say(f"{output} held another run: its tables and pictures go, its cells stay")
-        files.write_bytes(output / CONFIG, write_yaml(config).encode())
-        for cell, became, taken in _played(possible, how, progress, total):
-            if isinstance(became, str):
-                failed.append((cell, became))
-                continue
-            finished.append((cell, became[0]))
-            facts.append(became[1])
-            seconds[cell.key] = taken
+
+    def measured(waiting: Sequence[Cell] = ()) -> Outcome:
+        """What is measured so far is written, since nobody can measure it again."""
         summary = summary_table(finished, simulated=False)
         summary["live"] = True
         warnings = [*checked.warnings, *diverged(finished)]
@@ -258,7 +258,8 @@ def run_live(
                 f"up to {late:.0%} of a scheme's messages were late, since computing took longer "
                 "than their delays: a larger --time-scale makes them comparable with a simulation"
             )
-        outcome = Outcome(finished, failed, seconds, summary, tuple(warnings))
+        missing = [(cell, "was not measured: the command ended before") for cell in waiting]
+        outcome = Outcome(finished, [*failed, *missing], seconds, summary, tuple(warnings))
         live = {
             "began": at_once,
             "workers": how.scheduler or "processes of this machine",
@@ -268,13 +269,31 @@ def run_live(
             "cells": {c.key: asdict(own) for (c, _), own in zip(finished, facts, strict=True)},
         }
         write_result(config, output, outcome, time.monotonic() - began, live)
+        return outcome
+
+    with files.output_folder(output, RUN_FILES, reads) as keep, files.folder_made(output):
+        files.require_writable(output)
+        if make_way(output, config):
+            terminal.say(f"{output} held another run: its tables and pictures go, its cells stay")
+        files.write_bytes(output / CONFIG, write_yaml(config).encode())
+        for turn, (cell, became, taken) in enumerate(_played(possible, how, progress, total), 1):
+            if isinstance(became, str):
+                failed.append((cell, became))
+                continue
+            finished.append((cell, became[0]))
+            facts.append(became[1])
+            seconds[cell.key] = taken
+            if waiting := possible[turn:]:
+                measured(waiting)
+                keep()
+        outcome = measured()
     return outcome, facts
 
 
 def _played(
     grid: Sequence[Cell], how: How, progress: Progress, total: int
 ) -> Iterator[tuple[Cell, tuple[CellResult, Facts] | str, float]]:
-    done = 0
+    done, died = 0, list[str]()
     progress(0, total)
 
     def count() -> None:
@@ -287,8 +306,15 @@ def _played(
         became: tuple[CellResult, Facts] | str
         try:
             became = play(cell, how, count)
+            died += became[1].died
         except Failed as error:
             became = str(error)
+            died += error.dead if isinstance(error, CannotEnd) else ()
+        except ConfigError as error:
+            if cell is grid[0]:
+                raise  # nothing is lost
+            became = "; ".join([str(error), *(f"{name} died before" for name in died)])
+        if isinstance(became, str):
             done = before + build.iterations(cell.settings) * cell.settings.replications
         yield cell, became, round(time.monotonic() - started, 3)
 

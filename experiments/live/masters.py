@@ -31,6 +31,7 @@ class CannotEnd(Failed):
 
     def __init__(self, never: NeverEnough, dead: Sequence[str] = ()) -> None:
         began = str(never).partition(":")[0]
+        self.dead = tuple(dead)
         super().__init__(f"{began}: {', '.join(dead)} died" if dead else str(never))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import platform
 import secrets
 import selectors
@@ -23,7 +24,7 @@ import numpy as np
 from ...sim.types import FloatArray
 from ..config.errors import ConfigError, at
 from ..run import pools
-from ..run.dask import connected
+from ..run.dask import Call, connected
 from .worker import Drop, Idle, Order, Reply, Setup, Task, process, serve
 
 
@@ -145,6 +146,7 @@ class ConnectedWorkers:
         self._selector.close()
 
 
+RESTART_SECONDS = 10.0  # seconds that a worker of a cluster has to start again after it died
 CALL_SECONDS = 60.0  # seconds that a worker of a cluster has to call the master
 GREETING_SECONDS = 10.0  # seconds that a caller has to say who it is
 POLL_SECONDS = 0.02  # seconds between two looks at who has said who it is, while nobody calls
@@ -200,17 +202,23 @@ def _on_cluster(workers: int, scheduler: str) -> Iterator[ConnectedWorkers]:
         key = secrets.token_bytes(16)
         with socket.create_server((own, 0), backlog=max(workers, 128)) as listener:
             once: dict[str, Any] = {"pure": False, "retries": 0}
+            tasks = [(listener.getsockname(), key, worker) for worker in range(workers)]
             futures = [
-                client.submit(call, listener.getsockname(), key, worker, workers=[address], **once)
-                for worker, address in enumerate(addresses)
+                client.submit(
+                    pickle.loads, pickle.dumps(Call(call, task)), workers=[address], **once
+                )
+                for task, address in zip(tasks, addresses, strict=True)
             ]
             accepted = accepted_workers(listener, key, futures, workers, scheduler)
         yield accepted
 
 
 def worker_addresses(client: Any, workers: int, scheduler: str) -> list[str]:
-    """The address of the Dask worker of each worker: different ones as far as there are any."""
-    threads: dict[str, int] = client.nthreads()
+    """The address of the Dask worker of each worker: different ones as far as there are any.
+    Raises ConfigError: there are too few, also after the seconds in which one starts again."""
+    end = time.monotonic() + RESTART_SECONDS
+    while sum((threads := client.nthreads()).values()) < workers and time.monotonic() < end:
+        time.sleep(POLL_SECONDS)
     pairs = ((turn, address) for address, number in threads.items() for turn in range(number))
     addresses = [address for _, address in sorted(pairs, key=lambda pair: pair[0])]
     if len(addresses) < workers:
@@ -235,8 +243,8 @@ def accepted_workers(
             line, worker, host, number = calls.get(timeout=POLL_SECONDS / 20)
             lines[worker] = line, f"worker {worker} (process {number} on {host})", host
             heard = time.monotonic()
-        if time.monotonic() > heard + CALL_SECONDS:
-            failed = next((future for future in futures if future.status == "error"), None)
+        failed = next((future for future in futures if future.status == "error"), None)
+        if failed is not None or time.monotonic() > heard + CALL_SECONDS:
             reason = "" if failed is None else f": {failed.exception()}".splitlines()[0]
             missing, address = workers - len(lines), listener.getsockname()
             what = f"{missing} of {workers} workers did not call {address}{reason}"

@@ -8,7 +8,7 @@ import secrets
 import signal
 import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -219,9 +219,10 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def all_or_none(paths: Sequence[Path]) -> Iterator[None]:
+def all_or_none(paths: Sequence[Path]) -> Iterator[Callable[[], None]]:
     """If this context ends with an error, such as a full disk, what it has written of these files
-    goes again, so that nobody takes a part for the whole."""
+    goes again, so that nobody takes a part for the whole; not what was there when it was last
+    called: then they are whole."""
 
     def known(path: Path) -> tuple[int, int] | None:
         try:
@@ -230,9 +231,14 @@ def all_or_none(paths: Sequence[Path]) -> Iterator[None]:
             return None
         return status.st_ino, status.st_mtime_ns
 
-    before = {path: known(path) for path in paths}
+    before = dict[Path, tuple[int, int] | None]()
+
+    def keep() -> None:
+        before.update((path, known(path)) for path in paths)
+
+    keep()
     try:
-        yield
+        yield keep
     except BaseException:
         for path, as_it_was in before.items():
             if known(path) not in (None, as_it_was):
@@ -247,10 +253,10 @@ def all_or_none(paths: Sequence[Path]) -> Iterator[None]:
 @contextmanager
 def output_folder(
     folder: Path, names: Iterable[str] = (), reads: Iterable[Path] = ()
-) -> Iterator[None]:
+) -> Iterator[Callable[[], None]]:
     """``locked`` for a folder of results, which must be new, empty, or one of ours.
     What stands in the way of ``names``, the files to come, is found now, not after hours of work;
-    they come all or not at all. So nothing of the user's is replaced or removed: neither in a
+    they come ``all_or_none``. So nothing of the user's is replaced or removed: neither in a
     folder that holds other things than results, nor ``reads``, what the command itself reads.
     Raises ConfigError: also where something else is in the way; nothing has been written then."""
     paths = [folder / name for name in names]
@@ -278,8 +284,8 @@ def output_folder(
         try:
             if not mark.exists():
                 write_bytes(mark, MARK_TEXT)
-            with all_or_none(paths):
-                yield
+            with all_or_none(paths) as keep:
+                yield keep
             same = before is None or (answer.is_file() and answer.read_bytes() == before)
             if not same and (folder / REPORT_FILE).is_file():
                 remove([folder / REPORT_FILE])  # the page of another answer

@@ -23,10 +23,12 @@ from erasurehead.experiments.compare import (
     ratio_of_means,
 )
 from erasurehead.experiments.config.document import write_yaml
+from erasurehead.experiments.live import workers as workers_module
 from erasurehead.experiments.live.command import (
     difference,
     learned,
     play_all,
+    run_live,
     steps_of,
     trace_of,
 )
@@ -34,15 +36,18 @@ from erasurehead.experiments.live.masters import Session
 from erasurehead.experiments.live.worker import Setup, Wanted, computations
 from erasurehead.experiments.live.workers import hired
 from erasurehead.experiments.measure import Gradients, Products, gradients
+from erasurehead.experiments.options import LiveRequest
 from erasurehead.experiments.pictures.picture import Points
 from erasurehead.experiments.pictures.records import read_records
 from erasurehead.experiments.run.compute import learn
+from erasurehead.experiments.run.dask import connected
 from erasurehead.sim.engines.run import Run
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES
 from tests.live.simulated import nobody
 from tests.live.test_masters import problem
 from tests.run.commands import PATIENCE, kill, session_of, signalled, start, until, workers_of
+from tests.run.test_dask import dask_cluster
 from tests.tools import inside, read_all_loads
 
 # Real workers: processes of this machine, few and with short delays. No test waits for time.
@@ -165,6 +170,68 @@ def test_uncoded_ends_with_the_worker_that_was_killed(tmp_path: Path) -> None:
         re.MULTILINE,
     ), error
     until(lambda: not session_of(command))
+
+
+THREE = CONFIG | {"workers": 3, "schemes": [{"name": "cyclic_repetition", "load": 2}]}
+
+
+@pytest.mark.slow
+def test_a_dead_worker_of_a_cluster_costs_only_who_needs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scheme goes on without it and is kept; one that lacks a worker now fails and names the
+    dead one; a smaller one runs. Each is written when it ends."""
+    monkeypatch.setattr(workers_module, "RESTART_SECONDS", 0.0)
+    out, written_then = tmp_path / "out", list[list[str]]()
+    with dask_cluster(tmp_path / "dask", 3) as cluster:
+
+        def progress(done: float, total: int) -> None:
+            if done == 2:
+                cluster.workers[0].kill()
+                until(lambda: len(workers_of_cluster(cluster.address)) == 2)
+            if done == total - 1:
+                written_then.append([*eh.load(out).summary["label"]])
+
+        document = THREE | {"schemes": [*THREE["schemes"], {"name": "uncoded"}]}
+        document |= {"sweep": {"workers": [3, 2]}}
+        asked = LiveRequest(scheduler=cluster.address, output=out)
+        until(lambda: len(workers_of_cluster(cluster.address)) == 3)
+        outcome, facts = run_live(document, out, asked, progress)
+    assert [cell.named for cell, _ in outcome.finished] == [
+        "cyclic_repetition load=2 [workers=3]",
+        "cyclic_repetition load=2 [workers=2]",
+        "uncoded [workers=2]",
+    ]
+    [(cell, reason)] = outcome.failed
+    [dead] = facts[0].died
+    few = "the cluster has 2 threads, and 3 workers need one each"
+    assert cell.named == "uncoded [workers=3]"
+    assert reason == f"--scheduler = {cluster.address!r}: {few}; {dead} died before"
+    assert re.match(r"worker \d \(process \d+ on .+\)$", dead)
+    assert written_then == [["cyclic_repetition load=2"] * 2]
+    live = json.loads((out / "manifest.json").read_text())["live"]
+    assert [facts["died"] for facts in live["cells"].values()] == [[dead], [], []]
+
+
+def workers_of_cluster(address: str) -> dict[str, int]:
+    with connected(address) as client:
+        threads: dict[str, int] = client.nthreads()
+        return threads
+
+
+def test_what_was_measured_stays_when_the_command_ends(tmp_path: Path) -> None:
+    """Nobody can measure it again. Catches a folder that is emptied with the unfinished scheme."""
+
+    def progress(done: float, total: int) -> None:
+        if done == total - 1:
+            raise KeyboardInterrupt
+
+    document = THREE | {"schemes": [*THREE["schemes"], {"name": "uncoded"}]}
+    with pytest.raises(KeyboardInterrupt):
+        run_live(document, tmp_path, LiveRequest(), progress)
+    kept = eh.load(tmp_path)
+    assert [*kept.summary["label"]] == ["cyclic_repetition load=2"]
+    assert kept.failed == {"uncoded": "was not measured: the command ended before"}
 
 
 def test_interrupt_is_one_line_and_leaves_nobody(tmp_path: Path) -> None:

@@ -685,6 +685,28 @@ def test_a_cell_that_cannot_end_leaves_the_others(
     assert f"{out} held another run" in capsys.readouterr().out
 
 
+def test_a_cluster_that_is_too_small_by_now_leaves_what_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cell that fails names who died before; where nothing was measured, nothing is lost."""
+    schemes = [{"name": "ignore_stragglers", "wait_for": 3}, {"name": "uncoded"}]
+    document = {"workers": 4, "iterations": 2, "replications": 1, "schemes": schemes}
+    document |= {"delay": {"model": "exponential", "rate": 100.0}}
+
+    def play(cell: Cell, how: How, progress: Callable[[], None]) -> tuple[CellResult, Facts]:
+        if cell.scheme["name"] == "uncoded":
+            raise ConfigError("too small")
+        return compute(cell), Facts(0.5, 1.5, 0.0, None, ("worker 2",))
+
+    monkeypatch.setattr(live_command, "play", play)
+    outcome, _ = run_live(document, tmp_path / "out", LiveRequest(), Mock())
+    assert [cell.scheme["name"] for cell, _ in outcome.finished] == ["ignore_stragglers"]
+    assert [reason for _, reason in outcome.failed] == ["too small; worker 2 died before"]
+    with pytest.raises(ConfigError, match="too small"):
+        run_live(document | {"schemes": schemes[1:]}, tmp_path / "no", LiveRequest(), Mock())
+    assert not (tmp_path / "no").exists()
+
+
 @dataclass
 class Echo:
     """Worker j answers after j + 1 s; to task 20, the first round of all, 20 s later."""

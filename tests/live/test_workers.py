@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import socket
 import struct
 import sys
@@ -230,8 +231,13 @@ def test_who_does_not_call_is_missed(
     assert "\n" not in str(caught.value)
 
 
-def test_threads_of_a_cluster_are_shared_out() -> None:
-    """A worker on each Dask worker first, and then on their further threads."""
+def test_threads_of_a_cluster_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker on each Dask worker first, and then on their further threads. Who is starting again
+    is waited for."""
+    monkeypatch.setattr(module, "RESTART_SECONDS", PATIENCE)
+    growing = iter([{"a": 1}, {"a": 1}, {"a": 1, "b": 1}])
+    assert worker_addresses(SimpleNamespace(nthreads=lambda: next(growing)), 2, "x") == ["a", "b"]
+    monkeypatch.setattr(module, "RESTART_SECONDS", 0.0)
     client = SimpleNamespace(nthreads=lambda: {"a": 3, "b": 1, "c": 2})
     assert worker_addresses(client, 2, "x") == ["a", "b"]
     assert worker_addresses(client, 6, "x") == ["a", "b", "c", "a", "c", "a"]
@@ -398,8 +404,9 @@ def test_workers_of_a_cluster_call_the_address_that_its_scheduler_sees(
     """That of this machine on the way to it; one task for each worker, on its own address."""
     asked: list[tuple[Any, ...]] = []
 
-    def submit(task: object, *given: object, workers: list[str], **once: object) -> str:
-        asked.append((task, *given, workers, once))
+    def submit(loads: object, given: bytes, workers: list[str], **once: object) -> str:
+        task, arguments = pickle.loads(given)
+        asked.append((task, *arguments, workers, once))
         return f"future {len(asked)}"
 
     client = SimpleNamespace(
@@ -408,6 +415,7 @@ def test_workers_of_a_cluster_call_the_address_that_its_scheduler_sees(
     accepted = Mock(return_value="workers")
     monkeypatch.setattr(module, "connected", lambda scheduler: nullcontext(client))
     monkeypatch.setattr(module, "accepted_workers", accepted)
+    monkeypatch.setattr(module, "Call", lambda task, arguments: (task, arguments))
     with module._on_cluster(3, "there") as found:
         assert found == "workers"
     _, _, futures, workers, scheduler = accepted.call_args.args
