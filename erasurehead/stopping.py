@@ -6,7 +6,10 @@ The words ``"cover"`` and ``"decodable"`` stand for ``Covered(cover=True)`` and
 ``DecodableWithin(decodable=1e-6)``. ``docs/codes.md`` explains each."""
 
 from erasurehead.sim.schemes.deadlines import Deadline as Deadline
+from erasurehead.sim.schemes.deadlines import PastDeadline as PastDeadline
+from erasurehead.sim.schemes.deadlines import Spread as Spread
 from erasurehead.sim.schemes.deadlines import Window as Window
+from erasurehead.sim.schemes.stop import Adaptive as Adaptive
 from erasurehead.sim.schemes.stop import Barrier as Barrier
 from erasurehead.sim.schemes.stop import Covered as Covered
 from erasurehead.sim.schemes.stop import DecodableWithin as DecodableWithin

@@ -18,7 +18,7 @@ from ...sim.engines.tapes import CheckedTape, TapeColumn, task_columns
 from ...sim.engines.updates import Decisions
 from ...sim.errors import NeverEnough
 from ...sim.schemes.barrierless import Barrierless
-from ...sim.schemes.base import Fixed
+from ...sim.schemes.base import Fixed, RoundOutcome
 from ...sim.types import BoolArray, FloatArray, IntArray
 from ..config.build import Training
 from ..config.errors import Failed
@@ -139,7 +139,7 @@ class LiveRoundMaster(LiveMaster):
         run = session.run
         rounds, n, m = run.updates, scheme.workers, scheme.messages
         self._scheme, self._m = scheme, m
-        self._rule = scheme.plan().among_senders(m).stopping
+        self._state = scheme.start(1)
         idle = np.asarray(scheme.assignment.loads == 0)
         # Seconds from a task's beginning before which each message is not sent, (T, n m); NaN:
         # there is none.
@@ -168,7 +168,9 @@ class LiveRoundMaster(LiveMaster):
     def _round(self, t: int) -> Sequence[Vector | None]:
         """Broadcast, wait, decide; what had arrived by then, ``None`` for the rest. Raises
         CannotEnd: nobody who may still be heard can end the round, or ``max_wait`` is over."""
-        opened, rule = self._workers.now(), self._rule
+        plan = self._scheme.plan(self._state).among_senders(self._m)
+        opened, self._rule = self._workers.now(), (rule := plan.stopping.of(0))
+        arrival = np.full(self._offsets.shape[1], inf)
         values: list[Vector | None] = [None] * self._offsets.shape[1]
         state = rule.stopping_state(len(values), opened)
         alarms: list[float] = []
@@ -189,7 +191,7 @@ class LiveRoundMaster(LiveMaster):
                 message = self._note(event, t)
                 if message is None or decided < inf:
                     continue
-                values[message] = event.value
+                values[message], arrival[message] = event.value, event.now - opened
                 self.masks[t, message] = True
                 self.useful[event.worker] += event.seconds
                 if state.arrive(message, event.now):
@@ -205,6 +207,9 @@ class LiveRoundMaster(LiveMaster):
                     decided = now
             if decided < inf:
                 self.times[t] = decided
+                took = np.array([decided - opened])
+                outcome = RoundOutcome(took, self.masks[[t]], arrival=arrival[None])
+                self._state = self._scheme.after(self._state, outcome)
                 self.dead.append(len(self._session.died))
                 return values
             if now >= opened + self._max_wait:

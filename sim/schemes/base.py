@@ -347,7 +347,8 @@ class Assigned(RoundScheme):
 @dataclass(frozen=True)
 class Fixed(Assigned):
     """An assignment (who computes what and how messages are encoded) x a stopping rule x a decoder,
-    the same in every round; the other fields as in ``Scheme`` and ``Round``."""
+    the same in every round, unless the rule remembers past ones; the other fields as in ``Scheme``
+    and ``Round``."""
 
     name: str
     assignment: Assignment
@@ -357,9 +358,28 @@ class Fixed(Assigned):
     patience: Patience | None = None
     guarantees: Guarantees = Guarantees()
 
+    @property
     @override
-    def plan(self, state: State = None) -> Round:
-        return Round(self.assignment.loads, self.stopping, self.patience)
+    def sees(self) -> Sees:  # type: ignore[override]
+        return Sees.ARRIVALS if self.stopping.remembers else Sees.NOTHING
+
+    @override
+    def start(self, replications: int) -> FloatArray | None:
+        """The arrivals of past rounds, ``(R, rounds, m)``, of a rule that remembers them."""
+        senders = self.messages * np.count_nonzero(self.assignment.loads)
+        return np.empty((replications, 0, senders)) if self.stopping.remembers else None
+
+    @override
+    def plan(self, state: FloatArray | None = None) -> Round:
+        return Round(self.assignment.loads, self.stopping.given(state), self.patience)
+
+    @override
+    def after(self, state: FloatArray | None, outcome: RoundOutcome) -> FloatArray | None:
+        if state is None or outcome.arrival is None:
+            return state
+        arrival = outcome.arrival[:, np.repeat(self.assignment.loads > 0, self.messages)]
+        kept = state[:, : self.stopping.remembers - 1]
+        return np.concatenate([arrival[:, None], kept], axis=1)
 
     @override
     def weights(self, arrived: BoolArray) -> FloatArray:

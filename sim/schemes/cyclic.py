@@ -24,10 +24,10 @@ from ..types import BoolArray, ComplexArray, FloatArray, IntArray
 from .assignments import CyclicCode, CyclicMds, UniformLoad
 from .base import Fixed, SchemeFamily
 from .codes import Loaded, Seeded, Stopped
-from .deadlines import Deadline
+from .deadlines import Deadline, PastDeadline
 from .decoders import Decoder, OfCode, Optimal, SumArrived, of_distinct
 from .partial_work import PartlyUncoded, partly_uncoded
-from .stop import Barrier
+from .stop import Adaptive, Barrier
 from .stopping import FirstK
 
 MAX_LEAST_SQUARES_WORKERS = 512  # of cyclic MDS codes: its memory is O(n^2)
@@ -242,7 +242,9 @@ class CyclicRepetition(Stopped, Seeded, Loaded):
         plain = cls(load=4), cls(load=1), cls(load=12), cls(load=3, code_seed=5)
         late = cls(load=3, stop=Deadline(deadline=0.9))
         barrier = cls(load=4, stop=Barrier(window=1.0, tolerates=3))
-        return *plain, cls(load=3, partial=0.4), late, cls(load=4, decoder="elimination"), barrier
+        past = cls(load=3, stop=Adaptive(adaptive=PastDeadline(kappa=1.0, at_least=6, rounds=3)))
+        own = cls(load=4, decoder="elimination")
+        return *plain, cls(load=3, partial=0.4), late, own, barrier, past
 
     def build(self, workers: int) -> Fixed | PartlyUncoded:
         """Any load up to workers."""

@@ -1,8 +1,9 @@
-"""Stopping rules of time: from the opening, from the first arrival, after another rule."""
+"""Stopping rules of time: from the opening, from arrivals of this round or of past ones."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
@@ -243,12 +244,8 @@ class Later(StoppingRule):
         return (self.rule,)
 
     @override
-    def of(self, replication: int) -> Later:
-        return Later(self.rule.of(replication), self.seconds)
-
-    @override
-    def among(self, messages: IntArray) -> Later:
-        return Later(self.rule.among(messages), self.seconds)
+    def each(self, change: Callable[[StoppingRule], StoppingRule]) -> Later:
+        return Later(change(self.rule), self.seconds)
 
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:
@@ -281,3 +278,123 @@ class _LaterState(StoppingState):
             self._over = now + self._seconds
             self.alarms.append(self._seconds)
         return now >= self._over
+
+
+def robust_deadline(seconds: FloatArray, kappa: float) -> FloatArray:
+    """median + kappa * MAD of each row, ``(R, N) -> (R,)``; infinite where half are infinite."""
+    if seconds.shape[1] == 0:
+        return np.full(len(seconds), np.inf)
+    median = np.median(seconds, axis=1)
+    known = np.isfinite(median)
+    spread = np.median(np.abs(seconds - np.where(known, median, 0.0)[:, None]), axis=1)
+    with np.errstate(invalid="ignore"):  # 0 times infinity, where the median is infinite anyway
+        return np.where(known, median + kappa * spread, np.inf)
+
+
+@final
+@dataclass(frozen=True)
+class PastDeadline(StoppingRule):
+    """At a deadline that follows past arrivals, if enough have arrived by then.
+
+    Args:
+        kappa: how many MADs above the median of all times to arrival in past rounds. Who had not
+            arrived counts as later than everybody.
+        at_least: arrivals before which a round never ends.
+        rounds: how many past rounds count.
+    """
+
+    timed = True
+    kappa: Tolerance
+    at_least: WaitFor = 1
+    rounds: WaitFor = 10
+
+    @property
+    @override
+    def remembers(self) -> int:
+        return self.rounds
+
+    @override
+    def given(self, past: FloatArray | None) -> StoppingRule:
+        deadline: StoppingRule = Deadline(np.inf)
+        if past is not None:
+            seconds = past[:, : self.rounds].reshape(len(past), -1)
+            deadline = DeadlineEach(robust_deadline(seconds, self.kappa))
+        return deadline & FirstK(self.at_least)
+
+    @override
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        return FirstK(self.at_least).enough(arrived)
+
+    @override
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
+        """Never: nothing is known of past rounds."""
+        return self.given(None).stopping_delay(delays, opened)
+
+    @override
+    def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
+        return self.given(None).stopping_state(messages, opened)
+
+
+@final
+@dataclass(frozen=True)
+class Spread(StoppingRule):
+    """At median + spread * MAD of the first arrivals' times, as soon as these have arrived.
+
+    MAD is the median distance from the median.
+
+    Args:
+        first: q, arrivals whose times count, and before which the round never ends.
+        spread: how many MADs above their median others may arrive.
+    """
+
+    timed = needs_clock = True
+    monotone = False  # a first arrival that is still earlier can widen the spread
+    first: WaitFor
+    spread: Tolerance
+
+    @override
+    def on(self, code: Assignment) -> StoppingRule:
+        plain = FirstK(self.first).on(code)
+        everybody = self.first == code.workers * code.messages
+        return self if self.spread and not everybody else plain
+
+    @override
+    def among(self, messages: IntArray) -> Spread:
+        return Spread(min(self.first, int(np.min(messages))), self.spread)
+
+    @override
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        return FirstK(self.first).enough(arrived)
+
+    def beyond(self, seconds: FloatArray) -> FloatArray:
+        """How long to wait on after the q-th arrival, ``(R,)``, given the times to the first q,
+        ``(R, q)`` seconds, in any order."""
+        last = seconds.max(axis=1)
+        with np.errstate(invalid="ignore"):  # where fewer ever arrive
+            extra = robust_deadline(seconds, self.spread) - last
+        return np.where(np.isinf(last), 0.0, np.maximum(extra, 0.0))
+
+    @override
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
+        ranked = np.partition(delays, self.first - 1, axis=-1)[..., : self.first]
+        seconds = (ranked - np.asarray(opened)[..., None]).reshape(-1, self.first)
+        return np.asarray(ranked[..., -1] + self.beyond(seconds).reshape(delays.shape[:-1]))
+
+    @override
+    def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
+        return _SpreadState(self, opened)
+
+
+class _SpreadState(_TimeState):
+    def __init__(self, rule: Spread, opened: float) -> None:
+        super().__init__(np.inf)
+        self._spread, self._opened, self._seconds = rule, opened, list[float]()
+
+    @override
+    def arrive(self, message: int, now: float) -> bool:
+        self._seconds.append(now - self._opened)
+        if len(self._seconds) == self._spread.first:
+            extra = float(self._spread.beyond(np.array([self._seconds]))[0])
+            self.over = now + extra
+            self.alarms.append(extra)
+        return now >= self.over

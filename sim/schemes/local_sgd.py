@@ -116,6 +116,9 @@ class LocalSgd(SchemeFamily):
         if self.stop is not None:
             refuse_beside_stop(wait_for=self.wait_for)
             rule = ending(self.stop, code) | rule
+            if rule.remembers:
+                valid = "must not follow past rounds: the plan of local steps never changes"
+                raise InvalidParameter("stop", "adaptive", valid)
         elif self.wait_for is not None:
             require_at_most_workers("wait_for", self.wait_for, workers)
             rule = FirstK(self.wait_for) | rule

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass as plain_dataclass
-from functools import cached_property
-from typing import ClassVar, Literal, final
+from functools import cached_property, reduce
+from typing import ClassVar, Literal, TypeVar, final
 
 import numpy as np
 from pydantic.dataclasses import dataclass
@@ -39,7 +40,9 @@ from .base import (
 )
 from .decoders import Conditioning, OnePerPartition
 from .stop import CoverPartitions, Stop, ending, refuse_beside_stop
-from .stopping import FirstK, PerPlace, StoppingRule
+from .stopping import Countdown, FirstK, Opened, StoppingRule, StoppingState
+
+AnyArray = TypeVar("AnyArray", BoolArray, FloatArray)
 
 
 @final
@@ -332,3 +335,52 @@ class Levels(OfWorkers):
         decoded = np.count_nonzero(by_level, axis=-2) >= self.n - np.array(self.levels)
         share = np.where(decoded.all(axis=-1), 1.0, decoded @ np.array(self.message_sizes))
         return np.repeat(share[..., None], self.n, axis=-1)
+
+
+@final
+@plain_dataclass(frozen=True)
+class PerPlace(StoppingRule):
+    """Stop when the rule of each place of m is met by the workers' messages at that place; ``None``
+    asks for none. The rules know no time."""
+
+    rules: tuple[StoppingRule | None, ...]
+
+    @override
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        answers = [rule.enough(at_place) for rule, at_place in self._asked(arrived)]
+        return np.asarray(np.all(answers or [np.ones(arrived.shape[:-1], np.bool_)], axis=0))
+
+    @override
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
+        """The latest of the places' instants."""
+        ended = [rule.stopping_delay(at_place, opened) for rule, at_place in self._asked(delays)]
+        if not ended:
+            return FirstK(0).stopping_delay(delays, opened)
+        return np.asarray(reduce(np.maximum, ended))
+
+    @override
+    def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
+        return _PlacesState(self.rules, messages // len(self.rules))
+
+    def _asked(self, values: AnyArray) -> list[tuple[StoppingRule, AnyArray]]:
+        """The rules, each with the columns of its place."""
+        m = len(self.rules)
+        return [(rule, values[..., p::m]) for p, rule in enumerate(self.rules) if rule is not None]
+
+
+class _PlacesState(Countdown):
+    def __init__(self, rules: Sequence[StoppingRule | None], workers: int) -> None:
+        states = [None if rule is None else rule.stopping_state(workers) for rule in rules]
+        unmet = [None if state is None or state.ring(0.0) else state for state in states]
+        super().__init__(len(unmet) - unmet.count(None))
+        self._unmet = unmet
+
+    @override
+    def arrive(self, message: int, now: float) -> bool:
+        m = len(self._unmet)
+        p = message % m
+        state = self._unmet[p]
+        if state is not None and state.arrive(message // m, now):
+            self._unmet[p] = None
+            self.missing -= 1
+        return self.missing <= 0

@@ -27,11 +27,12 @@ from ..fields import (
     Positive,
     Tolerance,
     WaitFor,
+    require_at_most,
 )
 from ..numerics import row_max
 from ..types import BoolArray, FloatArray
 from .assignments import Assignment, Groups
-from .deadlines import Deadline, Later, Window, WindowIfFew
+from .deadlines import Deadline, Later, PastDeadline, Spread, Window, WindowIfFew
 from .decoders import Optimal, decoding_error
 from .stopping import CoverGroups, FirstK, GroupsState, Opened, StoppingRule, StoppingState
 
@@ -165,6 +166,24 @@ class Barrier(ForCode):
 
 @final
 @dataclass(frozen=True, config=STRICT, kw_only=True)
+class Adaptive(ForCode):
+    """At a deadline that follows past arrivals, if enough have arrived by then.
+
+    Args:
+        adaptive: ``kappa``, ``at_least`` and ``rounds``, as in the scheme ``adaptive_deadline``.
+    """
+
+    adaptive: PastDeadline
+
+    @override
+    def on(self, code: Assignment) -> StoppingRule:
+        most = code.workers * code.messages
+        require_at_most("stop.adaptive.at_least", self.adaptive.at_least, most)
+        return FirstK(most) if self.adaptive.at_least == most else self.adaptive
+
+
+@final
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Covered(ForCode):
     """Every partition is held by somebody who arrived.
 
@@ -235,12 +254,14 @@ def _rules(name: str, stops: tuple[Stop, ...], code: Assignment) -> list[Stoppin
 
 KINDS: dict[str, type[StoppingRule | ForCode]] = {
     "grace": Quorum,  # asked before "first", which it also has
+    "spread": Spread,
     "first": FirstK,
     "cover": Covered,
     "decodable": DecodableWithin,
     "deadline": Deadline,
     "tolerates": Barrier,  # asked before "window", which it also has
     "window": Window,
+    "adaptive": Adaptive,
     "any": Earliest,
     "all": Latest,
 }
@@ -254,7 +275,7 @@ STOPS_BY_WORD: dict[str, Mapping[str, Any]] = {
 
 def _written(value: Any) -> Any:
     """A choice as a section: a word's, and those of rules that check nothing when they are made."""
-    if isinstance(value, FirstK | Deadline | Window):
+    if isinstance(value, FirstK | Spread | Deadline | Window):
         return {field.name: getattr(value, field.name) for field in fields(value)}
     return STOPS_BY_WORD.get(value, value) if isinstance(value, str) else value
 
@@ -268,12 +289,14 @@ def _kind(value: Any) -> str | None:
 
 Stop = Annotated[
     Annotated[Quorum, Tag("choice-grace")]
+    | Annotated[Spread, Tag("choice-spread")]
     | Annotated[FirstK, Tag("choice-first")]
     | Annotated[Covered, Tag("choice-cover")]
     | Annotated[DecodableWithin, Tag("choice-decodable")]
     | Annotated[Deadline, Tag("choice-deadline")]
     | Annotated[Barrier, Tag("choice-tolerates")]
     | Annotated[Window, Tag("choice-window")]
+    | Annotated[Adaptive, Tag("choice-adaptive")]
     | Annotated[Earliest, Tag("choice-any")]
     | Annotated[Latest, Tag("choice-all")],
     Discriminator(

@@ -9,10 +9,10 @@ is monotone: more arrivals never turn a yes into a no. Engines ask ``stopping_de
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, reduce
-from typing import ClassVar, TypeVar, final
+from functools import lru_cache
+from typing import ClassVar, final
 
 import numpy as np
 from typing_extensions import override
@@ -23,7 +23,6 @@ from ..renamed import renamed_names, warn_renamed
 from ..types import BoolArray, FloatArray, IntArray
 from .assignments import Assignment
 
-AnyArray = TypeVar("AnyArray", BoolArray, FloatArray)
 Opened = FloatArray | float  # ``(...)`` when each round started, in seconds on the arrivals' clock
 
 
@@ -59,9 +58,8 @@ class StoppingState:
 
 
 class StoppingRule(ABC):
-    """When the master has enough; abstract. n stands for the number of messages of a round: with
-    several per worker, that of all of them. Of rules that a config can name (``sim.schemes.stop``)
-    the fields are keys, checked by pydantic."""
+    """When the master has enough; abstract. n is the number of messages of a round. Of rules that a
+    config can name (``sim.schemes.stop``) the fields are keys, checked by pydantic."""
 
     __pydantic_config__ = STRICT
 
@@ -104,14 +102,28 @@ class StoppingRule(ABC):
         """Whether earlier messages never end a round later."""
         return all(rule.monotone for rule in self._rules)
 
+    @property
+    def remembers(self) -> int:
+        """How many past rounds decide the next one's rule."""
+        return max((rule.remembers for rule in self._rules), default=0)
+
+    def each(self, change: Callable[[StoppingRule], StoppingRule]) -> StoppingRule:
+        """This rule with each that it is made of changed; itself where it is made of none."""
+        return self
+
     def of(self, replication: int) -> StoppingRule:
         """The rule of one replication, where its numbers differ between replications."""
-        return self
+        return self.each(lambda rule: rule.of(replication))
 
     def among(self, messages: IntArray) -> StoppingRule:
         """The rule where so many messages are ever sent, ``()`` or ``(R,)``: what asks for more is
-        met by all of them. Rules that count overrule it, and rules made of others."""
-        return self
+        met by all of them. Rules that count overrule it."""
+        return self.each(lambda rule: rule.among(messages))
+
+    def given(self, past: FloatArray | None) -> StoppingRule:
+        """The next round's rule after past ones, the newest first: ``(R, rounds, m)`` seconds to
+        each message, infinite where it came too late. ``None``: nothing is known."""
+        return self.each(lambda rule: rule.given(past))
 
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
         """When a round ends, ``(...)`` seconds, from when it ``opened``, ``(...)``, and when each
@@ -149,8 +161,7 @@ def stopping_delay_by_bisection(
         raise TypeError(f"{what}: must be {rows}, one answer for each row (axis=-1)")
     ranked = np.sort(delays, axis=-1)
     n = delays.shape[-1]
-    low = np.zeros(delays.shape[:-1], dtype=np.int64)
-    high = np.full(delays.shape[:-1], n, dtype=np.int64)  # n: not even everyone is enough
+    low, high = np.zeros(rows, dtype=np.int64), np.full(rows, n)  # n: not even everyone is enough
     while np.any(low < high):
         middle = (low + high) // 2
         bound = np.take_along_axis(ranked, np.minimum(middle, n - 1)[..., None], axis=-1)
@@ -158,8 +169,7 @@ def stopping_delay_by_bisection(
         high = np.where(yes & (low < high), middle, high)
         low = np.where(~yes & (low < high), middle + 1, low)
     ended = np.take_along_axis(ranked, np.minimum(low, n - 1)[..., None], axis=-1)[..., 0]
-    ended = np.where(low < n, ended, np.inf)
-    return np.where(none, opened, ended)
+    return np.where(none, opened, np.where(low < n, ended, np.inf))
 
 
 @dataclass(frozen=True)
@@ -174,24 +184,17 @@ class _Pair(StoppingRule):
         return self.left, self.right
 
     @override
-    def of(self, replication: int) -> StoppingRule:
-        return type(self)(*(rule.of(replication) for rule in self._rules))
-
-    @override
-    def among(self, messages: IntArray) -> StoppingRule:
-        return type(self)(*(rule.among(messages) for rule in self._rules))
+    def each(self, change: Callable[[StoppingRule], StoppingRule]) -> StoppingRule:
+        return type(self)(*map(change, self._rules))
 
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        pick = np.minimum if self.needed == 1 else np.maximum
-        left = self.left.stopping_delay(delays, opened)
-        return np.asarray(pick(left, self.right.stopping_delay(delays, opened)))
+        ends = [rule.stopping_delay(delays, opened) for rule in self._rules]
+        return np.asarray(np.minimum(*ends) if self.needed == 1 else np.maximum(*ends))
 
     @override
     def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
-        return _PairState(
-            [rule.stopping_state(messages, opened) for rule in self._rules], self.needed
-        )
+        return _PairState(self, messages, opened)
 
 
 @final
@@ -221,9 +224,9 @@ class AllOf(_Pair):
 
 
 class _PairState(StoppingState):
-    def __init__(self, states: Sequence[StoppingState], needed: int) -> None:
-        self.alarms = []
-        (self._left, self._right), self._needed = states, needed
+    def __init__(self, pair: _Pair, messages: int, opened: float) -> None:
+        self.alarms, self._needed = [], pair.needed
+        self._left, self._right = (r.stopping_state(messages, opened) for r in pair._rules)
         self._collect()
 
     @override
@@ -375,13 +378,8 @@ def _groups(messages: int, size: int) -> tuple[tuple[int], ...]:
 
 
 class GroupsState(Countdown):
-    """Counts down groups of messages, each done after some of them.
-
-    Args:
-        missing: groups that must be done.
-        needed: of each group, how many messages.
-        groups: of each message, the groups that it is in.
-    """
+    """Counts down groups, of which so many are ``missing``; each is done after as many messages as
+    are ``needed`` of it. ``groups`` has those that each message is in."""
 
     def __init__(
         self, missing: int, needed: Iterable[int], groups: Sequence[Sequence[int]]
@@ -395,55 +393,6 @@ class GroupsState(Countdown):
             self._needed[group] -= 1
             if not self._needed[group]:
                 self.missing -= 1
-        return self.missing <= 0
-
-
-@final
-@dataclass(frozen=True)
-class PerPlace(StoppingRule):
-    """Stop when the rule of each place of m is met by the workers' messages at that place; ``None``
-    asks for none. The rules know no time."""
-
-    rules: tuple[StoppingRule | None, ...]
-
-    @override
-    def enough(self, arrived: BoolArray) -> BoolArray:
-        answers = [rule.enough(at_place) for rule, at_place in self._asked(arrived)]
-        return np.asarray(np.all(answers or [np.ones(arrived.shape[:-1], np.bool_)], axis=0))
-
-    @override
-    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        """The latest of the places' instants."""
-        ended = [rule.stopping_delay(at_place, opened) for rule, at_place in self._asked(delays)]
-        if not ended:
-            return FirstK(0).stopping_delay(delays, opened)
-        return np.asarray(reduce(np.maximum, ended))
-
-    @override
-    def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
-        return _PlacesState(self.rules, messages // len(self.rules))
-
-    def _asked(self, values: AnyArray) -> list[tuple[StoppingRule, AnyArray]]:
-        """The rules, each with the columns of its place."""
-        m = len(self.rules)
-        return [(rule, values[..., p::m]) for p, rule in enumerate(self.rules) if rule is not None]
-
-
-class _PlacesState(Countdown):
-    def __init__(self, rules: Sequence[StoppingRule | None], workers: int) -> None:
-        states = [None if rule is None else rule.stopping_state(workers) for rule in rules]
-        unmet = [None if state is None or state.ring(0.0) else state for state in states]
-        super().__init__(len(unmet) - unmet.count(None))
-        self._unmet = unmet
-
-    @override
-    def arrive(self, message: int, now: float) -> bool:
-        m = len(self._unmet)
-        p = message % m
-        state = self._unmet[p]
-        if state is not None and state.arrive(message // m, now):
-            self._unmet[p] = None
-            self.missing -= 1
         return self.missing <= 0
 
 

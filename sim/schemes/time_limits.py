@@ -25,7 +25,8 @@ from .base import (
     Sees,
     State,
 )
-from .stopping import FirstK, PerPlace
+from .partial_work import PerPlace
+from .stopping import FirstK
 
 Cut = Literal["after", "at"]
 

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from ..errors import InvalidParameter
 from ..fields import STRICT, Grace, Number, Seconds, Tolerance, WaitFor, require_at_most_workers
-from ..types import FloatArray, IntArray
+from ..types import IntArray
 from .assignments import Groups
 from .base import (
     Fixed,
@@ -23,9 +23,9 @@ from .base import (
     Sees,
     SumOfWorkers,
 )
-from .deadlines import Deadline, DeadlineEach, Window
+from .deadlines import Deadline, PastDeadline, Spread, Window
 from .decoders import SumArrived
-from .stop import Latest, Quorum, Stop, ending, refuse_beside_stop
+from .stop import Adaptive, Latest, Quorum, Stop, ending, refuse_beside_stop
 from .stopping import FirstK, FirstKEach, StoppingRule
 
 
@@ -84,7 +84,8 @@ class IgnoreStragglers(SchemeFamily):
         """From one arrival to all, plain and rescaled, with a deadline or a grace."""
         first = cls(wait_for=8), cls(wait_for=1), cls(wait_for=12), cls(wait_for=8, rescale=False)
         late = cls(deadline=0.9), cls(wait_for=9, deadline=0.9), cls(wait_for=6, grace=0.3)
-        return *first, *late, cls(stop=Latest(all=(FirstK(first=4), Deadline(deadline=0.5))))
+        both = cls(stop=Latest(all=(FirstK(first=4), Deadline(deadline=0.5))))
+        return *first, *late, both, cls(stop=Spread(first=6, spread=2.0))
 
     def build(self, workers: int) -> Fixed:
         """One partition a worker, stop at r or at the deadline."""
@@ -280,46 +281,11 @@ class AdaptiveDeadline(SchemeFamily):
         return cls(kappa=3.0), *brief, cls(kappa=1.0, at_least=12)
 
     @override
-    def build(self, workers: int) -> RobustDeadline:
+    def build(self, workers: int) -> Fixed:
         require_at_most_workers("at_least", self.at_least, workers)
-        return RobustDeadline(workers, self, exact=self.at_least == workers)
-
-
-@final
-@plain_dataclass(frozen=True)
-class RobustDeadline(SumOfWorkers):
-    """One partition a worker, a deadline from past arrivals; exact where everybody is waited for.
-    The deadline of a round is known when it opens, so among workers whose times are independent of
-    one law everybody is as likely to be in time, and the decoded gradient is unbiased. The state is
-    ``(R, rounds, n)``: the latest arrivals, the newest round first."""
-
-    family: AdaptiveDeadline
-    exact: bool | None = False
-    name = "adaptive_deadline"
-    guarantees = Guarantees(copies=1, unbiased=RandomOrder())
-
-    @override
-    def start(self, replications: int) -> FloatArray:
-        return np.empty((replications, 0, self.n))
-
-    @override
-    def plan(self, state: FloatArray) -> Round:
-        deadline = DeadlineEach(robust_deadline(state.reshape(len(state), -1), self.family.kappa))
-        return Round(self.ones, FirstK(self.n) | (deadline & FirstK(self.family.at_least)))
-
-    @override
-    def after(self, state: FloatArray, outcome: RoundOutcome) -> FloatArray:
-        assert outcome.arrival is not None
-        kept = state[:, : self.family.rounds - 1]
-        return np.concatenate([outcome.arrival[:, None], kept], axis=1)
-
-
-def robust_deadline(seconds: FloatArray, kappa: float) -> FloatArray:
-    """median + kappa * MAD of each row, ``(R, N) -> (R,)``; infinite where half are infinite."""
-    if seconds.shape[1] == 0:
-        return np.full(len(seconds), np.inf)
-    median = np.median(seconds, axis=1)
-    known = np.isfinite(median)
-    spread = np.median(np.abs(seconds - np.where(known, median, 0.0)[:, None]), axis=1)
-    with np.errstate(invalid="ignore"):  # 0 times infinity, where the median is infinite anyway
-        return np.where(known, median + kappa * spread, np.inf)
+        code, exact = Groups(workers, 1), self.at_least == workers
+        past = PastDeadline(self.kappa, self.at_least, self.rounds)
+        # The deadline is known as the round opens, so everybody is as likely to be in time.
+        guarantees = Guarantees(copies=1, unbiased=RandomOrder())
+        rule = ending(Adaptive(adaptive=past), code)
+        return Fixed(self.name, code, rule, SumArrived(True), exact, guarantees=guarantees)

@@ -22,11 +22,11 @@ from erasurehead.sim.schemes.partial_work import (
     MultiMessage,
     PartialStragglers,
     PartlyUncoded,
+    PerPlace,
 )
 from erasurehead.sim.schemes.stopping import (
     CoverGroups,
     FirstK,
-    PerPlace,
     StoppingRule,
     stopping_delay_by_bisection,
 )
