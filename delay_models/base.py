@@ -87,7 +87,7 @@ Probability = Annotated[Finite, Ge(0), Le(1)]
 Seconds = Annotated[NonNegative, Unit("s")]
 PositiveSeconds = Annotated[Positive, Unit("s")]
 PerSecond = Annotated[Positive, Unit("1/s")]
-STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+STRICT = ConfigDict(extra="forbid", defer_build=True, arbitrary_types_allowed=True)
 """Every delay model is a pydantic dataclass with this setting: an unknown field is an error."""
 
 

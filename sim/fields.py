@@ -17,7 +17,7 @@ from pydantic import AllowInfNan, BeforeValidator, ConfigDict, ValidationError
 
 from .errors import ConfigError, InvalidParameter, one_of, quoted
 
-STRICT = ConfigDict(extra="forbid")
+STRICT = ConfigDict(extra="forbid", defer_build=True)
 """Every class of a config is a pydantic dataclass with this: an unknown field is an error."""
 
 Problem = Mapping[str, Any]  # one of the errors that pydantic reports

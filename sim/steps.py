@@ -16,10 +16,9 @@ from typing_extensions import override
 
 from .types import BoolArray, FloatArray, IntArray
 
-WEIGHT_TOLERANCE = (
-    1e-9  # a partition weight this close to 1 counts as 1: the rest is a decoder's round-off
-)
-WEIGHTS_AT_ONCE = 2**22  # partition weights that are decoded together: 32 MiB
+# A partition weight this close to 1 counts as 1: the rest is a decoder's round-off.
+WEIGHT_TOLERANCE = 1e-9
+WEIGHTS_AT_ONCE = 2**17  # partition weights that are decoded together: 1 MiB, in the cache
 WEIGHTS_KEPT = 2**26  # and kept for the learner: 512 MiB; a larger run decodes them again
 
 
@@ -250,7 +249,7 @@ def iteration_ends(times: FloatArray, iterations: int, local_steps: int = 1) -> 
 @final
 class DecodedRounds(Steps):
     """One update a round at ``(R, U)`` times, decoded from what had ``arrived``, ``(R, U, n m)``
-    bool, as many rounds at a time as fit in 32 MiB. ``weights`` is the decoder, ``(..., n m)`` bool
+    bool, as many rounds at a time as fit in 1 MiB. ``weights`` is the decoder, ``(..., n m)`` bool
     -> ``(..., k)``; ``lag``: rounds between reading a model and applying its gradient; ``checked``:
     how many of the R U rounds are decoded to measure ``recovered`` and ``error``, evenly spread:
     those of the others are NaN. ``None``: all."""

@@ -252,7 +252,9 @@ class Settings(BaseModel):
         sweep: values by dotted key; the grid is their product.
     """
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = pydantic.ConfigDict(
+        extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True
+    )
 
     name: Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)] = "run"
     workers: Annotated[Count, Le(10**6)]

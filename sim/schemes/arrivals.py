@@ -22,6 +22,10 @@ from .base import Fixed, Scheme
 from .deadlines import Deadline, Later, WindowIfFew
 from .stopping import AllOf, AnyOf, CoverGroups, FirstK, StoppingRule
 
+# Terms of a binomial so many standard deviations and terms from its mean are below 1e-40; and the
+# least chance that the chain goes on with.
+DEVIATIONS, LEAST_REACH, LEFT_OUT = 14.0, 60.0, 1e-100
+
 Pick: TypeAlias = Callable[[float, float], Any]  # ``min``: the earlier of two rules; or ``max``
 
 
@@ -71,6 +75,14 @@ class Arrivals:
         u[: self.low] = 1.0
         return u
 
+    @cached_property
+    def _terms(self) -> tuple[int, FloatArray, FloatArray]:
+        """The first count of arrivals that may be enough, those that may be or not, log C(n, m)."""
+        n, split = self.workers, int(np.argmax(self.not_enough < 1.0))
+        m = np.arange(split, self.high, dtype=np.float64)
+        ways = special.gammaln(n + 1) - special.gammaln(m + 1) - special.gammaln(n - m + 1)
+        return split, m, ways
+
     def sf(self, missing: FloatArray, reached: Callable[[], FloatArray]) -> FloatArray:
         """Probability that the round goes on, given the probability ``missing`` that one worker is
         not done, of any shape. ``reached`` gives P(a worker's time <= t): 1 - missing would lose
@@ -83,20 +95,21 @@ class Arrivals:
         if self.low <= groups and self.high > n - self.size:
             with np.errstate(divide="ignore"):
                 return np.asarray(-np.expm1(groups * np.log1p(-(missing**self.size))))
-        # Fewer arrivals than groups never cover: that part of the sum is an incomplete beta.
-        split = min(max(self.low, groups), self.high)
+        split, m, ways = self._terms  # fewer are never enough: an incomplete beta
         head = np.asarray(special.betainc(n - split + 1, split, missing))
         if split == self.high:
             return head
-        m = np.arange(split, self.high, dtype=np.float64)
-        choose = special.gammaln(n + 1) - special.gammaln(m + 1) - special.gammaln(n - m + 1)
         done, gone = np.ravel(reached())[:, None], np.ravel(missing)[:, None]
+        log_done, log_gone = special.xlogy(1.0, done), special.xlogy(1.0, gone)
+        reach = DEVIATIONS * np.sqrt(n * done * gone) + LEAST_REACH
+        lowest, highest = n * done - reach - split, n * done + reach + 1 - split
         rest = np.empty(len(done))
         step = max(1, 2**20 // (self.high - split))  # terms in memory at once: 8 MiB
         for start in range(0, len(done), step):
             rows = slice(start, start + step)
-            log = choose + special.xlogy(m, done[rows]) + special.xlogy(n - m, gone[rows])
-            rest[rows] = np.exp(log) @ self.not_enough[split : self.high]
+            near = slice(max(0, int(lowest[rows].min())), max(0, int(highest[rows].max())))
+            log = ways[near] + m[near] * log_done[rows] + (n - m[near]) * log_gone[rows]
+            rest[rows] = np.exp(log) @ self.not_enough[split : self.high][near]
         return head + rest.reshape(head.shape)
 
 
@@ -107,21 +120,36 @@ def uncovered_after(workers: int, load: int, wait_for: int) -> FloatArray:
     group are among the n - m workers still out, so the next arrival covers a new group with
     probability load * U / (n - m). Every term is positive (our derivation); the alternating sum of
     inclusion-exclusion would lose half of its digits in doubles at n = 240, load = 2, and all of
-    them at n = 1000. Cost: O(r n / load) flops, one vector of n / load numbers. Raises
+    them at n = 1000. Chances below 1e-100 are left out. Cost: O(r sqrt(n / load)). Raises
     ``InvalidParameter``: not 1 <= r <= n, or a load that does not divide n."""
     require_group(load, workers)
     require_count("wait_for", wait_for, workers=workers)
     groups = workers // load
-    u = np.arange(groups + 1.0)
+    members = load * np.arange(groups + 1.0)  # of U groups
     chance = np.zeros(groups + 1)
     chance[groups] = 1.0
-    q = np.empty(wait_for)
+    low, high = groups, groups + 1  # the values of U that are not left out
+    q = np.ones(wait_for)
     for m in range(wait_for):
-        q[m] = min(1.0, chance[1:].sum())
-        out = workers - m
-        covers = chance * (load * u / out)
-        chance *= (out - load * u) / out
-        chance[:-1] += covers[1:]
+        if low == 0:
+            q[m] = min(1.0, chance[1:high].sum())
+            if q[m] < LEFT_OUT:
+                q[m + 1 :] = 0.0
+                break
+        out, uncovered = workers - m, members[low:high]
+        covers = chance[low:high] * (uncovered / out)
+        chance[low:high] *= (out - uncovered) / out
+        if low == 0:
+            chance[: high - 1] += covers[1:]
+        else:
+            low -= 1
+            chance[low : high - 1] += covers
+        if m % 16 == 0:
+            while chance[high - 1] < LEFT_OUT:
+                high -= 1
+            while low and chance[low] < LEFT_OUT:
+                chance[low] = 0.0
+                low += 1
     return q
 
 

@@ -567,10 +567,10 @@ def test_estimates_are_those_of_yesterday(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("workers", "kept", "at_once"),
-    [(1000, 10**7, 2**22), (6710, 67_100_000, 2**22), (6711, 0, 2**22)],
+    [(1000, 10**7, 2**17), (6710, 67_100_000, 2**17), (6711, 0, 2**17)],
 )
 def test_weights_of_a_large_cluster_by_hand(workers: int, kept: int, at_once: int) -> None:
-    """Up to 512 MiB of them are kept, and 32 MiB are decoded together."""
+    """Up to 512 MiB of them are kept, and 1 MiB are decoded together."""
     document = SMALL | {"iterations": 1000, "replications": 10, "workers": workers}
     (found,) = check(cells(document)).estimates.values()
     block = 64 * (2**15 // workers) * workers
