@@ -193,40 +193,74 @@ class Plots:
     ``schemes`` picks schemes by label or by name; default all. ``band`` is how the spread over
     replications is shown: ``quantiles`` (10th to 90th percentile) or ``ci`` (95 % confidence
     interval of the mean); the trade-off shows ``ci`` by default, the others ``quantiles``.
-    ``legend``: whether there is one; under ``ax``, where it covers nothing."""
+    ``legend``: whether there is one, where it covers nothing; axes of one grid share it.
+    ``width``: inches of the place that it is printed in, such as a column: letters have 8 points,
+    panels and legend take as much height as they need."""
 
     _records: Records
 
     def loss_time(
-        self, ax: Ax = None, schemes: Schemes = None, band: Spread = None, legend: bool = True
+        self,
+        ax: Ax = None,
+        schemes: Schemes = None,
+        band: Spread = None,
+        legend: bool = True,
+        width: float | None = None,
     ) -> Axes:
         """Training loss against simulated seconds."""
-        return self._draw(PICTURE_KINDS["loss_time"], ax, schemes, band, legend)
+        return self._draw(PICTURE_KINDS["loss_time"], ax, schemes, band, legend, width)
 
     def loss_iteration(
-        self, ax: Ax = None, schemes: Schemes = None, band: Spread = None, legend: bool = True
+        self,
+        ax: Ax = None,
+        schemes: Schemes = None,
+        band: Spread = None,
+        legend: bool = True,
+        width: float | None = None,
     ) -> Axes:
         """Training loss against iterations."""
-        return self._draw(PICTURE_KINDS["loss_iteration"], ax, schemes, band, legend)
+        return self._draw(PICTURE_KINDS["loss_iteration"], ax, schemes, band, legend, width)
 
     def iteration_time(
-        self, ax: Ax = None, schemes: Schemes = None, band: Spread = None, legend: bool = True
+        self,
+        ax: Ax = None,
+        schemes: Schemes = None,
+        band: Spread = None,
+        legend: bool = True,
+        width: float | None = None,
     ) -> Axes:
         """How long iterations last: their distribution."""
-        return self._draw(PICTURE_KINDS["iteration_time"], ax, schemes, band, legend)
+        return self._draw(PICTURE_KINDS["iteration_time"], ax, schemes, band, legend, width)
 
     def tradeoff(
-        self, ax: Ax = None, schemes: Schemes = None, band: Spread = None, legend: bool = True
+        self,
+        ax: Ax = None,
+        schemes: Schemes = None,
+        band: Spread = None,
+        legend: bool = True,
+        width: float | None = None,
     ) -> Axes:
         """Final loss (or decoding error) against mean iteration time, a point for each scheme."""
-        return self._draw(PICTURE_KINDS["tradeoff"], ax, schemes, band, legend)
+        return self._draw(PICTURE_KINDS["tradeoff"], ax, schemes, band, legend, width)
 
-    def utilisation(self, ax: Ax = None, schemes: Schemes = None, legend: bool = True) -> Axes:
+    def utilisation(
+        self,
+        ax: Ax = None,
+        schemes: Schemes = None,
+        legend: bool = True,
+        width: float | None = None,
+    ) -> Axes:
         """What the workers' time was spent on."""
-        return self._draw(PICTURE_KINDS["utilisation"], ax, schemes, legend=legend)
+        return self._draw(PICTURE_KINDS["utilisation"], ax, schemes, None, legend, width)
 
     def against(
-        self, x: str = "", y: str = "", ax: Ax = None, schemes: Schemes = None, legend: bool = True
+        self,
+        x: str = "",
+        y: str = "",
+        ax: Ax = None,
+        schemes: Schemes = None,
+        legend: bool = True,
+        width: float | None = None,
     ) -> Axes:
         """Means over a swept key, with lines of theory where there is a closed form.
 
@@ -234,39 +268,49 @@ class Plots:
             x: the key, such as ``workers`` or ``delay.rate``; default the one with most values.
             y: a metric, such as ``decoding_error``, or a column of the summary; default the time to
                 the target, else the iteration time.
-            ax, schemes, legend: as for the other methods.
+            ax, schemes, legend, width: as for the other methods.
         """
         try:
-            return self._draw(AgainstKind(x, y), ax, schemes, legend=legend)
+            return self._draw(AgainstKind(x, y), ax, schemes, None, legend, width)
         except ConfigError as error:  # of the command line, with its options
             raise ConfigError(re.sub(r"--([xy]) ", r"\1 ", str(error))) from None
 
-    def workers(self, schemes: Schemes = None) -> Axes:
+    def workers(self, schemes: Schemes = None, width: float | None = None) -> Axes:
         """Which worker everybody waited for, and what that cost; two panels."""
-        return self._draw(PICTURE_KINDS["workers"], None, schemes)
+        return self._draw(PICTURE_KINDS["workers"], None, schemes, width=width)
 
-    def delays(self) -> Axes:
+    def delays(self, width: float | None = None) -> Axes:
         """Density, survival function and order statistics of the delays; three panels."""
-        return self._draw(PICTURE_KINDS["delays"], None, None)
+        return self._draw(PICTURE_KINDS["delays"], None, None, width=width)
 
-    def gantt(self, schemes: Schemes = None) -> Axes:
+    def gantt(self, schemes: Schemes = None, width: float | None = None) -> Axes:
         """What every worker did in the first seconds; needs ``run(..., timeline=True)``."""
         records = self._records
         if records.timeline is None and (records.config or {}).get("engine") != "law":
             raise ConfigError("this result has no timeline: make it with run(..., timeline=True)")
-        return self._draw(PICTURE_KINDS["gantt"], None, schemes)
+        return self._draw(PICTURE_KINDS["gantt"], None, schemes, width=width)
 
     def _draw(
-        self, kind: PictureKind, ax: Ax, schemes: Schemes, band: Spread = None, legend: bool = True
+        self,
+        kind: PictureKind,
+        ax: Ax,
+        schemes: Schemes,
+        band: Spread = None,
+        legend: bool = True,
+        width: float | None = None,
     ) -> Axes:
         if band is not None and band not in get_args(Band):
             raise at("band", band, one_of(get_args(Band), band))
+        if width is not None and not (ax is None and 1.5 <= width <= 40):
+            valid = "inches, 1.5 to 40" if ax is None else "None where ax is given"
+            raise at("width", width, f"must be {valid}")
         records = self._records.only([schemes] if isinstance(schemes, str | int) else schemes)
         if ax is not None:
             with style.applied():
                 return kind.draw_on(ax, records, band, legend)
         picture = kind.possible(records, band)
-        return managed(paint.figure(picture if legend else replace(picture, legend=0))).axes[0]
+        picture = picture if legend else replace(picture, legend=0)
+        return managed(paint.printed(picture, width) if width else paint.figure(picture)).axes[0]
 
 
 def managed(figure: Figure) -> Figure:

@@ -21,6 +21,7 @@ from .config.codec import plain
 from .config.errors import ConfigError
 from .pictures import paint, style
 from .pictures.kinds import gantt
+from .pictures.looks import shown_name
 from .pictures.picture import Axis, Heat, Panel, Picture
 from .reproduce.atlas import Atlas
 from .reproduce.base import Effort
@@ -57,7 +58,8 @@ def portrait(family: SchemeFamily, workers: int, catalogue: Catalogue) -> Pictur
     spans = gantt.classified(timeline.timeline_table(timeline.record([cell])), free)
     end = float(spans.loc[spans["worker"] < 0, "end"].max())
     named = sorted(int(worker) for worker in spans["worker"].unique() if worker >= 0)
-    panel = gantt.panel(spans, named, end, "round" if rounds else "update")
+    what, name = "round" if rounds else "update", shown_name(cell.label, cell.scheme["name"])
+    panel = gantt.panel(spans, named, end, what, name)
     return Picture([panel], columns=1, width=style.ONE_PANEL, height=2.9, legend=2)
 
 

@@ -433,12 +433,20 @@ def plot(
         option("Which means: iteration_time, decoding_error, or another column.", metavar="COLUMN"),
     ] = None,
     format_: options.Formats = "png,svg",
+    width: Annotated[str, option("As wide as in print, letters of 8 points: 3.4in, 86mm.")] = "",
+    title: Annotated[str, option("Words above the picture.")] = "",
+    labels: Annotated[
+        str, option("Names for the schemes, in their order.", metavar="NAME,...")
+    ] = "",
 ) -> None:
     """Draw the tables of a run or sweep as pictures in DIR/plots."""
-    from .report.command import write_pictures
+    from .report.command import Printed, write_pictures
 
+    printed = Printed(width, title, labels)
     with terminal.progress("pictures") as progress:
-        written, left_out = write_pictures(directory, kind, format_.split(","), progress, x, y)
+        written, left_out = write_pictures(
+            directory, kind, format_.split(","), progress, x, y, printed
+        )
     terminal.say_all([*map(str, written), *left_out])
     terminal.follow("report", directory)
 

@@ -100,7 +100,8 @@ class PanelKind(PictureKind):
         columns = min(len(points), 3) if len(points) != 4 else 2
         rows = -(-len(points) // columns)
         titles = max(point.title.count("\n") for point in points) * 0.18 * rows
-        looks = variants(list(dict.fromkeys(pair for point in points for pair in point.labels())))
+        pairs = dict.fromkeys(pair for point in points for pair in point.labels())
+        looks = variants(list(pairs), records.names)
         width = style.ONE_PANEL if columns == 1 else max(style.TWO_PANELS, 3.0 * columns)
         notes = self.last(chosen)
         entries = [*(own.title for own in looks.values()), *notes]

@@ -5,7 +5,8 @@ can be told apart by all, so markers differ too, and lines of schemes that are o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -85,15 +86,51 @@ def look(scheme: str) -> Look:
     return Look(OTHER_COLOURS[colour], OTHER_MARKERS[marker], line, scheme.replace("_", " "))
 
 
-def variants(pairs: Sequence[tuple[str, str]]) -> dict[str, Look]:
-    """Looks of (label, scheme) pairs: the scheme's colour, lighter for each further variant."""
+# how a field stands beside a scheme's name; others by their own names
+FIELD_FORMATS = {
+    "load": "d = {}",
+    "degree": "d = {}",
+    "wait_for": "r = {}",
+    "tolerance": "μ = {}",
+    "kappa": "κ = {}",
+    "patience": "τ = {} s",
+    "trials": "B = {}",
+    "stragglers": "λ = {}",
+    "cut": "cut: {}",
+    "assignment": "{}",
+    "rescale": "rescaled",
+}
+
+
+def shown_field(key: str, value: object) -> str:
+    """A field as a person reads it: ``d = 3``."""
+    value = f"{value:g}" if isinstance(value, float) else value
+    return FIELD_FORMATS.get(key, f"{key.replace('_', ' ')} = {{}}").format(value)
+
+
+def shown_name(label: str, scheme: str) -> str:
+    """A scheme as a person reads it: ``ErasureHead (d = 3, r = 6)`` of the label that the config
+    makes of its fields; a label that somebody gave stays."""
+    first, *fields = re.split(r"(?<!,) (?=\w+[=(])", label)
+    if first != scheme:
+        return label
+    shown = [shown_field(*own.split("=", 1)) if "(" not in own else own for own in fields]
+    return f"{look(scheme).title} ({', '.join(shown)})" if shown else look(scheme).title
+
+
+def variants(pairs: Sequence[tuple[str, str]], names: Mapping[str, str] = {}) -> dict[str, Look]:
+    """Looks of (label, scheme) pairs: the scheme's colour, lighter for each further variant.
+    ``names`` are what a reader shall see of labels in place of the schemes' own."""
+    titles = {label: names.get(label, shown_name(label, scheme)) for label, scheme in pairs}
     looks = {}
     for label, scheme in pairs:
         own, base = [name for name, other in pairs if other == scheme], look(scheme)
         number = own.index(label)
         marker = base.marker if number == 0 else OTHER_MARKERS[(number - 1) % len(OTHER_MARKERS)]
         lighter = 0.62 * number / max(2, len(own) - 1)
-        looks[label] = Look(shade(base.colour, lighter), marker, base.line, label)
+        alone = [*titles.values()].count(titles[label]) == 1
+        title = titles[label] if alone else label
+        looks[label] = Look(shade(base.colour, lighter), marker, base.line, title)
     return looks
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from . import style
 from .looks import INK, shade
 from .picture import Axis, Bars, Curve, Heat, Mark, Panel, Picture, Points, Rules, Texts, mantissas
 from .style import drawable, entry
+from .svg.picture import row_count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,9 +21,9 @@ if TYPE_CHECKING:
 STRONG_COLOUR = "#D55E00"  # of names that stand out
 
 
-def figure(picture: Picture, known: dict[Any, Figure] | None = None) -> Figure:
+def figure(picture: Picture, known: dict[Any, Figure] | None = None, scale: float = 1.0) -> Figure:
     """The whole picture as a new figure; or as one of those ``known``, which are kept by all but
-    the shades of a single linear heat map, if only these differ."""
+    the shades of a single linear heat map, if only these differ. ``scale`` is that of letters."""
     if known is not None and isinstance(heatmap := picture.panels[0].marks[0], Heat):
         size, axes = (picture.width, picture.height), (picture.panels[0].x, picture.panels[0].y)
         key = (*size, *axes, heatmap.label, heatmap.limits, heatmap.values.shape)
@@ -29,7 +31,7 @@ def figure(picture: Picture, known: dict[Any, Figure] | None = None) -> Figure:
             known[key] = figure(picture)
         known[key].axes[0].images[0].set_data(heatmap.values)
         return known[key]
-    with style.applied():
+    with style.applied(scale):
         drawn = style.blank_figure(picture.width, picture.height)
         rows = -(-len(picture.panels) // picture.columns)
         shared: Any = "row" if picture.share == "rows" else picture.share == "y"
@@ -50,10 +52,47 @@ def figure(picture: Picture, known: dict[Any, Figure] | None = None) -> Figure:
         if picture.share:
             _label_once(panels, picture)
         if picture.heading:
-            drawn.suptitle(drawable(picture.heading), fontsize=9.5)
+            drawn.suptitle(drawable(picture.heading), fontsize=style.letters(9.5))
         if picture.legend:
             style.legend_below(drawn, picture.legend, [*map(entry, picture.last)])
     return drawn
+
+
+PRINTED_LETTERS_POINTS = 8.0  # in a picture that is printed as wide as it is drawn
+
+
+def printed(picture: Picture, width: float) -> Figure:
+    """The picture for a place so many inches wide, in letters of the size that journals print:
+    fewer panels in a row where it is narrow, and as high as its panels and legend need."""
+    together = 1.6 if picture.share == "y" else 2.2  # inches of a panel beside others
+    columns = max(1, min(picture.columns, int(width / together)))
+    same = columns == picture.columns
+    share = "" if picture.share == "rows" and not same else picture.share
+    heights, rows = picture.heights if same else (), -(-len(picture.panels) // columns)
+    shape = replace(picture, width=width, columns=columns, share=share, heights=heights)
+    scale = PRINTED_LETTERS_POINTS / style.MATPLOTLIB_SETTINGS["font.size"]
+    drawn = figure(replace(shape, height=2.0 * rows + 2.0), scale=scale)
+    for _ in range(2):  # names that wrap, or a legend in other letters, change the height again
+        with style.applied(scale):
+            drawn.draw_without_rendering()
+        lacking = np.zeros((rows, columns))
+        panels = zip(picture.panels, drawn.axes, strict=False)
+        for number, (panel, axes) in enumerate(panels):
+            wanted = _inches_high(panel, axes, width / columns)
+            lacking.flat[number] = wanted - axes.bbox.height / drawn.dpi
+        added = float(lacking.max(axis=1).sum())
+        drawn.set_figheight(max(drawn.get_figheight() + added, 1.0))
+    return drawn
+
+
+def _inches_high(panel: Panel, axes: Axes, width: float) -> float:
+    """What a panel of this width needs: room for the names of its rows, or a pleasant shape."""
+    if not (rows := row_count(panel)):
+        return float(np.clip(0.62 * width, 1.1, 3.2))
+    names = [name.get_text() for name in axes.get_yticklabels()]
+    lines = max((name.count("\n") + 1 for name in names), default=1)
+    named = len(panel.y.names or ()) == rows
+    return max(0.6, rows * (0.03 + 0.125 * lines if named else 0.036 if rows > 9 else 0.16))
 
 
 def add_panel(axes: Axes, panel: Panel, names_left: bool = False) -> None:
@@ -65,11 +104,13 @@ def add_panel(axes: Axes, panel: Panel, names_left: bool = False) -> None:
     if not panel.grid:
         axes.grid(visible=False)
     if panel.title:
-        axes.set_title(drawable(panel.title), fontsize=9.5, loc="left" if names_left else "center")
+        side: Any = "left" if names_left else "center"
+        axes.set_title(drawable(panel.title), fontsize=style.letters(9.5), loc=side)
     if panel.remark:
         box: Any = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}
         corner: Any = {"ha": "right", "va": "top", "transform": axes.transAxes, "zorder": 4}
-        axes.text(0.99, 0.98, drawable(panel.remark), fontsize=8, bbox=box, **corner)
+        corner["fontsize"] = style.letters(8)
+        axes.text(0.99, 0.98, drawable(panel.remark), bbox=box, **corner)
 
 
 def add_mark(axes: Axes, mark: Mark) -> None:
@@ -87,7 +128,8 @@ def add_mark(axes: Axes, mark: Mark) -> None:
                 for at in values:
                     draw(at, **look)
         case Texts():
-            font: Any = {"weight": "bold" if mark.bold else "normal", "fontsize": mark.size}
+            font: Any = {"weight": "bold" if mark.bold else "normal"}
+            font |= {"fontsize": style.letters(mark.size)}
             font |= {"color": mark.colour, "ha": mark.align, "va": "center"}
             for x, y, words in zip(mark.x, mark.y, mark.words, strict=True):
                 axes.text(x, y, drawable(words), **font)
@@ -120,14 +162,15 @@ def _points(axes: Axes, mark: Points) -> None:
     look = mark.look
     drawn: Any = {"color": look.colour, "marker": look.marker, "linestyle": "none"}
     if mark.hollow:
-        drawn |= {"markerfacecolor": "white", "markersize": mark.size, "markeredgewidth": 1.1}
+        drawn |= {"markerfacecolor": "white", "markeredgewidth": 1.1}
+        drawn["markersize"] = style.letters(mark.size)
         drawn |= {"label": entry(look.title), "zorder": 2 if mark.beneath else 3}
         # no points without clipping would spoil the layout
         axes.plot(mark.x, mark.y, clip_on=not len(mark.x), **drawn)
         return
     # markers without a face: their strokes are drawn thicker, and in the scheme's colour
     strokes = look.marker in ("x", "+", "|")
-    drawn["markersize"] = mark.size + 2 * mark.ringed
+    drawn["markersize"] = style.letters(mark.size + 2 * mark.ringed)
     drawn["markeredgecolor"] = INK if mark.ringed and not strokes else look.colour
     drawn["markeredgewidth"] = min(2.2, 0.4 * mark.size) if strokes else None
     drawn["label"] = entry(look.title) or None
@@ -179,7 +222,8 @@ def _scale(axis: Any, asked: Axis) -> None:
         ends(asked.low, asked.high)
     if asked.names is not None:
         positions = range(len(asked.names)) if asked.places is None else asked.places
-        ticks = axis.set_ticks(list(positions), [*map(drawable, asked.names)], fontsize=8.5)
+        names, size = [*map(drawable, asked.names)], style.letters(8.5)
+        ticks = axis.set_ticks(list(positions), names, fontsize=size)
         if all(map(str.isdigit, asked.names)):  # which ascend: the last is as wide as any
             for tick in ticks[1:-1]:
                 tick.label1.set_in_layout(False)
@@ -193,6 +237,9 @@ def _same_limits(axes: Axes, panels: Sequence[Panel]) -> None:
     """Where panels share a vertical axis, it spans what each of them asks for."""
     lows = [panel.y.low for panel in panels if panel.y.low is not None]
     highs = [panel.y.high for panel in panels if panel.y.high is not None]
+    if lows and not highs:  # the other end is that of all marks, and not of the first panel's
+        axes.autoscale(axis="y")
+        axes.set_ylim(bottom=min(lows))
     if lows and highs:
         turned = lows[0] > highs[0]
         axes.set_ylim(*((max(lows), min(highs)) if turned else (min(lows), max(highs))))

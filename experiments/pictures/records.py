@@ -19,6 +19,7 @@ from ..config.document import read_mapping
 from ..config.errors import ConfigError, at, one_of
 from ..run import outputs
 from ..run.files import read_arrow
+from .looks import shown_name
 
 IDENTITY = ("cell", "scheme", "label")
 
@@ -45,6 +46,7 @@ class Records:
     config: Mapping[str, Any] | None = None  # the resolved config, if written
     directory: Path = Path()  # where all of it lies, for messages
     live: bool = False  # measured on real workers
+    names: Mapping[str, str] = field(default_factory=dict)  # of labels, in place of their own
 
     def only(self, schemes: Sequence[str] | None) -> Records:
         """The part of some schemes, named by label or by registry name; all for ``None``.
@@ -87,6 +89,21 @@ class Records:
         """(label, scheme) of each scheme, in the run's order."""
         pairs = self.summary[["label", "scheme"]].drop_duplicates("label")
         return [(str(label), str(scheme)) for label, scheme in pairs.itertuples(index=False)]
+
+    def named(self, names: Sequence[str]) -> Records:
+        """The same with other names for its schemes, in their order; an empty one stays.
+        Raises ConfigError: there are more names or fewer."""
+        labels = [label for label, _ in self.labels()]
+        if len(names) != len(labels):
+            order = ", ".join(labels)
+            valid = f"must name {len(labels)} schemes, in the order {order}"
+            raise at("labels", ",".join(names), valid)
+        pairs = zip(labels, names, strict=True)
+        return replace(self, names={label: name for label, name in pairs if name})
+
+    def shown(self, label: str) -> str:
+        """What a reader sees of a label."""
+        return self.names.get(label) or shown_name(label, dict(self.labels()).get(label, ""))
 
     def runs(self, label: str, column: str) -> FloatArray:
         """A column of one scheme as ``(R, T + 1)``: replications by iterations."""

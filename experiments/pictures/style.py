@@ -109,6 +109,7 @@ MATPLOTLIB_SETTINGS: Any = {
     "lines.linewidth": 1.8,
     "lines.markersize": 5.5,
     "savefig.dpi": DOTS_PER_INCH,
+    "pdf.fonttype": 42,  # TrueType: publishers refuse Type 3
     "svg.fonttype": "path",
     "svg.hashsalt": "erasurehead",
     "xtick.labelsize": 10,
@@ -117,13 +118,17 @@ MATPLOTLIB_SETTINGS: Any = {
 
 
 @contextmanager
-def applied() -> Iterator[None]:
-    """matplotlib's defaults with ``MATPLOTLIB_SETTINGS``, whatever the user's own settings are."""
+def applied(scale: float = 1.0) -> Iterator[None]:
+    """matplotlib's defaults with ``MATPLOTLIB_SETTINGS``, whatever the user's own settings are;
+    letters, lines and markers in another scale."""
     import matplotlib
 
+    sizes = [key for key, value in MATPLOTLIB_SETTINGS.items() if key.endswith("size")]
+    sizes += ["lines.linewidth", "font.size"]
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(MATPLOTLIB_SETTINGS)
+        matplotlib.rcParams.update({key: scale * MATPLOTLIB_SETTINGS[key] for key in sizes})
         matplotlib.rcParams["font.family"] = list(fonts())
         yield
 
@@ -133,8 +138,18 @@ def blank_figure(width: float, height: float) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    from .layout import WholeLayout
+
     # so that the layout measures with what a PNG is drawn with
-    return FigureCanvasAgg(Figure(figsize=(width, height))).figure
+    figure = Figure(figsize=(width, height), layout=WholeLayout())
+    return FigureCanvasAgg(figure).figure
+
+
+def letters(points: float) -> float:
+    """The size of letters that are so large where others are as in ``MATPLOTLIB_SETTINGS``."""
+    from matplotlib import rcParams
+
+    return float(points * rcParams["font.size"] / MATPLOTLIB_SETTINGS["font.size"])
 
 
 def log_axis(axis: Any, ticks: Sequence[float] = ()) -> None:
@@ -153,39 +168,35 @@ def log_axis(axis: Any, ticks: Sequence[float] = ()) -> None:
 def legend_below(figure: Figure, columns: int = 3, last: Sequence[str] = ()) -> None:
     """One legend for all painted panels, under them, so that it never covers data.
     At most ``columns`` entries stand side by side; those of ``last`` go to the end."""
-    if entries := _entries(figure.axes, last):
-        columns = entries_in_a_row(list(entries), columns, figure.get_figwidth())
-        handles = list(entries.values())
-        figure.legend(handles, list(entries), loc="outside lower center", ncols=columns)
-
-
-def _entries(panels: Sequence[Axes], last: Sequence[str]) -> dict[str, Any]:
-    entries: dict[str, Any] = {}
-    for axes in panels:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            entries.setdefault(label, handle)
-    return entries | {label: entries.pop(label) for label in last if label in entries}
+    layout: Any = figure.get_layout_engine()
+    layout.most = columns
+    layout.name(figure.axes, last)
 
 
 def legend_under(axes: Axes, last: Sequence[str] = ()) -> None:
-    """The same for axes of a caller's figure, in as many columns as they are wide. A grid of axes
-    that nothing arranges gets matplotlib's tight layout, which makes room."""
+    """The same for axes of a caller's figure: one legend under all that are drawn in its grid.
+    Where somebody else arranges the figure, one under these axes, as wide as they are."""
     from matplotlib.transforms import ScaledTranslation
+
+    from .layout import entries_of, whole_layout
 
     if (earlier := axes.get_legend()) is not None:
         earlier.remove()
     figure: Any = axes.get_figure(root=True)
-    box, whole, most = axes.get_window_extent(), axes.get_tightbbox() or axes.bbox, 3
-    words = 0.05 + (box.y0 - whole.y0) / figure.dpi  # inches of ticks and their label
+    settings: Any = {"columnspacing": 1, "labelspacing": 0.3, "fontsize": 8}
+    if (layout := whole_layout(figure)) is not None:
+        layout.settings = settings
+        layout.name([axes], last)
+        return
+    box, around, most = axes.get_window_extent(), axes.get_tightbbox() or axes.bbox, 3
+    words = 0.05 + (box.y0 - around.y0) / figure.dpi  # inches of ticks and their label
     down = axes.transAxes + ScaledTranslation(0, -words, figure.dpi_scale_trans)
-    settings: Any = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "bbox_transform": down}
-    settings |= {"borderaxespad": 0, "borderpad": 0, "columnspacing": 1, "labelspacing": 0.3}
-    entries = _entries([axes], last)  # two pictures on these axes share some
-    settings |= {"fontsize": 8, "handles": [*entries.values()], "labels": [*entries]}
+    settings |= {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "bbox_transform": down}
+    entries = entries_of([axes], last)  # two pictures on these axes share some
+    settings |= {"borderaxespad": 0, "borderpad": 0}
+    settings |= {"handles": [*entries.values()], "labels": [*entries]}
     while axes.legend(ncols=most, **settings).get_window_extent().width > box.width and most > 1:
         most -= 1
-    if figure.get_layout_engine() is None and all(own.get_subplotspec() for own in figure.axes):
-        figure.set_layout_engine("tight")
 
 
 def entries_in_a_row(labels: Sequence[str], columns: int, width: float) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -58,6 +60,31 @@ def write_report(directory: Path, output: Path | None = None) -> Path:
     return file
 
 
+@dataclass(frozen=True)
+class Printed:
+    """What a picture of a paper is, where it is not as on a screen."""
+
+    width: str = ""  # of the place: ``3.4in``, ``8.6cm``; empty for a screen's
+    title: str = ""  # above all panels; empty for what the picture says itself
+    labels: str = ""  # names for the schemes, in their order, with commas
+
+    @property
+    def names(self) -> list[str]:
+        """Those of ``labels``."""
+        return [name.strip() for name in self.labels.split(",")] if self.labels else []
+
+    @property
+    def inches(self) -> float | None:
+        """The width. Raises ConfigError: it is no length from 1.5 to 40 inches."""
+        if not self.width:
+            return None
+        known = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(in|cm|mm)?\s*", self.width)
+        inches = float(known[1]) / {"cm": 2.54, "mm": 25.4}.get(known[2], 1.0) if known else 0.0
+        if not 1.5 <= inches <= 40:
+            raise at("--width", self.width, "must be a length such as 3.4in or 86mm, 1.5 to 40 in")
+        return inches
+
+
 def write_pictures(
     directory: Path,
     kind: str | None = None,
@@ -65,10 +92,12 @@ def write_pictures(
     progress: Callable[[int, int], None] = lambda done, total: None,
     x: str | None = None,
     y: str | None = None,
+    printed: Printed = Printed(),
 ) -> tuple[list[Path], list[str]]:
     """Draw one kind, or for ``None`` all that can be drawn, under ``directory/plots``.
 
-    ``x`` and ``y`` are of the kind ``against``: a swept key, and a column of the summary. Returns
+    ``x`` and ``y`` are of the kind ``against``: a swept key, and a column of the summary;
+    ``printed`` is how a picture stands in a paper. Returns
     the files written, and for each kind that was left out a line that says why. Raises ConfigError:
     no records, an unknown kind or format, or one that these cannot give."""
     from ..pictures import paint, style  # here, since a page needs no matplotlib
@@ -84,6 +113,7 @@ def write_pictures(
         raise ConfigError(f"{directory}: no such directory")
     with files.locked(directory):  # no run may clear the folder while its tables are read
         records = read_records(directory)
+        records = records.named(printed.names) if printed.names else records
         kinds = (against if known.name == against.name else known for known in kinds_by_rank())
         wanted = {known.name: known for known in kinds if kind in (None, known.name)}
         obstacles = {name: reason for name, k in wanted.items() if (reason := k.obstacle(records))}
@@ -94,7 +124,10 @@ def write_pictures(
         written: list[Path] = []
         progress(0, len(drawn))
         for done, chosen in enumerate(drawn.values(), start=1):
-            figure = paint.figure(chosen.picture(records))
+            picture = chosen.picture(records)
+            picture = replace(picture, heading=printed.title or picture.heading)
+            width = printed.inches
+            figure = paint.printed(picture, width) if width else paint.figure(picture)
             written += style.save(figure, directory / "plots" / chosen.file, formats)
             progress(done, len(drawn))
         outputs.note_drawn(directory, written)

@@ -17,7 +17,7 @@ from ...sim.theory import expected_decoding_error
 from ...sim.types import FloatArray, Trace
 from ..pictures import looks, style
 from ..pictures.kinds.losses import FRONT_LOOK, pareto
-from ..pictures.looks import MUTED, SOLID, Look, look
+from ..pictures.looks import FIELD_FORMATS, MUTED, SOLID, Look, look, shown_field
 from ..pictures.picture import Axis, Bars, Curve, Fill, Mark, Panel, Picture, Points, Texts
 from ..run.records import mean_and_error
 from . import base
@@ -93,26 +93,10 @@ def not_compared() -> dict[str, str]:
     return REASONS_LEFT_OUT | others
 
 
-# how a title says a field; others have one value here
-TITLE_FORMATS = {
-    "load": "d = {}",
-    "degree": "d = {}",
-    "wait_for": "r = {}",
-    "tolerance": "μ = {:g}",
-    "kappa": "κ = {:g}",
-    "patience": "τ = {:g} s",
-    "trials": "B = {}",
-    "stragglers": "λ = {}",
-    "cut": "cut: {}",
-    "assignment": "{}",
-}
-
-
 def title(member: Section) -> str:
     """A scheme's name for people, with what tells its members apart."""
-    known = (key for key in member if key in TITLE_FORMATS)
-    fields = [TITLE_FORMATS[key].format(member[key]) for key in known]
-    fields += ["rescaled"] if member.get("rescale") else []
+    known = (key for key in member if key in FIELD_FORMATS and member[key] is not False)
+    fields = [shown_field(key, member[key]) for key in known]
     return ", ".join([look(str(member["name"])).title, *fields])
 
 

@@ -202,7 +202,7 @@ def test_a_picture_shows_worst_random_and_bound() -> None:
     assert [curve.width for curve in (*curves[2::3],)] == [THICK, THIN], "both can be seen"
     titles = [mark.look.title for mark in panel.marks if isinstance(mark, Curve) and mark.title]
     assert titles == [
-        *frame["label"].unique(),
+        "ErasureHead (d = 3, r = 6)",
         WORST_SET_LOOK.title,
         RANDOM_SETS_LOOK.title,
         UPPER_BOUND_LOOK.title,

@@ -509,11 +509,11 @@ def test_without_axes_pyplot_has_a_new_figure(result: eh.Result, kind: str) -> N
 def test_a_legend_has_one_order(result: eh.Result, swept: eh.Result, kind: str) -> None:
     """Schemes first, in axes of one's own as in a new figure."""
     plot = (swept if kind == "against" else result).plot
-    own = getattr(plot, kind)(ax=pyplot.subplots()[1]).get_legend()
+    [own] = getattr(plot, kind)(ax=pyplot.subplots()[1]).figure.legends
     [new] = getattr(plot, kind)().figure.legends
     texts = [[text.get_text() for text in legend.get_texts()] for legend in (own, new)]
     assert texts[0] == texts[1]
-    assert texts[0][:2] == ["uncoded", "erasurehead load=2 wait_for=3"]
+    assert texts[0][:2] == ["uncoded", "ErasureHead (d = 2, r = 3)"]
 
 
 def test_matplotlib_keeps_its_settings(result: eh.Result) -> None:
@@ -527,7 +527,7 @@ def test_matplotlib_keeps_its_settings(result: eh.Result) -> None:
 def test_a_legend_is_left_out(result: eh.Result) -> None:
     """Also of a new figure; axes that stay as they are get no layout engine."""
     own = pyplot.subplots()[1]
-    assert result.plot.utilisation(own, legend=False).get_legend() is None
+    assert result.plot.utilisation(own, legend=False).figure.legends == []
     assert own.get_figure(root=True).get_layout_engine() is None
     assert result.plot.loss_time(legend=False).figure.legends == []
     assert len(result.plot.loss_time().figure.legends) == 1
@@ -549,14 +549,23 @@ def test_axes_of_ones_own_are_one(result: eh.Result, wrong: Callable[[], Any], s
 @pytest.mark.parametrize("schemes", ["erasurehead", ["erasurehead load=2 wait_for=3"]])
 def test_schemes_are_picked_by_name_or_label(result: eh.Result, schemes: str | list[str]) -> None:
     axes = result.plot.loss_time(pyplot.subplots()[1], schemes=schemes)
-    names = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert names == ["erasurehead load=2 wait_for=3", "line: median; band: 10th to 90th percentile"]
+    names = [text.get_text() for text in axes.figure.legends[0].get_texts()]
+    assert names == ["ErasureHead (d = 2, r = 3)", "line: median; band: 10th to 90th percentile"]
 
 
 def test_the_band_is_quantiles_or_an_interval(result: eh.Result) -> None:
     axes = result.plot.loss_time(pyplot.subplots()[1], band="ci")
-    *_, note = [text.get_text() for text in axes.get_legend().get_texts()]
+    *_, note = [text.get_text() for text in axes.figure.legends[0].get_texts()]
     assert note == "line: mean; band: 95 % confidence interval"
+
+
+def test_a_width_is_that_of_the_place_in_print(result: eh.Result) -> None:
+    figure = result.plot.workers(width=3.4).figure
+    assert figure.get_figwidth() == 3.4
+    assert figure.axes[0].xaxis.label.get_fontsize() < 9
+    for ax, width, valid in ((None, 0.1, "inches, 1.5 to 40"), (pyplot.subplots()[1], 3.4, "None")):
+        with pytest.raises(eh.ConfigError, match=f"^width = {width}: must be {valid}"):
+            result.plot.loss_time(ax, width=width)
 
 
 def test_an_unknown_scheme_is_one_line(result: eh.Result) -> None:

@@ -129,7 +129,8 @@ def density(drawn: list[tuple[Sample, Look]], share: float = 0.95) -> Panel:
         height = counts / (sample.seconds.size * np.diff(edges))
         x, y = np.append(edges[0], edges), np.concatenate([[0.0], height, [0.0]])
         curves.append(Curve(look, x, y, steps=True, width=SAMPLE_WIDTH))
-    seconds = Axis(f"delay (s), up to the {share:.0%} quantile", low=edges[0], high=edges[-1])
+    label = f"delay (s), up to the {100 * share:.0f} % quantile"
+    seconds = Axis(label, low=edges[0], high=edges[-1])
     return Panel(seconds, Axis("density (1/s)", low=0.0), curves, "density")
 
 

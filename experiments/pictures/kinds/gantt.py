@@ -72,8 +72,10 @@ class GanttKind(PictureKind):
         notes = [*filter(None, (f"first point of the sweep: {point}" if point else "", *hidden))]
         height = len(drawn) * (0.3 + max(0.7, 0.036 * len(workers)))  # inches
         names = {label: "update" if label in free else "round" for label in drawn}
-        by_scheme = [(spans[spans["label"] == label], name) for label, name in names.items()]
-        panels = [panel(own, workers, end, name) for own, name in by_scheme]
+        panels = [
+            panel(spans[spans["label"] == label], workers, end, name, records.shown(label))
+            for label, name in names.items()
+        ]
         size = 1, style.ONE_PANEL, height + 1.3 + 0.22 * len(notes)
         last = [*(fill.title for fill in SPAN_FILLS.values()), ROUND_END_TITLE, ENDER_LOOK.title]
         return Picture(panels, *size, "x", "\n".join(notes), legend=2, last=last, names_left=True)
@@ -123,8 +125,9 @@ def shown_workers(spans: pd.DataFrame, end: float, most: int = 48) -> list[int]:
     return sorted((enders + others)[:most])
 
 
-def panel(spans: pd.DataFrame, workers: list[int], end: float, what: str) -> Panel:
-    """One scheme on its clock: ``classified`` spans up to ``end``, of a ``round`` or ``update``."""
+def panel(spans: pd.DataFrame, workers: list[int], end: float, what: str, name: str) -> Panel:
+    """A scheme of this name on its clock: ``classified`` spans up to ``end``, of a ``round`` or
+    ``update``."""
     row_of = {worker: row for row, worker in enumerate(workers)}
     begun = spans[(spans["start"] < end) & spans["worker"].isin(workers)]
     marks: list[Mark] = []
@@ -144,7 +147,7 @@ def panel(spans: pd.DataFrame, workers: list[int], end: float, what: str) -> Pan
     ticks = range(0, len(workers), 1 if len(workers) <= 10 else 5)
     x, names = Axis("simulated time (s)", low=0.0, high=end), tuple(str(workers[i]) for i in ticks)
     y = Axis("worker", low=len(workers) - 0.4, high=-0.6, names=names, places=tuple(ticks))
-    title = f"{spans['label'].iloc[0]}: {number_of(len(rounds), what)}"
+    title = f"{name}: {number_of(len(rounds), what)}"
     return Panel(x, y, marks, title, grid=False)
 
 
@@ -156,7 +159,7 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 class WorkersRow:
     """One scheme at one point of the sweep."""
 
-    name: str  # the scheme's label
+    name: str  # the scheme's, as a person reads it
     point: str  # the point, as lines; empty for a plain run
     last: FloatArray  # ``(workers,)`` share of rounds that each worker's message ended
     cost: FloatArray  # ``(workers,)`` seconds per run between that message and the one before
@@ -215,7 +218,8 @@ def _rows(records: Records) -> list[WorkersRow]:
         assert point.workers is not None
         for label, own in point.workers.groupby("label", sort=False):
             last, cost = own.sort_values("worker")[["last", "cost"]].to_numpy(dtype=float).T
-            rows.append(WorkersRow(str(label), point.title.replace("delay.", ""), last, cost))
+            name = records.shown(str(label))
+            rows.append(WorkersRow(name, point.title.replace("delay.", ""), last, cost))
     return rows[:12]  # more are not legible
 
 

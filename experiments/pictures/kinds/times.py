@@ -153,7 +153,7 @@ class AgainstKind(PictureKind):
         y = self.y or next(name for name in (*OVERVIEW_METRICS, *columns) if name in columns)
         summary, median = _middles(records.summary, y)
         summary = summary.assign(label=_series(summary, x))
-        looks = variants(replace(records, summary=summary).labels())
+        looks = variants(replace(records, summary=summary).labels(), records.names)
         values = [value for value in dict.fromkeys(summary[x]) if pd.notna(value)]
         axis = Axis(x, names=tuple(map(short_text, values)))
         where = {value: float(number) for number, value in enumerate(values)}
