@@ -203,6 +203,7 @@ def test_a_picture_shows_worst_random_and_bound() -> None:
     titles = [mark.look.title for mark in panel.marks if isinstance(mark, Curve) and mark.title]
     assert titles == [
         "ErasureHead (d = 3, r = 6)",
+        "[red]mine",
         WORST_SET_LOOK.title,
         RANDOM_SETS_LOOK.title,
         UPPER_BOUND_LOOK.title,
