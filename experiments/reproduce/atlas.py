@@ -21,7 +21,7 @@ from ..pictures.looks import FIELD_FORMATS, MUTED, SOLID, Look, look, shown_fiel
 from ..pictures.picture import Axis, Bars, Curve, Fill, Mark, Panel, Picture, Points, Texts
 from ..run.records import mean_and_error
 from . import base
-from .base import MEAN_DELAY, Effort, RunsFigure, Section, bars, estimate_text, rows_at
+from .base import MEAN_DELAY, Effort, RunsFigure, Section, Words, bars, estimate_text, rows_at
 from .clusters import CLUSTER_WORK, SLOW_SHARE, SPEED_RATIO, TAILS, additive, persistent
 
 # What is compared. A scheme has as many members as its fields have choices in ``MEMBER_FIELDS``.
@@ -156,7 +156,7 @@ class Atlas(RunsFigure):
         last = [OTHERS_LOOK.title, LATE_LOOK.title]
         return Picture(panels, 1, style.TWO_PANELS, 9.2, "rows", last=last, names_left=True)
 
-    def text(self, frame: pd.DataFrame) -> str:
+    def words(self, frame: pd.DataFrame) -> Words:
         """The fronts, who is fastest among the exact, and what is left out."""
         rows = []
         for delays, front in frame[frame["on_front"]].groupby("delays", sort=False):
@@ -192,8 +192,8 @@ class Atlas(RunsFigure):
             f"Left out: {reasons}; and schemes without rounds, whose updates mean something else. "
             "Names: d load or degree, r arrivals waited for, μ tolerance, κ of the adaptive "
             "deadline, τ patience, B trials, λ stragglers of a sequential code.\n\n"
-            "The fronts:\n\n"
-            + base.markdown_table(["delays", "scheme", "s / iteration", "error"], rows, names=2)
+            "The fronts:",
+            base.Numbers(["delays", "scheme", "s / iteration", "error"], rows, names=2),
         )
 
 

@@ -17,7 +17,7 @@ from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, LineStyle, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Rules
 from ..run.records import mean_and_error
 from . import base
-from .base import CodedFigure, Effort, curve_of, estimate_text, markdown_table, placed, rows_at
+from .base import CodedFigure, Effort, Numbers, Words, curve_of, estimate_text, placed, rows_at
 from .clusters import CLUSTER_WORK, SLOW_SHARE, SPEED_RATIO, additive, persistent
 
 POLICY_LINES: dict[Policy, LineStyle] = {
@@ -95,7 +95,7 @@ class Backlog(CodedFigure):
         y = Axis("mean iteration time (s)", True, (1, 2, 3, 5))
         return Panel(x, y, marks, "last rounds, by policy")
 
-    def text(self, frame: pd.DataFrame) -> str:
+    def words(self, frame: pd.DataFrame) -> Words:
         """The last rounds, and how far they are from the first."""
         last = _last(frame)
         header = ["scheme", "policy", *(f"{p:g}" for p in self.persistences)]
@@ -142,7 +142,8 @@ class Backlog(CodedFigure):
             f"(persistence 1{seconds}), the others carry on without them. Closed forms for "
             "independent rounds do not show this.\n\n"
             f"Seconds per iteration in the last {int(last['rounds'].iloc[0])} rounds, by "
-            "persistence:\n\n" + markdown_table(header, rows, names=2)
+            "persistence:",
+            Numbers(header, rows, names=2),
         )
 
 

@@ -26,6 +26,7 @@ from ..pictures.looks import Look, look
 from ..pictures.picture import Curve, Picture, Points
 from ..run.compute import compute
 from ..run.records import Finished, mean_and_error
+from ..text import TableCell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,10 +36,23 @@ Section = dict[str, Any]
 Tapes = dict[str, tuple[int, list[RememberedTape]]]  # by their delays: their size, and themselves
 
 
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1) -> str:
-    """A table whose first columns are names, aligned to the left, and whose others are numbers."""
-    rule = ["---"] * names + ["---:"] * (len(header) - names)
-    return "\n".join("| " + " | ".join(line) + " |" for line in (header, rule, *rows)) + "\n"
+@final
+@dataclass(frozen=True)
+class Numbers:
+    """A table whose first columns are ``names``, aligned to the left, and whose others are numbers.
+    As a string it is Markdown; what is between ``**`` stands out."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str | TableCell]]
+    names: int = 1
+
+    def __str__(self) -> str:
+        rule = ["---"] * self.names + ["---:"] * (len(self.header) - self.names)
+        lines = (map(str, row) for row in (self.header, rule, *self.rows))
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+Words = tuple[str | Numbers, ...]  # paragraphs, with blank lines between them, and tables
 
 
 def estimate_text(mean: float, error: float) -> str:
@@ -52,14 +66,14 @@ def estimate_text(mean: float, error: float) -> str:
     return f"{mean:.{digits}f} ± {error:.{digits}f}"
 
 
-def times_table(frame: pd.DataFrame, sizes: Iterable[int]) -> str:
+def times_table(frame: pd.DataFrame, sizes: Iterable[int]) -> Numbers:
     """Simulated iteration times: a row for each load law and number of workers."""
     schemes, rows = list(frame["scheme"].unique()), []
     for law, n in product(LAW_TITLES, sizes):
         own = rows_at(frame, load_law=law, workers=n).set_index("scheme")
         pairs = (own.loc[scheme, ["simulated", "standard_error"]] for scheme in schemes)
         rows.append([law, f"{n:,}", *starmap(estimate_text, pairs)])
-    return markdown_table(["load law", "n", *(look(scheme).title for scheme in schemes)], rows)
+    return Numbers(["load law", "n", *(look(scheme).title for scheme in schemes)], rows)
 
 
 def mean_text(values: FloatArray) -> str:
@@ -200,7 +214,7 @@ class Effort:
 
 class PaperFigure(ABC):
     """One figure; abstract. Subclasses are frozen dataclasses whose fields are its sizes. Picture
-    and text are made from the table alone, so that both can be made anew.
+    and words are made from the table alone, so that both can be made anew.
 
     The class's docstring begins with what ``erasurehead list figures`` says."""
 
@@ -226,8 +240,13 @@ class PaperFigure(ABC):
         """The picture of a table that ``compute`` returned."""
 
     @abstractmethod
+    def words(self, frame: pd.DataFrame) -> Words:
+        """Caption and tables; every number in them comes from the table."""
+
+    @final
     def text(self, frame: pd.DataFrame) -> str:
-        """Caption and tables in Markdown; every number in them comes from the table."""
+        """Its words in Markdown."""
+        return "\n\n".join(map(str, self.words(frame))) + "\n"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ..pictures import looks, style
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from ..run.records import mean_and_error
 from . import base
-from .base import Effort, PaperFigure, Section, curve_of, estimate_text, points_of, rows_at
+from .base import Effort, PaperFigure, Section, Words, curve_of, estimate_text, points_of, rows_at
 
 # How much later a straggler is, in mean delays: at 20, no other worker is ever as late.
 LATE_DELAYS = 20.0
@@ -129,7 +129,7 @@ class DelayTolerance(PaperFigure):
         ]
         return Picture(panels, 2, style.TWO_PANELS, 4.0, last=[looks.THEORY_LOOK.title])
 
-    def text(self, frame: pd.DataFrame) -> str:
+    def words(self, frame: pd.DataFrame) -> Words:
         """What straggles, how it is read, and both quantities of each code."""
         sizes, seen = frame.iloc[0], frame[frame["rounds"] > 0]
         known = settled(seen)
@@ -158,7 +158,8 @@ class DelayTolerance(PaperFigure):
             f"Points are means of {int(seen['rounds'].max())} rounds with 95 % intervals, lines "
             f"closed forms (our derivation); the largest difference of times is {z.max():.1f} "
             f"standard errors over {len(z)} points.\n\n"
-            "Decoding error per partition, and seconds:\n\n" + base.markdown_table(header, rows)
+            "Decoding error per partition, and seconds:",
+            base.Numbers(header, rows),
         )
 
 

@@ -23,7 +23,7 @@ from ..pictures.looks import INK, THEORY_LOOK, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from ..run.records import mean_and_error
 from . import base
-from .base import Effort, PaperFigure, curve_of, points_of, rows_at
+from .base import Effort, PaperFigure, Words, curve_of, points_of, rows_at
 
 BATCH_LOOK = Look(INK, "o", "none", "rings: batch engine, every worker")
 LAW_LOOK = Look(INK, "o", "none", "dots: law engine")
@@ -96,7 +96,7 @@ class IterationTimeScale(PaperFigure):
         last = [THEORY_LOOK.title, LAW_LOOK.title, BATCH_LOOK.title]
         return Picture(panels, 2, style.TWO_PANELS, 4.1, last=last)
 
-    def text(self, frame: pd.DataFrame) -> str:
+    def words(self, frame: pd.DataFrame) -> Words:
         """What grows, from where on coding pays, and the largest z of either engine."""
         z = ((frame["simulated"] - frame["theory"]) / frame["standard_error"]).abs()
         worst = dict(iter(z.groupby(frame["engine"])))
@@ -133,8 +133,8 @@ class IterationTimeScale(PaperFigure):
             f"{len(worst['law'])} of the law engine.\n\n"
             f"{grown}The size at which ErasureHead overtakes uncoded depends on how time grows "
             f"with load: {faster}.\n\n"
-            "Mean iteration time in seconds, law engine ± standard error:\n\n"
-            + base.times_table(by_law, sizes)
+            "Mean iteration time in seconds, law engine ± standard error:",
+            base.times_table(by_law, sizes),
         )
 
 

@@ -16,7 +16,7 @@ from ..pictures import looks, style
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from ..run.records import mean_and_error
 from . import base
-from .base import Effort, PaperFigure, curve_of, points_of, rows_at
+from .base import Effort, PaperFigure, Words, curve_of, points_of, rows_at
 
 MAX_NAMED_SIZES = 6  # of which the axis and the table name each
 
@@ -63,7 +63,7 @@ class IterationTimeWorkers(PaperFigure):
         panels = [_panel(law, rows_at(frame, load_law=law)) for law in base.LAW_TITLES]
         return Picture(panels, 2, style.TWO_PANELS, 3.9, last=[looks.THEORY_LOOK.title])
 
-    def text(self, frame: pd.DataFrame) -> str:
+    def words(self, frame: pd.DataFrame) -> Words:
         """Growth per doubling, and the largest z."""
         seen = frame[frame["rounds"] > 0]
         z = ((seen["simulated"] - seen["theory"]) / seen["standard_error"]).abs()
@@ -89,8 +89,8 @@ class IterationTimeWorkers(PaperFigure):
             "intervals (mostly smaller than the points), lines are the closed forms; "
             f"the largest difference is {z.max():.1f} standard errors over {len(z)} points.\n\n"
             f"{growth}"
-            "Mean iteration time in seconds, simulated ± standard error:\n\n"
-            + base.times_table(seen, sizes if len(sizes) <= MAX_NAMED_SIZES else (first, last))
+            "Mean iteration time in seconds, simulated ± standard error:",
+            base.times_table(seen, sizes if len(sizes) <= MAX_NAMED_SIZES else (first, last)),
         )
 
 

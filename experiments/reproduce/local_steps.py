@@ -84,9 +84,9 @@ class LocalSteps(CodedFigure):
         loss = Axis("training loss above\nthe best model's", log=True)
         return Panel(seconds, loss, [*curves, target], f"round trip {trip:g} s")
 
-    def text(self, frame: pd.DataFrame) -> str:
+    def words(self, frame: pd.DataFrame) -> base.Words:
         """Rates, seconds per iteration, time to the target, final loss, for each network."""
-        tables, first = [], []
+        tables, first = list[str | base.Numbers](), []
         for trip, over_network in frame.groupby("round_trip", sort=False):
             rows, soonest = [], {}
             for drawn, own in _lines(over_network):
@@ -97,11 +97,11 @@ class LocalSteps(CodedFigure):
                 texts = map(mean_text, (seconds, runs.seconds(target), runs.losses[:, -1]))
                 rows.append([drawn.title, f"{own['rate'].iloc[0]:g}", *texts])
             header = ["scheme", "learning rate", "s / iteration", "s to target", "final loss"]
-            table = base.markdown_table(header, rows)
             order = sorted((s, title) for title, s in soonest.items() if np.isfinite(s))
             names = " and ".join(title for _, title in order[:2]) or "none"
             first.append(f"Over a round trip of {trip:g} s soonest on average: {names}.")
-            tables.append(f"**Round trip of {trip:g} s**, target {target:.4g}:\n\n{table}")
+            tables.append(f"**Round trip of {trip:g} s**, target {target:.4g}:")
+            tables.append(base.Numbers(header, rows))
         replications, last = frame["replication"].nunique(), int(frame["iteration"].max())
         return (
             f"{self.workers} workers, diabetes data (least squares), plain gradient descent from "
@@ -120,8 +120,8 @@ class LocalSteps(CodedFigure):
             "slowest, since the sum of H delays varies less than one delay. They pay in progress: "
             "each worker moves towards the optimum of its own data, so with more steps the loss "
             "levels off earlier and higher. A code saves the waiting alone, but its gradients are "
-            "those of nearly all data. Asynchronous updates pay the network once a gradient.\n\n"
-            + "\n".join(tables)
+            "those of nearly all data. Asynchronous updates pay the network once a gradient.",
+            *tables,
         )
 
 

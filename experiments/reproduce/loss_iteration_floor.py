@@ -20,7 +20,7 @@ from ..pictures import style
 from ..pictures.looks import MUTED, Look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from ..run.compute import learn
-from .base import QUICK_WORK, Effort, RunsFigure, curve_of, delays_and_law, markdown_table, rows_at
+from .base import QUICK_WORK, Effort, Numbers, RunsFigure, Words, curve_of, delays_and_law, rows_at
 
 BOUND_LOOK = Look(MUTED, "", (0, (1, 1)), "bound with E[V] of each step")
 CONSTANT_BOUND_LOOK = Look(MUTED, "", (0, (4, 1.5)), "bound with the largest V")
@@ -113,7 +113,7 @@ class LossIterationFloor(RunsFigure):
         ]
         return Picture(panels, 2, style.TWO_PANELS, 4.1, share="y", last=last)
 
-    def text(self, frame: pd.DataFrame) -> str:
+    def words(self, frame: pd.DataFrame) -> Words:
         """Rate, floors and bounds."""
         n = int(frame["arrivals"].max())
         ours = frame[frame["arrivals"] != n]
@@ -142,7 +142,8 @@ class LossIterationFloor(RunsFigure):
             "start, the floor is far too high, since gradients shrink on the way, and the noise "
             f"with them; with the mean V of each step it is {factor:.0f} times what is measured or "
             "more.\n\n"
-            f"After {last} iterations:\n\n" + markdown_table(header, rows)
+            f"After {last} iterations:",
+            Numbers(header, rows),
         )
 
 

@@ -15,7 +15,7 @@ from ..pictures import looks, style
 from ..pictures.kinds.losses import loss_axis
 from ..pictures.picture import Axis, Panel, Picture, Points
 from . import base
-from .base import CodedFigure, Effort, markdown_table, mean_text, median_curve, rows_at
+from .base import CodedFigure, Effort, Numbers, Words, mean_text, median_curve, rows_at
 
 # delay models: random draws for bands, and the one table that the authors' program draws
 EXPONENTIAL, AUTHORS = "exponential", "authors_stream"
@@ -126,12 +126,14 @@ class LossTime(CodedFigure):
         y = loss_axis(curves, "training loss")
         return Panel(x, y, [*curves, *ends], EXPERIMENTS[dataset].title)
 
-    def text(self, frame: pd.DataFrame) -> str:
+    def words(self, frame: pd.DataFrame) -> Words:
         """Seconds per iteration, time to the loss of half a run, final loss; what was left out."""
         drawn = frame[frame["left_out"] == ""]
-        tables = [self._table(drawn, dataset) for dataset in drawn["dataset"].unique()]
+        tables = [
+            item for dataset in drawn["dataset"].unique() for item in self._table(drawn, dataset)
+        ]
         notes = [
-            f"{EXPERIMENTS[row['dataset']].title} was left out: {row['left_out']}.\n"
+            f"{EXPERIMENTS[row['dataset']].title} was left out: {row['left_out']}."
             for _, row in frame[frame["left_out"] != ""].iterrows()
         ]
         many = sorted(
@@ -152,10 +154,12 @@ class LossTime(CodedFigure):
             "the iterations. Exact schemes take the same path and differ in the clock alone. "
             "`authors_stream` is the one sequence of delays that the authors' program draws, "
             "replayed exactly; the others are means ± standard errors over random delays, with a "
-            "dash where a replication does not reach the target.\n\n" + "\n".join(tables + notes)
+            "dash where a replication does not reach the target.",
+            *tables,
+            *notes,
         )
 
-    def _table(self, drawn: pd.DataFrame, dataset: str) -> str:
+    def _table(self, drawn: pd.DataFrame, dataset: str) -> Words:
         own = rows_at(drawn, dataset=dataset)
         random, exact = (rows_at(own, delays=delays) for delays in (EXPONENTIAL, AUTHORS))
         target, seconds = target_of(random), reached(random, dataset)
@@ -171,8 +175,8 @@ class LossTime(CodedFigure):
         header = ["scheme", "s / iteration", "s to target", "final loss"]
         stream = ["authors_stream: s / iteration", "s to target", "final loss"]
         size = f"{int(random['rows'].iloc[0]):,} × {int(random['features'].iloc[0]):,}"
-        title = f"**{EXPERIMENTS[dataset].title}**, {size} training rows, target {target:.4g}:\n\n"
-        return title + markdown_table([*header, *stream], rows)
+        title = f"**{EXPERIMENTS[dataset].title}**, {size} training rows, target {target:.4g}:"
+        return title, Numbers([*header, *stream], rows)
 
 
 def _runs_of(frame: pd.DataFrame, scheme: str) -> tuple[FloatArray, FloatArray]:

@@ -16,7 +16,7 @@ from ..pictures import looks, style
 from ..pictures.looks import INK, MUTED, SOLID, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from ..run.records import mean_and_error
-from .base import Effort, RunsFigure, Section, estimate_text, markdown_table, rows_at
+from .base import Effort, Numbers, RunsFigure, Section, Words, estimate_text, rows_at
 
 # the two ends of what the curve leaves open: none of the time is computing, or all of it
 CURVE_LAWS: dict[str, Section] = {
@@ -105,7 +105,7 @@ class MeasuredCurve(RunsFigure):
         last = [ADDITIVE_LOOK.title, PROPORTIONAL_LOOK.title, INTEGRAL_LOOK.title]
         return Picture([curve, schemes], 2, style.TWO_PANELS, 4.4, last=last)
 
-    def text(self, frame: pd.DataFrame) -> str:
+    def words(self, frame: pd.DataFrame) -> Words:
         """The times, and whether codes pay on this curve."""
         z = ((frame["simulated"] - frame["integrated"]) / frame["standard_error"]).abs()
         rows = []
@@ -127,9 +127,8 @@ class MeasuredCurve(RunsFigure):
             "law all of it is, and d partitions take d times as long. Bars are means by "
             f"integration, points are {int(frame['rounds'].max())} simulated rounds; "
             f"the largest difference is {z.max():.1f} standard errors over {len(z)} points.\n\n"
-            + " ".join(_verdict(rows_at(frame, load_law=law), law) for law in CURVE_LAWS)
-            + "\n\n"
-            + markdown_table(header, rows)
+            + " ".join(_verdict(rows_at(frame, load_law=law), law) for law in CURVE_LAWS),
+            Numbers(header, rows),
         )
 
 

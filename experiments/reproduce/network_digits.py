@@ -13,7 +13,7 @@ from ..pictures import style
 from ..pictures.looks import DASHED, Look, look
 from ..pictures.picture import Axis, Curve, Panel, Picture, Rules
 from . import base
-from .base import CodedFigure, Effort, Section, markdown_table, mean_text, median_curve
+from .base import CodedFigure, Effort, Numbers, Section, Words, mean_text, median_curve
 
 
 @final
@@ -85,7 +85,7 @@ class NetworkDigits(CodedFigure):
             times, values = base.by_replication(rows, "time", column)
             yield drawn, times, values
 
-    def text(self, frame: pd.DataFrame) -> str:
+    def words(self, frame: pd.DataFrame) -> Words:
         """Seconds per iteration, final losses and accuracies."""
         rows = []
         pairs = zip(
@@ -95,7 +95,7 @@ class NetworkDigits(CodedFigure):
             seconds = times[:, -1] / (times.shape[1] - 1)
             texts = map(mean_text, (seconds, losses[:, -1], right[:, -1]))
             rows.append([drawn.title, *texts])
-        table = markdown_table(["scheme", "s / iteration", "final loss", "test accuracy"], rows)
+        table = Numbers(["scheme", "s / iteration", "final loss", "test accuracy"], rows)
         sizes = " and ".join(map(str, self.hidden))
         replications, last = frame["replication"].nunique(), int(frame["iteration"].max())
         return (
@@ -107,5 +107,6 @@ class NetworkDigits(CodedFigure):
             f"bands the 10th to 90th percentile, over {last} iterations. A network is not convex, "
             "so no theorem of the paper speaks of it: what a code decodes is a gradient of nearly "
             "all data, whatever the model is. Asynchronous gradients are old, and a learning rate "
-            f"that serves the others may be too large for them.\n\n{table}"
+            f"that serves the others may be too large for them.",
+            table,
         )

@@ -242,36 +242,29 @@ def figure_section(kept: Kept) -> Section:
     """The section of a figure: its picture, its words, and its tables with what leads to each."""
     figure, words, tables = kept.figure, list[str](), list[Table]()
     name = figure.name
-    for paragraphs, rows in _blocks(figure.text(kept.frame)):
+    paragraphs = list[str]()  # since the last table
+    for item in figure.words(kept.frame):
+        if isinstance(item, str):
+            paragraphs += [text.replace("**", "") for text in item.split("\n\n")]
+            continue
         # what leads to a table stands above it; all else is under the picture's title
-        leads = paragraphs[-1:] if rows and paragraphs and (tables or len(paragraphs) > 1) else []
+        leads = paragraphs[-1:] if tables or len(paragraphs) > 1 else []
         words += paragraphs[: len(paragraphs) - len(leads)]
-        if rows:
-            names = rows[1].count("---")
-            body = [[_cell(text, i >= names) for i, text in enumerate(row)] for row in rows[2:]]
-            ident, file = f"{name}-table-{len(tables) + 1}", f"{name}.parquet"
-            tables.append(capped(ident, "", rows[0], body, file, " ".join(leads), keys=names))
+        paragraphs = []
+        body = [[_cell(cell, i >= item.names) for i, cell in enumerate(row)] for row in item.rows]
+        ident, file = f"{name}-table-{len(tables) + 1}", f"{name}.parquet"
+        note = " ".join(leads)
+        tables.append(capped(ident, "", item.header, body, file, note, keys=item.names))
+    words += paragraphs
     title = first_sentence(figure).rstrip(".")
     chart = Chart(f"{name}-picture", title, "", figure.picture(kept.frame))
     command = CommandLine("Make it again:", kept.line)
     return Section(name, figure.title, [chart, *tables], "\n".join(words), command)
 
 
-def _blocks(text: str) -> Iterator[tuple[list[str], list[list[str]]]]:
-    """The paragraphs that stand before each table of a Markdown text, and its cells by rows."""
-    paragraphs = list[str]()
-    for block in re.split(r"\n\s*\n", text.strip()):
-        if block.startswith("|"):
-            lines = (line.strip("|").split("|") for line in block.split("\n"))
-            yield paragraphs, [[*map(str.strip, cells)] for cells in lines]
-            paragraphs = []
-        else:
-            paragraphs.append(" ".join(block.replace("**", "").split()))
-    if paragraphs:
-        yield paragraphs, []
-
-
-def _cell(text: str, numeric: bool) -> TableCell:
-    plain = text.replace("**", "")
+def _cell(cell: str | TableCell, numeric: bool) -> TableCell:
+    if isinstance(cell, TableCell):
+        return cell
+    plain = cell.replace("**", "")
     number = re.match(r"[-+−]?\d[\d,]*\.?\d*(e[-+]?\d+)?", plain) if numeric else None
     return TableCell(plain, float(number[0].replace(",", "").replace("−", "-")) if number else None)

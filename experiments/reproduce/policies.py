@@ -15,7 +15,7 @@ from ..pictures import looks, style
 from ..pictures.picture import Axis, Mark, Panel, Picture, Points, Rules
 from ..run.records import compared_times
 from . import base
-from .base import CodedFigure, Effort, bars, markdown_table, mean_text, ratio_text, rows_at
+from .base import CodedFigure, Effort, Numbers, Words, bars, mean_text, ratio_text, rows_at
 
 # what becomes of a straggler's unfinished work
 POLICY_MEANINGS = {
@@ -87,7 +87,7 @@ class Policies(CodedFigure):
         ]
         return Picture(panels, 2, style.TWO_PANELS, 4.2, share="rows", legend=2)
 
-    def text(self, frame: pd.DataFrame) -> str:
+    def words(self, frame: pd.DataFrame) -> Words:
         """Seconds per iteration and speed-up for each scheme and policy."""
         runs, rows, speedups = _runs(frame), [], {}
         for scheme in frame["scheme"].unique():
@@ -122,8 +122,8 @@ class Policies(CodedFigure):
             f"backlogs); these are means over the first {int(frame['iterations'].iloc[0])} "
             "iterations. To compare reported times one must know the policy: the authors' program "
             "reports uncoded, fractional repetition and ErasureHead as under cancel although it "
-            "drains, but ignore stragglers and cyclic repetition as under queue.\n\n"
-            + markdown_table(header, rows, names=2)
+            "drains, but ignore stragglers and cyclic repetition as under queue.",
+            Numbers(header, rows, names=2),
         )
 
 

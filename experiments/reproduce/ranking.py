@@ -13,7 +13,7 @@ from ...sim.types import FloatArray
 from ..pictures import looks, style
 from ..pictures.picture import Axis, Bars, Fill, Mark, Panel, Picture, Points, Rules, Texts
 from ..run.records import interval_columns, mean_and_error, ratio_interval
-from .base import MEAN_DELAY, CodedFigure, Effort, Section, estimate_text, markdown_table, rows_at
+from .base import MEAN_DELAY, CodedFigure, Effort, Numbers, Section, Words, estimate_text, rows_at
 from .clusters import (
     CLUSTER_WORK,
     DROP_COMPUTE_PATIENCE,
@@ -115,7 +115,7 @@ class Ranking(CodedFigure):
         last = [FASTER_TITLE, SLOWER_TITLE, FASTEST_EXACT_FILL.title, FASTEST_LOOK.title]
         return Picture(panels, 1, style.TWO_PANELS, 8.9, last=last, **how)
 
-    def text(self, frame: pd.DataFrame) -> str:
+    def words(self, frame: pd.DataFrame) -> Words:
         """All numbers, and who is fastest where."""
         rows = []
         for (group, cluster), own in frame.groupby(["group", "cluster"], sort=False):
@@ -144,7 +144,8 @@ class Ranking(CodedFigure):
             "lambda_cnn and llm_ranks are presets: serverless calls with cold starts (additive is "
             "what was measured, 1.127 s for each partition) and ranks of a language model's "
             "training.\n\n"
-            f"{_findings(frame)}\n\n" + markdown_table(header, rows, names=2)
+            f"{_findings(frame)}",
+            Numbers(header, rows, names=2),
         )
 
 

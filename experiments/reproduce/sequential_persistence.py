@@ -17,7 +17,7 @@ from ..run.tuning import TARGET_SHARE, target_loss
 from ..run.tuning import best as best_of
 from . import base
 from . import sequential_members as codes
-from .base import Effort, RunsFigure, Section, markdown_table, placed, rows_at
+from .base import Effort, Numbers, RunsFigure, Section, Words, placed, rows_at
 from .clusters import CLUSTER_WORK, SPEED_RATIO, additive, persistent
 from .sequential_members import CODE_LOOKS, ITERATION, MEASURES, MEMORYLESS, SEQUENTIAL, TARGET
 
@@ -118,14 +118,14 @@ class SequentialPersistence(RunsFigure):
         y = Axis(f"{measure} (s)", True, (1, 2, 5))
         return Panel(x, y, curves, SEQUENTIAL_TITLES[law] if measure == MEASURES[0] else "")
 
-    def text(self, frame: pd.DataFrame) -> str:
+    def words(self, frame: pd.DataFrame) -> Words:
         """Whether sequential codes pay, why, and all numbers."""
         by_time = rows_at(frame, measure=ITERATION)
-        tables = [
-            f"{measure.capitalize()} relative to uncoded (uncoded: in seconds), by persistence:\n\n"
-            + _by_persistence(rows_at(frame, measure=measure), CODE_LOOKS, _ratio)
-            for measure in MEASURES
-        ]
+        tables = list[str | Numbers]()
+        for measure in MEASURES:
+            by_measure = f"{measure.capitalize()} relative to uncoded (uncoded: in seconds)"
+            own = rows_at(frame, measure=measure)
+            tables += [f"{by_measure}, by persistence:", _by_persistence(own, CODE_LOOKS, _ratio)]
         return (
             f"{_verdict(frame)}\n\n"
             f"{self.workers} workers, of which {RARE_SHARE:.0%} are {SPEED_RATIO:g} times slower "
@@ -145,12 +145,13 @@ class SequentialPersistence(RunsFigure):
             "(breast cancer data, logistic, gradient descent); each scheme has the best of the "
             f"learning rates {codes.RATES[0]:.3g} to {codes.RATES[-1]:g} in steps of a "
             f"factor 2. {_ends(frame)}\n\nPersistences at which a sequential code is faster, by "
-            "the 95 % interval of the paired "
-            f"ratio:\n\n{_pays(frame)}\n{_why(by_time)}\n\n{_staleness(frame)}\n\n"
-            + "\n".join(tables)
-            + f"\nMembers with the least {ITERATION}, their load, and the share of rounds in "
-            "which everybody is heard:\n\n"
-            + _by_persistence(by_time, codes.EXACT_FAMILIES, _member)
+            "the 95 % interval of the paired ratio:",
+            _pays(frame),
+            f"{_why(by_time)}\n\n{_staleness(frame)}",
+            *tables,
+            f"Members with the least {ITERATION}, their load, and the share of rounds in "
+            "which everybody is heard:",
+            _by_persistence(by_time, codes.EXACT_FAMILIES, _member),
         )
 
 
@@ -199,7 +200,7 @@ def _verdict(frame: pd.DataFrame) -> str:
     )
 
 
-def _pays(frame: pd.DataFrame) -> str:
+def _pays(frame: pd.DataFrame) -> Numbers:
     rows = []
     for measure, law, family in product(MEASURES, SEQUENTIAL_LAWS, SEQUENTIAL):
         own = rows_at(frame, measure=measure, load_law=law, family=family)
@@ -207,7 +208,7 @@ def _pays(frame: pd.DataFrame) -> str:
         texts = (", ".join(f"{p:g}" for p in where) or "none" for where in faster)
         rows.append([measure, law, CODE_LOOKS[family].title, *texts])
     header = ["measure", "load law", "code", *(f"than {CODE_LOOKS[f].title}" for f in MEMORYLESS)]
-    return markdown_table(header, rows, names=len(header))
+    return Numbers(header, rows, names=len(header))
 
 
 def _why(frame: pd.DataFrame) -> str:
@@ -267,14 +268,14 @@ def _ends(frame: pd.DataFrame) -> str:
 
 def _by_persistence(
     frame: pd.DataFrame, families: Iterable[str], cell: Callable[[pd.Series], str]
-) -> str:
+) -> Numbers:
     rows = []
     for law in SEQUENTIAL_LAWS:
         for family in families:
             cells = [cell(row) for _, row in rows_at(frame, load_law=law, family=family).iterrows()]
             rows.append([law, CODE_LOOKS[family].title, *cells])
     header = ["load law", "scheme", *(f"{p:g}" for p in frame["persistence"].unique())]
-    return markdown_table(header, rows, names=2)
+    return Numbers(header, rows, names=2)
 
 
 def _ratio(row: pd.Series) -> str:

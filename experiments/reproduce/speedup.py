@@ -14,7 +14,7 @@ from ..pictures.picture import Axis, Mark, Panel, Picture, Points, Rules
 from ..run.compute import CellResult
 from ..run.records import compared_times, interval_columns, ratio_interval
 from . import base
-from .base import Effort, RunsFigure, interval_text, markdown_table, points_of, rows_at
+from .base import Effort, Numbers, RunsFigure, Words, interval_text, points_of, rows_at
 
 EXACT_SCHEMES = ("uncoded", "cyclic_repetition", "fractional_repetition")
 QUICK_LOOK = looks.Look(looks.MUTED, "o", "none", f"filled: work {base.WORKS[0]:g} s")
@@ -84,7 +84,7 @@ class Speedup(RunsFigure):
         last = [QUICK_LOOK.title, EVEN_LOOK.title]
         return Picture(panels, 2, style.TWO_PANELS, 4.2, share="y", last=last)
 
-    def text(self, frame: pd.DataFrame) -> str:
+    def words(self, frame: pd.DataFrame) -> Words:
         """The speed-ups with their intervals, and what they are made of."""
         rows = []
         for (law, work, load), own in frame.groupby(["load_law", "work", "load"], sort=False):
@@ -107,7 +107,8 @@ class Speedup(RunsFigure):
             "At large loads every group is nearly always covered before "
             f"{self.wait_for} workers are heard, and ErasureHead and fractional repetition stop "
             "together. "
-            "Erased groups also cost iterations (last columns).\n\n" + markdown_table(header, rows)
+            "Erased groups also cost iterations (last columns).",
+            Numbers(header, rows),
         )
 
 

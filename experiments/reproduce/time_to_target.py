@@ -16,7 +16,7 @@ from ..pictures.picture import Axis, Heat, Mark, Panel, Picture, Points, Rules, 
 from ..run.records import interval_columns, mean_interval, ratio_interval
 from ..run.tuning import TARGET_SHARE, Runs, best, target_loss
 from . import base
-from .base import CodedFigure, Effort, Section, bars, interval_text, markdown_table, rows_at
+from .base import CodedFigure, Effort, Numbers, Section, Words, bars, interval_text, rows_at
 from .clusters import DROP_COMPUTE_PATIENCE
 from .loss_time import EXPERIMENTS
 from .sequential_members import (
@@ -218,7 +218,7 @@ class TimeToTarget(CodedFigure):
         heatmap = Heat(times, "times as long as at its best rate", log=True, low=0.8)
         return Panel(x, y, [heatmap, replace(words, size=6.5)], title, grid=False)
 
-    def text(self, frame: pd.DataFrame) -> str:
+    def words(self, frame: pd.DataFrame) -> Words:
         """The rule, who wins, what one common rate would have said, and all numbers."""
         reports = [
             self._cluster_report(str(dataset), str(law), rows)
@@ -250,11 +250,11 @@ class TimeToTarget(CodedFigure):
             "Above, coloured marks are at a scheme's own best rate, open circles at the rate that "
             "is best for uncoded, as in comparisons in which only one scheme is tuned; bars are 95 "
             "% intervals of the paired ratio to uncoded. Arrows stand at the mean length of the "
-            "runs where not all replications arrive in it; the tables say how many do.\n\n"
-            + "\n".join(reports)
+            "runs where not all replications arrive in it; the tables say how many do.",
+            *(item for report in reports for item in report),
         )
 
-    def _cluster_report(self, dataset: str, law: str, frame: pd.DataFrame) -> str:
+    def _cluster_report(self, dataset: str, law: str, frame: pd.DataFrame) -> Words:
         own, common = (rows_at(frame, kind=kind) for kind in (OWN, UNCODED_RATE))
         rank, rank_common = _ranks(own), _ranks(common)
         rows = []
@@ -269,7 +269,7 @@ class TimeToTarget(CodedFigure):
         header += ["relative to uncoded", "rank", f"relative, at {UNCODED_RATE}", "rank"]
         title = f"**{EXPERIMENTS[dataset].title}, {law} law**, target {own['target'].iloc[0]:.4g}. "
         findings = self._findings(own, common, rows_at(frame, kind=TRIED)["rate"])
-        return f"{title}{findings}\n\n{markdown_table(header, rows, names=3)}"
+        return f"{title}{findings}", Numbers(header, rows, names=3)
 
     def _findings(self, own: pd.DataFrame, common: pd.DataFrame, rates: pd.Series) -> str:
         schemes = self.tuned_schemes()

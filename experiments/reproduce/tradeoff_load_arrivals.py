@@ -17,7 +17,7 @@ from ..pictures.looks import INK, MUTED, SOLID, Look, look, variants
 from ..pictures.picture import Axis, Mark, Panel, Picture
 from ..run.records import mean_and_error
 from . import base
-from .base import Effort, RunsFigure, curve_of, estimate_text, markdown_table, points_of, rows_at
+from .base import Effort, Numbers, RunsFigure, Words, curve_of, estimate_text, points_of, rows_at
 
 FRONT_CIRCLE_LOOK = Look(INK, "o", "none", "Pareto front")
 FRONT_LINE_LOOK = Look(MUTED, "", SOLID, "")
@@ -107,7 +107,7 @@ class TradeoffLoadArrivals(RunsFigure):
         axes = Axis("mean iteration time (s)", True, (1, 2, 5)), Axis(label, True, (1, 2, 3, 5))
         return Panel(*axes, marks, f"{title}\nwork {work:g} s".strip())
 
-    def text(self, frame: pd.DataFrame) -> str:
+    def words(self, frame: pd.DataFrame) -> Words:
         """Every point of the fronts, and the cheapest scheme that is nearly exact."""
         groups = list(frame[frame["on_front"]].groupby(["work", "load_law"], sort=False))
         rows = []
@@ -130,7 +130,8 @@ class TradeoffLoadArrivals(RunsFigure):
             f"time per iteration is {_bargains(frame)}. Redundancy pays where computing is cheap "
             "beside the delays and the delay does not grow with the load; else light loads that "
             "wait for more workers do as well or better.\n\n"
-            "The fronts:\n\n" + markdown_table(header, rows, names=2)
+            "The fronts:",
+            Numbers(header, rows, names=2),
         )
 
 

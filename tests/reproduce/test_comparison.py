@@ -300,9 +300,9 @@ def test_a_mean_has_the_digits_that_its_error_leaves(mean: float, error: float, 
 def test_tables_and_curves_are_those_of_the_frame() -> None:
     assert base.ratio_text(1.234, 1.2, 1.3) == "1.23 [1.20, 1.30]"
     assert base.ratio_text(np.nan, 1.2, 1.3) == "–"
-    table = base.markdown_table(["a", "b", "c"], [["x", "y", "1"]], names=2)
-    assert table == "| a | b | c |\n| --- | --- | ---: |\n| x | y | 1 |\n"
-    assert base.markdown_table(["a", "b"], []) == "| a | b |\n| --- | ---: |\n"
+    table = str(base.Numbers(["a", "b", "c"], [["x", "y", "1"]], names=2))
+    assert table == "| a | b | c |\n| --- | --- | ---: |\n| x | y | 1 |"
+    assert str(base.Numbers(["a", "b"], [])) == "| a | b |\n| --- | ---: |"
     frame = pd.DataFrame({"x": [3.0, 1.0, 3.0], "y": [1.0, 2.0, 4.0], "se": [0.5, 0.0, 1.0]})
     assert base.placed(frame, "x")["place"].tolist() == [1.0, 0.0, 1.0]
     assert base.rows_at(frame, x=3.0, y=4.0)["se"].tolist() == [1.0]

@@ -785,39 +785,30 @@ def test_a_figure_made_anew_keeps_the_others_in_the_summary(tmp_path: Path) -> N
     assert words.count("erasurehead reproduce delay_tolerance") == 1
 
 
-TEXT = """First **words**
-go on.
-
-What follows.
-
-| law | n | s |
-| --- | --- | ---: |
-| a | 1,000 | **1.5** ± 0.1 |
-| b | 20 | – |
-| c | 3 | 1,234.5 s |
-
-Between.
-
-Of the others:
-
-| what | s |
-| --- | ---: |
-| c | −2e-3 s |
-
-The end.
-"""
+LAWS_TABLE = base.Numbers(
+    ["law", "n", "s"],
+    [["a", "1,000", "**1.5** ± 0.1"], ["b", "20", "–"], ["c", "3", "1,234.5 s"]],
+    names=2,
+)
+WORDS: base.Words = (
+    "First **words** go on.\n\nWhat follows.",
+    LAWS_TABLE,
+    "Between.\n\nOf the others:",
+    base.Numbers(["what", "s"], [["c", "−2e-3 s"]]),
+    "The end.",
+)
 
 
 def test_the_text_of_a_figure_is_words_and_tables_with_what_leads_to_them() -> None:
     """Numbers sort as numbers; names and what has none do not. Words before the only table of a
     text, or without one, are all under the picture."""
 
-    def made(text: str) -> Any:
-        figure: Any = SimpleNamespace(name="fig", title="Fig", text=lambda frame: text)
+    def made(*words: str | base.Numbers) -> Any:
+        figure: Any = SimpleNamespace(name="fig", title="Fig", words=lambda frame: words)
         figure.picture, figure.__doc__ = lambda frame: "drawn", "A figure. More."
         return page.figure_section(page.Kept(figure, pd.DataFrame(), "the line"))
 
-    found = made(TEXT)
+    found = made(*WORDS)
     chart, one, two = found.parts
     assert (chart.ident, chart.picture) == ("fig-picture", "drawn")
     assert found.words == "First words go on.\nBetween.\nThe end."
@@ -833,7 +824,7 @@ def test_the_text_of_a_figure_is_words_and_tables_with_what_leads_to_them() -> N
         [None, None, order] for order in (1.5, None, 1234.5)
     ]
     assert [cell.order for cell in two.rows[0]] == [None, -0.002]
-    alone = made(TEXT[TEXT.index("What follows.") : TEXT.index("Between.")])
+    alone = made("What follows.", LAWS_TABLE)
     assert (alone.words, alone.parts[1].note) == ("What follows.", "")
     assert (made("Words.").words, len(made("Words.").parts)) == ("Words.", 1)
 
