@@ -10,7 +10,7 @@ from .base import DelayModel, Tape
 from .cold_starts import ColdStarts
 from .compose import OwnLaws, Scaled, Shifted
 from .empirical import Empirical
-from .factors import Drift, Heterogeneous, RoundEffects
+from .factors import Drift, GroupEffects, Heterogeneous, RoundEffects, Spells
 from .mixture import Markov, Mixture
 from .parametric import (
     Deterministic,
@@ -39,6 +39,7 @@ MODELS: dict[str, type[DelayModel]] = {
     "shifted": Shifted,
     "heterogeneous": Heterogeneous,
     "round_effects": RoundEffects,
+    "group_effects": GroupEffects,
     "own_laws": OwnLaws,
     "drift": Drift,
     "cold_starts": ColdStarts,
@@ -52,7 +53,8 @@ MODELS: dict[str, type[DelayModel]] = {
 
 __all__ = [
     "MODELS", "AuthorsMeasured", "AuthorsStream", "ColdStarts", "DelayModel", "Deterministic",
-    "Drift", "Empirical", "Exponential", "Gamma", "Heterogeneous", "LambdaCnn", "LlmRanks",
-    "LogNormal", "Markov", "MeasuredRounds", "MeasuredTrace", "Mixture", "OwnLaws", "Pareto",
-    "RoundEffects", "Scaled", "Shifted", "ShiftedExponential", "Tape", "Weibull",
+    "Drift", "Empirical", "Exponential", "Gamma", "GroupEffects", "Heterogeneous", "LambdaCnn",
+    "LlmRanks", "LogNormal", "Markov", "MeasuredRounds", "MeasuredTrace", "Mixture", "OwnLaws",
+    "Pareto", "RoundEffects", "Scaled", "Shifted", "ShiftedExponential", "Spells", "Tape",
+    "Weibull",
 ]  # fmt: skip

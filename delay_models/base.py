@@ -191,6 +191,20 @@ class DelayModel(metaclass=Configurable):
         """How many workers the model can serve; ``None`` means any number."""
         return None
 
+    def require_workers(self, workers: int) -> None:
+        """Raises InvalidParameter, with the name of a field: so many workers do not suit it, or one
+        of its parts."""
+        for model in self.parts():
+            model.require_workers(workers)
+
+    def together(
+        self, workers: int
+    ) -> tuple[NDArray[np.int64], list[float], list[DelayModel]] | None:
+        """Who is slow together: the rack of each worker, counted from 0, ``(n,)``; the chances of
+        the laws that a rack can have in a round; and these. Given the laws of all racks, delays are
+        independent. ``None``: nothing of the kind is known."""
+        return None
+
     def workers_required(self) -> int | None:
         """How many workers the model must have: a column each; ``None`` means up to as many."""
         wanted = (model.workers_required() for model in self.parts())

@@ -1,18 +1,23 @@
-"""Delays times a factor of the worker, of the round, or of the time that has passed. So a factor is
-the same for all partitions of a worker; a factor of 2 means twice the time."""
+"""Delays times a factor of the worker, of the round, of a rack in a round, or of the time that has
+passed. So a factor is the same for all partitions of a worker; a factor of 2 means twice the time.
+"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, TypeAlias, final
+from typing import Annotated, Any, Literal, TypeAlias, final
 
 import numpy as np
 from annotated_types import Ge, MinLen
 from numpy.random import Generator
+from numpy.typing import NDArray
+from pydantic import BeforeValidator, Discriminator, Tag
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
+from ..sim.fields import Configurable, Count, require_divisor
 from .base import (
     NORMAL_END,
     STRICT,
@@ -22,11 +27,12 @@ from .base import (
     NonNegative,
     Part,
     Positive,
+    Probability,
     exp,
 )
 from .compose import Around, Scaled
-from .mixture import Law, Markov, Mixed
-from .parametric import Exponential, Gamma, LogNormal, ShiftedExponential
+from .mixture import Law, Markov, Mixed, Mixture
+from .parametric import Deterministic, Exponential, Gamma, LogNormal, ShiftedExponential
 
 Factors: TypeAlias = "tuple[FloatArray, Any]"  # numbers > 0 of the next rounds, and the state
 
@@ -181,6 +187,178 @@ class RoundEffects(Multiplied):
     def examples(cls) -> tuple[DelayModel, ...]:
         base, factor = Gamma(shape=3.0, scale=0.3), LogNormal(median=1, sigma=0.2)
         return (RoundEffects(base=base, factor=factor),)
+
+
+@final
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Spells(metaclass=Configurable):
+    """A rack's factor that stays for some rounds, from a stationary start.
+
+    Args:
+        slow: the factor in a spell; it is 1 outside.
+        enter: probability that a spell begins in the next round.
+        leave: probability that a spell ends with the round.
+
+    Raises ValueError: ``enter`` and ``leave`` are both 0, so that every start is stationary."""
+
+    slow: Positive
+    enter: Probability
+    leave: Probability
+
+    def __post_init__(self) -> None:
+        if self.enter + self.leave == 0:
+            raise ValueError("enter and leave are both 0; one must be above 0")
+
+    @property
+    def law(self) -> DelayModel:
+        """The law of the factors of racks, a number a round."""
+        normal, slow = Deterministic(value=1.0), Deterministic(value=self.slow)
+        if self.slow == 1.0:
+            return normal  # nothing is drawn, so that the base's own conditions keep their bits
+        stays = 1 - self.leave
+        return Markov(slow_to_slow=stays, fast_to_slow=self.enter, fast=normal, slow=slow)
+
+
+def _kind(value: Any) -> str:
+    spells = isinstance(value, Spells) or (isinstance(value, Mapping) and "slow" in value)
+    return "choice-slow" if spells else "choice-model"
+
+
+def _placement(value: Any) -> Any:
+    names = value if isinstance(value, list | tuple) else ()
+    if value in ("within", "across") or (names and all(type(n) in (int, str) for n in names)):
+        return value
+    valid = "must be within, across, or a list with the name of each worker's rack"
+    raise ValueError(f"{value!r}: {valid}")
+
+
+@final
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class GroupEffects(Multiplied, Mixed):
+    """Racks whose workers are slow together: all delays of a rack in a round times one factor.
+
+    The factors of different racks are independent. So a code whose groups lie in one rack loses
+    whole groups at once, and one whose groups lie across racks does not.
+
+    Args:
+        base: delays without the factor; any model.
+        size: g, workers of a rack, where ``placement`` is a word; it divides the workers.
+        placement: ``within``: worker j is in rack j // g, so that neighbours, of whom codes make
+            their groups, share one. ``across``: in rack j mod n / g. Or the rack of each worker,
+            by any names; a run with fewer workers takes the first ones.
+        factor: the law of a rack's factor in a round, a plain number instead of seconds that is
+            never 0, independent from round to round; or spells, with ``slow`` (the factor in them,
+            else 1), ``enter`` and ``leave`` (chances that one begins and ends after a round).
+
+    One rack of all workers is ``round_effects``. The mean is a product, also in spells. There is a
+    ``cdf`` where the factor takes few values: that of their mixture.
+
+    Raises ValueError: ``size`` is missing or beside a list, or the factor can be 0.
+
+    Source: Ford and others, Availability in Globally Distributed Storage Systems (OSDI 2010), on
+    machines of a rack that fail together; one factor of a rack is our own model of it."""
+
+    base: Part
+    size: Count | None = None
+    placement: Annotated[
+        Literal["within", "across"] | Annotated[tuple[int | str, ...], MinLen(1)],
+        BeforeValidator(_placement),
+    ] = "within"
+    factor: Annotated[
+        Annotated[IndependentPart, Tag("choice-model")] | Annotated[Spells, Tag("choice-slow")],
+        Discriminator(_kind),
+    ]
+
+    def __post_init__(self) -> None:
+        listed = isinstance(self.placement, tuple)
+        if listed == (self.size is not None):
+            beside = "must be left out, since placement lists the rack of each worker"
+            lacks = "missing; must be how many workers a rack has, or list the rack of each"
+            raise ValueError(f"size = {self.size}: {beside}" if listed else f"size: {lacks}")
+        zero = self.factors.cdf(0.0)
+        if zero is not None and zero > 0:
+            raise ValueError(f"factor: can be 0 (chance {zero:g}); must be above 0 always")
+
+    @cached_property
+    def factors(self) -> DelayModel:
+        """The law of racks' factors, as of so many workers."""
+        return self.factor.law if isinstance(self.factor, Spells) else self.factor
+
+    def racks(self, workers: int) -> NDArray[np.int64]:
+        """The rack of each worker, counted from 0 in their order: ``(n,)``."""
+        if isinstance(self.placement, tuple):
+            names = self.placement[:workers]
+            known = {name: rack for rack, name in enumerate(dict.fromkeys(names))}
+            return np.array([known[name] for name in names])
+        assert self.size is not None
+        if self.placement == "within":
+            return np.arange(workers) // self.size
+        return np.arange(workers) % max(1, workers // self.size)
+
+    @override
+    def require_workers(self, workers: int) -> None:
+        super().require_workers(workers)
+        if self.size is not None:
+            require_divisor(self.size, workers, "size")
+
+    @override
+    def together(
+        self, workers: int
+    ) -> tuple[NDArray[np.int64], list[float], list[DelayModel]] | None:
+        if self.mixed is None or not self.base.independent:
+            return None
+        return self.racks(workers), [*self.mixed[0]], [*self.mixed[1]]
+
+    @override
+    def begin(self, shared: Generator, workers: int) -> Any:
+        return self.factors.start(shared, int(self.racks(workers).max()) + 1)
+
+    @override
+    def multipliers(self, state: Any, shared: Generator, rounds: int, workers: int) -> Factors:
+        racks = self.racks(workers)
+        count = int(racks.max()) + 1
+        conditions, after = self.factors.evolve(state, shared, rounds, count)
+        return self.factors.delays(conditions, shared, rounds, count)[:, racks], after
+
+    @override
+    def largest(self) -> float:
+        return self.factors.longest()
+
+    @override
+    def workers_available(self) -> int | None:
+        mine = len(self.placement) if isinstance(self.placement, tuple) else None
+        limits = [limit for limit in (mine, self.base.workers_available()) if limit is not None]
+        return min(limits, default=None)
+
+    @cached_property
+    @override
+    def mixed(self) -> Law | None:
+        """The law of a worker, where its factor takes few values; ``None`` else."""
+        law: Law = ((1.0,), (self.factors,))
+        if isinstance(self.factors, Mixed) and self.factors.mixed is not None:
+            law = self.factors.mixed
+        values = [part.value for part in law[1] if isinstance(part, Deterministic)]
+        if len(values) < len(law[1]):
+            return None
+        return law[0], [Scaled(by=value, base=self.base) for value in values]
+
+    @override
+    def mean(self) -> float | None:
+        factor, base = self.factors.mean(), self.base.mean()
+        return None if factor is None or base is None else factor * base
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[DelayModel, ...]:
+        """For the contract tests; a list of placements would serve too few workers for them."""
+        base, normal = Gamma(shape=3.0, scale=0.3), Deterministic(value=1.0)
+        factor = Mixture(weights=(0.9, 0.1), components=(normal, Deterministic(value=5.0)))
+        spells = Spells(slow=3.0, enter=0.05, leave=0.3)
+        return (
+            GroupEffects(base=base, size=4, placement="within", factor=spells),
+            GroupEffects(base=base, size=3, placement="across", factor=factor),
+            GroupEffects(base=base, size=2, factor=LogNormal(median=1, sigma=0.2)),
+        )
 
 
 @final

@@ -4,6 +4,7 @@ in an update, N training rows, p features."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -80,6 +81,10 @@ class DelayLaw(Protocol):
 
     def sum_of(self, draws: int) -> DelayLaw | None:
         """The law of the sum of ``draws`` independent unit delays."""
+
+    def together(self, workers: int) -> tuple[IntArray, Sequence[float], Sequence[DelayLaw]] | None:
+        """The rack of each worker, ``(n,)``, and the weights and laws of those that a rack has in a
+        round, given which its workers are independent; ``None``: workers are not slow together."""
 
     def rounds_available(self) -> int | None:
         """How many rounds it can give; ``None``: any number."""

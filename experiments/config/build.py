@@ -76,6 +76,10 @@ def run_of(settings: Settings, features: int | None = None) -> Run:
         has = number_of(required, "worker")
         valid = f"the trace has {has}; must be {required} or auto, or else give "
         raise ImpossibleCell(str(at("workers", n, f"{valid}delay.hosts: first or a list of names")))
+    try:
+        delay.require_workers(n)
+    except InvalidParameter as error:
+        raise ImpossibleCell(str(at(f"delay.{error.field}", error.value, error.valid))) from None
     if isinstance(scheme, Barrierless) and delay.rounds_available() is not None:
         valid = "a scheme without rounds reads on at the end of a trace; give end: cyclic"
         raise ImpossibleCell(str(at("delay.end", "truncated", valid)))

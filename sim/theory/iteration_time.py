@@ -87,9 +87,13 @@ class IterationTimeLaw:
         elif self.demand.arrivals is None:
             going = np.ones(t.shape)
         else:
-            going = self.demand.arrivals.sf(self.worker.sf(t), lambda: self.worker.cdf(t))
+            going = self._waiting(t, self.demand.arrivals)
         going = np.where(t >= self.demand.latest, 0.0, going)
         return np.where(t < self.demand.earliest, 1.0, going)
+
+    def _waiting(self, t: FloatArray, asked: Arrivals) -> FloatArray:
+        """P(not yet enough arrivals by t), elementwise."""
+        return asked.sf(self.worker.sf(t), lambda: self.worker.cdf(t))
 
     def _before_quorum(self, t: FloatArray, asked: Arrivals, grace: float) -> FloatArray:
         """P(fewer than k arrivals by t - grace, and not all n by t); our derivation. With I the

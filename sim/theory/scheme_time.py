@@ -19,6 +19,7 @@ from ..schemes.time_limits import TimeLimited
 from ..types import DelayLaw, FloatArray
 from .decoding_error import expected_decoding_error, group_erasure
 from .iteration_time import BarrierLaw, IterationTimeLaw, StagesLaw
+from .rack_time import rack_law
 from .worker_time import WorkerTime, piece_time_at, smallest, step_time_at, worker_time_at
 
 
@@ -44,9 +45,14 @@ def scheme_iteration_time(
     ``NoFormula`` when the plan changes, when a worker gives up by itself or sends several messages,
     when loads differ, or when the worker's time or the rule has no closed form.
 
+    Where racks are slow together it is known for schemes that do the same in every round.
+
     For ``drop_compute`` it is known only if the micro-batch under way is dropped: a round then
     takes the last worker's time, or tau if that is shorter. Of local steps it is the law of an
     iteration, the H-th part of a round."""
+    known = delay.together(scheme.workers)
+    if known is not None and isinstance(same_every_round(scheme), NoFormula):
+        return NoFormula(NOT_INDEPENDENT)
     if isinstance(scheme, TimeLimited):
         if not (scheme.sharp or scheme.exact):
             return NoFormula("how far a worker goes beyond its patience has no closed form")
@@ -76,7 +82,16 @@ def scheme_iteration_time(
     if (worker := worker_time_at(delay, law, int(loads[0]))) is None:
         return NoFormula(f"a worker's time at load {loads[0]} has no closed form")
     senders = len(loads)
-    return iteration_time_law(plain.stopping.among(np.asarray(senders)), senders, worker)
+    among = plain.stopping.among(np.asarray(senders))
+    if known is None:
+        return iteration_time_law(among, senders, worker)
+    if isinstance(asked := demand(among, senders), NoFormula):
+        return asked
+    racks, weights, units = known
+    laws = [worker_time_at(unit, law, int(loads[0])) for unit in units]
+    if senders < scheme.workers or None in laws:
+        return NoFormula(NOT_INDEPENDENT)
+    return rack_law(asked, worker, racks, weights, [time for time in laws if time is not None])
 
 
 def speculative_rates(workers: int, copy_after: int) -> FloatArray:
@@ -142,7 +157,8 @@ def round_theory(
     not (where a scheme waits for everybody, all policies are alike) and in an ``ideal`` cluster, in
     which messages take no time and nothing fails, or another."""
     known = 0.0 if scheme.exact else None
-    if not ideal or not delay.independent:
+    together = delay.together(scheme.workers) is not None
+    if not ideal or not (delay.independent or together):
         why = NoFormula(NOT_INDEPENDENT if ideal else NOT_IDEAL)
         return RoundTheory(why, why if known is None or not ideal else known)
     time = scheme_iteration_time(scheme, delay, law)
@@ -152,6 +168,8 @@ def round_theory(
         )
     if known is not None:
         return RoundTheory(time, known)
+    if together:
+        return RoundTheory(time, NoFormula(NOT_INDEPENDENT))
     if (error := expected_decoding_error(scheme)) is None:
         erased = group_erasure(scheme)
         assert isinstance(erased, NoFormula)  # else the error would be known

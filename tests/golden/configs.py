@@ -118,6 +118,12 @@ DELAYS: dict[str, Document] = {
         "base": EXPONENTIAL,
         "factor": {"model": "lognormal", "median": 1.0, "sigma": 0.2},
     },
+    "group_effects": {
+        "model": "group_effects",
+        "base": EXPONENTIAL,
+        "size": 3,
+        "factor": {"slow": 3.0, "enter": 0.1, "leave": 0.4},
+    },
     "drift": {"model": "drift", "base": EXPONENTIAL, "to": 2.0, "over": 5},
     "cold_starts": {
         "model": "cold_starts",

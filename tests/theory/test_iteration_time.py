@@ -378,7 +378,7 @@ def test_schemes_without_a_formula_say_why():
         assert isinstance(scheme_iteration_time(scheme, delay, law), NoFormula)
     assert proportional_worker_time(lambda t: None, 3) is None
     assert additive_worker_time(lambda t: None, 3, 0.1) is None
-    without_sf = SimpleNamespace(cdf=UNIT.cdf, sf=lambda t: None)
+    without_sf = SimpleNamespace(cdf=UNIT.cdf, sf=lambda t: None, together=lambda n: None)
     time = scheme_iteration_time(scheme, without_sf, Proportional())
     mean = closed.mean_erasurehead(closed.proportional_time(1.0, 2.0, 3), 12, 3, 6)
     assert time.mean() == pytest.approx(mean, rel=1e-9)

@@ -1,0 +1,149 @@
+"""The law of a round's duration where racks of workers are slow together. Given which law each rack
+has in the round, workers are independent. So a round's law is a mixture, over how many workers of
+each law every code group has; groups alike in that are of one kind, and only their number counts.
+Source: our derivation."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from ..schemes.arrivals import Arrivals, Demand, NoFormula
+from ..types import FloatArray, IntArray
+from .iteration_time import IterationTimeLaw
+from .worker_time import WorkerTime
+
+Kind = tuple[int, ...]  # workers of each law in a code group
+Groups = tuple[tuple[Any, Any], ...]  # a mapping that can be hashed
+Chances = dict[tuple[tuple[Kind, int], ...], float]  # by how many groups are of each kind
+
+MAX_STATES = 4_096  # ways in which racks can be slow that are told apart at once
+MAX_TERMS = 10_000  # numbers of groups of each kind, times arrivals that are counted
+SMALLEST_TAIL = 1e-13  # sums of powers of roots of unity are off by less than this
+
+
+def chances_of_kinds(racks: IntArray, weights: Sequence[float], size: int) -> Chances | NoFormula:
+    """How likely it is that so many code groups, ``size`` neighbours each, are of each kind;
+    ``racks`` is the rack of each worker, ``(n,)``, counted from 0, and ``weights`` are of the laws
+    that one can have. Racks are taken in one by one, and a group is finished with its last."""
+    members = [
+        Counter((np.flatnonzero(racks == r) // size).tolist()) for r in range(racks.max() + 1)
+    ]
+    last = {group: rack for rack, own in enumerate(members) for group in own}
+    states: dict[tuple[Groups, Groups], float] = {((), ()): 1.0}  # unfinished, finished
+    for rack, own in enumerate(members):
+        after = defaultdict[tuple[Groups, Groups], float](float)
+        for (unfinished, finished), chance in states.items():
+            for law, weight in enumerate(weights):
+                kinds, numbers = dict(unfinished), Counter(dict(finished))
+                for group, workers in own.items():
+                    kind = [*kinds.get(group, (0,) * len(weights))]
+                    kind[law] += workers
+                    kinds[group] = tuple(kind)
+                numbers.update(kinds.pop(group) for group in own if last[group] == rack)
+                key = tuple(sorted(kinds.items())), tuple(sorted(numbers.items()))
+                after[key] += chance * weight / sum(weights)
+        states = {key: chance for key, chance in after.items() if chance > 0}
+        if len(states) > MAX_STATES:
+            return NoFormula(f"racks can be slow in more than {MAX_STATES} ways")
+    return {finished: chance for (_, finished), chance in states.items()}
+
+
+def rack_law(
+    asked: Demand, worker: WorkerTime, racks: IntArray, weights: Sequence[float],
+    laws: Sequence[WorkerTime],
+) -> IterationTimeLaw | NoFormula:  # fmt: skip
+    """The law of a round of workers that have one of some ``laws`` by their rack, as
+    ``chances_of_kinds`` has racks and weights; ``worker`` is the mixture of the laws."""
+    arrivals = asked.arrivals
+    if arrivals is None or asked.quorum is not None or asked.window is not None:
+        return NoFormula("where racks are slow together, only rules that count arrivals")
+    size = arrivals.size or (1 if arrivals.low == arrivals.workers else arrivals.workers)
+    chances = chances_of_kinds(racks, weights, size)
+    if isinstance(chances, NoFormula):
+        return chances
+    if len(chances) * arrivals.workers > MAX_TERMS:
+        return NoFormula(f"racks can be slow in {len(chances)} ways that count")
+    return RackLaw(asked, worker, tuple(laws), chances, size)
+
+
+@dataclass(frozen=True)
+class RackLaw(IterationTimeLaw):
+    """A round of workers whose racks have one of several laws; ``worker`` is their mixture. Rules
+    count arrivals, or ask for every code group. ``sf`` is as accurate as the laws where everybody
+    or every group is awaited, else to ``SMALLEST_TAIL``, which counts as 0. Cost: that of the laws,
+    times the terms of the mixture."""
+
+    laws: tuple[WorkerTime, ...]
+    chances: Chances
+    size: int  # workers of a code group, neighbours
+
+    @cached_property
+    def _most(self) -> dict[Kind, int]:
+        """How many groups of each kind there are at most."""
+        every = (pair for groups in self.chances for pair in groups)
+        return reduce(
+            lambda most, pair: most | {pair[0]: max(pair[1], most.get(pair[0], 0))}, every, {}
+        )
+
+    @override
+    def _waiting(self, t: FloatArray, asked: Arrivals) -> FloatArray:
+        missing = [law.sf(t.ravel()) for law in self.laws]
+        if asked.low <= asked.workers // self.size and asked.high > asked.workers - self.size:
+            with np.errstate(divide="ignore"):
+                logs = {kind: np.log1p(-_all_of(missing, kind)) for kind in self._most}
+            some = [
+                chance * -np.expm1(sum(number * logs[kind] for kind, number in groups))
+                for groups, chance in self.chances.items()
+            ]
+            return np.asarray(np.sum(some, axis=0)).reshape(t.shape)
+        rows = max(1, 2**18 // (asked.workers * sum(self._most.values())))
+        starts = range(0, max(1, t.size), rows)
+        some = [self._counted([m[i : i + rows] for m in missing], asked) for i in starts]
+        return np.concatenate(some).reshape(t.shape)
+
+    def _counted(self, missing: Sequence[FloatArray], asked: Arrivals) -> FloatArray:
+        """P(fewer than ``low`` arrivals, or fewer than ``high`` that leave out a group), ``(T,)``.
+        The number of arrivals has a polynomial, the product of those of groups; without their
+        constants it is that of arrivals in all groups. Their values at the roots of unity give any
+        sum of coefficients."""
+        n = asked.workers
+        j = np.arange(n // 2 + 1)  # the others' values are conjugate
+        roots = np.exp(2j * np.pi * j / (n + 1))
+        counted = np.where((j == 0) | (2 * j == n + 1), 1.0, 2.0) / (n + 1)
+        turned = roots[:, None] ** -np.arange(n + 1) * counted[:, None]
+        below = turned[:, : asked.high].sum(axis=1)
+        between = turned[:, asked.low : asked.high].sum(axis=1)
+        alone = [_powers(m[:, None] + (1.0 - m[:, None]) * roots, self.size) for m in missing]
+        every, heard = dict[Kind, Any](), dict[Kind, Any]()
+        for kind, most in self._most.items():
+            group = np.asarray(prod(law[c] for law, c in zip(alone, kind, strict=True)))
+            every[kind] = _powers(group, most)
+            heard[kind] = _powers(group - _all_of(missing, kind)[:, None], most)
+        total = np.zeros(len(missing[0]))
+        for groups, chance in self.chances.items():
+            some = prod(every[kind][number] for kind, number in groups) @ below
+            if asked.low < asked.high:
+                some = some - prod(heard[kind][number] for kind, number in groups) @ between
+            total += chance * some.real
+        return np.where(total < SMALLEST_TAIL, 0.0, np.minimum(total, 1.0))
+
+
+def _all_of(missing: Iterable[FloatArray], kind: Kind) -> FloatArray:
+    """P(nobody of a group of a kind is done)."""
+    return np.asarray(prod(m**count for m, count in zip(missing, kind, strict=True) if count))
+
+
+def _powers(values: NDArray[Any], most: int) -> list[NDArray[Any]]:
+    powers = [np.ones_like(values)]
+    for _ in range(most):
+        powers.append(powers[-1] * values)
+    return powers
