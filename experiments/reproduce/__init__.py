@@ -20,7 +20,7 @@ FIGURES = (
     "delay_tolerance", "loss_iteration_floor", "iteration_time_workers", "loss_time", "speedup",
     "iteration_time_scale", "tradeoff_load_arrivals", "policies", "backlog",
     "ranking", "sequential_persistence", "time_to_target", "local_steps", "network_digits",
-    "measured_curve", "atlas"
+    "measured_curve", "printed", "atlas"
 )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ from .base import PaperFigure, rows_at
 from .claims import LIVE_COLUMNS, LIVE_TABLE, Claim, ClaimVerdict, Judgement, verdicts
 from .delay_tolerance import settled
 from .loss_time import AUTHORS, LIVE_CONFIG, LIVE_DATASET
+from .printed import summary
 
 ORIGINS = (
     (
@@ -144,25 +145,30 @@ def read_reproduction(directory: Path) -> Page:
         name, *others = claim.figures
         more = [drawn.pop(other) for other in others if other in drawn and other not in first]
         sections.append(_claimed(claim, verdict, drawn.pop(name), more))
-    if drawn:
+    if drawn and claims:
         sections.append(Section("beyond", "Beyond the paper", [], "", None, [*drawn.values()]))
+    elif drawn:
+        sections += drawn.values()
     frames = {name: figure.frame for name, figure in kept.items()}
     why = [" ".join([f"{c.heading(v)}.", *map(sentence, v.exceptions)]) for c, v in claims]
+    longer = f"More replications: `erasurehead reproduce {' '.join(kept)} --full`."
     live = f"Real workers beside (d), in this folder: `erasurehead live {LIVE_CONFIG} --output "
     answer = Answer(
         "reproduce",
-        "ErasureHead's claims, one by one",
-        _verdict(claims, len(kept)),
+        "ErasureHead's claims, one by one" if claims else "figures and their numbers",
+        _verdict(claims, frames),
         (*why, *agreement(frames)),
         (
             "More replications, and the public data sets: `erasurehead reproduce --full`.",
             f"{live}{LIVE_TABLE}`, then `erasurehead report .`.",
             "Another cluster in a figure: `erasurehead reproduce iteration_time_workers --set "
             "load=2 --set delay=1.5`.",
-        ),
+        )
+        if claims
+        else (longer,),
     )
     missing = ", ".join(name for name in FIGURES if name not in frames)
-    question = [*ORIGINS, ("figures", f"{len(frames)} of {len(FIGURES)}")]
+    question = [*(ORIGINS if claims else ()), ("figures", f"{len(frames)} of {len(FIGURES)}")]
     question += [("not here", missing)] if missing else []
     commands = [CommandLine("Make all figures again:", "erasurehead reproduce")]
     commands += [CommandLine("The claims alone:", "erasurehead reproduce --only-paper")]
@@ -182,8 +188,10 @@ def distances(frame: pd.DataFrame) -> FloatArray:
     return np.asarray(np.abs(simulated - theory)[varies] / error[varies])
 
 
-def _verdict(claims: Sequence[tuple[Claim, ClaimVerdict]], figures: int) -> str:
-    """How many claims there are of each code."""
+def _verdict(
+    claims: Sequence[tuple[Claim, ClaimVerdict]], frames: Mapping[str, pd.DataFrame]
+) -> str:
+    """How many claims there are of each code; without any, of printed numbers."""
     verbs = {Judgement.HOLDS: "hold", Judgement.PARTLY: "hold in part", Judgement.FAILS: "fail"}
     phrases = []
     for code in Judgement:
@@ -191,7 +199,9 @@ def _verdict(claims: Sequence[tuple[Claim, ClaimVerdict]], figures: int) -> str:
         verb = str(code) if len(letters) == 1 else verbs.get(code, "are not decided")
         phrases += [f"{' and '.join(letters)} {verb}"] if letters else []
     if not phrases:
-        return f"{number_of(figures, 'figure')}, each with its numbers and its command."
+        if "printed" in frames:
+            return summary(frames["printed"])
+        return f"{number_of(len(frames), 'figure')}, each with its numbers and its command."
     return f"Of the claims of the paper's abstract, {', '.join(phrases)}."
 
 

@@ -12,18 +12,17 @@ from pydantic import TypeAdapter, ValidationError
 from scipy import special, stats
 
 import erasurehead as eh
-from erasurehead.delay_models import MODELS, Tape
+from erasurehead.delay_models import MODELS
 from erasurehead.experiments.conformance.rounds import end_by_state
 from erasurehead.sim.engines.cluster import Cluster, Network, Policy
 from erasurehead.sim.errors import ConfigError, InvalidParameter
 from erasurehead.sim.load_laws import Additive, Proportional
 from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.base import RoundOutcome
-from erasurehead.sim.schemes.sequential import BurstWindow, Multiplexed, Sequential
+from erasurehead.sim.schemes.sequential import Sequential
 from erasurehead.sim.schemes.stop import Stop, ending
 from erasurehead.sim.schemes.stopping import StoppingRule
 from erasurehead.sim.theory import IterationTimeLaw, NoFormula, scheme_iteration_time
-from erasurehead.sim.types import BoolArray, FloatArray
+from erasurehead.sim.types import FloatArray
 from tests.engines.agreement import both, both_finish, dead_shares, lattice, laws, policies, steps
 from tests.engines.test_idle import SENDERS, sparse
 from tests.statistics import BOUND, assert_z
@@ -445,88 +444,3 @@ def test_it_has_a_class_in_python() -> None:
     named = [{"name": "cyclic_repetition", "load": 3, "stop": keys}]
     times = [eh.run(SMALL | {"schemes": s}).iterations.time for s in (schemes, named)]
     np.testing.assert_array_equal(*times)
-
-
-# The comparison that hangs on the barrier: Krishnan, Ebrahimi, Khisti (ICLR 2023), 256 calls.
-
-
-class Admissible(StoppingRule):
-    """As soon as the model of a sequential code allows for whoever is missing; no window."""
-
-    def __init__(self, barrier: BurstWindow) -> None:
-        self.barrier = barrier
-
-    def enough(self, arrived: BoolArray) -> BoolArray:
-        return self.barrier.allows(~arrived)
-
-
-def multiplexed_at_the_earliest(code: Multiplexed, jobs: int, tapes: list[Tape]) -> FloatArray:
-    """Seconds of a run, of each tape, in which no round waits for the end of a window."""
-    law = Additive(seconds_per_partition=SLOPE / CALLS)
-    loads = np.full(CALLS, code.load)
-    rounds = code.updates(jobs)
-    times = np.stack([law.worker_times(tape, loads, 0, rounds) for tape in tapes])
-    state, seconds = code.start(len(tapes)), np.zeros(len(tapes))
-    for t in range(rounds):
-        barrier = code.plan(state).stopping
-        assert isinstance(barrier, BurstWindow)
-        took = Admissible(barrier).stopping_delay(times[:, t])
-        state = code.after(state, RoundOutcome(took, times[:, t] <= took[:, None]))
-        seconds += took
-    return seconds
-
-
-CALLS, JOBS, SLOPE = 256, 80, 2.201  # seconds more for a call with all the data
-
-
-def test_the_barrier_decides_the_published_comparison() -> None:
-    """Gradient coding of load 16 beside M-SGC with B = 1, W = 2, lambda = 27, relative to uncoded.
-
-    With the barrier of the authors' program M-SGC is faster (.875 and .835; they print .892 and
-    .846, of another batch); with everybody at the earliest admissible arrival gradient coding is
-    (.723 and .790). Calls are those of ``lambda_cnn`` without cold starts; each number is known to
-    .005.
-    """
-    short, long = (
-        {"model": "lognormal", "median": median, "sigma": sigma}
-        for median, sigma in ((0.640, 0.044), (0.901, 0.258))
-    )
-    calls = {"model": "mixture", "weights": [0.785, 0.215], "components": [short, long]}
-    code = {"name": "cyclic_repetition", "load": 16}
-    burst = {"B": 1, "W": 2, "stragglers": 27, "tolerance": 1.0}
-    document = {
-        "name": "sgc",
-        "workers": CALLS,
-        "iterations": JOBS,
-        "replications": 24,
-        "record": "clock",
-        "delay": calls,
-        "load_law": {"kind": "additive", "seconds_per_partition": SLOPE / CALLS},
-        "schemes": [
-            {"name": "uncoded"},
-            code | {"label": "theirs", "stop": {"window": 1.0, "tolerates": 15}},
-            code | {"label": "earliest"},
-            {"name": "sequential", "label": "multiplexed", "variant": "multiplexed", **burst},
-        ],
-    }
-    table = eh.run(document).iterations
-    ends = table.groupby(["label", "replication"]).time.max().unstack("label")
-    tapes = [Tape(_built(calls), CALLS, 0, replication) for replication in range(24)]
-    family = Sequential(variant="multiplexed", **burst).build(CALLS)
-    assert isinstance(family, Multiplexed)
-    ends["soonest"] = multiplexed_at_the_earliest(family, JOBS, tapes)
-    for label, ratio in (
-        ("theirs", 0.875), ("multiplexed", 0.835), ("earliest", 0.723), ("soonest", 0.790),
-    ):  # fmt: skip
-        rest = ends[label] - ratio * ends["uncoded"]
-        known_to = 0.005 * ends["uncoded"].mean()
-        spread = float(np.hypot(rest.std(ddof=1) / np.sqrt(len(rest)), known_to))
-        assert abs(rest.mean()) < 3.0 * spread, (label, ends[label].mean() / ends.uncoded.mean())
-    assert (ends["multiplexed"] < ends["theirs"]).all()
-    assert (ends["earliest"] < ends["soonest"]).all()
-
-
-def _built(section: dict[str, Any]) -> Any:
-    parts = [MODELS["lognormal"](**{k: v for k, v in part.items() if k != "model"})
-             for part in section["components"]]  # fmt: skip
-    return MODELS["mixture"](weights=section["weights"], components=parts)
