@@ -15,7 +15,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ..sim.engines.cluster import Network
 from ..sim.problems import Objective
 from ..sim.problems.losses import ProblemSettings
 from .config.catalogue import with_plugins
@@ -24,7 +23,7 @@ from .config.codec import FOLLOWING
 from .config.document import load
 from .config.errors import ConfigError, at, one_of
 from .config.schema import FieldRow, field_rows, first_sentence, schema
-from .config.settings import FailureSettings
+from .config.settings import FailureSettings, NetworkSettings
 from .page import terminal
 from .reproduce import FIGURES, figure_named, settable
 
@@ -75,7 +74,8 @@ def sections(plugins: Sequence[str] = ()) -> dict[str, Entries]:
     known = with_plugins(plugins).kinds.items()
     kinds: dict[str, Entries] = {name: dict(kind.classes) for name, kind in known}
     kinds["data"] = {"every data set": ProblemSettings, **kinds["data"]}
-    kinds["network"], kinds["failures"] = {"network": Network}, {"failures": FailureSettings}
+    kinds["network"] = {"network": NetworkSettings}
+    kinds["failures"] = {"failures": FailureSettings}
     return {name: kinds[name] for name in PLACES}
 
 

@@ -36,6 +36,7 @@ from .settings import FailureSettings, Settings, section
 T = TypeVar("T")
 # replication numbers of the tapes of failures, repairs and losses; no run has so many
 FAILURE_TAPES, REPAIR_TAPES, RESEND_TAPES = 2**30, 2**30 + 2**29, 2**31
+UPLINK_TAPES, TRANSFER_TAPES = 2**31 + 2**29, 2**31 + 2**30  # and of the times of messages
 
 
 class ImpossibleCell(ConfigError):
@@ -261,6 +262,7 @@ def _cluster(settings: Settings, features: int | None, gradients: float) -> Clus
     net, trouble, replications = settings.network, settings.failures, settings.replications
     if net is None and trouble is None:
         return IDEAL
+    uplink = transfer = None
     if net is not None:
         size = net.message_bytes
         if size is None and features is None and net.bandwidth is not None:
@@ -273,6 +275,9 @@ def _cluster(settings: Settings, features: int | None, gradients: float) -> Clus
         n, seed = settings.workers, settings.seed
         return Lazily(lambda r: Tape(model, n, seed, first + r), replications)
 
+    if net is not None:
+        uplink = None if net.uplink is None else tapes(net.uplink, UPLINK_TAPES)
+        transfer = None if net.transfer is None else tapes(net.transfer, TRANSFER_TAPES)
     lives = None
     if trouble.time_to_failure is not None:
         up = tapes(trouble.time_to_failure, FAILURE_TAPES)
@@ -283,7 +288,7 @@ def _cluster(settings: Settings, features: int | None, gradients: float) -> Clus
     if trouble.message_loss > 0:
         lost = Resends(loss=trouble.message_loss, retry_after=trouble.retry_after)
         resends = tapes(lost, RESEND_TAPES)
-    return Cluster(net, resends, lives, trouble.max_wait)
+    return Cluster(net, resends, lives, trouble.max_wait, uplink, transfer)
 
 
 class Lazily(Sequence[T]):

@@ -17,12 +17,11 @@ from pydantic_core import core_schema
 from typing_extensions import Doc
 
 from ...delay_models import DelayModel
-from ...sim.engines.cluster import Network
 from ...sim.problems.losses import ProblemSettings
 from ...sim.reading import Reading
 from .catalogue import BUILT_IN, Catalogue
 from .codec import names, plain, takes_list
-from .settings import ADAPTERS, AUTO, FIELDS, OF_WORKERS, FailureSettings, Settings
+from .settings import ADAPTERS, AUTO, FIELDS, OF_WORKERS, FailureSettings, NetworkSettings, Settings
 
 Schema = dict[str, Any]
 DELAY_MODEL = "x-delay-model"  # stands for a nested delay model until all definitions are there
@@ -155,7 +154,7 @@ def schema(catalogue: Catalogue = BUILT_IN) -> Schema:
         if key != "losses":
             sections = {f"{key}.{name}": _named(catalogue, key, name) for name in kind.classes}
             definitions |= sections | {key: {"oneOf": [_ref(name) for name in sections]}}
-    definitions |= {"network": _object(Network), "failures": _object(FailureSettings)}
+    definitions |= {"network": _object(NetworkSettings), "failures": _object(FailureSettings)}
     meanings = meanings_of(Settings)
     settings = {name: _setting(name) | {"description": meanings[name]} for name in FIELDS}
     document = {

@@ -18,7 +18,7 @@ from pydantic import AllowInfNan, BaseModel, BeforeValidator, Field, PlainValida
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from ...delay_models import DelayModel
-from ...delay_models.base import STRICT, Part, PositiveSeconds, Seconds
+from ...delay_models.base import STRICT, IndependentPart, Part, PositiveSeconds, Seconds
 from ...sim.engines.cluster import Network, Policy
 from ...sim.errors import escaped, is_plain
 from ...sim.fields import Configurable, Count, Seed, not_bool
@@ -216,10 +216,28 @@ class FailureSettings(metaclass=Configurable):
             raise ValueError("message_loss needs retry_after, in seconds, greater than 0")
 
 
-def _network(reader: Reader, value: Any) -> Network:
-    built: Network = reader.build(Network, value)
-    if built.channels is not None and built.bandwidth is None:
-        raise fault(["channels"], built.channels, "needs a bandwidth, in bytes per second")
+@checked_dataclass(frozen=True, config=STRICT, kw_only=True)
+class NetworkSettings(Network):
+    """Latencies in seconds, sizes in bytes, bandwidth in bytes per second; or a law of either time.
+
+    Args:
+        uplink: law of a message's seconds in place of ``uplink_latency``; each message has a draw.
+        transfer: law of the seconds that a whole gradient takes in place of ``message_bytes`` and
+            ``bandwidth``; a message of a share of a gradient takes that share of its draw.
+    """
+
+    uplink: IndependentPart | None = None
+    transfer: IndependentPart | None = None
+
+
+def _network(reader: Reader, value: Any) -> NetworkSettings:
+    built: NetworkSettings = reader.build(NetworkSettings, value)
+    constants = {"uplink_latency": built.uplink, "bandwidth": built.transfer}
+    for (name, drawn), law in zip(constants.items(), ("uplink", "transfer"), strict=True):
+        if drawn is not None and (constant := getattr(built, name)):
+            raise fault([name], constant, f"must be left out beside {law}")
+    if built.channels is not None and built.bandwidth is None and built.transfer is None:
+        raise fault(["channels"], built.channels, "needs a bandwidth, in bytes per s, or transfer")
     return built
 
 
@@ -269,7 +287,7 @@ class Settings(BaseModel):
     schemes: Annotated[tuple[SchemeEntry, ...], _by(_schemes)]
     problem: Annotated[ProblemConfig, _by(Reader.problem)] | None = None
     optimizer: Annotated[Optimizer, _named("optimizers")] | None = None
-    network: Annotated[Network, _by(_network)] | None = None
+    network: Annotated[NetworkSettings, _by(_network)] | None = None
     failures: Annotated[FailureSettings, _failures] | None = None
     target_loss: Annotated[float, BeforeValidator(not_bool), AllowInfNan(False)] | None = None
     plugins: list[str] = []

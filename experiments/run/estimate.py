@@ -155,6 +155,9 @@ def estimate(run: Run, engine: Engine, data: Data | None = None, clock: bool = F
     if isinstance(run.load_law, PerPartition) and isinstance(run.scheme, Fixed):
         draws = float(run.scheme.assignment.loads.max())
     draws *= run.scheme.local_steps
+    if isinstance(run.scheme, RoundScheme):
+        drawn = run.cluster.uplink, run.cluster.transfer
+        draws += run.scheme.messages * sum(law is not None for law in drawn)
     if clock:
         seconds = START_SECONDS + rounds * (
             LAW_SECONDS if chosen == "law" else heard * draws * cost

@@ -196,13 +196,15 @@ def _asked(cell: Cell) -> _Asked:
 @lru_cache(maxsize=4 * MAX_CLOSED_FORMS)
 def _looked_up(asked: _Asked) -> ClosedForm:
     cell, settings = asked.cell, asked.cell.settings
-    ideal = settings.network is None and settings.failures is None
+    message = _message_time(settings)
+    ideal = settings.failures is None and (settings.network is None or message is not None)
     cancels = settings.policy is Policy.CANCEL
     try:
         scheme = scheme_of(cell)
-        known = theory.round_theory(scheme, settings.delay, settings.load_law, cancels, ideal)
+        laws = settings.delay, settings.load_law
+        known = theory.round_theory(scheme, *laws, cancels, ideal, message)
         error = np.nan if isinstance(known.error, theory.NoFormula) else known.error
-        times = known if ideal else theory.round_theory(scheme, settings.delay, settings.load_law)
+        times = known if ideal else theory.round_theory(scheme, *laws)
         endless = _endless(scheme, settings, times.time)
         if isinstance(known.time, theory.NoFormula):
             means = _means(scheme, settings)  # a network only adds to them
@@ -217,6 +219,16 @@ def _looked_up(asked: _Asked) -> ClosedForm:
         return ClosedForm()  # a plugin's own CDF may be anything, and the run does not need it
 
 
+def _message_time(settings: Settings) -> theory.MessageTime | None:
+    """What messages of random times add to a worker's time, if to all workers' alike."""
+    net = settings.network
+    if net is None or (net.uplink is None and net.transfer is None):
+        return None
+    if net.dispatch_skew > 0 or net.bandwidth is not None or net.channels is not None:
+        return None
+    return theory.MessageTime(net.broadcast_latency + net.uplink_latency, net.uplink, net.transfer)
+
+
 def _endless(
     scheme: Scheme, settings: Settings, time: theory.IterationTimeLaw | theory.NoFormula
 ) -> bool:
@@ -225,10 +237,14 @@ def _endless(
     failures there may be one."""
     if settings.failures is not None:
         return False
-    if not isinstance(time, theory.NoFormula):
-        return bool(np.isinf(time.mean()))
+    if not isinstance(time, theory.NoFormula) and np.isinf(time.mean()):
+        return True
     if not isinstance(scheme, Fixed) or scheme.stopping != FirstK(scheme.workers):
         return False
+    net = settings.network
+    messages = () if net is None else (net.uplink, net.transfer)
+    if any(law is not None and law.mean() == np.inf for law in messages):
+        return True
     means = settings.delay.worker_means(scheme.workers)
     return means is not None and bool(np.isinf(means[scheme.assignment.loads > 0]).any())
 

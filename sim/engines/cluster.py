@@ -52,20 +52,15 @@ class Network(metaclass=Configurable):
     channels: Annotated[int, Ge(1)] | None = None
 
     @property
-    def transfer(self) -> float:
+    def occupied(self) -> float:
         """Seconds that one message occupies a channel."""
         return (self.message_bytes or 0.0) / self.bandwidth if self.bandwidth else 0.0
-
-    @property
-    def contended(self) -> bool:
-        """Whether messages can wait for each other."""
-        return self.channels is not None and self.transfer > 0
 
     def round_trip(self, workers: int) -> float:
         """Seconds to ask all workers at once for a message, and to receive them all."""
         turns = 1 if self.channels is None else -(-workers // self.channels)
         out = self.broadcast_latency + (workers - 1) * self.dispatch_skew
-        return out + self.uplink_latency + turns * self.transfer
+        return out + self.uplink_latency + turns * self.occupied
 
     def downlink(self, workers: int) -> FloatArray:
         """``(n,)`` seconds from the opening of a round until each worker has the model."""
@@ -132,11 +127,25 @@ class Cluster:
     failures: Sequence[Failures] | None = None  # crashes and repairs; ``None``: none
     # Seconds that a round may take; a longer one stops the run. ``None``: any time.
     max_wait: float | None = None
+    # Row t of stream i: seconds of each worker's i-th message of round t, or of its t-th without
+    # rounds, in place of ``uplink_latency``; and of the transfer of a whole gradient, in place of
+    # ``message_bytes / bandwidth``. ``None``: these are constant.
+    uplink: Sequence[TapeLike] | None = None
+    transfer: Sequence[TapeLike] | None = None
 
     @property
     def ideal(self) -> bool:
         """Whether nothing lies between the master and workers that never fail."""
-        return self.network is None and self.resends is None and self.failures is None
+        around = self.network, self.uplink, self.transfer, self.resends, self.failures
+        return all(trouble is None for trouble in around)
+
+    @property
+    def contended(self) -> bool:
+        """Whether messages can wait for each other."""
+        network = self.network
+        if network is None or network.channels is None:
+            return False
+        return self.transfer is not None or network.occupied > 0
 
 
 IDEAL = Cluster()

@@ -84,7 +84,7 @@ class Run:
             if not around.ideal:
                 where = "on a network, or with failures"
                 return f"a scheme without rounds {where}, needs the event engine"
-        elif around.network is not None and around.network.contended:
+        elif around.contended:
             return "messages that wait for a channel of the master need the event engine"
         elif around.failures is not None:
             return "workers that crash need the event engine"
@@ -94,6 +94,11 @@ class Run:
         """Why no engine can simulate this, or ``None``."""
         if getattr(self.scheme, "alone", False) and not self.cluster.ideal:
             return "needs a cluster without network and failures: leave these sections out"
+        drawn = self.cluster.uplink is not None or self.cluster.transfer is not None
+        scheme = self.scheme
+        if drawn and isinstance(scheme, RoundScheme) and scheme.plan(scheme.start(1)).fetches:
+            known = "fetches sums in a round trip whose seconds are known"
+            return f"{known}: give network.uplink_latency, and neither uplink nor transfer"
         return None
 
     def chosen(self, engine: Engine = "auto") -> Literal["batch", "event"]:

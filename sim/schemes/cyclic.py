@@ -18,7 +18,7 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from ..fields import STRICT, Share, require_at_most, require_at_most_workers
+from ..fields import STRICT, Share, require_at_most_workers
 from ..numerics import solve_each
 from ..types import BoolArray, ComplexArray, FloatArray, IntArray
 from .assignments import CyclicCode, CyclicMds, UniformLoad
@@ -267,7 +267,7 @@ class CyclicMdsCode(Stopped, Loaded):
     (``Interpolated``).
 
     Args:
-        load: d, partitions per worker, up to workers - 1; any d - 1 stragglers are tolerated.
+        load: d, partitions per worker; any d - 1 stragglers are tolerated.
         decoder: ``least_squares``, or ``lagrange`` interpolation as for Reed-Solomon codes; by the
             number of workers unless given.
 
@@ -281,11 +281,11 @@ class CyclicMdsCode(Stopped, Loaded):
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
         lagrange = (cls(load=4, decoder="lagrange"), cls(load=7, decoder="lagrange"))
-        return cls(load=4), cls(load=1), cls(load=3), cls(load=11), *lagrange
+        return cls(load=4), cls(load=1), cls(load=3), cls(load=11), *lagrange, cls(load=12)
 
     @override
     def build(self, workers: int) -> Fixed:
-        require_at_most("load", self.load, max(workers - 1, 1))
+        require_at_most_workers("load", self.load, workers)
         code, late = CyclicMds(workers, self.load), self.load - 1
         plain = (
             workers <= MAX_LEAST_SQUARES_WORKERS

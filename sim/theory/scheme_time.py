@@ -20,7 +20,15 @@ from ..types import DelayLaw, FloatArray
 from .decoding_error import expected_decoding_error, group_erasure
 from .iteration_time import BarrierLaw, IterationTimeLaw, StagesLaw
 from .rack_time import rack_law
-from .worker_time import WorkerTime, piece_time_at, smallest, step_time_at, worker_time_at
+from .worker_time import (
+    MessageTime,
+    WorkerTime,
+    exponential_beyond,
+    piece_time_at,
+    smallest,
+    step_time_at,
+    worker_time_at,
+)
 
 
 def iteration_time_law(
@@ -39,11 +47,12 @@ def iteration_time_law(
 
 
 def scheme_iteration_time(
-    scheme: Scheme, delay: DelayLaw, law: LoadLaw
+    scheme: Scheme, delay: DelayLaw, law: LoadLaw, message: MessageTime | None = None
 ) -> IterationTimeLaw | NoFormula:
-    """``iteration_time_law`` of a scheme, given the unit delay and the load law. Returns
-    ``NoFormula`` when the plan changes, when a worker gives up by itself or sends several messages,
-    when loads differ, or when the worker's time or the rule has no closed form.
+    """``iteration_time_law`` of a scheme, given the unit delay, the load law, and what a message
+    takes (``None``: no time). Returns ``NoFormula`` when the plan changes, when a worker gives up
+    by itself or sends several messages, when loads differ, or when the worker's time or the rule
+    has no closed form.
 
     Where racks are slow together it is known for schemes that do the same in every round.
 
@@ -53,6 +62,8 @@ def scheme_iteration_time(
     known = delay.together(scheme.workers)
     if known is not None and isinstance(same_every_round(scheme), NoFormula):
         return NoFormula(NOT_INDEPENDENT)
+    if message is not None and (known is not None or isinstance(scheme, TimeLimited | Copies)):
+        return NoFormula(NOT_IDEAL)
     if isinstance(scheme, TimeLimited):
         if not (scheme.sharp or scheme.exact):
             return NoFormula("how far a worker goes beyond its patience has no closed form")
@@ -64,7 +75,7 @@ def scheme_iteration_time(
     if isinstance(scheme, LocalRounds):
         if scheme.stopping.timed:
             return NoFormula("a round of local steps that ends by time has no closed form")
-        worker = step_time_at(delay, law, scheme.assignment.load, scheme.local_steps)
+        worker = _arrival(scheme, delay, law, scheme.assignment.load, message)
         if worker is None:
             return NoFormula(f"the time of {scheme.local_steps} steps has no closed form")
         return iteration_time_law(scheme.stopping, scheme.workers, worker)
@@ -79,7 +90,7 @@ def scheme_iteration_time(
     loads = loads[loads > 0]  # the others send nothing
     if loads[0] % 1:
         return NoFormula(f"a load of {loads[0]:g} partitions is not a whole number")
-    if (worker := worker_time_at(delay, law, int(loads[0]))) is None:
+    if (worker := _arrival(scheme, delay, law, int(loads[0]), message)) is None:
         return NoFormula(f"a worker's time at load {loads[0]} has no closed form")
     senders = len(loads)
     among = plain.stopping.among(np.asarray(senders))
@@ -101,26 +112,21 @@ def speculative_rates(workers: int, copy_after: int) -> FloatArray:
     return np.where(np.arange(workers) >= copy_after, np.minimum(2.0 * missing, workers), missing)
 
 
-def _memoryless_rate(worker: WorkerTime) -> float | None:
-    """The rate of an exponential time, per second; ``None`` for any other law. Of all laws it alone
-    has P(T > 2 t) = P(T > t)^2 for every t."""
-    median = smallest(lambda t: worker.sf(t) <= 0.5, 1)
-    if not 0.0 < median < np.inf:
-        return None
-    t = median * np.geomspace(1e-3, 30.0, 25)
-    once, twice = worker.sf(t), worker.sf(2.0 * t)
-    if not np.allclose(twice, once**2, rtol=1e-9, atol=0.0):
-        return None
-    return float(-np.log(once[-1]) / t[-1])
+def _arrival(
+    scheme: Scheme, delay: DelayLaw, law: LoadLaw, load: int, message: MessageTime | None
+) -> WorkerTime | None:
+    if message is None:
+        return step_time_at(delay, law, load, scheme.local_steps)
+    return message.added_to(delay, law, load, scheme.message_size, scheme.local_steps)
 
 
 def _copied_law(scheme: Copies, worker: WorkerTime | None) -> IterationTimeLaw | NoFormula:
     if worker is not None and scheme.q == scheme.n:
         return iteration_time_law(FirstK(scheme.n), scheme.n, worker)
-    rate = None if worker is None else _memoryless_rate(worker)
-    if worker is None or rate is None or scheme.multiplier:
+    law = None if worker is None else exponential_beyond(worker)
+    if worker is None or law is None or law[0] > 0 or law[1] == np.inf or scheme.multiplier:
         return NoFormula("backup tasks: only exponential times, without multiplier")
-    rates = tuple((rate * speculative_rates(scheme.n, scheme.q)).tolist())
+    rates = tuple((law[1] * speculative_rates(scheme.n, scheme.q)).tolist())
     return StagesLaw(Demand(Arrivals(scheme.n, scheme.n, scheme.n)), worker, rates)
 
 
@@ -151,17 +157,22 @@ class RoundTheory:
 
 
 def round_theory(
-    scheme: Scheme, delay: DelayLaw, law: LoadLaw, cancels: bool = True, ideal: bool = True
+    scheme: Scheme,
+    delay: DelayLaw,
+    law: LoadLaw,
+    cancels: bool = True,
+    ideal: bool = True,
+    message: MessageTime | None = None,
 ) -> RoundTheory:
     """What is known of a scheme's rounds, or why it is not, under a policy that ``cancels`` or does
     not (where a scheme waits for everybody, all policies are alike) and in an ``ideal`` cluster, in
-    which messages take no time and nothing fails, or another."""
+    which nothing fails and a ``message`` takes no time or a known law's, or another."""
     known = 0.0 if scheme.exact else None
     together = delay.together(scheme.workers) is not None
     if not ideal or not (delay.independent or together):
         why = NoFormula(NOT_INDEPENDENT if ideal else NOT_IDEAL)
         return RoundTheory(why, why if known is None or not ideal else known)
-    time = scheme_iteration_time(scheme, delay, law)
+    time = scheme_iteration_time(scheme, delay, law, message)
     if not cancels and not (isinstance(time, IterationTimeLaw) and _waits_for_all(time.demand)):
         return RoundTheory(
             NoFormula(NOT_CANCELLED), NoFormula(NOT_CANCELLED) if known is None else known

@@ -6,8 +6,9 @@ probability below about 1e-16, so the mean of a heavy tail (Pareto with alpha ne
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import factorial
 from typing import final
 
 import numpy as np
@@ -143,6 +144,125 @@ def _known(
         return None
     known = sf is not None and sf(probe) is not None
     return WorkerTime(cdf, sf if known else None, scale, offset)
+
+
+# Messages that take time.
+#
+# A worker's message arrives at the sum of what it computes, what the uplink takes and what the
+# transfer takes. Of times that are exponential beyond a constant the sum is hypoexponential: a
+# chain of stages with their rates, of which P(the last one is over by t) is an entry of e^(Q t).
+# With J = I + Q / a, a the largest rate, that is sum_j e^(-a t) (a t)^j / j! J^j, without a
+# negative term, so small chances keep their digits; for large a t it is squared.
+
+MOST_STAGES = 16
+SERIES_TERMS = 19  # for a t up to 1, to the last bit
+LARGEST_RATIO = 1e5  # of two rates; a faster stage takes its mean, and a share of 1e-10 is lost
+
+
+@dataclass(frozen=True)
+class MessageTime:
+    """What a network adds to each worker's time, in the seconds of laws and constants."""
+
+    latency: float = 0.0  # of the model and of the message, known
+    uplink: DelayLaw | None = None  # the law of what is not known of a message's latency
+    transfer: DelayLaw | None = None  # of the transfer of a whole gradient
+
+    def __post_init__(self) -> None:
+        require_non_negative("latency", self.latency)
+
+    def added_to(
+        self, delay: DelayLaw, law: LoadLaw, load: int, size: float = 1.0, steps: int = 1
+    ) -> WorkerTime | None:
+        """The law of a worker's time at a load until its message, of so many gradients, is there;
+        of several steps the mean time of one, see ``step_time_at``. Known where at most one part
+        of the sum is random, or all random ones are exponential beyond a constant, at most
+        ``MOST_STAGES`` draws; else ``None``."""
+        shares = (self.uplink, 1.0 / steps), (self.transfer, size / steps)
+        ways = [_known(way.cdf, way.sf, share) for way, share in shares if way is not None]
+        known = [(way, exponential_beyond(way)) for way in ways if way is not None]
+        fixed = [stage for _, stage in known if stage is not None and stage[1] == np.inf]
+        latency = self.latency / steps + sum(offset for offset, _ in fixed)
+        if len(known) < len(ways):
+            return None
+        if len(fixed) == len(ways):
+            whole = step_time_at(delay, law, load, steps)
+            return None if whole is None else replace(whole, offset=whole.offset + latency)
+        growth, cost, draws = 1.0, 0.0, steps * load
+        if isinstance(law, OfOneDraw):
+            growth, cost, draws = float(law.growth(load)), float(law.cost(load)), steps
+        elif not isinstance(law, PerPartition):
+            return None
+        if (draw := _known(delay.cdf, delay.sf, growth / steps, cost / steps)) is None:
+            return None
+        random = [(way, stage) for way, stage in known if stage not in fixed]
+        own = exponential_beyond(draw)
+        if own is not None and own[1] == np.inf:
+            latency += draws * own[0]
+            if len(random) == 1:
+                return replace(random[0][0], offset=random[0][0].offset + latency)
+            draws = 0
+        stages = [own] * draws + [stage for _, stage in random]
+        return _hypoexponential([s for s in stages if s is not None], latency, len(stages))
+
+
+def exponential_beyond(time: WorkerTime) -> tuple[float, float] | None:
+    """The offset, in seconds, and the rate of a time that is exponential beyond a constant; the
+    rate is infinite for a constant. ``None`` for any other law: of all laws the exponential one
+    alone has P(T > 2 t) = P(T > t)^2 for every t."""
+    start = float(smallest(lambda t: time.cdf(t) > 0.0, 1)[0])
+    median = float(smallest(lambda t: time.sf(t) <= 0.5, 1)[0])
+    if not start < np.inf or not median < np.inf:
+        return None
+    if median == start:
+        return (start, np.inf) if float(time.sf(start)) == 0.0 else None
+    start = start if start > np.finfo(float).tiny else 0.0
+    t = (median - start) * np.geomspace(1e-3, 30.0, 25)
+    once, twice = time.sf(start + t), time.sf(start + 2.0 * t)
+    if not np.allclose(twice, once**2, rtol=1e-9, atol=0.0):
+        return None
+    return start, float(-np.log(once[-1]) / t[-1])
+
+
+def _hypoexponential(
+    stages: Sequence[tuple[float, float]], seconds: float, wanted: int
+) -> WorkerTime | None:
+    """The law of a sum of times by offset and rate, and of some known seconds; ``None`` if one of
+    those that are ``wanted`` is missing, or there are too many."""
+    if len(stages) < wanted or wanted > MOST_STAGES:
+        return None
+    slowest = min(rate for _, rate in stages)
+    rates = [rate for _, rate in stages if rate <= LARGEST_RATIO * slowest]
+    means = [1.0 / rate for _, rate in stages if rate > LARGEST_RATIO * slowest]
+    offset = seconds + sum(means) + sum(start for start, _ in stages)
+    return WorkerTime(
+        lambda t: np.minimum(_chances(rates, t)[..., -1], 1.0),
+        lambda t: np.minimum(_chances(rates, t)[..., :-1].sum(axis=-1), 1.0),
+        offset=offset,
+    )
+
+
+def _chances(rates: Sequence[float], seconds: FloatArray) -> FloatArray:
+    """``(..., S + 1)`` chances that each of S stages is under way by then, and that all are over.
+    Cost: for each of the seconds some twenty products of matrices of (S + 1)^2 numbers."""
+    size, fastest = len(rates) + 1, max(rates)
+    jump = np.eye(size)
+    own, after = np.arange(size - 1), np.arange(1, size)
+    jump[own, own] = 1.0 - np.array(rates) / fastest
+    jump[own, after] = np.array(rates) / fastest
+    powers = [np.eye(size)]
+    while len(powers) < SERIES_TERMS:
+        powers.append(powers[-1] @ jump)
+    # By then each stage is over with a chance that no double tells from 1.
+    t = np.minimum(seconds, sum(800.0 / rate for rate in rates)).ravel() * fastest
+    squarings = np.ceil(np.log2(np.maximum(t, 1.0))).astype(np.int64)
+    x = (t / 2.0**squarings)[:, None]
+    terms = np.arange(SERIES_TERMS)
+    weights = np.exp(-x) * x**terms / [float(factorial(term)) for term in terms]
+    matrices = np.tensordot(weights, np.array(powers), axes=1)
+    for done in range(squarings.max(initial=0)):
+        some = squarings > done
+        matrices[some] = matrices[some] @ matrices[some]
+    return np.asarray(matrices[:, 0].reshape(*seconds.shape, size))
 
 
 # Workers that stop by themselves after some time.

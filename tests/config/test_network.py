@@ -24,6 +24,7 @@ BASE: dict[str, Any] = {
     "delay": {"model": "exponential", "rate": 2.0},
     "schemes": [{"name": "uncoded"}],
 }
+LAW = {"model": "exponential", "rate": 2.0}
 CRASHES = {
     "time_to_failure": {"model": "exponential", "rate": 0.1},
     "time_to_repair": {"model": "exponential", "rate": 1.0},
@@ -40,12 +41,15 @@ def cell(**changes: Any) -> Cell:
 
 def test_tapes_of_trouble_are_draws_of_their_own() -> None:
     """Failures, repairs, losses and delays of one law must not be the same numbers."""
-    law = {"model": "exponential", "rate": 2.0}
-    trouble = {"time_to_failure": law, "time_to_repair": law, "message_loss": 0.5, "retry_after": 1}
-    parts = build.timing(cell(failures=trouble))
+    trouble = {"time_to_failure": LAW, "time_to_repair": LAW, "message_loss": 0.5, "retry_after": 1}
+    parts = build.timing(cell(failures=trouble, network={"uplink": LAW, "transfer": LAW}))
     assert parts.cluster.failures is not None
     assert parts.cluster.resends is not None
-    tables = [tape.rows(0, 50) for tape in parts.tapes]
+    assert parts.cluster.uplink is not None
+    assert parts.cluster.transfer is not None
+    messages = *parts.cluster.uplink, *parts.cluster.transfer
+    tables = [tape.rows(0, 50) for tape in (*parts.tapes, *messages)]
+    tables += [tape.rows(0, 50, stream=1) for tape in messages]
     for failures, resends in zip(parts.cluster.failures, parts.cluster.resends, strict=True):
         assert failures.down is not None
         tables += [failures.up.rows(0, 50), failures.down.rows(0, 50)]
@@ -86,7 +90,7 @@ def test_messages_of_a_complex_code_are_twice_as_large(
     scheme = {"name": "cyclic_mds", "load": load}
     run = build.timing(cell(network=network, schemes=[scheme], workers=4), features=31)
     assert run.cluster.network is not None
-    assert run.cluster.network.transfer == gradients * (message_bytes or 8 * 31) / 100
+    assert run.cluster.network.occupied == gradients * (message_bytes or 8 * 31) / 100
 
 
 def test_without_data_a_bandwidth_needs_the_size_of_a_message() -> None:
@@ -96,7 +100,7 @@ def test_without_data_a_bandwidth_needs_the_size_of_a_message() -> None:
     said = {"bandwidth": 100.0, "message_bytes": 50}
     network = build.timing(cell(network=said)).cluster.network
     assert network is not None
-    assert network.transfer == 0.5
+    assert network.occupied == 0.5
 
 
 def test_costs_are_seconds_per_run() -> None:
@@ -143,7 +147,29 @@ def test_crashes_are_recorded() -> None:
     [
         ({"network": {"latency": 1}}, ["network.latency", "unknown key", "uplink_latency"]),
         ({"network": {"uplink_latency": -1}}, ["network.uplink_latency = -1", "greater"]),
-        ({"network": {"channels": 2}}, ["network.channels", "bandwidth"]),
+        ({"network": {"channels": 2}}, ["network.channels", "bandwidth", "transfer"]),
+        (
+            {"network": {"uplink": LAW, "uplink_latency": 0.1}},
+            ["network.uplink_latency = 0.1", "left out beside uplink"],
+        ),
+        (
+            {"network": {"transfer": LAW, "bandwidth": 10.0, "message_bytes": 1.0}},
+            ["network.bandwidth = 10", "left out beside transfer"],
+        ),
+        ({"network": {"uplink": 0.1}}, ["network.uplink", "delay model"]),
+        ({"network": {"uplink": LAW | {"rate": -1}}}, ["network.uplink.rate = -1", "greater"]),
+        (
+            {"network": {"transfer": {"model": "heterogeneous", "base": LAW, "spread": 0.3}}},
+            ["network.transfer", "independent delays"],
+        ),
+        (
+            {"network": {"uplink": LAW}, "schemes": [{"name": "partial_stragglers", "load": 2}]},
+            ["schemes.partial_stragglers", "give network.uplink_latency"],
+        ),
+        (
+            {"network": {"transfer": LAW, "channels": 1}, "engine": "batch"},
+            ["engine", "channel", "event or auto"],
+        ),
         ({"network": {"channels": 0, "bandwidth": 1}}, ["network.channels = 0"]),
         ({"failures": {"message_loss": 1.0}}, ["failures.message_loss = 1.0", "less than 1"]),
         ({"failures": {"message_loss": 0.1}}, ["failures", "retry_after"]),
@@ -198,5 +224,6 @@ def test_a_diverged_run_has_no_final_loss() -> None:
 
 def test_streams_of_failures_are_those_of_no_run() -> None:
     """Delays have the numbers of the replications; half a thousand million are left for each."""
-    streams = [0, *sorted((build.FAILURE_TAPES, build.REPAIR_TAPES, build.RESEND_TAPES))]
+    tapes = build.FAILURE_TAPES, build.REPAIR_TAPES, build.RESEND_TAPES
+    streams = [0, *sorted((*tapes, build.UPLINK_TAPES, build.TRANSFER_TAPES)), 2**32]
     assert min(b - a for a, b in pairwise(streams)) >= 2**29

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -10,16 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import erasurehead as eh
+from erasurehead.delay_models import MODELS
 from erasurehead.sim.engines.cluster import Cluster, Failures, Network, Policy
 from erasurehead.sim.engines.recording import Recorder
-from erasurehead.sim.engines.run import play_rounds
+from erasurehead.sim.engines.run import Run, play_rounds
+from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.engines.tapes import CheckedTape, RoundOfAll
 from erasurehead.sim.errors import EngineRefused, InvalidDelay, NeverEnough
 from erasurehead.sim.load_laws import LoadLaw, PerPartition, Proportional
-from erasurehead.sim.schemes import SCHEMES, Scheme
+from erasurehead.sim.schemes import SCHEMES, Scheme, SchemeFamily
 from erasurehead.sim.schemes.base import Round
 from erasurehead.sim.schemes.stopping import FirstK
-from erasurehead.sim.types import Trace
+from erasurehead.sim.types import FloatArray, Trace
 from tests.engines.agreement import (
     batch,
     both,
@@ -51,6 +55,7 @@ ticks = st.integers(0, 4)
     levels=st.sampled_from([1, 2, 4]),
     dead=dead_shares,
     patience=patience,
+    drawn=st.sampled_from([(), ("uplink",), ("transfer",), ("uplink", "transfer")]),
 )
 @examples(300)
 def test_engines_agree_on_a_network_full_of_ties(
@@ -60,6 +65,7 @@ def test_engines_agree_on_a_network_full_of_ties(
     latencies: tuple[int, int, int],
     step: float,
     lossy: bool,
+    drawn: tuple[str, ...],
     rounds: int,
     seed: int,
     levels: int,
@@ -68,16 +74,20 @@ def test_engines_agree_on_a_network_full_of_ties(
 ) -> None:
     """Latencies on the lattice of the delays: a model often comes at the instant of a message.
 
-    Some tasks never end, and some messages are lost for ever.
+    Some tasks never end, some messages are lost for ever, and some messages draw what they take.
     """
     n = scheme.workers
+    if scheme.name == "partial_stragglers":
+        drawn = ()  # refused
     names = ("broadcast_latency", "dispatch_skew", "uplink_latency")
     seconds = (ticks * step for ticks in latencies)
     net = Network(**dict(zip(names, seconds, strict=True)))  # type: ignore[arg-type]
     tapes = lattice(seed, n, 2, levels, step, dead)
     resends = lattice(seed + 77, n, 2, 3, step, dead) if lossy else None
     max_wait = None if patience is None else patience * step
-    both(scheme, tapes, law, rounds, policy, Cluster(net, resends, max_wait=max_wait))
+    messages = {name: lattice(seed + 7 * len(name), n, 2, levels, step, dead) for name in drawn}
+    around = Cluster(net, resends, max_wait=max_wait, **messages)
+    both(scheme, tapes, law, rounds, policy, around)
 
 
 @given(
@@ -310,6 +320,102 @@ def test_multi_message_wastes_less() -> None:
     assert many.times[0, -1] < one.times[0, -1]
 
 
+# Messages that draw what they take.
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """Row t of stream i, of worker j: ``t + i / 4 + j / 64`` seconds; the message of a task that is
+    done again after r crashes has 32 r more."""
+
+    base: float = 0.0
+    workers: int = 2
+    block_rounds: int = 3
+
+    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
+        retry, message = divmod(stream, 2**32)
+        of_worker = np.arange(self.workers) / 64
+        rows = np.arange(start, stop)[:, None] + self.base
+        return np.asarray(rows + message / 4 + of_worker + 32 * retry)
+
+
+def test_a_message_has_a_draw_by_round_and_place() -> None:
+    """Messages of two workers, computed at once: the second ones take a quarter more than the
+    first, and of a transfer each takes the share that it is of a gradient."""
+    scheme = SCHEMES["multi_message"](load=2, assignment="fractional").build(2)
+    tapes = [TableTape(np.zeros((5, 2)))]
+    around = Cluster(Network(), uplink=[Keyed()])
+    trace = both_finish(scheme, tapes, Proportional(), 5, Policy.CANCEL, around)
+    lengths = np.diff(trace.times[0], prepend=0.0)
+    np.testing.assert_array_equal(lengths, np.arange(5) + 1 / 4)
+    thirds = SCHEMES["communication_efficient"](load=2, share=2).build(2)
+    around = Cluster(Network(), uplink=[Keyed()], transfer=[Keyed()])
+    trace = both_finish(thirds, tapes, Proportional(), 5, Policy.CANCEL, around)
+    lengths = np.diff(trace.times[0], prepend=0.0)
+    np.testing.assert_array_equal(lengths, 1.5 * (np.arange(5) + 1 / 64))
+
+
+def test_without_rounds_a_draw_is_a_turns() -> None:
+    """Worker 1's t-th message takes t + 1 / 64 s, that of worker 0 none but its task."""
+    scheme = SCHEMES["k_async"](wait_for=2).build(2)
+    tapes = [TableTape(np.tile([0.5, 0.0], (9, 1)))]
+    run = Run(scheme, tapes, Proportional(), 3, cluster=Cluster(Network(), uplink=[Keyed()]))
+    # Both are heard in each update: 1/2 and 1/64; then 1/2 + 3/2 of worker 0; then 2 + 5/2.
+    assert simulate(run).times[0].tolist() == [0.5, 2.0, 4.5]
+
+
+def test_a_message_that_is_done_again_draws_again() -> None:
+    """As its task does: worker 0 crashes at 1.5 while its message is under way, is up at 2.5 and
+    has computed at 3.5; the message then takes 33 s. Catches the draw that was too long for a life
+    again and again, so that a round never ends."""
+    up, down = TableTape(np.array([[1.5, 99.0], [99.0, 99.0]])), TableTape(np.ones((2, 2)))
+    lives = [Failures(up, down)]
+    around = Cluster(Network(), failures=lives, uplink=[Keyed(base=1.0)])
+    scheme, tapes = SCHEMES["uncoded"]().build(2), [TableTape(np.ones((1, 2)))]
+    trace = event.simulate(scheme, tapes, Proportional(), 1, Policy.CANCEL, around)
+    assert trace.times[0].tolist() == [3.5 + 33.0]
+
+
+CONSTANT_SCHEMES = [
+    SCHEMES["uncoded"](),
+    SCHEMES["multi_message"](load=3, wait_for=7),
+    SCHEMES["communication_efficient"](load=4, share=2),
+    SCHEMES["cyclic_mds"](load=3),
+    SCHEMES["block_coordinate"](split=(0.5,) * 2),
+    SCHEMES["local_sgd"](steps=3),
+    SCHEMES["k_async"](wait_for=3),
+]
+
+
+@pytest.mark.parametrize("family", CONSTANT_SCHEMES, ids=repr)
+@pytest.mark.parametrize("channels", [None, 2])
+@pytest.mark.parametrize("policy", [Policy.CANCEL, Policy.QUEUE])
+def test_a_law_that_is_constant_is_the_constant(
+    family: SchemeFamily, channels: int | None, policy: Policy
+) -> None:
+    """To the bit, in both engines, with messages that wait for each other and without."""
+
+    def times(network: dict[str, Any], engine: Any) -> FloatArray:
+        simulation = eh.simulate(
+            family,
+            MODELS["exponential"](rate=1.0),
+            workers=6,
+            iterations=9,
+            replications=2,
+            policy=policy.value,
+            network=network | ({} if channels is None else {"channels": channels}),
+            engine=engine,
+        )
+        return simulation.times
+
+    law = {"model": "deterministic", "value": 0.3}
+    constant: dict[str, Any] = {"uplink_latency": 0.3, "bandwidth": 1.0, "message_bytes": 0.3}
+    drawn: dict[str, Any] = {"uplink": law, "transfer": law, "broadcast_latency": 0.1}
+    for engine in ("event", "auto"):
+        expected = times(constant | {"broadcast_latency": 0.1}, engine)
+        np.testing.assert_array_equal(times(drawn, engine), expected)
+
+
 TWO = TableTape(np.array([[1.0, 2.0], [3.0, 1.0]]))
 FAR = Network(broadcast_latency=0.25, uplink_latency=0.5)
 Told = list[tuple[int, str, float, float, int, int]]
@@ -418,7 +524,8 @@ def test_what_a_network_adds(
     around: Network, transfer: float, contended: bool, trip: float
 ) -> None:
     """A message's seconds in a channel, and those to ask five workers and to hear them all."""
-    assert (around.transfer, around.contended, around.round_trip(5)) == (transfer, contended, trip)
+    found = around.occupied, Cluster(around).contended, around.round_trip(5)
+    assert found == (transfer, contended, trip)
     steps = [around.broadcast_latency + worker * around.dispatch_skew for worker in range(5)]
     assert around.downlink(5).tolist() == steps
 

@@ -12,12 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.document import load, read_yaml
+from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.run.command import RunOptions, run
+from erasurehead.experiments.run.compute import compute
+from erasurehead.sim.errors import NeverEnough
 from tests.fuzz import judge, labels
 from tests.fuzz.__main__ import KINDS, made
 from tests.fuzz.harness import Ending, snapshot
-from tests.fuzz.values import Case, Raw, randomness
+from tests.fuzz.values import Case, Raw, mixed, randomness
+
+slow = pytest.mark.slow
 
 # The judge sees what is wrong: each of these endings is bad in one way.
 
@@ -186,6 +192,25 @@ def run_numbers(cases: Mapping[str, str]) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert [line.split()[3] for line in done.stdout.splitlines()] == [*cases]
+
+
+def played(document: dict[str, object], engine: str) -> object:
+    """When iterations ended, or the line that says why they did not."""
+    try:
+        [cell] = cells({**document, "engine": engine})
+        return compute(cell).per_iteration["time"].tobytes()
+    except (ConfigError, NeverEnough) as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(s, marks=slow) for s in range(4, 80))])
+def test_both_engines_end_alike(seed: int) -> None:
+    """Configs that mix messages of random times with schemes, policies, failures and laws."""
+    for number in range(10):
+        document = mixed(randomness("mixed", 10 * seed + number))
+        event, batch = (played(document, engine) for engine in ("event", "batch"))
+        if not isinstance(batch, str) or "event or auto" not in batch:
+            assert event == batch, document
 
 
 def test_a_sample_ends_well() -> None:

@@ -12,9 +12,22 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from erasurehead.experiments.config.catalogue import BUILT_IN
+from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.config.document import read_yaml
 from erasurehead.experiments.config.schema import schema
-from tests.golden.configs import documents
+from erasurehead.sim.schemes import SCHEMES
+from tests.golden.configs import (
+    ADDITIVE,
+    CRASHES,
+    DELAYS,
+    EXPONENTIAL,
+    FAST,
+    LOSSES,
+    SHIFTED,
+    Document,
+    documents,
+)
 
 # A case: files in an empty folder, and commands that are run there one after the other.
 
@@ -66,7 +79,7 @@ KEYS = {
     "failures": "failures",
 }
 
-Document = dict[str, Any]
+LAWS = (EXPONENTIAL, SHIFTED, FAST, {"model": "deterministic", "value": 0.5})
 
 
 @cache
@@ -107,6 +120,31 @@ def config(rng: random.Random) -> Document:
 def grown(rng: random.Random, key: str) -> Any:
     """A section that the schema allows."""
     return _sample(rng, {"$ref": f"#/$defs/{KEYS[key]}"}, 0)
+
+
+def mixed(rng: random.Random) -> Document:
+    """A config that runs, or says in a line why not: schemes of all families in a cluster with
+    messages of random times and much else, of which the clock alone is kept."""
+    network: Document = {"broadcast_latency": rng.choice((0.0, 0.25))}
+    network |= {name: rng.choice(LAWS) for name in ("uplink", "transfer") if rng.random() < 0.7}
+    network |= rng.choice(({}, {}, {}, {"dispatch_skew": 0.125}, {"channels": 2}))
+    failures: Document = rng.choice(
+        ({}, {}, LOSSES, {"max_wait": 2.0}, {**CRASHES, "max_wait": rng.choice((3.0, 300.0))})
+    )
+    family = rng.choice([*SCHEMES.values()])
+    return {
+        "workers": 12,
+        "iterations": rng.choice((1, 7, 12)),
+        "replications": 2,
+        "seed": rng.randrange(10**6),
+        "record": "clock",
+        "policy": rng.choice(("cancel", "finish", "queue", "drain")),
+        "delay": rng.choice((*LAWS, DELAYS["markov"], DELAYS["group_effects"])),
+        "load_law": rng.choice(({"kind": "proportional"}, ADDITIVE, {"kind": "per_partition"})),
+        "schemes": [plain(rng.choice(family.examples()), BUILT_IN)],
+        **({"network": network} if rng.random() < 0.8 else {}),
+        **({"failures": failures} if failures else {}),
+    }
 
 
 def _sample(rng: random.Random, node: Document, depth: int) -> Any:

@@ -246,6 +246,13 @@ def documents(folder: Path) -> dict[str, Document]:
             "network": NETWORK,
             "schemes": LOCAL,
         },
+        "messages": {
+            **small,
+            "delay": EXPONENTIAL,
+            "policy": "finish",
+            "schemes": [*FIVE, MORE[-2], {"name": "cyclic_mds", "load": 12}, FREE[1], DEPLOYED[5]],
+            "network": {"uplink": SHIFTED, "transfer": FAST, "broadcast_latency": 0.1},
+        },
         "latest_learning": {**small, **LOGISTIC, "delay": SHIFTED, "schemes": LATEST},
         "latest_network": {
             **small,

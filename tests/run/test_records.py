@@ -178,6 +178,11 @@ CONSTANT = {"model": "deterministic", "value": 0.7}
 TWO_POINTS = {"model": "mixture", "weights": [0.5, 0.5], "components": [CONSTANT, BASE["delay"]]}
 FAST = {"model": "markov", "slow_to_slow": 0.9, "fast_to_slow": 0.1,
         "fast": BASE["delay"], "slow": BASE["delay"]}  # fmt: skip
+SLOW_MESSAGES: dict[str, Any] = {
+    "delay": BASE["delay"],
+    "network": {"uplink": BASE["delay"], "broadcast_latency": 0.1},
+}
+LOSSES = {"message_loss": 0.1, "retry_after": 1.0}
 KNOWN: list[tuple[dict[str, Any], tuple[bool, bool], tuple[bool, bool]]] = [
     # what is changed; of uncoded and of the first 4 of 6: is the time known, is the error known
     ({}, (True, True), (True, True)),
@@ -187,6 +192,21 @@ KNOWN: list[tuple[dict[str, Any], tuple[bool, bool], tuple[bool, bool]]] = [
     ({"delay": TWO_POINTS}, (True, True), (True, False)),
     ({"delay": FAST}, (False, False), (True, False)),
     ({"network": {"uplink_latency": 0.5}}, (False, False), (False, False)),
+    (SLOW_MESSAGES, (True, True), (True, True)),
+    (SLOW_MESSAGES | {"policy": "finish"}, (True, False), (True, False)),
+    (SLOW_MESSAGES | {"delay": PARETO}, (False, False), (True, True)),
+    (SLOW_MESSAGES | {"delay": CONSTANT}, (True, True), (True, True)),
+    (
+        {"delay": PARETO, "network": {"uplink": CONSTANT, "broadcast_latency": 0.5}},
+        (True, True),
+        (True, True),
+    ),
+    (
+        {"network": SLOW_MESSAGES["network"] | {"dispatch_skew": 0.1}},
+        (False, False),
+        (False, False),
+    ),
+    (SLOW_MESSAGES | {"failures": LOSSES}, (False, False), (False, False)),
 ]
 
 

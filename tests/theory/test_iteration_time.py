@@ -10,13 +10,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy import special, stats
+from scipy.integrate import quad
 
 from erasurehead.delay_models import MODELS
 from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.schemes.arrivals import Arrivals, Demand
 from erasurehead.sim.schemes.deadlines import Deadline, Later
 from erasurehead.sim.schemes.stopping import AllOf, AnyOf, CoverGroups, FirstK
 from erasurehead.sim.theory import (
+    IterationTimeLaw,
+    MessageTime,
     NoFormula,
     WorkerTime,
     additive_worker_time,
@@ -421,3 +425,118 @@ def test_a_mean_is_infinite_where_there_is_none(alpha, scale, load_law):
         assert (law.mean() < inf) == (index > 1), (delay, k)
         assert (law.variance() < inf) == (index > 2), (delay, k)
         assert index > 3 or law.tail_index() <= index + 0.1
+
+
+# Messages that take random times.
+
+
+def hypoexponential(first, second):
+    """P(a time of one rate and one of another are over by t), from the formula."""
+    if first == second:
+        return lambda t: 1 - np.exp(-first * t) * (1 + first * t)
+    gap = second - first
+    return lambda t: 1 - (second * np.exp(-first * t) - first * np.exp(-second * t)) / gap
+
+
+def mean_of_order(k, n, cdf):
+    """E[T_(k)] as the integral of 1 - I_F(k, n - k + 1)."""
+    longer = lambda t: 1 - special.betainc(k, n - k + 1, cdf(t))  # noqa: E731
+    return quad(longer, 0, 5, limit=200)[0] + quad(longer, 5, 400, limit=200)[0]
+
+
+def exponential(rate, shift=0.0):
+    return MODELS["shifted_exponential"](shift=shift, rate=rate)
+
+
+@pytest.mark.parametrize(
+    ("rate", "k", "printed"),
+    [(2.0, 15, 1.2023), (2.0, 24, 2.1754), (2.0, 30, 4.6799), (1.0, 30, 5.9063), (0.3, 24, None)],
+)
+def test_the_first_of_computing_and_sending(rate, k, printed):
+    """Catches rates of the wrong part, and equal ones divided by their difference."""
+    message = MessageTime(uplink=exponential(rate))
+    scheme = SCHEMES["ignore_stragglers"](wait_for=k).build(30)
+    law = scheme_iteration_time(scheme, exponential(1.0), Proportional(), message)
+    expected = mean_of_order(k, 30, hypoexponential(1.0, rate))
+    assert law.mean() == pytest.approx(expected, rel=1e-8)
+    assert printed is None or expected == pytest.approx(printed, abs=5e-5)
+    if rate == 1.0:
+        two = scheme_iteration_time(scheme, MODELS["gamma"](shape=2.0, scale=1.0), Proportional())
+        assert law.mean() == pytest.approx(two.mean(), rel=1e-9)
+        assert law.variance() == pytest.approx(two.variance(), rel=1e-7)
+        near = MessageTime(uplink=exponential(1.0 + 1e-12))
+        beside = scheme_iteration_time(scheme, exponential(1.0), Proportional(), near)
+        assert beside.mean() == pytest.approx(two.mean(), rel=1e-9)
+
+
+@pytest.mark.parametrize(("rate", "printed"), [(2.0, 3.4705), (1.0, 4.0537)])
+def test_groups_of_three_that_send(rate, printed):
+    """Ten groups of three, each three times as long: the first of a group, the last of groups."""
+    cdf = hypoexponential(1 / 3, rate)
+    longer = lambda t: 1 - (1 - (1 - cdf(t)) ** 3) ** 10  # noqa: E731
+    expected = quad(longer, 0, 10, limit=200)[0] + quad(longer, 10, 400, limit=200)[0]
+    scheme = SCHEMES["fractional_repetition"](load=3).build(30)
+    message = MessageTime(uplink=exponential(rate))
+    law = scheme_iteration_time(scheme, exponential(1.0), Proportional(), message)
+    assert law.mean() == pytest.approx(expected, rel=1e-8)
+    assert expected == pytest.approx(printed, abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "load", "first", "size", "printed"),
+    [
+        ("uncoded", {}, 1, 8, 1, 36.1138),
+        ("cyclic_mds", {"load": 8}, 8, 1, 1, 24.1063),
+        ("communication_efficient", {"load": 4, "share": 3}, 4, 7, 1 / 3, 21.3697),
+    ],
+)
+def test_the_example_of_communication_efficient_codes(name, fields, load, first, size, printed):
+    """Eight workers: 1.6 + Exp(0.8) s a partition, 6 + Exp(0.1) s a gradient's transfer."""
+    random = hypoexponential(0.8 / load, 0.1 / size)
+    expected = 1.6 * load + 6 * size + mean_of_order(first, 8, random)
+    message = MessageTime(transfer=exponential(0.1, 6.0))
+    scheme = SCHEMES[name](**fields).build(8)
+    law = scheme_iteration_time(scheme, exponential(0.8, 1.6), Proportional(), message)
+    assert law.mean() == pytest.approx(expected, rel=1e-8)
+    assert expected == pytest.approx(printed, abs=5e-5)
+
+
+def test_a_sum_of_many_stages():
+    """Rates far apart, equal rates and constants: moments of the parts add up."""
+    parts = [exponential(rate, shift) for rate, shift in ((0.5, 0.25), (40.0, 0.0), (1e9, 0.0))]
+    unit, uplink, transfer = parts
+    for law, load, draws in ((PerPartition(), 4, 4), (Proportional(), 4, 1)):
+        time = MessageTime(0.5, uplink, transfer).added_to(unit, law, load, size=2.0)
+        growth = load / draws
+        mean = 0.5 + load * (2.0 + 0.25) + 1 / 40 + 2e-9
+        spread = draws * (growth * 2.0) ** 2 + 1 / 1600
+        one = IterationTimeLaw(Demand(Arrivals(1, 1, 1)), time)
+        assert one.mean() == pytest.approx(mean, rel=1e-9)
+        assert one.variance() == pytest.approx(spread, rel=1e-7)
+        far = 0.25 * load + 0.5 + 700.0
+        assert 0 < time.sf(far) < 1e-30
+    local = MessageTime(uplink=exponential(2.0)).added_to(unit, Proportional(), 3, steps=5)
+    one = IterationTimeLaw(Demand(Arrivals(1, 1, 1)), local)
+    assert one.mean() == pytest.approx(3 * 2.25 + 0.5 / 5, rel=1e-9)
+    assert one.variance() == pytest.approx(9 * 4 / 5 + 0.25 / 25, rel=1e-7)
+
+
+def test_sums_that_have_no_closed_form():
+    """One part may be of any law if the others are constant; else all are exponential, and few."""
+    lognormal, constant = (
+        MODELS["lognormal"](median=1.0, sigma=0.5),
+        MODELS["deterministic"](value=2.0),
+    )
+    added = MessageTime(uplink=lognormal, transfer=constant).added_to
+    time = added(constant, Proportional(), 3, size=0.5)
+    seconds = np.array([6.0, 8.0, 9.5])
+    np.testing.assert_allclose(time.cdf(seconds), lognormal.cdf(seconds - 7.0))
+    assert added(exponential(1.0), Proportional(), 1) is None
+    assert MessageTime(uplink=exponential(1.0)).added_to(lognormal, Proportional(), 1) is None
+    many = MessageTime(uplink=exponential(1.0)).added_to
+    assert many(exponential(1.0), PerPartition(), 15) is not None
+    assert many(exponential(1.0), PerPartition(), 16) is None
+    limited = SCHEMES["drop_compute"](pieces=1, patience=1.0, cut="at").build(4)
+    message = MessageTime(uplink=exponential(1.0))
+    found = scheme_iteration_time(limited, exponential(1.0), Proportional(), message)
+    assert isinstance(found, NoFormula)

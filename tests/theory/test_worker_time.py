@@ -196,6 +196,7 @@ WRONG = {
         "probability",
         lambda: theory.iteration_time_law(FirstK(1), 1, UNIT).quantile(1.5),
     ),
+    "MessageTime": ("latency", lambda: theory.MessageTime(-1.0)),
     "GroupErasure": ("load", lambda: theory.GroupErasure(30, 4, 15)),
     "GroupErasure arrivals": ("arrivals", lambda: theory.GroupErasure(30, 3, 31)),
     "GroupErasure scale": ("scale", lambda: theory.GroupErasure(30, 3, 15, 0.0)),

@@ -10,9 +10,9 @@ from ...schemes.arrivals import Arrivals, NoFormula, first_arrivals
 from ...schemes.base import Fixed, Round, RoundOutcome, Sees
 from ...schemes.stopping import StoppingRule
 from ...types import FloatArray, Trace
-from ..cluster import Policy
+from ..cluster import Network, Policy
 from ..run import Course, Run, plan_of, play_rounds, to_the_end
-from ..tapes import CheckedTape
+from ..tapes import CheckedTape, RoundOfAll
 from .fused import Fuse, Kernel, kernel, play_in_one_pass, record_in_one_pass, record_with
 from .traces import (
     TraceArrays,
@@ -134,13 +134,18 @@ class NetworkedRounds:
 
     def __init__(self, result: TraceArrays, run: Run, group: range) -> None:
         (r, rounds), n, m = result.times.shape, run.scheme.workers, result.messages
-        network, resends = run.cluster.network, run.cluster.resends
+        around, network = run.cluster, run.cluster.network or Network()
+        resends, self._gradients = around.resends, run.rounds.message_size
         self._result, self._policy = result, run.policy
-        self._downlink = np.zeros(n) if network is None else network.downlink(n)
-        self._fixed = np.zeros(m)
-        if network is not None:
-            sizes = np.array(run.rounds.message_sizes)
-            self._fixed += network.uplink_latency + network.transfer * sizes
+        self._downlink = network.downlink(n)
+        # What every message takes, unless the two after say what each takes.
+        self._latency, self._sizes = network.uplink_latency, np.array(run.rounds.message_sizes)
+        self._occupied = network.occupied * self._sizes
+        self._fixed = np.tile(self._latency + self._occupied, n)
+        self._uplink, self._transfer = (
+            None if tapes is None else RoundOfAll([tapes[r] for r in group], rounds)
+            for tapes in (around.uplink, around.transfer)
+        )
         # ``(r, T, n)`` seconds that lost messages cost; ``None``: none are lost.
         self._resent: FloatArray | None = None
         if resends is not None:
@@ -155,7 +160,9 @@ class NetworkedRounds:
         policy, m, view = self._policy, self._result.messages, self._result.rounds(t, t + 1)
         opened = self._now[:, None]
         self._begun[:, t] = policy.begins(opened + self._downlink, self._free)
-        sent = np.tile(self._fixed, self._begun.shape[2])
+        sent = self._fixed
+        if self._uplink is not None or self._transfer is not None:
+            sent = self._sent_in(t)
         if self._resent is not None:
             sent = sent + np.repeat(self._resent[:, t], m, axis=1)
         asked = arrive = np.repeat(self._begun[:, t], m, axis=1) + (offsets + sent)
@@ -189,6 +196,22 @@ class NetworkedRounds:
         return outcome
 
     advance = round
+
+    def _sent_in(self, t: int) -> FloatArray:
+        """What messages of round t take from being computed to arriving, ``(r, n m)``."""
+        sent, transfer = np.asarray(self._latency), self._occupied
+        if self._uplink is not None:
+            sent = self._drawn(self._uplink, t)
+        if self._transfer is not None:
+            whole = self._gradients * self._drawn(self._transfer, t)
+            transfer = np.zeros_like(whole)  # also of a message without size that never comes
+            np.multiply(whole, self._sizes, out=transfer, where=self._sizes > 0)
+        return np.asarray((sent + transfer).reshape(len(self._now), -1))
+
+    def _drawn(self, tapes: RoundOfAll, t: int) -> FloatArray:
+        """What messages of round t draw, ``(r, n, m)``."""
+        tapes.round, streams = t, range(len(self._sizes))
+        return np.stack([tapes.rows(0, len(self._now), i) for i in streams], axis=-1)
 
     def finish(self) -> None:
         """Add up each worker's tasks, each from its begin until it is done, told, or the end."""

@@ -182,7 +182,7 @@ class NetworkedBarrierlessWorkers(BarrierlessWorkers):
                 self._hear(worker, version, seconds)
 
         Timeout(env, seconds).callbacks.append(computed)
-        self._uplink.carry(worker, 0, row, seconds, valid, arrive)
+        self._uplink.carry(worker, 0, row, 0, seconds, valid, arrive)
 
     @override
     def rest(self, worker: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from math import inf, isnan
 from typing import Any, final
 
@@ -12,8 +13,9 @@ from simpy.events import Event, Timeout
 from typing_extensions import override
 
 from ...errors import NeverEnough
-from ...types import BoolArray
-from ..tapes import columns
+from ...types import BoolArray, FloatArray, TapeLike
+from ..cluster import Network
+from ..tapes import CheckedTape, RetryTape, columns, columns_of
 from .crew import RECEPTION, Call, Crew
 from .master import Master, RoundWorkers
 
@@ -26,36 +28,50 @@ class Uplink:
     """A replication's way to the master, for messages of sizes in multiples of the network's."""
 
     def __init__(self, env: simpy.Environment, crew: Crew, sizes: Sequence[float] = (1.0,)) -> None:
-        self._env, network, resends = env, crew.run.cluster.network, crew.run.cluster.resends
-        transfer = 0.0 if network is None else network.transfer
-        self._sent = [0.0 if network is None else network.uplink_latency] * len(sizes)
-        self._transfer = [transfer * size for size in sizes]
-        self._resends = None if resends is None else columns(resends[crew.replication])
+        around, replication = crew.run.cluster, crew.replication
+        network = around.network or Network()
+        self._env, self._sizes, self._gradients = env, sizes, crew.run.scheme.message_size
+        self._latency, self._occupied = network.uplink_latency, network.occupied
+        self._uplink, self._transfer = (
+            None if tapes is None else MessageDraws(tapes[replication], len(sizes))
+            for tapes in (around.uplink, around.transfer)
+        )
+        resends = around.resends
+        self._resends = None if resends is None else columns(resends[replication])
         self._channels: simpy.Resource | None = None
-        if network is not None and network.contended:
+        if around.contended:
             assert network.channels is not None
             self._channels = simpy.Resource(env, capacity=network.channels)
-        else:
-            pairs = zip(self._sent, self._transfer, strict=True)
-            self._sent = [sent + more for sent, more in pairs]
 
     def carry(
         self,
         worker: int,
         index: int,
         of_round: int,
+        retry: int,
         computed: float,
         wanted: Callable[[], bool],
         arrive: Callable[[Event], None],
     ) -> None:
         """Call ``arrive``, a SimPy callback, when a worker's message has reached the master: the
         one of an ``index``, from 0, which is ``computed`` so many seconds from now, and still
-        ``wanted`` when a channel becomes free."""
-        sent = self._sent[index]
+        ``wanted`` when a channel becomes free. One of a task that is done again, after so many
+        crashes, is another message."""
+        sent, transfer = self._latency, self._occupied
+        if self._uplink is not None:
+            sent = self._uplink.seconds(worker, index, of_round, retry)
+        if self._transfer is not None:
+            whole = self._transfer.seconds(worker, index, of_round, retry)
+            transfer = self._gradients * whole
+        size = self._sizes[index]
+        transfer = transfer * size if size > 0 else 0.0
+        channels = self._channels if transfer > 0 else None
+        if channels is None:
+            sent += transfer
         if self._resends is not None:
             sent += self._resends[worker][of_round]
-        channels, transfer, ready = self._channels, self._transfer[index], computed + sent
-        if channels is None or transfer == 0:
+        ready = computed + sent
+        if channels is None:
             Timeout(self._env, ready).callbacks.append(arrive)
             return
 
@@ -68,6 +84,24 @@ class Uplink:
             arrive(channel)
 
         self._env.process(wait_for_a_channel())
+
+
+@final
+class MessageDraws:
+    """What each of a worker's m messages draws from a tape, for all workers."""
+
+    def __init__(self, tape: TapeLike, messages: int) -> None:
+        self._tape, own = CheckedTape(tape), (partial(self._rows, i) for i in range(messages))
+        self._streams = [columns_of(rows, tape.block_rounds, tape.workers) for rows in own]
+
+    def _rows(self, stream: int, start: int, stop: int) -> FloatArray:
+        return self._tape.rows(start, stop, stream)
+
+    def seconds(self, worker: int, index: int, row: int, retry: int) -> float:
+        """Of a worker's message of an index in a row of the tape."""
+        if retry == 0:
+            return self._streams[index][worker][row]
+        return float(RetryTape(self._tape, retry).rows(row, row + 1, index)[0, worker])
 
 
 # A worker receives models, computes one task at a time, and sends its messages; sending does not
@@ -225,7 +259,8 @@ class NetworkedWorker:
         self.sending += 1
         self.under_way_changes(+1)
         index = message % self.master.messages
-        self.host.uplink.carry(self.index, index, of_round, computed, valid, deliver)
+        again = of_round, self.retry
+        self.host.uplink.carry(self.index, index, *again, computed, valid, deliver)
 
     def _drop(self) -> None:
         if self.began is not None:
