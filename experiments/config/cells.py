@@ -73,6 +73,15 @@ def _by_content(section: Any, digests: Mapping[str, str]) -> Any:
     return section
 
 
+def renamed(section: Any, names: Mapping[str, str]) -> Any:
+    """A section in which files have other paths."""
+    if isinstance(section, Mapping):
+        return {key: renamed(entry, names) for key, entry in section.items()}
+    if isinstance(section, list):
+        return [renamed(entry, names) for entry in section]
+    return names.get(section, section) if isinstance(section, str) else section
+
+
 def _stamp(path: Path) -> tuple[int, int]:
     status = path.stat()
     return status.st_mtime_ns, status.st_size

@@ -101,7 +101,8 @@ class Plan:
         if self.options.scheduler is not None:
             from .dask import cluster
 
-            return cluster(self.options.scheduler, self.options.tell)
+            inputs = {file for cell in self.todo for file in cell.inputs}
+            return cluster(self.options.scheduler, self.options.tell, inputs)
         return open_pool(min(self.options.jobs, max(len(self.todo), 2)))
 
 

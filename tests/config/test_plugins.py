@@ -15,7 +15,6 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from distributed import LocalCluster
 
 from erasurehead.delay_models import MODELS
 from erasurehead.experiments.config.catalogue import BUILT_IN, _reason, load_plugin, streams_kept
@@ -153,16 +152,6 @@ def test_a_plugin_runs_in_this_process_and_in_others(
     assert inside("run", two / "config.yaml", "--output", again).returncode == 0
     assert summary(one) == summary(two) == summary(again)
     assert set(pd.read_parquet(one / "summary.parquet").scheme) == {"uncoded", "both"}
-
-
-@pytest.mark.slow
-def test_a_plugin_on_a_dask_cluster(tmp_path: Path, file: Path) -> None:
-    run(with_plugin(file), tmp_path / "one", RunOptions())
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster:
-        options = RunOptions(scheduler=cluster.scheduler_address)
-        outcome = run(with_plugin(file), tmp_path / "two", options)
-    assert outcome.failed == []
-    assert summary(tmp_path / "one") == summary(tmp_path / "two")
 
 
 def test_a_cell_is_read_again_in_a_fresh_process(tmp_path: Path, file: Path) -> None:

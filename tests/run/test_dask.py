@@ -32,6 +32,7 @@ from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.dask import ClusterPool
 from erasurehead.experiments.run.dask import cluster as on_cluster
 from erasurehead.experiments.run.pools import Attempt, Died, map_unordered
+from tests.config.test_plugins import PLUGIN
 from tests.run.commands import (
     PATIENCE,
     ROOT,
@@ -274,6 +275,35 @@ def test_workers_of_other_versions_compute_nothing(
     ]
     assert not outcome.failed
     assert_same_tables(tmp_path / "out", reference)
+
+
+def test_files_go_along_with_the_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plugin, a matrix and a trace whose paths are those of this process alone, since a worker
+    works in another folder. What is too large is one line, with host and size."""
+    own = Path("/proc/self/cwd")
+    monkeypatch.chdir(tmp_path)
+    Path("code.py").write_text(PLUGIN)
+    Path("code.csv").write_text("1,1,0\n0,1,1\n1,0,1\n")
+    Path("trace.csv").write_text("worker 0,worker 1,worker 2\n1.5,1,2\n1,2,1.25\n")
+    schemes = [
+        {"name": "both", "load": 3},
+        {"name": "matrix", "path": str(own / "code.csv"), "wait_for": 2},
+    ]
+    document = {"workers": 3, "iterations": 2, "replications": 1, "schemes": schemes}
+    document |= {"delay": {"model": "trace", "path": str(own / "trace.csv"), "unit": "s"}}
+    document |= {"plugins": [str(own / "code.py")]}
+    run(document, tmp_path / "here", RunOptions())
+    with dask_cluster(tmp_path / "dask", 1) as cluster:
+        options = RunOptions(scheduler=cluster.address)
+        outcome = run(document, tmp_path / "there", options)
+        assert not outcome.failed
+        assert_same_tables(tmp_path / "here", tmp_path / "there")
+        monkeypatch.setattr(dask, "MOST_BYTES", 0)
+        cluster.workers[0].kill()
+        cluster.add_worker()
+        said = rf"^/proc/self/cwd/.*: not the same file on {platform.node()}; .* of 64 MiB in all$"
+        with pytest.raises(ConfigError, match=said):
+            run(document, tmp_path / "no", options)
 
 
 @pytest.mark.slow
