@@ -21,6 +21,7 @@ from erasurehead.experiments.config import document
 from erasurehead.experiments.config.catalogue import BUILT_IN, plugins_of_objects
 from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.config.errors import ConfigError, at
+from erasurehead.experiments.page import terminal
 from erasurehead.experiments.pictures.records import read_records
 from erasurehead.experiments.run.command import Progress, RunOptions
 from erasurehead.experiments.run.command import run as run_document
@@ -44,6 +45,7 @@ def run(
     output: Folder = None,
     set: Mapping[str, Any] | None = None,
     jobs: int = 1,
+    scheduler: Any = None,
     data_dir: Folder = None,
     timeline: bool = False,
     allow_large: bool = False,
@@ -60,13 +62,15 @@ def run(
             result is in memory.
         set: values that replace those of the config, by dotted key: ``{"delay.rate": 2.0}``.
         jobs: cells (a scheme at one point of a sweep) computed at the same time.
+        scheduler: the address of a Dask cluster that computes the cells instead, or a ``Client`` of
+            it, which stays open. What becomes of its workers is said on stderr.
         data_dir: where the public data sets lie; default ``$ERASUREHEAD_DATA``.
         timeline: also record what every worker did in the first replication, for ``plot.gantt``.
         allow_large: run also what this machine seems too small for.
         progress: ``None`` for a bar in a terminal or notebook, ``False`` for none, or a function
             of (cells done, cells in all).
     """
-    options = _options(jobs, data_dir, allow_large)
+    options = _options(jobs, scheduler, data_dir, allow_large)
     return _run(document_of(config, _changes(set)), output, options, progress, timeline)
 
 
@@ -77,6 +81,7 @@ def sweep(
     output: Folder = None,
     set: Mapping[str, Any] | None = None,
     jobs: int = 1,
+    scheduler: Any = None,
     data_dir: Folder = None,
     allow_large: bool = False,
     progress: ShowProgress = None,
@@ -87,14 +92,19 @@ def sweep(
     Args:
         config: a YAML file, or a mapping with the same keys; its own ``sweep:`` counts too.
         set: ``{"delay.rate": [0.5, 1.0, 2.0], "seed": 3}``. A list, tuple, range or array is an
-            axis of the grid; to set a value that is itself a list, put it in another list.
-        output, jobs, data_dir, allow_large, progress: as for ``run``.
+            axis of the grid; to set a value that is itself a list, put it in another list. A list
+            of schemes replaces those of the config, as in ``run``.
+        output, jobs, scheduler, data_dir, allow_large, progress: as for ``run``.
     """
     values = {key: plainly(value) for key, value in _changes(set).items()}
-    axes = {key: value for key, value in values.items() if isinstance(value, list)}
+    axes = {
+        key: value
+        for key, value in values.items()
+        if isinstance(value, list) and (key != "schemes" or all(isinstance(v, list) for v in value))
+    }
     changed = document_of(config, {key: value for key, value in values.items() if key not in axes})
     changed["sweep"] = {**(changed.get("sweep") or {}), **axes}
-    return _run(changed, output, _options(jobs, data_dir, allow_large), progress)
+    return _run(changed, output, _options(jobs, scheduler, data_dir, allow_large), progress)
 
 
 @face
@@ -103,11 +113,14 @@ def load(directory: str | os.PathLike[str]) -> Result:
     return Result.of(_folder("directory", directory))
 
 
-def _options(jobs: int, data_dir: Folder, allow_large: bool) -> RunOptions:
+def _options(jobs: int, scheduler: Any, data_dir: Folder, allow_large: bool) -> RunOptions:
     if isinstance(jobs, bool) or not isinstance(jobs, int | np.integer) or jobs < 1:
         raise at("jobs", jobs, "must be a whole number of at least 1")
     data = None if data_dir is None else _folder("data_dir", data_dir)
-    return RunOptions(jobs=int(jobs), data_dir=data, allow_large=allow_large)
+    if not isinstance(scheduler, str | None) and not hasattr(scheduler, "get_executor"):
+        valid = 'must be an address such as "tcp://host:8786", or a Client of dask.distributed'
+        raise at("scheduler", scheduler, valid)
+    return RunOptions(int(jobs), scheduler, data, allow_large=allow_large)
 
 
 def _folder(name: str, value: Any) -> Path:
@@ -136,7 +149,12 @@ def _run(
         events = folder / TIMELINE_EVENTS if timeline else None
         with reporting(progress, "cells") as update:
             options = replace(options, timeline=events, progress=update)
-            outcome = run_document(config, folder, options)
+            if options.scheduler is not None and progress is not False:
+                options = replace(options, tell=terminal.tell)
+            try:
+                outcome = run_document(config, folder, options)
+            except ConfigError as error:
+                raise ConfigError(str(error).replace("--scheduler", "scheduler")) from None
         if failed := {cell.named: reason for cell, reason in outcome.failed}:
             first = ": ".join(next(iter(failed.items())))
             if not outcome.finished:
@@ -197,8 +215,6 @@ def reporting(progress: ShowProgress, unit: str) -> Iterator[Progress]:
         with _notebook_bar(unit) as bar:
             yield bar
     else:
-        from erasurehead.experiments.page import terminal
-
         with terminal.progress(unit) as bar:
             yield bar
 

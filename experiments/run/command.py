@@ -6,7 +6,7 @@ import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ class RunOptions:
     """How to run; nothing here changes a number."""
 
     jobs: int = 1  # cells computed at the same time, each in a process of its own if more than one
-    scheduler: str | None = None  # address of a Dask cluster that computes instead
+    scheduler: Any = None  # address or client of a Dask cluster that computes instead
     data_dir: Path | None = None  # where the public data sets lie
     timeline: Path | None = None  # where a trace viewer finds what each worker did, if anywhere
     reads: Sequence[Path] = ()  # files that must not be replaced
@@ -67,6 +67,7 @@ class Outcome:
     seconds: Mapping[str, float]  # of each cell that was computed now, by key; others were on disk
     summary: pd.DataFrame  # one row per finished cell
     warnings: tuple[str, ...]  # what the reader should know of the results, a line each
+    workers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # ``Pool.workers``
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,8 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
         reasons = {c.key: (c, failed[c.key]) for c in planned.cells if c.key in failed}
         summary = summary_table(finished)
         warnings = (*known.warnings, *diverged(finished), *biased(finished))
-        outcome = Outcome(finished, [*reasons.values()], seconds, summary, warnings)
+        workers = {} if pool is None else pool.workers()
+        outcome = Outcome(finished, [*reasons.values()], seconds, summary, warnings, workers)
         write_result(config, output, outcome, time.monotonic() - began, csv=options.csv)
         if options.timeline is not None:
             timeline.write_timeline([cell for cell, _ in finished], options.timeline, output)
@@ -244,6 +246,8 @@ def write_result(
         "cells": made,
         "failed": {cell.named: reason for cell, reason in outcome.failed},
     }
+    if outcome.workers:
+        facts["workers"] = outcome.workers
     if live is not None:
         facts["live"] = live
     files.write_bytes(output / outputs.MANIFEST, outputs.to_json(facts))

@@ -18,7 +18,7 @@ import time
 import traceback
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -89,6 +89,10 @@ class Pool(ABC):
     def share(self) -> float:
         """The share that is done of running tasks, summed."""
         return 0.0
+
+    def workers(self) -> Mapping[str, Mapping[str, Any]]:
+        """Of each worker of a cluster its host, the cells that it computed, whether it is gone."""
+        return {}
 
 
 def map_unordered(

@@ -21,10 +21,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
+from urllib.request import urlopen
 
 import pytest
 import yaml
 
+import erasurehead as eh
 from erasurehead.experiments.config.document import load
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.run import dask
@@ -335,6 +337,49 @@ def test_600_cells_are_the_same_with_kills_and_a_wrong_worker(tmp_path: Path) ->
     assert_same_tables(out, tmp_path / "whole")
 
 
+def test_from_python_on_a_client_of_the_user(
+    whole: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which stays open. A list of schemes is one here, too. A worker that is killed is said, and
+    stands in the manifest beside who computed how much."""
+    from distributed import Client
+
+    with dask_cluster(tmp_path / "dask", 2) as cluster, Client(cluster.address) as client:
+        until(lambda: len(client.nthreads()) == 2)
+
+        def progress(done: float, total: int) -> None:
+            if done == 1:
+                cluster.workers[0].kill()
+                until(lambda: len(client.nthreads()) == 1)
+
+        out = tmp_path / "out"
+        same = {"schemes": GRID["schemes"], "delay.rate": GRID["sweep"]["delay.rate"]}
+        base = {key: value for key, value in GRID.items() if key not in ("schemes", "sweep")}
+        eh.sweep(base, set=same, output=out, scheduler=client, progress=progress)
+        assert client.status == "running"
+    assert_same_tables(out, whole[1])
+    workers = json.loads((out / "manifest.json").read_text())["workers"]
+    assert sum(worker["cells"] for worker in workers.values()) == 20
+    assert {worker["host"] for worker in workers.values()} == {platform.node()}
+    [gone] = [address for address, worker in workers.items() if worker["gone"]]
+    assert f"{gone}: this worker is gone\n" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match=r"^scheduler = 3: must be an address such as"):
+        eh.run(base, scheduler=3)
+    with pytest.raises(ConfigError, match=r"^scheduler = 'bar://x:1': no scheduler answers"):
+        eh.sweep(base, set=same, scheduler="bar://x:1")
+
+
+@pytest.mark.slow
+def test_the_dashboard_opens(tmp_path: Path) -> None:
+    """The extra ``cluster`` brings what it needs."""
+    pytest.importorskip("bokeh")
+    told: list[str] = []
+    with dask_cluster(tmp_path, 0) as cluster, on_cluster(cluster.address, told.append):
+        link = told[0].removeprefix("Dask dashboard: ")
+        with urlopen(link, timeout=PATIENCE) as page:
+            assert "Bokeh" in page.read().decode()
+
+
 def test_a_task_that_kills_workers_fails_and_no_other(tmp_path: Path) -> None:
     """It is tried twice, with no other beside it the second time: Dask blames each task of a worker
     that dies. Catches blame for tasks that were at the same worker."""
@@ -395,8 +440,11 @@ def test_dask_is_silent_while_it_is_connected(monkeypatch: pytest.MonkeyPatch) -
     assert closed == [dask.CLOSE_TIMEOUT]
 
 
-def test_slots_are_the_threads_of_all_workers_at_the_moment() -> None:
+def test_slots_are_the_threads_of_all_workers_at_the_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Without any nothing is computed; that is said each time, once, and who is gone."""
+    monkeypatch.setattr(dask, "POLL_SECONDS", 0.0)
     now: dict[str, int] = {}
     own, said = pool_of(lambda: now)
     waits = "tcp://here:1: waiting for workers: there are none at the moment"
@@ -415,7 +463,7 @@ def test_a_task_whose_workers_are_all_gone_goes_to_others() -> None:
     now, at_work = {"a": 1}, list[list[str]]()
 
     def answers(call: bytes, workers: list[str]) -> Future[Any]:
-        if b"probe" in call:
+        if b"greet" in call:
             return answered(call, workers)
         at_work.append(workers)
         return Future()
