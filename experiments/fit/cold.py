@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from ...delay_models.base import FloatArray
 from ...delay_models.tables.measured import ByLoad
@@ -79,7 +79,9 @@ def _binomial(sizes: NDArray[np.int64], rounds: int, workers: int) -> tuple[floa
     least = max(SMALLEST_CLUMP, -float(np.log1p(-min(hit, 1 - 1e-9))))
     share = min(1.0, max(size, least) / workers)
     seen = -float(np.expm1(workers * np.log1p(-share))) if share < 1 else 1.0
-    logs = stats.binom.logpmf(sizes, workers, share) - np.log(seen)
+    others = workers - sizes
+    ways = special.gammaln(workers + 1) - special.gammaln(sizes + 1) - special.gammaln(others + 1)
+    logs = ways + special.xlogy(sizes, share) + special.xlog1py(others, -share) - np.log(seen)
     return share, min(1.0, hit / seen), float(logs.sum())
 
 

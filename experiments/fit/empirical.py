@@ -8,8 +8,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import special, stats
+from scipy import special
 from scipy.linalg import solveh_banded
 from typing_extensions import override
 
@@ -146,7 +147,7 @@ def fit_tail(excess: FloatArray) -> tuple[float, float]:
 def latent(tables: Sequence[FloatArray]) -> list[FloatArray]:
     """Normal numbers in the order of the delays, of all ``(rounds, n)`` tables together."""
     values = np.concatenate([table.ravel() for table in tables])
-    numbers = special.ndtri((stats.rankdata(values) - 0.5) / len(values))
+    numbers = special.ndtri((pd.Series(values).rank().to_numpy() - 0.5) / len(values))
     split = np.split(numbers, np.cumsum([table.size for table in tables])[:-1])
     return [own.reshape(table.shape) for own, table in zip(split, tables, strict=True)]
 

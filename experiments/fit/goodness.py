@@ -101,8 +101,8 @@ def waited_for(workers: int) -> tuple[int, ...]:
 # have a small Kolmogorov-Smirnov distance and still be wrong by a factor there, since what decides
 # lies in its tail; so laws are ranked by the mean over k of |log(predicted / observed)|.
 
-POINTS_AT_ONCE = 2**23  # of the integrals that are computed together: temporaries of 64 MiB
-POINTS_REMEMBERED = 2**22  # of integrals whose weights are kept: at most 32 MiB, twice
+TOGETHER = 64  # order statistics whose integrals share their points
+NEGLIGIBLE = 1e-30  # of a density, on the logit scale: where it is less, no digit changes
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,13 +189,13 @@ def expected_order_statistics(law: Law, workers: int, ks: Sequence[int]) -> Floa
     if isinstance(law, ScipyLaw) and isinstance(law.model, Pareto):
         return _pareto(law.model, workers, workers - k + 1)
     y, step = _points(workers)
-    begin = int(np.argmax(_weights(workers, [min(ks)]) > 1e-30))  # what is before changes no digit
-    quantiles = np.append(np.zeros(begin), law.isf(np.exp(-np.logaddexp(0, y[begin:]))))
-    together = max(1, POINTS_AT_ONCE // len(y))
-    if len(k) * len(y) <= POINTS_REMEMBERED:
-        return np.asarray(_remembered_weights(workers, tuple(ks)) @ quantiles * step)
-    some = (ks[start : start + together] for start in range(0, len(k), together))
-    return np.concatenate([_weights(workers, chunk) @ quantiles for chunk in some]) * step
+    first, _ = _weights(workers, (min(ks),))  # what is before changes no digit
+    quantiles = np.append(np.zeros(first), law.isf(np.exp(-np.logaddexp(0, y[first:]))))
+    parts = []
+    for start in range(0, len(k), TOGETHER):
+        first, weights = _weights(workers, tuple(ks[start : start + TOGETHER]))
+        parts.append(weights @ quantiles[first : first + weights.shape[1]])
+    return np.concatenate(parts) * step
 
 
 def _points(workers: int) -> tuple[FloatArray, float]:
@@ -204,15 +204,24 @@ def _points(workers: int) -> tuple[FloatArray, float]:
     return np.arange(-45.0, 45.0, step), step
 
 
-def _weights(workers: int, ks: Sequence[int]) -> FloatArray:
-    """Density of the k-th of n uniform numbers at the points, ``(K, points)``."""
-    k, (y, _) = np.array(ks, dtype=np.float64), _points(workers)
+@lru_cache(maxsize=128)  # those of each family and fold are alike
+def _weights(workers: int, ks: tuple[int, ...]) -> tuple[int, FloatArray]:
+    """The first of the points that matter for increasing k, and the density of the k-th of n
+    uniform numbers at these, ``(K, points)``."""
+    y, _ = _points(workers)
+    ends = (
+        _density(workers, ks[:1], y)[0] > NEGLIGIBLE,
+        _density(workers, ks[-1:], y)[0] > NEGLIGIBLE,
+    )
+    first, beyond = int(np.argmax(ends[0])), len(y) - int(np.argmax(ends[1][::-1]))
+    return first, _density(workers, ks, y[first:beyond])
+
+
+def _density(workers: int, ks: Sequence[int], y: FloatArray) -> FloatArray:
+    k = np.array(ks, dtype=np.float64)
     above = workers - k + 1
     logs = -special.betaln(k, above)[:, None] + np.outer(k, -np.logaddexp(0, -y))
     return np.asarray(np.exp(logs + np.outer(above, -np.logaddexp(0, y))))
-
-
-_remembered_weights = lru_cache(maxsize=2)(_weights)  # those of each family and fold are alike
 
 
 def _pareto(model: Pareto, workers: int, above: FloatArray) -> FloatArray:

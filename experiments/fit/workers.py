@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from ...delay_models.base import FloatArray
 from ..statistics.intervals import LEVEL as CONFIDENCE
@@ -85,7 +85,7 @@ def _slower(ratios: FloatArray) -> Estimates:
 
 def _student(count: int) -> float:
     """How many standard errors the mean of so many numbers may be off."""
-    return float(stats.t.isf((1 - CONFIDENCE) / 2, count - 1))
+    return -float(special.stdtrit(count - 1, (1 - CONFIDENCE) / 2))
 
 
 def spell_lengths(every: Sequence[Runs]) -> Estimates:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 from scipy.sparse.csgraph import connected_components
 
 from ...delay_models.base import FloatArray
@@ -120,7 +120,7 @@ def _slower(ratios: FloatArray, hosts: NDArray[np.int64], tried: int) -> int:
     apart = np.abs(means - np.where(inside, *middles))
     spread = 1.4826 * float(np.median(apart)) * np.sqrt(n / (n - 2))
     error = 1.2533 * spread * np.sqrt(1 / len(hosts) + 1 / (n - len(hosts)))  # of medians
-    reach = max(0.01, float(stats.t.isf(SPELL_CHANCE / tried, n - 2)) * error)
+    reach = max(0.01, -float(special.stdtrit(n - 2, SPELL_CHANCE / tried)) * error)
     ends = (_lower(sign * (means[inside] - middles[1]), axis=0) for sign in (1, -1))
     return next((sign for sign, end in zip((1, -1), ends, strict=True) if end > reach), 0)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from ...delay_models.base import FloatArray
 
@@ -125,5 +125,5 @@ def correlations(tables: Sequence[FloatArray]) -> Estimates:
     products = np.sum([np.sum(table[1:] * table[:-1], axis=0) for table in centred], axis=0)
     pairs = sum(len(table) - 1 for table in tables)
     value = np.clip(products / np.where(squares > 0, squares, 1.0), -0.999, 0.999)
-    reach = float(stats.norm.isf((1 - LEVEL) / 2)) / np.sqrt(max(pairs - 2, 1))
+    reach = -float(special.ndtri((1 - LEVEL) / 2)) / np.sqrt(max(pairs - 2, 1))
     return Estimates(value, np.tanh(np.arctanh(value) - reach), np.tanh(np.arctanh(value) + reach))

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from ...delay_models.base import FloatArray
 from .intervals import SEED
@@ -242,9 +242,9 @@ def beyond(values: FloatArray) -> FloatArray:
 def shrunk(factors: FloatArray, errors: FloatArray, freedom: int) -> FloatArray:
     """Take back what chance explains of ``(n,)`` factors around 1, by their squared errors; any
     worker without a lasting difference keeps its factor as measured in 1 % of tables."""
-    typical = float(np.median(errors)) * freedom / float(stats.chi2.median(freedom))
+    typical = float(np.median(errors)) * freedom / float(special.chdtri(freedom, 0.5))
     deviations = np.sqrt(np.maximum(errors, typical))
-    reach = float(stats.norm.isf(0.01 / 2 / len(factors)))
+    reach = -float(special.ndtri(0.01 / 2 / len(factors)))
     far = np.abs(factors - 1) > reach * deviations
     near = factors[~far]
     spread = float(np.mean((near - 1) ** 2)) if len(near) else 0.0
