@@ -97,7 +97,7 @@ def test_the_common_rate_is_a_hollow_marker_beside_the_own_one() -> None:
 def test_costs_are_sizes_and_unknown_ones_small() -> None:
     """Small for few worker-seconds, large for many; looks stay those of the scheme."""
     known = {mark.look.title: mark for mark in points("front") if len(mark.x)}
-    cheap, dear, theory = (known[f"erasurehead load={load}"] for load in (3, 2, 4))
+    cheap, dear, theory = (known[f"ErasureHead (d = {load})"] for load in (3, 2, 4))
     assert cheap.ringed
     assert not dear.ringed
     assert cheap.size == theory.size == page.SMALLEST_MARKER
@@ -266,10 +266,10 @@ def test_changes_stand_in_their_order() -> None:
     for panel, title in ((load, "load"), (persistence, "persistence")):
         assert panel.title == title
         curves = {mark.look.title: mark for mark in panel.marks if isinstance(mark, Curve)}
-        assert set(curves) == {"erasurehead load=3", "erasurehead load=2"}
-        np.testing.assert_array_equal(curves["erasurehead load=2"].x, [0, 1])
-        np.testing.assert_allclose(curves["erasurehead load=2"].y, [1.5, 1.5])
-        np.testing.assert_allclose(curves["erasurehead load=3"].y, [1.0, 1.0])
+        assert set(curves) == {"ErasureHead (d = 3)", "ErasureHead (d = 2)"}
+        np.testing.assert_array_equal(curves["ErasureHead (d = 2)"].x, [0, 1])
+        np.testing.assert_allclose(curves["ErasureHead (d = 2)"].y, [1.5, 1.5])
+        np.testing.assert_allclose(curves["ErasureHead (d = 3)"].y, [1.0, 1.0])
 
 
 def test_numbers_of_a_row() -> None:
