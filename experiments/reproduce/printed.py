@@ -114,9 +114,9 @@ class Printed(PaperFigure):
         return (
             f"{_barriers(frame)}\n\n"
             "Each number that a paper, or its authors' program, prints and whose setting is stated "
-            f"was set up as a config and simulated. It agrees where ours is at most {CLOSE:.0%} "
-            "away, or where its 95 % interval reaches what the printed digits leave. Nothing is "
-            "said of a number whose setting is not stated.",
+            "was set up as a config and simulated. Ours agrees where it is at most "
+            f"{100 * CLOSE:g} % away, or where its 95 % interval reaches what the printed digits "
+            "leave. Nothing is said of a number whose setting is not stated.",
             summary(frame),
             Numbers(
                 ["number", "printed", "ours", "ratio", "verdict", "setting", "source", "config"],
@@ -219,7 +219,7 @@ def _cells(row: pd.Series) -> list[str | TableCell]:
     verdict, because = str(row["verdict"]), row["because"]
     if because and row["verdict"] in (Agreement.DIFFERS, Agreement.NOT_STATED):
         verdict += f" because {because}" if row["config"] else f": {because}"
-    setting = SETTINGS[row["config"]].words if row["config"] else "–"
+    setting = TableCell(SETTINGS[row["config"]].words if row["config"] else "–")
     what, file = f"{row['what']}: {row['measure']}", f"{row['config']}.yaml"
     link = TableCell(file, link=file) if row["config"] else "–"
     return [what, row["digits"] or "–", known, ratio, verdict, setting, row["source"], link]

@@ -52,7 +52,7 @@ class Setting:
 
 GC, SR, M = "gradient coding", "SR-SGC", "M-SGC"
 EARLY_GC, DILOCO = f"{GC}, 241st arrival", "DiLoCo"
-_SGC = "Krishnan et al., Sequential Gradient Coding (ICLR 2023), their program's table"
+_SGC = "Krishnan et al. (ICLR 2023), their program's table"
 _FORGATHER = "forgather, docs/trainers/diloco.md"
 _STREAMING = "Streaming DiLoCo (arXiv 2501.18512), table 4, 1B parameters"
 _OTHER_BATCH = "the calls are of another batch than theirs"

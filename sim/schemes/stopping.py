@@ -185,7 +185,8 @@ class _Pair(StoppingRule):
 
     @override
     def each(self, change: Callable[[StoppingRule], StoppingRule]) -> StoppingRule:
-        return type(self)(*map(change, self._rules))
+        left, right = change(self.left), change(self.right)
+        return self if left is self.left and right is self.right else type(self)(left, right)
 
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
