@@ -154,33 +154,80 @@ class Heterogeneous(Multiplied, Mixed):
         return (Heterogeneous(base=slow, spread=0.3), Heterogeneous(base=sticky, spread=0.1))
 
 
+class SharedFactors(Multiplied, Mixed):
+    """Workers of a rack share a factor in each round; abstract. There is a ``cdf`` where the factor
+    takes few values: that of their mixture."""
+
+    @property
+    @abstractmethod
+    def factors(self) -> DelayModel:
+        """The law of racks' factors, as of so many workers."""
+
+    @abstractmethod
+    def racks(self, workers: int) -> NDArray[np.int64]:
+        """The rack of each worker, counted from 0 in their order: ``(n,)``."""
+
+    @override
+    def together(
+        self, workers: int
+    ) -> tuple[NDArray[np.int64], list[float], list[DelayModel]] | None:
+        if self.mixed is None or not self.base.independent:
+            return None
+        return self.racks(workers), [*self.mixed[0]], [*self.mixed[1]]
+
+    @override
+    def begin(self, shared: Generator, workers: int) -> Any:
+        return self.factors.start(shared, int(self.racks(workers).max()) + 1)
+
+    @override
+    def multipliers(self, state: Any, shared: Generator, rounds: int, workers: int) -> Factors:
+        racks = self.racks(workers)
+        count = int(racks.max()) + 1
+        conditions, after = self.factors.evolve(state, shared, rounds, count)
+        return self.factors.delays(conditions, shared, rounds, count)[:, racks], after
+
+    @override
+    def largest(self) -> float:
+        return self.factors.longest()
+
+    @cached_property
+    @override
+    def mixed(self) -> Law | None:
+        law: Law = ((1.0,), (self.factors,))
+        if isinstance(self.factors, Mixed) and self.factors.mixed is not None:
+            law = self.factors.mixed
+        values = [part.value for part in law[1] if isinstance(part, Deterministic)]
+        if len(values) < len(law[1]) or min(values) == 0:
+            return None
+        return law[0], [Scaled(by=value, base=self.base) for value in values]
+
+    @override
+    def mean(self) -> float | None:
+        factor, base = self.factors.mean(), self.base.mean()
+        return None if factor is None or base is None else factor * base
+
+
 @final
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class RoundEffects(Multiplied):
+class RoundEffects(SharedFactors):
     """Rounds that are slow for all workers: all delays of a round times one factor.
 
     Args:
         base: any model.
         factor: the law of a round's factor, a plain number instead of seconds; independent from
-            round to round.
-
-    There is no ``cdf``: the law of a product of two numbers has no closed form."""
+            round to round."""
 
     base: Part
     factor: IndependentPart
 
+    @property
     @override
-    def multipliers(self, state: None, shared: Generator, rounds: int, workers: int) -> Factors:
-        return self.factor.sample(shared, rounds, 1), None
+    def factors(self) -> DelayModel:
+        return self.factor
 
     @override
-    def largest(self) -> float:
-        return self.factor.longest()
-
-    @override
-    def mean(self) -> float | None:
-        factor, base = self.factor.mean(), self.base.mean()
-        return None if factor is None or base is None else factor * base
+    def racks(self, workers: int) -> NDArray[np.int64]:
+        return np.zeros(workers, dtype=np.int64)
 
     @classmethod
     @override
@@ -234,7 +281,7 @@ def _placement(value: Any) -> Any:
 
 @final
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class GroupEffects(Multiplied, Mixed):
+class GroupEffects(SharedFactors):
     """Racks whose workers are slow together: all delays of a rack in a round times one factor.
 
     The factors of different racks are independent. So a code whose groups lie in one rack loses
@@ -250,8 +297,7 @@ class GroupEffects(Multiplied, Mixed):
             never 0, independent from round to round; or spells, with ``slow`` (the factor in them,
             else 1), ``enter`` and ``leave`` (chances that one begins and ends after a round).
 
-    One rack of all workers is ``round_effects``. The mean is a product, also in spells. There is a
-    ``cdf`` where the factor takes few values: that of their mixture.
+    One rack of all workers is ``round_effects``. The mean is a product, also in spells.
 
     Raises ValueError: ``size`` is missing or beside a list, or the factor can be 0.
 
@@ -280,12 +326,12 @@ class GroupEffects(Multiplied, Mixed):
             raise ValueError(f"factor: can be 0 (chance {zero:g}); must be above 0 always")
 
     @cached_property
+    @override
     def factors(self) -> DelayModel:
-        """The law of racks' factors, as of so many workers."""
         return self.factor.law if isinstance(self.factor, Spells) else self.factor
 
+    @override
     def racks(self, workers: int) -> NDArray[np.int64]:
-        """The rack of each worker, counted from 0 in their order: ``(n,)``."""
         if isinstance(self.placement, tuple):
             names = self.placement[:workers]
             known = {name: rack for rack, name in enumerate(dict.fromkeys(names))}
@@ -302,50 +348,10 @@ class GroupEffects(Multiplied, Mixed):
             require_divisor(self.size, workers, "size")
 
     @override
-    def together(
-        self, workers: int
-    ) -> tuple[NDArray[np.int64], list[float], list[DelayModel]] | None:
-        if self.mixed is None or not self.base.independent:
-            return None
-        return self.racks(workers), [*self.mixed[0]], [*self.mixed[1]]
-
-    @override
-    def begin(self, shared: Generator, workers: int) -> Any:
-        return self.factors.start(shared, int(self.racks(workers).max()) + 1)
-
-    @override
-    def multipliers(self, state: Any, shared: Generator, rounds: int, workers: int) -> Factors:
-        racks = self.racks(workers)
-        count = int(racks.max()) + 1
-        conditions, after = self.factors.evolve(state, shared, rounds, count)
-        return self.factors.delays(conditions, shared, rounds, count)[:, racks], after
-
-    @override
-    def largest(self) -> float:
-        return self.factors.longest()
-
-    @override
     def workers_available(self) -> int | None:
         mine = len(self.placement) if isinstance(self.placement, tuple) else None
         limits = [limit for limit in (mine, self.base.workers_available()) if limit is not None]
         return min(limits, default=None)
-
-    @cached_property
-    @override
-    def mixed(self) -> Law | None:
-        """The law of a worker, where its factor takes few values; ``None`` else."""
-        law: Law = ((1.0,), (self.factors,))
-        if isinstance(self.factors, Mixed) and self.factors.mixed is not None:
-            law = self.factors.mixed
-        values = [part.value for part in law[1] if isinstance(part, Deterministic)]
-        if len(values) < len(law[1]):
-            return None
-        return law[0], [Scaled(by=value, base=self.base) for value in values]
-
-    @override
-    def mean(self) -> float | None:
-        factor, base = self.factors.mean(), self.base.mean()
-        return None if factor is None or base is None else factor * base
 
     @classmethod
     @override

@@ -225,6 +225,9 @@ def _built(
         why.append(f"a law with spells for {count} worker{'s' if count > 1 else ''}")
     else:
         section = recipe.section(delays.bulk, tables)
+    if delays.racks is not None:
+        section = delays.racks.section(section)
+        why.append(f"slow together: {delays.racks.words}")
     if delays.cold is not None:
         section = delays.cold.section(section)
         why.append(f"cold starts in {delays.cold.hit} of {delays.cold.rounds} rounds")

@@ -14,6 +14,7 @@ from scipy import special
 from ...delay_models.base import FloatArray
 from ...delay_models.tables.measured import ByLoad
 from .law import Section, lognormal_section, rounded
+from .racks import Racks
 
 # How many workers a cold start hits at once is binomial, or nearly always the same. Both laws have
 # one parameter, the mean size, so the one under which the observed sizes are more likely is taken;
@@ -219,11 +220,12 @@ class UnitDelays:
 
     label: str  # the load, ``"all"`` for all of them, or ``""`` where the table has no loads
     tables: tuple[FloatArray, ...]  # ``(rounds, n)`` unit delays in seconds, one per load
+    racks: Racks | None = None  # what is taken out of the bulk
 
     @cached_property
     def cold(self) -> Cold | None:
         """The cold starts among them."""
-        return find_cold_starts(self.tables)
+        return find_cold_starts(self.mended)
 
     @property
     def workers(self) -> int:
@@ -235,22 +237,28 @@ class UnitDelays:
         """All rounds, ``(R, n)`` seconds."""
         return np.concatenate(self.tables)
 
+    @cached_property
+    def mended(self) -> list[FloatArray]:
+        """The tables without what racks do."""
+        return list(self.tables) if self.racks is None else self.racks.mended(self.tables)
+
     @property
     def bulk_tables(self) -> list[FloatArray]:
-        """Rounds without a cold start, per load and in their order; all, if nearly all are hit."""
+        """Rounds without a cold start and without what racks do, per load and in their order; all,
+        if nearly all are hit."""
         if self.cold is None:
-            return list(self.tables)
-        kept = [t[~cold.any(axis=1)] for t, cold in zip(self.tables, self.cold.cells, strict=True)]
+            return self.mended
+        kept = [t[~cold.any(axis=1)] for t, cold in zip(self.mended, self.cold.cells, strict=True)]
         if sum(map(len, kept)) < FEWEST_ROUNDS:
-            return list(self.tables)
+            return self.mended
         return [table for table in kept if len(table)]
 
     @property
     def bulk(self) -> FloatArray:
-        """Every delay that is not a cold start, ``(N,)`` seconds."""
+        """Every delay that is not a cold start, without what racks do, ``(N,)`` seconds."""
         if self.cold is None:
-            return self.rounds.ravel()
-        return np.concatenate([t[~c] for t, c in zip(self.tables, self.cold.cells, strict=True)])
+            return np.concatenate(self.mended).ravel()
+        return np.concatenate([t[~c] for t, c in zip(self.mended, self.cold.cells, strict=True)])
 
 
 def by_load(units: ByLoad, law: Mapping[str, Any], load: float | None) -> list[UnitDelays]:

@@ -105,6 +105,8 @@ def fit_answer(findings: Findings, source: str, words: str = "") -> Answer:
         load = _load_sentence(findings.load)
     workers, hosts = findings.workers, findings.measured.hosts
     why = ["; ".join(made_of), f"load: {load}", *worker_sentences(workers, hosts)]
+    if findings.racks is None:
+        why += _together_sentences(findings)
     why[1:1] = _waiting_sentence(findings)
     if findings.load is not None:  # of one load, the ranking's row of the config says it
         why.insert(1, _checked_sentence(findings))
@@ -239,6 +241,17 @@ def worker_sentences(workers: Workers | None, hosts: tuple[str, ...]) -> list[st
     if others := [hosts[j] for j in costly[MOST_WORKERS:]]:
         lines.append(f"so do, but cost less: {enumerated(others, MOST_NAMED)}")
     return lines
+
+
+def _together_sentences(findings: Findings) -> Iterator[str]:
+    """A line for each group of workers that are slow together, which no law has."""
+    for group in findings.together[:MOST_WORKERS]:
+        who = enumerated([findings.measured.hosts[j] for j in group.hosts], MOST_NAMED)
+        times = float(np.exp(np.median(group.beyond[group.slow])))
+        who = f"{group.name} ({who})" if group.name else who
+        yield f"slow together: {who}, {times:.3g} times in {percent(group.slow.mean())} of rounds"
+    if (more := len(findings.together) - MOST_WORKERS) > 0:
+        yield f"{number_of(more, 'other group')} of workers that are slow together"
 
 
 def read_fit(directory: Path) -> Page:

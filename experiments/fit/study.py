@@ -15,6 +15,7 @@ from ...delay_models.tables.measured import MeasuredDelays
 from ...sim.numerics import one_thread
 from ..config.document import write_yaml
 from ..config.errors import ConfigError, at
+from ..statistics.groups import Group
 from .candidates import (
     Chosen,
     LoadFindings,
@@ -23,7 +24,7 @@ from .candidates import (
     may_be_bootstrapped,
     mixture_of,
 )
-from .cold import by_load
+from .cold import UnitDelays, by_load
 from .families import EMPIRICAL, FAMILIES
 from .goodness import (
     ITERATIONS,
@@ -34,6 +35,8 @@ from .goodness import (
     resimulated,
 )
 from .load import LoadFit, measure_load, positive_units
+from .racks import Racks, find_racks
+from .recipes import MEASURED_ROUNDS
 from .variance import measure_memory, split_variance
 from .workers import Workers, in_turn, judge_workers, without
 
@@ -62,6 +65,7 @@ class Findings:
     workers: Workers | None  # each by itself; ``None`` where too little was measured
     shorter: dict[float | None, int]  # per load, how many calls took less than the load costs
     checked: list[Resimulated]  # the sections against the rounds of their loads
+    together: list[Group]  # workers that are slow together
     size: int | None = None  # workers of the section and the config, if not those of the table
 
     @property
@@ -92,6 +96,11 @@ class Findings:
     def main(self) -> LoadFindings:
         """What the config is made from."""
         return self.loads[0]
+
+    @property
+    def racks(self) -> Racks | None:
+        """Those of the section; ``None``: it has none."""
+        return None if self.chosen.taken.recipe is MEASURED_ROUNDS else self.main.delays.racks
 
     @cached_property
     def sections(self) -> str:
@@ -148,40 +157,58 @@ def study(
     units, shorter = positive_units(tables, law)
     wanted = by_load(units, law, load)
     workers = judge_workers(wanted[0].tables)
-    spells = () if workers is None else workers.spelled
-    steps = 2 * len(wanted) + 1
-    every: list[LoadFindings] = []
-    for index, delays in enumerate(wanted):
-        progress(2 * index, steps)
-        whole = delays.bulk_tables
-        held_out = folds(whole)
-        families = [*FAMILIES.values(), *([EMPIRICAL] if held_out else [])]
-        fits, refused = fit_families(families, delays.bulk, np.concatenate(whole), ks, held_out)
-        progress(2 * index + 1, steps)
-        mixture = mixture_of(fits)
-        memory = None if mixture is None else measure_memory(without(whole, spells), mixture)
-        every.append(LoadFindings(delays, fits, refused, split_variance(whole), memory))
-    first = every[0]
-    if not first.fits:
-        raise ConfigError(f"no family can be fitted: {next(iter(first.refused.values()))}")
+    asked = {key: table for key, table in tables.items() if load is None or key == load}
+    together, racks = find_racks(wanted[0].tables, measured.hosts, measured.groups)
+    steps, drafts = 2 * len(wanted) + 1, list[tuple[LoadFindings, Chosen, list[Resimulated]]]()
+    progress(0, steps)
+    for known in dict.fromkeys((racks, None)):  # without racks, if with them no law holds
+        delays = replace(wanted[0], racks=known)
+        own = workers if known is None else judge_workers(delays.mended)
+        first = _of_load(delays, ks, own)
+        if not first.fits:
+            raise ConfigError(f"no family can be fitted: {next(iter(first.refused.values()))}")
+        progress(1, steps)
+        chosen = choose(first, ks, own)
+        drafts.append((first, chosen, resimulated(chosen.section, law, asked)))
+        if not _fails(*drafts[-1][1:]):
+            break
+    first, chosen, checked = min(drafts, key=lambda draft: (_fails(*draft[1:]), draft[1].off))
+    every = [first]
+    for delays in wanted[1:]:
+        progress(2 * len(every), steps)
+        every.append(_of_load(delays, ks, workers))
+        progress(2 * len(every) - 1, steps)
     progress(steps - 1, steps)
     # Under per_partition a task draws for each partition, and a measured round is one draw.
     drawable = bootstrap and law["kind"] != "per_partition"
-    chosen = choose(first, ks, workers)
-    asked = {key: table for key, table in tables.items() if load is None or key == load}
-    checked = resimulated(chosen.section, law, asked)
     if drawable and may_be_bootstrapped(first.delays):
         drawn, few = (
             bootstrapped(chosen, first.delays, ks),
             len(first.delays.rounds) <= HANDFUL_ROUNDS,
         )
         chosen = replace(chosen, tried=drawn.tried)
-        if few or chosen.off > np.log(OFF_FACTOR) or any(check.departs for check in checked):
+        if few or _fails(chosen, checked):
             mended = resimulated(drawn.section, law, asked)
             if few or not any(check.departs for check in mended):  # as those of pooled loads may
                 chosen, checked = drawn, mended
     progress(steps, steps)
-    return Findings(measured, ks, growth, law, every, chosen, workers, shorter, checked)
+    return Findings(measured, ks, growth, law, every, chosen, workers, shorter, checked, together)
+
+
+def _of_load(delays: UnitDelays, ks: Sequence[int], workers: Workers | None) -> LoadFindings:
+    """What is found in the delays of one load; some ``workers`` may have spells of their own."""
+    spells, whole = () if workers is None else workers.spelled, delays.bulk_tables
+    held_out = folds(whole)
+    families = [*FAMILIES.values(), *([EMPIRICAL] if held_out else [])]
+    fits, refused = fit_families(families, delays.bulk, np.concatenate(whole), ks, held_out)
+    mixture = mixture_of(fits)
+    memory = None if mixture is None else measure_memory(without(whole, spells), mixture)
+    return LoadFindings(delays, fits, refused, split_variance(whole), memory)
+
+
+def _fails(chosen: Chosen, checked: Sequence[Resimulated]) -> bool:
+    """Whether a section makes other rounds than those of its table."""
+    return bool(chosen.off > np.log(OFF_FACTOR)) or any(check.departs for check in checked)
 
 
 def study_for(

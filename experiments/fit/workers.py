@@ -9,11 +9,14 @@ import numpy as np
 from scipy import special
 
 from ...delay_models.base import FloatArray
+from ...delay_models.factors import GroupEffects
+from ..config.build import delay_model
 from ..statistics.intervals import LEVEL as CONFIDENCE
 from ..statistics.intervals import Estimates, blocks, correlations
 from ..statistics.job import RUNS, Job, round_medians
 from ..statistics.spells import FEWEST_ROUNDS, Runs, likely_states
 from .law import Section, lognormal_section, rounded
+from .racks import placement
 
 JUDGED_WORKERS = 50  # for which intervals are computed: those that cost most
 NEUTRAL = {"factors": 1.0, "ranks": 0.0}  # fields that list workers, and a number without effect
@@ -119,7 +122,7 @@ def with_own_laws(section: Section, tables: Sequence[FloatArray], workers: Worke
         "model": "own_laws",
         "workers": [*workers.spelled],
         "models": [_spells_of(tables, worker, workers) for worker in workers.spelled],
-        "base": _arranged(section, origins),
+        "base": _arranged(section, origins, len(origins)),
         **({"complete": True} if "complete" in section else {}),
     }
 
@@ -127,17 +130,25 @@ def with_own_laws(section: Section, tables: Sequence[FloatArray], workers: Worke
 def in_turn(section: Section, workers: int, count: int) -> Section:
     """A section of so many ``workers`` for a ``count`` of them: these again and again, in their
     order. Measured rounds have no more."""
-    return _arranged(section, [j % workers for j in range(count)])
+    return _arranged(section, [j % workers for j in range(count)], workers)
 
 
-def _arranged(section: Section, origins: Sequence[int | None]) -> Section:
+def _arranged(section: Section, origins: Sequence[int | None], workers: int) -> Section:
     """A section for workers each of whom is like the one of the section that is its origin;
-    ``None``: like none, which has neutral numbers."""
+    ``None``: like none, which has neutral numbers. The section is of so many ``workers``; those
+    that come again are in racks of their own."""
     arranged = dict(section)
+    if section["model"] == "group_effects":
+        model = delay_model(section)
+        assert isinstance(model, GroupEffects)
+        racks, j = model.racks(workers), np.arange(len(origins))
+        racks = racks[j % workers] + j // workers * (racks.max() + 1)
+        arranged = {k: v for k, v in section.items() if k not in ("size", "placement")}
+        arranged |= placement(racks)
     for field in NEUTRAL.keys() & section.keys():
         arranged[field] = [NEUTRAL[field] if j is None else section[field][j] for j in origins]
     if isinstance(section.get("base"), dict):
-        arranged["base"] = _arranged(section["base"], origins)
+        arranged["base"] = _arranged(section["base"], origins, workers)
     if section["model"] == "own_laws":
         laws = dict(zip(section["workers"], section["models"], strict=True))
         arranged["workers"] = [j for j, origin in enumerate(origins) if origin in laws]

@@ -25,7 +25,7 @@ from .content import Answer as Answer
 def write_answer(answer: Answer, output: Path) -> None:
     """Write ``answer.json`` into a folder."""
     fields = asdict(answer)
-    fields = {k: v for k, v in fields.items() if v or k not in ("read", "coverage")}
+    fields = {k: v for k, v in fields.items() if v or k not in ("read", "coverage", "placement")}
     text = json.dumps(fields, indent=2, ensure_ascii=True)
     files.write_bytes(output / ANSWER, (text + "\n").encode())
 
@@ -38,7 +38,7 @@ def read_answer(output: Path) -> Answer:
         document = {"read": ()} | json.loads(path.read_bytes())
         fields: dict[str, Any] = {key: _text(document[key]) for key in texts}
         fields |= {key: tuple(map(_text, document[key])) for key in lists}
-        fields["coverage"] = document.get("coverage")
+        fields |= {key: document.get(key) for key in ("coverage", "placement")}
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -133,6 +133,8 @@ class Answer:
     # Of ``recommend`` and a table: ``least`` and ``mean`` share of the updates in which a partition
     # is, and ``shares``, of each by its host, or by its number where hosts hold several.
     coverage: Mapping[str, Any] | None = None
+    # Of ``recommend``, where racks are slow together: a code's groups within them, and across.
+    placement: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from ...sim.metrics import METRICS
 from ..config.schema import first_sentence, meanings_of
 from ..page.answer import Answer
 from ..statistics.job import waiting_saves
-from ..text import TableCell, enumerated, number, percent, sentence
+from ..text import TableCell, enumerated, interval, number, percent, sentence
 from ..whatif.answer import hosts_to_name, whatif_verdict
 from .candidates import NOT_SEARCHED, expanded, far_beyond
 from .compare import decided_by, order
@@ -40,7 +41,30 @@ def answered(answer: Recommendation, config: str) -> Answer:
     """The answer of ``answer.json``; ``config`` is the path of the ready config."""
     scenario, steps = answer.question.scenario, tuple(next_steps(answer, config))
     words = scenario.name, verdict(answer), tuple(why(answer)), steps
-    return Answer("recommend", *words, "", scenario.notes, scenario.read, answer.coverage)
+    known = answer.coverage, _placement(answer)
+    return Answer("recommend", *words, "", scenario.notes, scenario.read, *known)
+
+
+def _placement(answer: Recommendation) -> dict[str, Any] | None:
+    """Where a code's groups lie, as ``answer.json`` has it; intervals are a number and its ends."""
+    if (of := answer.placement) is None:
+        return None
+    hosts, ways = answer.question.scenario.hosts, zip(("within", "across"), of.takes, strict=True)
+    facts = {"scheme": of.across.label, "racks": of.racks, **dict(ways), "ratio": of.ratio}
+    order = [hosts[j] if hosts else j for j in of.order]
+    return {**facts, "pays": of.pays, "order": order}
+
+
+def _where_groups_lie(answer: Recommendation) -> Iterator[str]:
+    if (of := answer.placement) is None:
+        return
+    unit = answer.question.goal.unit
+    within, across = (f"{interval(*end)}{unit}" for end in of.takes)
+    pays = "to place them across racks makes no sure difference"
+    if of.pays:
+        pays = f"to place them across racks saves {_less(of.across, of.within)}"
+    takes = f"takes {within} with its groups within racks and {across} across them"
+    yield f"slow together: {of.racks} racks; {of.across.label} {takes}: {pays}"
 
 
 def verdict(answer: Recommendation) -> str:
@@ -176,7 +200,7 @@ def why(answer: Recommendation) -> list[str]:
     if _codes_searched(answer) and not answer.winner.coded:
         reasons.append(_no_coding(answer))
     reasons += [*_by_count(answer), _tuning(answer)]
-    reasons += [*_who_is_heard(answer), *_by_the_table(answer)]
+    reasons += [*_who_is_heard(answer), *_by_the_table(answer), *_where_groups_lie(answer)]
     if (evidence := answer.question.scenario.evidence).rounds:
         reasons.append(
             f"intervals cover how far the {evidence.rounds} measured rounds may be off, which are "
@@ -241,7 +265,7 @@ def _who_is_heard(answer: Recommendation) -> Iterator[str]:
 
 def _by_the_table(answer: Recommendation) -> Iterator[str]:
     """What the measured rounds say by themselves, in the numbers and words of ``whatif``."""
-    study, section = answer.of_table, answer.winner.section
+    study, section = answer.question.scenario.of_table, answer.winner.section
     if study is None:
         return
     if study.waits or hosts_to_name(study):
@@ -379,6 +403,11 @@ def next_steps(answer: Recommendation, config: str) -> list[str]:
         if min(costs.values()) < 0.99 * max(costs.values()):
             cheapest = min(costs, key=lambda label: costs[label])
             steps.insert(0, f"take the cheaper one: {cheapest} costs fewest worker-seconds")
+    if answer.placement is not None and answer.placement.pays:
+        steps.append(
+            f"place the groups of {answer.placement.across.label} across racks: `placement` in "
+            "answer.json has the order of workers, group after group"
+        )
     if any(answer.turns(changed) for changed in answer.changed if changed.change.name == "load"):
         steps.append(
             "measure how a worker's time grows with its load, since the answer depends on it: "

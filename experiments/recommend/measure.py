@@ -19,6 +19,7 @@ from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
 from ...sim.learner import Learner, fit_into_memory, training_context, updates_in
 from ...sim.load_laws import PerPartition
 from ...sim.numerics import one_thread
+from ...sim.schemes.assignments import Groups
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import RoundScheme, Sees
 from ...sim.steps import WEIGHT_TOLERANCE, Steps
@@ -242,7 +243,8 @@ def profile(run: Run, cell: Cell) -> Facts:
     if isinstance(scheme, Barrierless):
         load = 1 if scheme.own_data else scheme.partitions
     known = {"load": float(load), "alone": alone, "barrierless": free}
-    return {"label": cell.label, **known, "coded": load > 1 and not free}
+    grouped = load > 1 and isinstance(getattr(scheme, "assignment", None), Groups)
+    return {"label": cell.label, **known, "coded": load > 1 and not free, "grouped": grouped}
 
 
 def _remembering(simulation: CandidateRuns, run: Run) -> Run:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -13,13 +13,14 @@ from typing_extensions import override
 
 from ...delay_models import Tape
 from ...delay_models.base import ReplayedDelays
+from ...delay_models.factors import GroupEffects
 from ...delay_models.tables.measured import AS_IT_IS, MeasuredDelays
 from ...delay_models.trace import MeasuredRounds, MeasuredTrace
 from ...sim.engines.run import Run
 from ...sim.engines.tapes import RememberedTape
 from ...sim.load_laws import LoadLaw
 from ...sim.reading import Reading
-from ...sim.types import FloatArray, Loads, TapeAround, TapeLike
+from ...sim.types import FloatArray, IntArray, Loads, TapeAround, TapeLike
 from ..config import build
 from ..config.catalogue import Catalogue
 from ..config.cells import Cell, catalogue_of, cells, read_sweep
@@ -29,6 +30,8 @@ from ..fit import command
 from ..fit.study import study_for
 from ..options import MeasuredJob
 from ..run.estimate import Room, check, size
+from ..statistics.groups import placed
+from ..whatif.study import Study, study_load
 from .compare import LAW, Evidence
 
 TODAY = {"name": "uncoded", "label": "uncoded"}  # the scheme of today where a config names none
@@ -146,6 +149,8 @@ class Scenario:
     # How many times the workers of that table there are, each with a task as large as it had.
     times: float = 1.0
     load_law_assumed: bool = False  # nothing measured or given says how a task grows with its load
+    named: Mapping[str, Sequence[str]] = field(default_factory=dict)  # groups that the table names
+    of_law: IntArray | None = None  # the rack of each worker, ``(n,)``, if the delays have racks
 
     @property
     def workers(self) -> int:
@@ -156,6 +161,30 @@ class Scenario:
     def iterations(self) -> int:
         """Iterations T of the config."""
         return int(self.base["iterations"])
+
+    @cached_property
+    def of_table(self) -> Study | None:
+        """What ``whatif`` finds in the measured rounds in which all arrive; ``None``: there are no
+        such, or some are of 0 s, which it refuses."""
+        table = self.table
+        if table is None or not (whole := table[np.isfinite(table).all(axis=1)]).size:
+            return None
+        medians = np.concatenate([np.median(whole, axis=axis) for axis in (0, 1)])
+        return study_load(whole, self.hosts, named=self.named) if (medians > 0).all() else None
+
+    @cached_property
+    def racks(self) -> IntArray | None:
+        """The rack of each worker, ``(n,)``, by the delay law or the table; ``None``: no workers
+        are slow together. Who is in none has one of its own."""
+        if self.of_law is not None:
+            return self.of_law
+        study = self.of_table
+        if study is None or study.waits or not study.groups:
+            return None
+        racks = placed([hosts for hosts, _, _ in study.groups], self.hosts, self.named)
+        alone = np.flatnonzero(racks < 0)
+        racks[alone] = racks.max() + 1 + np.arange(len(alone))
+        return racks if len(alone) < len(racks) else None
 
 
 def read_scenario(
@@ -203,20 +232,29 @@ def read_scenario(
         affordable=affordable,
         notes=tuple(dict.fromkeys(lines)),
         data_dir=data_dir,
+        of_law=_racks(settings),
         **_measured(settings),
     )
+
+
+def _racks(settings: Settings) -> IntArray | None:
+    laws = [settings.delay]
+    for law in laws:
+        laws += law.parts()
+    known = (law.racks(settings.workers) for law in laws if isinstance(law, GroupEffects))
+    return next(known, None)
 
 
 def _measured(settings: Settings) -> dict[str, Any]:
     """The fields of a scenario that only measured rounds have."""
     delay, n = settings.delay, settings.workers
-    hosts = tuple(map(str, range(n)))
+    facts: dict[str, Any] = {"hosts": tuple(map(str, range(n)))}
     if isinstance(delay, MeasuredTrace) and delay.resample == "rounds":
-        hosts = delay.measured.hosts[:n]
+        facts = {"hosts": delay.measured.hosts[:n], "named": delay.measured.groups}
     elif not isinstance(delay, MeasuredRounds):
         return {}
     evidence = Evidence(len(delay.table), delay.stretch, settings.iterations)
-    return {"evidence": evidence, "table": delay.table[:, :n], "hosts": hosts}
+    return {"evidence": evidence, "table": delay.table[:, :n], **facts}
 
 
 def _drawn(settings: Settings, runs: int = 16, most: int = 20_000) -> FloatArray:
@@ -286,9 +324,11 @@ class Perturbation:
     # ``load``: what partitions beyond the first add to a worker's time is multiplied by ``value``.
     # ``tail``: what a unit delay exceeds ``median`` by is. ``persistence``: with this chance a unit
     # delay is that of the worker's round before; below 0, rounds are shuffled among workers.
-    name: Literal["", "load", "tail", "persistence"] = ""
-    value: float = 1.0  # 1 changes nothing for the first two, 0 for the last
+    # ``placement``: worker j is the one that is j-th in ``order``.
+    name: Literal["", "load", "tail", "persistence", "placement"] = ""
+    value: float = 1.0  # 1 changes nothing for the first two, 0 for the third
     median: float = 0.0  # of the unit delays, seconds
+    order: tuple[int, ...] = ()
 
     def of(self, run: Run) -> Run:
         """The run on changed delays."""
@@ -341,6 +381,8 @@ class PerturbedTape(TapeAround):
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
         """Changed unit delays of rounds ``start <= t < stop``: ``(stop - start, n)`` seconds."""
         value, median = self._change.value, self._change.median
+        if self._change.order:
+            return self.tape.rows(start, stop, stream)[:, self._change.order]
         if self._change.name == "tail":
             drawn = self.tape.rows(start, stop, stream)
             return np.where(drawn > median, median + value * (drawn - median), drawn)

@@ -13,7 +13,6 @@ import pandas as pd
 
 from ..pictures.kinds.losses import pareto
 from ..run.records import interval_columns
-from ..whatif.study import Study, study_load
 from .candidates import frozen
 from .compare import EQUAL_WITHIN, Interval, interval_of, optimism, statistic
 from .evaluate import Candidate, Evaluator, recommendable
@@ -50,11 +49,39 @@ class Changed:
 
 
 @dataclass(frozen=True, eq=False)
+class Placement:
+    """A code whose groups lie in as few racks as they can, and one in as many."""
+
+    racks: int  # that have several workers
+    order: tuple[int, ...]  # the workers, group after group, across racks
+    within: Candidate
+    across: Candidate
+
+    @property
+    def takes(self) -> list[Interval]:
+        """What it takes within and across racks, with 95 % intervals."""
+        runs = [(row.values(), row.run) for row in (self.within, self.across) if row.run]
+        return [interval_of(values, run.criterion, run.evidence) for values, run in runs]
+
+    @property
+    def ratio(self) -> Interval:
+        """Of what it takes across racks over what it takes within, with a 95 % interval."""
+        return self.across.ratio(self.within)
+
+    @property
+    def pays(self) -> bool:
+        """Whether it is surely faster across racks."""
+        return bool(self.ratio[2] < 1)
+
+
+@dataclass(frozen=True, eq=False)
 class Recommendation:
     """The best candidate, and how sure that is."""
 
     search: SearchResult
     changed: tuple[Changed, ...] = ()  # the best few on changed delays
+    # Of the best code that has groups; ``None``: none has, or no workers are slow together.
+    placement: Placement | None = None
 
     @property
     def question(self) -> Question:
@@ -91,16 +118,6 @@ class Recommendation:
         """Others that may be recommended and cannot be told apart from the winner."""
         others = [row for row in self.finalists[1:] if row.allowed]
         return [row for row in others if row.ratio(self.winner)[1] <= 1 + EQUAL_WITHIN]
-
-    @cached_property
-    def of_table(self) -> Study | None:
-        """What ``whatif`` finds in the measured rounds in which all arrive; ``None``: there are no
-        such, or some are of 0 s, which it refuses."""
-        table, hosts = self.question.scenario.table, self.question.scenario.hosts
-        if table is None or not (whole := table[np.isfinite(table).all(axis=1)]).size:
-            return None
-        medians = np.concatenate([np.median(whole, axis=axis) for axis in (0, 1)])
-        return study_load(whole, hosts) if (medians > 0).all() else None
 
     @property
     def coverage(self) -> dict[str, Any] | None:
@@ -154,7 +171,8 @@ def recommended(question: Question, evaluate: Evaluator) -> Recommendation:
     forget()  # a file of the same name may have changed since the last search of this process
     answer = Recommendation(search(evaluate))
     if answer.reached:
-        answer = replace(answer, changed=tuple(_on_changed_delays(answer, evaluate)))
+        changed = tuple(_on_changed_delays(answer, evaluate))
+        answer = replace(answer, changed=changed, placement=_placement(answer, evaluate))
     evaluate.progress(evaluate.steps, evaluate.steps)
     return answer
 
@@ -189,6 +207,23 @@ def _on_changed_delays(answer: Recommendation, evaluate: Evaluator) -> Iterator[
         if chosen[0] in known:
             best = rows[chosen[0].index]
             yield from (Changed(change, row, rows[row.index], best) for row in known)
+
+
+def _placement(answer: Recommendation, evaluate: Evaluator) -> Placement | None:
+    question = answer.question
+    row = answer.winner if answer.winner.grouped else answer.best(grouped=True)
+    if row is None or (racks := question.scenario.racks) is None:
+        return None
+    # Of workers rack by rack, each of G groups takes every G-th.
+    sizes, within = np.bincount(racks), np.argsort(racks, kind="stable")
+    across = within.reshape(int(row.load), -1).T.ravel()
+    rate, placed = row.rate if row.rate > 0 else question.exact_rate, list[Candidate]()
+    for order in (within, across):
+        change = Perturbation("placement", order=tuple(order.tolist()))
+        budget = Budget(16 if question.trains else 64, work=False, perturbation=change)
+        placed += evaluate({row: (rate,) if question.trains else ()}, budget).values()
+    of = Placement(int((sizes > 1).sum()), change.order, *placed)
+    return of if np.isfinite(of.ratio).all() else None
 
 
 def recommendation_tables(answer: Recommendation) -> dict[str, pd.DataFrame]:

@@ -49,6 +49,33 @@ class Group:
         return kept
 
 
+def slow_together(
+    job: Job, hosts: Sequence[str], named: Mapping[str, Sequence[str]]
+) -> list[Group]:
+    """The groups of a job's hosts: of those that a table names, if it names some, else found."""
+    known = {name: j for j, name in enumerate(hosts)}
+    racks = {rack: [known[h] for h in own if h in known] for rack, own in named.items()}
+    return named_groups(job, racks) if racks else groups(job)
+
+
+def placed(
+    slow: Sequence[Sequence[str]], hosts: Sequence[str], named: Mapping[str, Sequence[str]]
+) -> NDArray[np.int64]:
+    """The rack of each host, ``(n,)``: those that are ``slow`` in their order, then others that a
+    table names, the smallest first (a zone holds racks), which share no host with one before. -1:
+    in none. A host that two claim is in the first of them; where that leaves half of the other, or
+    less, all are in none."""
+    of_host, known = np.full(len(hosts), -1), {name: j for j, name in enumerate(hosts)}
+    for rack, names in enumerate([*slow, *sorted(named.values(), key=len)]):
+        own = np.array([known[name] for name in names if name in known], dtype=np.int64)
+        free = own[of_host[own] < 0]
+        if rack < len(slow) and 2 * len(free) <= len(own):
+            return np.full(len(hosts), -1)
+        if rack < len(slow) or 0 < len(own) == len(free):
+            of_host[free] = of_host.max() + 1
+    return of_host
+
+
 def _spans(slow: NDArray[np.bool_]) -> NDArray[np.int64]:
     first, many = runs_of(slow[:, None])[0]
     return np.stack([first, first + many - 1], axis=1)

@@ -258,9 +258,7 @@ class _Load:
             for host, (inside, outside) in spelled.items():  # whose spells do not last
                 self.spells[host], self.spell_factors[:, host] = slow.runs[host], (inside, outside)
                 self.factors[host] = min(self.factors[host], outside)
-            known = {name: j for j, name in enumerate(names)}
-            racks = {rack: [known[h] for h in hosts if h in known] for rack, hosts in named.items()}
-            self.groups = groups.named_groups(job, racks) if racks else groups.groups(job)
+            self.groups = groups.slow_together(job, names, named)
         self.slow = rounds.slowdown(self.table, job.medians, self.factors)
         self.seconds = float(self.slow.real.mean())
         longest, others = self.slow.real, np.argsort(-job.blame, kind="stable")

@@ -477,6 +477,8 @@ def finding(**changes: Any) -> Any:
         taken=SimpleNamespace(held_out=held_out, recipe=SimpleNamespace(effects=Effects())),
     )  # fmt: skip
     found = SimpleNamespace(
+        racks=None,
+        together=[],
         main=main, chosen=chosen, ks=[3, 4, 5], warnings=[], load=None,
         load_law={"kind": "proportional"}, shorter={}, workers=None,
         checked=[Resimulated(None, Comparison((4, 5), ones, ones, ones, ones))],

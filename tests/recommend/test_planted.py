@@ -15,7 +15,7 @@ import pytest
 from erasurehead.experiments.config import build
 from erasurehead.experiments.options import SearchRequest
 from erasurehead.experiments.recommend import question
-from erasurehead.experiments.recommend.answer import verdict, why
+from erasurehead.experiments.recommend.answer import next_steps, verdict, why
 from erasurehead.experiments.recommend.compare import Order, order
 from erasurehead.experiments.recommend.evaluate import Candidate, Evaluator
 from erasurehead.experiments.recommend.halving import search
@@ -27,13 +27,17 @@ from erasurehead.experiments.recommend.study import (
 )
 from erasurehead.experiments.run.tuning import ROUND_OFF, replayed
 from erasurehead.sim.engines.simulate import simulate
+from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.numerics import one_thread
+from erasurehead.sim.schemes import FractionalRepetition
 from erasurehead.sim.theory import (
     ExponentialTime,
     GroupErasure,
+    IterationTimeLaw,
     harmonic,
     mean_erasurehead,
     mean_k_batch_async,
+    scheme_iteration_time,
 )
 from erasurehead.sim.types import FloatArray
 from tests.tools import pace
@@ -128,6 +132,54 @@ def test_coding_pays_where_it_is_known_to() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rack", "across"),
+    [
+        ({"size": 6}, [j // 6 for j in range(24)]),
+        ({"size": 8, "placement": "across"}, [j % 3 for j in range(24)]),
+        ({"placement": ["a", "b", "c", "d"] * 6}, [j % 4 for j in range(24)]),
+    ],
+    ids=str,
+)
+def test_placing_groups_across_racks_pays_as_theory_has_it(
+    rack: dict[str, Any], across: list[int]
+) -> None:
+    """Tasks take 1 s, 5 s in a slow rack; by closed form of both placements, whatever the config's
+    own is. Catches an order that is inverted, and workers who lose their rack."""
+    times = {"model": "mixture", "weights": [0.9, 0.1]}
+    times["components"] = [{"model": "deterministic", "value": value} for value in (1.0, 5.0)]
+    base = {"model": "deterministic", "value": 1 / 3}
+    delay = {"model": "group_effects", "base": base, "factor": times, **rack}
+    found = ask("fractional_repetition,uncoded", workers=24, delay=delay, schemes=[
+        {"name": "fractional_repetition", "load": 3}, {"name": "uncoded"}
+    ])  # fmt: skip
+    of = found.placement
+    assert of is not None
+    assert sorted(of.order) == [*range(24)]
+    racks = np.array(across)
+    ways = np.sort(racks), racks[[*of.order]]
+    for way, (middle, low, high) in zip(ways, of.takes, strict=True):
+        placed = {**delay, "placement": way.tolist(), "size": None}
+        law = scheme_iteration_time(
+            FractionalRepetition(load=int(of.across.load)).build(24),
+            build.delay_model(placed),
+            Proportional(),
+        )
+        assert isinstance(law, IterationTimeLaw)
+        assert abs(middle - 100 * law.mean()) < 4.9 * (high - low) / 3.9
+    assert of.pays
+    [line] = [line for line in why(found) if line.startswith("Slow together: ")]
+    assert f"{len({*across})} racks; {of.across.label} takes " in line
+    assert "to place them across racks saves " in line
+    assert any("across racks" in step for step in next_steps(found, "winner.yaml"))
+
+
+def test_nothing_is_said_of_placement_where_no_racks_are_slow() -> None:
+    found = ask("fractional_repetition,uncoded", iterations=20)
+    assert found.placement is None
+    assert not any("racks" in line for line in why(found))
+
+
 def test_the_ranks_of_a_language_model_are_not_coded_and_it_takes_no_two_minutes() -> None:
     """The whole search, in the time of one core, whatever else the machine does. The slowest of 32
     takes 1.4 times the median, and twice the work twice as long."""
