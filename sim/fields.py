@@ -79,7 +79,7 @@ def _valid(problem: Mapping[str, Any]) -> str:
 
 def _path(path: str, loc: Iterable[int | str]) -> str:
     # What pydantic adds to a path to say which of several allowed types it tried.
-    tried = r"(choice|constrained|function|literal|is-instance|lax-or-strict|nullable)\b.*"
+    tried = r"\[key\]|(choice|constrained|function|literal|is-instance|lax-or-strict|nullable)\b.*"
     for key in loc:
         if isinstance(key, int):
             path += f"[{key}]"

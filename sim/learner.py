@@ -23,10 +23,10 @@ import numpy as np
 
 from .errors import InvalidParameter
 from .numerics import GradientTables, one_thread
-from .optimizers import Optimizer, Together
+from .optimizers import Optimizer, State, Together
 from .problems.base import product
 from .problems.objective import Objective
-from .steps import WEIGHT_TOLERANCE, Dense, Held, Local, Renewal, Sparse, Step, Steps
+from .steps import WEIGHT_TOLERANCE, Dense, Held, Levels, Local, Renewal, Sparse, Step, Steps
 from .types import FloatArray, IntArray
 
 # A fixed width, because a matrix product rounds differently at another shape: so the losses are a
@@ -263,23 +263,45 @@ class Models:
 
     def _mean_differences(self, step: Local) -> FloatArray:
         """``(L, S, p, width)`` by how much the optimizer's S arrays change, on weighted average."""
-        problem, rules, before = self._problem, self._rules, self._states
-        partitions = problem.partitions
+        before, partitions = self._states, self._problem.partitions
         weights = _without_round_off(step.weights) / partitions
         total = np.zeros((len(before), *np.shape(before[0])))
+        size = step.levels[-1][1] if step.levels else 1
         for partition in np.flatnonzero(weights.any(axis=0)).tolist():
-            states, weight = before, weights[:, partition]
-            for t in range(self.updates + 1, self.updates + step.steps + 1):
-                point = rules.points(states, t)
-                gradient = partitions * problem.gradient_of(partition, point)
-                if problem.l2 > 0:
-                    gradient += problem.l2_gradient(point)
-                states = rules.step(states, gradient, t)
+            if partition % size:  # its group has a trajectory
+                continue
+            weight = weights[:, partition : partition + size].sum(axis=1)
+            states = self._trained(before, step.levels, partition, self.updates, step.steps)
             for sums, ends, starts in zip(total, states, before, strict=True):
                 for difference, end, start in zip(sums, ends, starts, strict=True):
                     # Not weight times difference: a trajectory without weight may have diverged.
                     np.add(difference, weight * (end - start), out=difference, where=weight != 0)
         return total
+
+    def _trained(
+        self, states: list[State], levels: Levels, first: int, done: int, steps: int
+    ) -> list[State]:
+        """Where so many local steps, after ``done`` ones, lead from common states: the partitions
+        from the ``first`` one on that average at the last of ``levels``, or that one alone."""
+        if levels:
+            *lower, (period, size) = levels
+            part = lower[-1][1] if lower else 1
+            for start in range(0, steps, period):
+                span = done + start, min(period, steps - start)
+                ends = [
+                    self._trained(states, tuple(lower), first + own, *span)
+                    for own in range(0, size, part)
+                ]
+                states = [_mean_states(rule) for rule in zip(*ends, strict=True)]
+            return states
+        problem, rules = self._problem, self._rules
+        for t in range(done + 1, done + steps + 1):
+            point = rules.points(states, t)
+            gradient = problem.partitions * problem.gradient_of(first, point)
+            if problem.l2 > 0:
+                gradient += problem.l2_gradient(point)
+            states = rules.step(states, gradient, t)
+        return states
 
     def _remember(self) -> None:
         """Keep where the next gradient is taken: the points themselves, and margins if known."""
@@ -360,6 +382,10 @@ class Models:
             for slot in range(first, min(first + together, count)):
                 rows = slice(ends[slot], ends[slot + 1])
                 yield slot, column[rows], gradients[rows]
+
+
+def _mean_states(states: Sequence[State]) -> State:
+    return tuple(np.mean(arrays, axis=0) for arrays in zip(*states, strict=True))
 
 
 def _without_round_off(weights: FloatArray) -> FloatArray:

@@ -78,6 +78,11 @@ class Held(Update):
     weights: FloatArray  # ``(R, d, k)`` the weight of each in the decoded gradient
 
 
+# Period in steps and size of groups, each dividing the next. After a step of a round neighbours in
+# a group of the longest period that divides the number of steps so far do something together.
+Levels: TypeAlias = tuple[tuple[int, int], ...]
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Local(Update):
@@ -97,6 +102,7 @@ class Local(Update):
     # Of the outer step; with 1 and 0 the model moves by the mean difference.
     rate: float = 1.0
     momentum: float = 0.0
+    levels: Levels = ()  # whose groups of partitions average their trajectories within the round
 
 
 Step: TypeAlias = Dense | Sparse | Renewal | Held | Local

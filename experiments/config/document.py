@@ -29,6 +29,7 @@ YAML_FLOAT = (
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 )
 TAG = "tag:yaml.org,2002:"
+NUMBERED = "levels"  # the key of sections whose own keys may be whole numbers: they become texts
 CORE = ("null", "bool", "int", "float", "str", "seq", "map")
 MOST_POINTS = 100_000  # points of a grid, and values of a range: more are a mistake
 RANGE_FORMS = "must be range(a, b[, step]), linspace(a, b, m) or logspace(a, b, m), with numbers"
@@ -81,9 +82,11 @@ class _Reader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
-        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+        for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
             if key.tag == TAG + "merge":
                 continue
+            if isinstance(key, yaml.ScalarNode) and _numbered(key.value):
+                _make_keys_texts(value)
             if not isinstance(key, yaml.ScalarNode) or key.tag != TAG + "str":
                 raise _error("a key must be text; put it in quotes", key)
             if key.value in seen:
@@ -96,6 +99,20 @@ class _Reader(yaml.SafeLoader):
         if len(text) > MOST_DIGITS:
             raise _error(f"a number has at most {MOST_DIGITS} digits, not {len(text)}", node)
         return int(text)
+
+
+def _numbered(key: str) -> bool:
+    """Whether keys of the section at a dotted key may be whole numbers."""
+    return key.rpartition(".")[2] == NUMBERED
+
+
+def _make_keys_texts(section: yaml.Node | None) -> None:
+    """Those that are whole numbers, of a section or of each in a list."""
+    for entry in section.value if isinstance(section, yaml.SequenceNode) else ():
+        _make_keys_texts(entry)
+    for key, _ in section.value if isinstance(section, yaml.MappingNode) else ():
+        if key.tag == TAG + "int" and len(key.value) <= MOST_DIGITS:
+            key.tag, key.value = TAG + "str", str(int(key.value))
 
 
 def _error(problem: str, at: yaml.Node | yaml.Event) -> yaml.MarkedYAMLError:
@@ -141,10 +158,15 @@ for name, pattern, first in (
         either.add_implicit_resolver(TAG + name, re.compile(f"^({pattern})$"), first)
 
 
-def read_yaml(text: str) -> Any:
-    """The document that a text holds. Raises ValueError: one line says where it is not YAML."""
+def read_yaml(text: str, key: str = "") -> Any:
+    """The document that a text holds, or the value at a dotted key of one. Raises ValueError: one
+    line says where it is not YAML."""
     try:
-        return yaml.load(text, Loader=_Reader)
+        reader = _Reader(text)
+        node = reader.get_single_node()
+        if _numbered(key):
+            _make_keys_texts(node)
+        return None if node is None else reader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         position = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
@@ -262,9 +284,12 @@ def anchored(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             raise ConfigError(f"{key}: nested more than {DEEPEST_GIVEN} deep")
         if isinstance(value, Mapping):
             for name in value:
-                if not isinstance(name, str):
+                if not isinstance(name, str) and not (type(name) is int and _numbered(key)):
                     raise ConfigError(f"{key}: the key {name!r} must be text")
-            return {name: copied(entry, name, depth + 1) for name, entry in value.items()}
+            entries = {str(name): entry for name, entry in value.items()}
+            if len(entries) < len(value):
+                raise ConfigError(f"{key}: a key stands there twice, as a number and as text")
+            return {name: copied(entry, name, depth + 1) for name, entry in entries.items()}
         if isinstance(value, list | tuple):
             return [copied(entry, key, depth + 1) for entry in value]
         if not isinstance(value, str):
@@ -296,7 +321,7 @@ def override(document: dict[str, Any], overrides: Sequence[str]) -> None:
         ranges = [range_values(text, f"--set {key}") for text in texts]
         try:
             both = zip(texts, ranges, strict=True)
-            lists = [[read_yaml(text)] if many is None else many for text, many in both]
+            lists = [[read_yaml(text, key)] if many is None else many for text, many in both]
             values = [value for many in lists for value in many]
         except ValueError:
             raise at(f"--set {key}", text, "must be YAML values separated by commas") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import typing
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -221,7 +220,7 @@ def _named(catalogue: Catalogue, key: str, name: str) -> Schema:
                 about = ("title", "description", "default")
                 bare = {key: entry for key, entry in value.items() if key not in about}
                 kinds = [bare]
-                if '"integer"' in json.dumps(bare):
+                if any(kind.get("type") == "integer" for kind in bare.get("anyOf", kinds)):
                     kinds.append({"type": "string", "pattern": f"^{OF_WORKERS.pattern}$"})
                 item = {"anyOf": kinds} if len(kinds) > 1 else bare
                 several = {"anyOf": [*kinds, {"type": "array", "items": item, "minItems": 1}]}

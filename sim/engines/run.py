@@ -13,6 +13,7 @@ from ..load_laws import LoadLaw
 from ..schemes.barrierless import Barrierless
 from ..schemes.base import Round, RoundOutcome, RoundScheme, Scheme, State
 from ..schemes.deadlines import Later
+from ..schemes.local_sgd import GroupedRounds, GroupWaits
 from ..types import FloatArray, TapeLike, Trace
 from .cluster import IDEAL, Cluster, Policy
 from .tapes import RoundOfAll
@@ -94,6 +95,9 @@ class Run:
         """Why no engine can simulate this, or ``None``."""
         if getattr(self.scheme, "alone", False) and not self.cluster.ideal:
             return "needs a cluster without network and failures: leave these sections out"
+        endless = self.cluster.failures is not None and self.cluster.max_wait is None
+        if endless and isinstance(self.scheme, GroupedRounds):
+            return "waits for workers that crash: give failures.max_wait, or no levels"
         drawn = self.cluster.uplink is not None or self.cluster.transfer is not None
         scheme = self.scheme
         if drawn and isinstance(scheme, RoundScheme) and scheme.plan(scheme.start(1)).fetches:
@@ -143,8 +147,11 @@ def play_rounds(run: Run, play: Play) -> Generator[RoundOutcome, Feedback, None]
 
 def plan_of(run: Run, state: State) -> Round:
     """The next round, among the workers that have something to send, with what the network adds to
-    its end."""
+    its end, and to the beginning of workers that wait for each other."""
     plan, network = run.rounds.plan(state).among_senders(run.rounds.messages), run.cluster.network
+    if isinstance(plan.patience, GroupWaits) and network is not None and network.dispatch_skew > 0:
+        later = tuple((np.arange(run.scheme.workers) * network.dispatch_skew).tolist())
+        plan = replace(plan, patience=replace(plan.patience, begin=later))
     if not plan.fetches or network is None:
         return plan
     return replace(plan, stopping=Later(plan.stopping, network.round_trip(run.scheme.workers)))

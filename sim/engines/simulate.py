@@ -75,10 +75,11 @@ def rounds(run: Run, engine: Engine = "auto", recorder: Recorder | None = None) 
 
 def _with_work_time(run: Run, trace: Trace) -> Trace:
     """Fill in what workers did for each other, where a scheme says it. Cost: a draw of tapes."""
-    scheme = run.rounds
-    if trace.work is None or type(scheme).work_time is RoundScheme.work_time:
+    scheme, crash = run.rounds, run.cluster.failures is not None
+    if trace.work is None or crash or type(scheme).work_time is RoundScheme.work_time:
         return trace
-    plan, rows = scheme.plan(scheme.start(1)), run.tapes[0].block_rounds
+    plan = scheme.plan(scheme.start(1))
+    rows = plan.together(run.tapes[0])
     busy, useful = np.zeros_like(trace.work.busy), np.zeros_like(trace.work.useful)
     for r, tape in enumerate(run.tapes):
         for start in range(0, run.updates, rows):

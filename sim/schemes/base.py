@@ -85,7 +85,7 @@ class Round:
         loads: ``(n,)`` or ``(R, n)`` partitions that each worker computes; one with 0 has nothing
             to send, and nobody waits for it.
         stopping: when the round ends; its numbers may be ``(R,)``, see ``StoppingRule.of``.
-        patience: what a worker does by itself.
+        patience: what a worker does by itself, or what workers wait for between local steps.
         shares: ``(m,)`` share of its load that a worker has computed for each of its messages and
             those before, ascending to 1; after the i-th of m messages i/m unless given.
         tasks: how many tasks of its load a worker begins one after the other, each with draws of
@@ -93,7 +93,8 @@ class Round:
             ``None``: it does its load once.
         fetches: the round ends one round trip later, in which the master asks for the sums.
         steps: how often a worker does its load, each time in the seconds of the tape's next row, so
-            that a measured trace gives successive rounds to successive steps. For one message a
+            that a measured trace gives successive rounds to successive steps; patience turns the
+            seconds of all steps, ``(..., n steps)``, into the times of messages. For one message a
             worker, and a plan that never changes.
         rows: of the tape in all, where the last round may have fewer steps.
     """
@@ -129,7 +130,8 @@ class Round:
     def times(
         self, law: LoadLaw, tape: TapeLike, messages: int, start: int, stop: int
     ) -> FloatArray:
-        """What patience is asked about: ``(stop - start, n m)``, or of tasks ``(..., n tasks)``."""
+        """What patience is asked about: ``(stop - start, n m)``, of tasks ``(..., n tasks)``, of
+        steps ``(..., n steps)``; without patience, of steps the sums."""
         if self.tasks is not None:
             return law.task_times(tape, self.loads, self.tasks, start, stop)
         if self.steps == 1:
@@ -139,6 +141,8 @@ class Round:
         padded = np.zeros((end - first, seconds.shape[1]))
         padded[: len(seconds)] = seconds
         by_round = padded.reshape(stop - start, self.steps, -1)
+        if self.patience is not None:
+            return by_round.swapaxes(1, 2).reshape(stop - start, -1)
         return np.asarray(np.add.accumulate(by_round, axis=1)[:, -1])  # in their order
 
     def together(self, tape: TapeLike) -> int:
@@ -270,7 +274,8 @@ class RoundScheme(Scheme):
     def work_time(self, times: FloatArray) -> tuple[FloatArray, FloatArray] | None:
         """Busy and useful seconds of each worker, ``(..., n)`` each, in a round that ends when all
         is done, from the ``(..., n tasks)`` seconds that ``Round.patience`` gets. ``None``: each is
-        busy until its last message. For schemes of one plan whose workers do each other's tasks."""
+        busy until its last message. For schemes of one plan whose workers do each other's tasks, or
+        wait for each other."""
         return None
 
     @abstractmethod

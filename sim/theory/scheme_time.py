@@ -13,12 +13,13 @@ from ..schemes.arrivals import Arrivals, Demand, NoFormula, demand, same_every_r
 from ..schemes.base import Fixed, Scheme
 from ..schemes.deadlines import Deadline
 from ..schemes.deployed import Copies
-from ..schemes.local_sgd import LocalRounds
+from ..schemes.local_sgd import GroupedRounds, LocalRounds
 from ..schemes.stopping import FirstK, StoppingRule
 from ..schemes.time_limits import TimeLimited
 from ..types import DelayLaw, FloatArray
 from .decoding_error import expected_decoding_error, group_erasure
 from .iteration_time import BarrierLaw, IterationTimeLaw, StagesLaw
+from .level_time import levels_law
 from .rack_time import rack_law
 from .worker_time import (
     MessageTime,
@@ -72,6 +73,13 @@ def scheme_iteration_time(
         limit = FirstK(scheme.workers) | Deadline(scheme.patience)
         rule = FirstK(scheme.workers) if scheme.exact else limit
         return iteration_time_law(rule, scheme.workers, worker)
+    if isinstance(scheme, GroupedRounds):
+        step = worker_time_at(delay, law, 1)
+        if step is None or message is not None:
+            return NoFormula("levels: the time of a step has no closed form")
+        if _tied(step) and exponential_beyond(step) is None:
+            return NoFormula(TIED)
+        return levels_law(step, scheme.levels, scheme.workers, scheme.local_steps)
     if isinstance(scheme, LocalRounds):
         if scheme.stopping.timed:
             return NoFormula("a round of local steps that ends by time has no closed form")

@@ -504,3 +504,32 @@ def test_what_is_left_unsaid_is_filled_in() -> None:
     assert type(found["e"]) is int
     assert filled([1, 2, 3], [1.0, 2.0]) == [1.0, 2.0]
     assert filled("a", "b") == "b"
+
+
+def test_keys_below_levels_may_be_numbers() -> None:
+    """From YAML, ``--set`` and Python, also in a list and in a sweep; they are texts from then on.
+    Nowhere else, and no other numbers."""
+    expected = {
+        "schemes": [{"levels": [{"2": 8}, {"4": 2, "2": 1}]}],
+        "sweep": {"a.levels": [{"1": 2}]},
+    }
+    text = "schemes: [{levels: [{2: 8}, {4: 2, 02: 1}]}]\nsweep: {a.levels: [{1: 2}]}"
+    assert read_yaml(text) == expected
+    assert read_yaml(write_yaml(expected)) == expected
+    for given in (1, "2"):
+        with pytest.raises(ConfigError, match="levels: a key stands there twice"):
+            anchored({"levels": {1: 3, given: 4, "1": 5, 2: 6}}, Path())
+    python = {"schemes": [{"levels": [{2: 8}, {4: 2, 2: 1}]}], "sweep": {"a.levels": [{1: 2}]}}
+    assert anchored(python, Path()) == expected
+    document: dict[str, Any] = {"schemes": [{"name": "local_sgd", "steps": 8}]}
+    override(document, ["schemes.local_sgd.levels={2: 3, 4: 6}"])
+    assert document["schemes"][0]["levels"] == {"2": 3, "4": 6}
+    override(document, ["schemes.local_sgd.levels.2=4", "schemes.0.levels={2: 3},{4: 6}"])
+    assert document["schemes"][0]["levels"] == {"2": 4, "4": 6}
+    assert document["sweep"] == {"schemes.0.levels": [{"2": 3}, {"4": 6}]}
+    for wrong in ("{1: 2}", "levels: {2: 1, 02: 3}", "levels: {2.5: 1}", "levels: {a: {3: 1}}"):
+        with pytest.raises(ValueError, match=r"put it in quotes|appears twice"):
+            read_yaml(wrong)
+    for other in ({"level": {1: 2}}, {"levels": {True: 2}}, {"levels": {1.5: 2}}):
+        with pytest.raises(ConfigError, match="must be text"):
+            anchored(other, Path())

@@ -164,7 +164,10 @@ def _sample(rng: random.Random, node: Document, depth: int) -> Any:
         case "object":
             required, properties = node.get("required", []), node.get("properties", {})
             names = [name for name in properties if name in required or rng.random() < 0.25]
-            return {name: _sample(rng, properties[name], depth) for name in names}
+            section = {name: _sample(rng, properties[name], depth) for name in names}
+            if isinstance(other := node.get("additionalProperties"), dict):  # by numbers
+                section[str(rng.choice((1, 2, 3)))] = _sample(rng, other, depth)
+            return section
         case "array":
             size = rng.choice((1, 1, 2, 3)) + node.get("minItems", 1) - 1
             return [_sample(rng, node.get("items", {}), depth) for _ in range(size)]

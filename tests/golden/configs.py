@@ -253,6 +253,12 @@ def documents(folder: Path) -> dict[str, Document]:
             "schemes": [*FIVE, MORE[-2], {"name": "cyclic_mds", "load": 12}, FREE[1], DEPLOYED[5]],
             "network": {"uplink": SHIFTED, "transfer": FAST, "broadcast_latency": 0.1},
         },
+        "levels": {
+            **small,
+            **LOGISTIC,
+            "delay": EXPONENTIAL,
+            "schemes": [{"name": "local_sgd", "steps": 4, "levels": {"1": 2, "2": 6}}],
+        },
         "latest_learning": {**small, **LOGISTIC, "delay": SHIFTED, "schemes": LATEST},
         "latest_network": {
             **small,

@@ -12,17 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
+from scipy.signal import fftconvolve
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.live.worker import refusal
 from erasurehead.experiments.run.compute import compute
-from erasurehead.sim.engines.cluster import Cluster, Network, Policy
+from erasurehead.sim.engines.cluster import Cluster, Failures, Network, Policy
 from erasurehead.sim.engines.law import round_law
 from erasurehead.sim.engines.run import Run
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.errors import InvalidParameter, NeverEnough
+from erasurehead.sim.errors import EngineRefused, InvalidParameter, NeverEnough
 from erasurehead.sim.learner import train, train_each
 from erasurehead.sim.load_laws import (
     Additive,
@@ -42,12 +43,13 @@ from erasurehead.sim.theory import IterationTimeLaw, NoFormula, scheme_iteration
 from erasurehead.sim.types import FloatArray, Rounds, Trace
 from tests.engines.agreement import both, both_finish, laws, policies
 from tests.engines.agreement import lattice as lattices
-from tests.statistics import assert_z
+from tests.statistics import BOUND, assert_z
 from tests.test_learner import dense, make
 from tests.tools import LINEAR, TableTape, examples
 
 NESTEROV = Outer(rule="nesterov")
 UNIT = MODELS["exponential"](rate=1.0)
+UNCODED = SCHEMES["uncoded"]()
 
 
 def traced(family: LocalSgd, n: int, iterations: int, seed: int = 3, runs: int = 3) -> Trace:
@@ -95,6 +97,11 @@ def test_two_workers_by_hand() -> None:
     assert models(LocalSgd(steps=5), 1000) == pytest.approx(left[1] / left.sum(), rel=1e-12)
 
 
+def group_after(step: int, levels: dict[int, int]) -> int:
+    """How many neighbours average after so many steps of a round."""
+    return max((size for period, size in levels.items() if step % period == 0), default=1)
+
+
 def loop(
     problem: Problem,
     rule: str,
@@ -103,6 +110,7 @@ def loop(
     weights: FloatArray,
     steps: list[int],
     outer: tuple[float, float],
+    levels: dict[int, int],
 ) -> list[FloatArray]:
     """The model of one replication after each round, example by example; ``weights (U, k)``."""
     X, n, k = dense(problem.X), problem.rows, problem.partitions
@@ -120,10 +128,9 @@ def loop(
     other = np.zeros(len(beta)) if rule == "accelerated" else beta
     velocity, t, found = np.zeros(len(beta)), 0, []
     for heard, count in zip(weights, steps, strict=True):
-        ends = []
-        for i in range(k):
-            b, c = beta, other
-            for s in range(t, t + count):
+        ends = [(beta, other)] * k
+        for s in range(t, t + count):
+            for i, (b, c) in enumerate(ends):
                 match rule:
                     case "gd":
                         b = b - rate * gradient(i, b)
@@ -134,7 +141,10 @@ def loop(
                         theta = 2 / (s + 2)
                         moved = (1 - theta) * b + theta * c - rate * gradient(i, b)
                         b, c = moved, b + (moved - b) / theta
-            ends.append((b, c))
+                ends[i] = b, c
+            for start in range(0, k, size := group_after(s - t + 1, levels)):
+                group = ends[start : start + size]
+                ends[start : start + size] = [tuple(np.mean(group, axis=0))] * size
         t += count
         difference = sum(w * (b - beta) for w, (b, _) in zip(heard, ends, strict=True)) / k
         rest = sum(w * (c - other) for w, (_, c) in zip(heard, ends, strict=True)) / k
@@ -153,6 +163,8 @@ FAMILIES = [
     LocalSgd(steps=4, load=2, wait_for=1),
     LocalSgd(steps=3, wait_for=3, outer=NESTEROV),
     LocalSgd(steps=2, outer=Outer(rule="nesterov", learning_rate=0.4, momentum=0.5)),
+    LocalSgd(steps=4, levels={1: 2}),
+    LocalSgd(steps=4, levels={2: 2}, outer=NESTEROV),
 ]
 
 
@@ -179,7 +191,8 @@ def test_the_learner_is_a_plain_loop(family: LocalSgd, loss: str) -> None:
         learned = train(problem, optimizer, initial, steps, iterations)
         for r in range(3):
             start = initial.copy()
-            found = loop(problem, rule, 0.2, start, weights[r], counts, outer)
+            levels = family.levels or {}
+            found = loop(problem, rule, 0.2, start, weights[r], counts, outer, levels)
             expected = [initial, *np.repeat(found, 1, axis=0)]
             losses = problem.loss(np.array(expected).T)
             rounds = np.minimum(np.arange(iterations + 1) // family.steps, len(counts) - 1)
@@ -234,11 +247,121 @@ def test_a_trajectory_without_weight_may_diverge() -> None:
     assert np.isfinite(learned.final_beta[0]).tolist() == [True, False]
 
 
+def four_workers(a: tuple[int, ...]) -> Problem:
+    """f_i = a_i (x - c_i)^2 / 2 with c = (0, 1, 2, 3)."""
+    x = np.sqrt(np.array(a) / 2)[:, None]
+    return LeastSquares(x, x[:, 0] * np.arange(4.0), partitions=4)
+
+
+@pytest.mark.parametrize(
+    ("a", "rate", "levels", "first", "second", "end"),
+    [
+        ((1, 2, 1, 2), 0.25, {2: 2}, 1.362305, 1.587138, 31 / 19),
+        ((1, 2, 1, 2), 0.25, None, 1.279297, 1.521664, 1.578313),
+        ((1, 4, 1, 1), 0.125, {2: 2}, None, None, 1.384128),
+        ((1, 4, 1, 1), 0.125, None, None, None, 1.379832),
+    ],
+)
+def test_four_workers_by_hand(
+    a: tuple[int, ...],
+    rate: float,
+    levels: dict[int, int] | None,
+    first: float | None,
+    second: float | None,
+    end: float,
+) -> None:
+    """The first two rounds and the fixed point. A level can lead closer to the optimum, 5/3, and
+    further from it, 9/7. Catches groups of others, and a mean after each step."""
+    family, optimizer = LocalSgd(steps=4, levels=levels), OPTIMIZERS["gd"](learning_rate=rate)
+    for iterations, expected in ((4, first), (8, second), (240, end)):
+        steps = steps_of(family, 4, iterations, runs=1)
+        learned = train(four_workers(a), optimizer, np.zeros(1), steps, iterations)
+        if expected is not None:
+            assert learned.final_beta[0, 0] == pytest.approx(expected, abs=5e-7)
+
+
 # Times.
 
 
+@st.composite
+def leveled(draw: st.DrawFn) -> LocalSgd:
+    """Up to two levels of six workers."""
+    ratios = draw(st.tuples(st.integers(1, 2), st.integers(1, 3), st.integers(1, 2)))
+    periods = np.cumprod(ratios).tolist()
+    sizes = draw(st.sampled_from([(2,), (3,), (1,), (1, 2), (1, 3), (2, 2)]))
+    levels = dict(zip(periods, sizes, strict=False))
+    return LocalSgd(steps=periods[2], levels=levels)
+
+
+@given(family=leveled(), iterations=st.integers(1, 20), seed=st.integers(0, 10**6))
+@examples(100)
+def test_levels_are_a_plain_loop(family: LocalSgd, iterations: int, seed: int) -> None:
+    """Each worker's clock, step by step, on a lattice, where sums are exact; and who worked."""
+    [tape] = lattices(seed, 6, 1, 4, 0.25, 0.0)
+    rows, now, ends = tape.rows(0, iterations), 0.0, []
+    for start in range(0, iterations, family.steps):
+        clocks = np.full(6, now)
+        for step, row in enumerate(rows[start : start + family.steps], 1):
+            clocks += row
+            if step < family.steps:
+                size = group_after(step, family.levels or {})
+                clocks = np.repeat(clocks.reshape(-1, size).max(axis=1), size)
+        now = clocks.max()
+        ends.append(now)
+    trace = both_finish(family.build(6), [tape], Proportional(), iterations, Policy.FINISH)
+    np.testing.assert_array_equal(trace.times[0], ends)
+    assert trace.work is not None
+    np.testing.assert_array_equal(trace.work.busy[0], rows.sum(axis=0))
+    np.testing.assert_array_equal(trace.work.useful[0], rows.sum(axis=0))
+
+
+def test_levels_that_change_nothing() -> None:
+    """To the bit: no level, a level of single workers, and of one step."""
+    tapes = [Tape(UNIT, 6, 3, r) for r in range(2)]
+
+    def times(family: Any) -> FloatArray:
+        return simulate(Run(family.build(6), tapes, Proportional(), 25)).times
+
+    np.testing.assert_array_equal(times(LocalSgd(steps=1, levels={1: 3})), times(UNCODED))
+    for levels in (None, {}, {2: 1}, {6: 3}):
+        found = times(LocalSgd(steps=6, levels=levels))
+        np.testing.assert_array_equal(found, times(LocalSgd(steps=6)))
+    assert not np.array_equal(times(LocalSgd(steps=6, levels={2: 3})), times(LocalSgd(steps=6)))
+
+
+def test_groups_on_a_network_by_hand() -> None:
+    """Models reach workers one after the other: who begins later is waited for, too. Worker 1 has
+    the model at 1.5; its group goes on at 3.5, and ends at 4.5 and 5.5; worker 3 ends at 11."""
+    table = np.array([[1.0, 2.0, 1.0, 4.0], [1.0, 2.0, 3.0, 4.0]])
+    around = Cluster(network=Network(broadcast_latency=1.0, dispatch_skew=0.5, uplink_latency=0.25))
+    scheme = LocalSgd(steps=2, levels={1: 2}).build(4)
+    trace = both_finish(scheme, [TableTape(table)], Proportional(), 2, Policy.CANCEL, around)
+    np.testing.assert_array_equal(trace.times, [[1.0 + 1.5 + 4 + 4 + 0.25]])
+    table[:, 3] = 0.0  # worker 2 ends at 1 + 1 + 1 + 3, where the pair of 0 and 1 ends at 5.5
+    trace = both_finish(scheme, [TableTape(table)], Proportional(), 2, Policy.CANCEL, around)
+    np.testing.assert_array_equal(trace.times, [[6.0 + 0.25]])
+    table[1, 2] = 0.0
+    trace = both_finish(scheme, [TableTape(table)], Proportional(), 2, Policy.CANCEL, around)
+    np.testing.assert_array_equal(trace.times, [[5.5 + 0.25]])
+
+
+def test_a_worker_that_crashes_does_its_round_again() -> None:
+    """Worker 0 crashes at 1.5, is up at 2 and takes both steps anew, by itself; the others go on at
+    2, when it would have been there. Without ``max_wait`` there is no such run."""
+    table = np.array([[1.0, 2.0], [1.0, 0.5]])
+    up = TableTape(np.array([[1.5, 99.0], [99.0, 99.0]]))
+    lives = [Failures(up, TableTape(np.full((2, 2), 0.5)))]
+    scheme, tapes = LocalSgd(steps=2, levels={1: 2}).build(4), [TableTape(np.tile(table, 2))]
+    lives = [Failures(TableTape(np.tile(up.table, 2)), TableTape(np.full((2, 4), 0.5)))]
+    run = Run(scheme, tapes, Proportional(), 2, cluster=Cluster(failures=lives, max_wait=9.0))
+    assert simulate(run).times.tolist() == [[4.0]]
+    with pytest.raises(EngineRefused, match=r"give failures\.max_wait, or no levels"):
+        simulate(replace(run, cluster=Cluster(failures=lives)))
+
+
 @given(
-    family=st.builds(
+    family=leveled()
+    | st.builds(
         LocalSgd,
         steps=st.integers(1, 9),
         wait_for=st.none() | st.integers(1, 6),
@@ -375,6 +498,86 @@ def test_theory_knows_every_load_law(load_law: LoadLaw) -> None:
     assert isinstance(scheme_iteration_time(family.build(12), drawn, load_law), NoFormula)
 
 
+def grid_mean(levels: dict[int, int], steps: int, workers: int, spacing: float = 0.004) -> float:
+    """E[L] / H for exponential steps by the recursion, with densities on a grid: the first sum is
+    a gamma law, further ones are convolutions by the trapezoidal rule."""
+    chain = [*sorted(levels.items()), (steps, workers)]
+    seconds = np.arange(0.0, 30.0 + 2.0 * steps, spacing)
+    period, size = chain[0]
+    reached = stats.gamma.cdf(seconds, period) ** size
+    for longer, larger in chain[1:]:
+        density = np.gradient(reached, spacing)
+        one = density
+        for _ in range(longer // period - 1):
+            density = fftconvolve(density, one)[: len(seconds)] * spacing
+        reached = np.minimum(integrate.cumulative_trapezoid(density, seconds, initial=0.0), 1.0)
+        reached = (reached / reached[-1]) ** (larger // size)
+        period, size = longer, larger
+    return float(integrate.trapezoid(1.0 - reached, seconds)) / steps
+
+
+@pytest.mark.parametrize(
+    ("levels", "steps", "seconds", "error"),
+    [
+        ({1: 5}, 5, 3.0148, 0.0022),
+        ({2: 5}, 10, 2.3526, 0.0013),
+        ({5: 5}, 20, 1.8345, 0.0008),
+        ({5: 15}, 10, 2.0687, 0.0013),
+        ({1: 5, 2: 15}, 10, None, None),
+    ],
+)
+def test_the_law_of_levels(
+    levels: dict[int, int], steps: int, seconds: float | None, error: float | None
+) -> None:
+    """Against the recursion on a grid, a run, and other people's runs. Catches a sum of as many
+    copies as the period, and a maximum over as many as the size."""
+    family = LocalSgd(steps=steps, levels=levels)
+    law = scheme_iteration_time(family.build(30), UNIT, Proportional())
+    assert isinstance(law, IterationTimeLaw)
+    assert law.mean() == pytest.approx(grid_mean(levels, steps, 30), rel=5e-5)
+    assert seconds is None or abs(law.mean() - seconds) < BOUND * error
+    trace = traced(family, 30, 150 * steps, runs=8)
+    rounds = np.diff(trace.times, axis=1, prepend=0.0).ravel() / steps
+    assert_z(rounds, law.mean())
+    assert_z((rounds - law.mean()) ** 2, law.variance())
+    for chance in (0.1, 0.9):
+        assert_z((rounds <= law.quantile(chance)).astype(float), chance)
+
+
+def test_laws_of_levels_that_are_known_otherwise() -> None:
+    """One level of single workers is no level; a constant is exact; a slow worker sets the pace,
+    whatever the levels."""
+    plain = scheme_iteration_time(LocalSgd(steps=4).build(12), UNIT, Proportional())
+    for levels in ({2: 1}, {4: 3}):
+        law = scheme_iteration_time(
+            LocalSgd(steps=4, levels=levels).build(12), UNIT, Proportional()
+        )
+        assert law.mean() == pytest.approx(plain.mean(), rel=1e-6)
+        assert law.variance() == pytest.approx(plain.variance(), rel=1e-4)
+    family = LocalSgd(steps=4, levels={2: 3})
+    constant = MODELS["deterministic"](value=0.7)
+    law = scheme_iteration_time(family.build(12), constant, Proportional())
+    assert (law.mean(), law.variance()) == (pytest.approx(0.7, rel=1e-15), 0.0)
+    for load_law in (Additive(seconds_per_partition=0.3), PartlyProportional(fixed=0.2)):
+        law = scheme_iteration_time(family.build(12), UNIT, load_law)
+        trace = simulate(Run(family.build(12), [Tape(UNIT, 12, 1, 0)], load_law, 4000))
+        assert_z(np.diff(trace.times[0]) / 4, law.mean())
+    for model in (
+        MODELS["pareto"](alpha=2.1, scale=1.0),
+        MODELS["pareto"](alpha=0.9, scale=1.0),
+        MODELS["mixture"](weights=[0.5, 0.5], components=[constant, UNIT]),
+    ):
+        found = scheme_iteration_time(family.build(12), model, Proportional())
+        assert isinstance(found, NoFormula)
+    slow = MODELS["heterogeneous"](base=MODELS["deterministic"](value=1.0), factors=[1] * 11 + [2])
+    for levels in ({1: 2}, {2: 3}, {1: 2, 4: 6}):
+        tapes = [Tape(slow, 12, 0, 0)]
+        built = LocalSgd(steps=8, levels=levels).build(12)
+        np.testing.assert_array_equal(
+            simulate(Run(built, tapes, Proportional(), 16)).times, [[16.0, 32.0]]
+        )
+
+
 # Configs, tables, and what is refused.
 
 
@@ -421,12 +624,42 @@ def test_a_replayed_trace_gives_a_row_to_each_step(tmp_path: Path) -> None:
     table = np.random.default_rng(0).exponential(size=(10, 6))
     np.savez(tmp_path / "t.npz", delays=table)
     delay = {"model": "trace", "path": str(tmp_path / "t.npz")}
+    grouped = run_one({"steps": 4, "levels": {2: 3}}, delay=delay, replications=1)
+    pairs = np.maximum.reduceat(table[:8].reshape(4, 2, 6).sum(axis=1), [0, 3], axis=1)
+    whole = pairs.reshape(2, 2, 2).sum(axis=1).max(axis=1).sum() + table[8:].sum(axis=0).max()
+    assert grouped["time"].iloc[-1] == pytest.approx(whole, rel=1e-12)
     for steps in (1, 3, 4, 64):
         frame = run_one({"steps": steps}, delay=delay, replications=1)
         sums = [table[t : t + steps].sum(axis=0).max() for t in range(0, 10, steps)]
         assert frame["time"].iloc[-1] == pytest.approx(sum(sums), rel=1e-12)
         # Between the rounds of a run are those rows of which each is a round of uncoded.
         assert steps == 1 or sum(sums) < table.max(axis=1).sum() * 0.95
+
+
+@pytest.mark.parametrize(
+    ("fields", "mentions"),
+    [
+        ({"levels": {3: 2}}, ["{3: 2}", "each period must divide the next", "steps = 8"]),
+        ({"levels": {2: 2, 4: 3}}, ["each size must divide the next", "workers = 6"]),
+        ({"levels": {16: 2}}, ["each period must divide"]),
+        ({"levels": {2: 6}}, ["sizes must be below workers = 6"]),
+        ({"levels": {0: 2}}, ["levels.0 = '0'", "greater than or equal to 1"]),
+        ({"levels": {"x": 2}}, ["levels.x = 'x'", "must be an integer"]),
+        ({"levels": {2: 0}}, ["levels.2 = 0", "greater than or equal to 1"]),
+        ({"levels": {2: True}}, ["levels.2", "is not a number"]),
+        ({"levels": {2: 3, "2": 2}}, ["levels", "twice"]),
+        ({"levels": {2: 3}, "wait_for": 3}, ["wait_for = 3", "left out beside levels"]),
+        ({"levels": {2: 3}, "load": 2}, ["load = 2", "load beside levels = 1"]),
+        ({"levels": {2: 3}, "stop": {"first": 3}}, ["stop", "left out beside levels"]),
+    ],
+    ids=str,
+)
+def test_levels_that_are_refused(fields: dict[str, Any], mentions: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        run_one({"steps": 8, **fields})
+    assert "\n" not in str(caught.value)
+    for mention in mentions:
+        assert mention in str(caught.value)
 
 
 def test_what_is_refused() -> None:

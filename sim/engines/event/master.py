@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from ...errors import NeverEnough
 from ...schemes.base import Round
+from ...schemes.local_sgd import GroupWaits
 from ...schemes.stopping import StoppingRule, StoppingState
 from ...types import BoolArray
 from ..run import Run
@@ -109,6 +110,8 @@ class Master:
         plan = self._plans[of_round]
         if plan.loads.ndim > 1:
             plan = replace(plan, loads=plan.loads[replication])
+        if isinstance(plan.patience, GroupWaits):  # the others of its group have gone on
+            plan = replace(plan, patience=None)
         tape = RetryTape(CheckedTape(run.tapes[replication]), retry)
         span = self.messages, of_round, of_round + 1
         offsets: list[float] = plan.message_times(run.load_law, tape, *span)[0].tolist()

@@ -28,7 +28,7 @@ def event_rounds(run: Run, recorder: Recorder | None = None) -> Trace:
     played = []
     for replication in range(len(run.tapes)):
         master = _master(run, replication, recorder)
-        for row in _offsets(run, replication):
+        for row in _offsets(run, replication, plan):
             master.play(row, plan)
         played.append(_numbers(master))  # the master holds blocks of tapes
     return _trace(run, played)
@@ -56,10 +56,9 @@ def _master(run: Run, replication: int, recorder: Recorder | None) -> Master:
     return Master(run, workers(run, replication, recorder))
 
 
-def _offsets(run: Run, replication: int) -> Iterator[list[float]]:
+def _offsets(run: Run, replication: int, plan: Round) -> Iterator[list[float]]:
     """When each message is computed, round by round, as Python floats (the same bits)."""
-    scheme = run.rounds
-    tape, plan = CheckedTape(run.tapes[replication]), scheme.plan(scheme.start(1))
+    scheme, tape = run.rounds, CheckedTape(run.tapes[replication])
     together = plan.together(tape)
     for start in range(0, run.updates, together):
         stop = min(start + together, run.updates)
