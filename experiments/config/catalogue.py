@@ -49,9 +49,6 @@ class Plugin:
     digest: str  # hash of its code
     classes: tuple[type[Any], ...]  # the classes that it defines
     files: tuple[Path, ...]  # where the code lies
-    # whether the config names it: every cell of such a config depends on its code. Of an installed
-    # one's code, those do that use a class of it.
-    listed: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +173,7 @@ def load_plugin(name: str) -> Plugin:
 def _installed(path: tuple[str, ...]) -> tuple[Plugin, ...]:
     """The entry points of what is installed on ``path``, which is ``sys.path``."""
     entries = sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=str)
-    return tuple(replace(load_plugin(entry.module), listed=False) for entry in entries)
+    return tuple(load_plugin(entry.module) for entry in entries)
 
 
 def _file(path: Path) -> tuple[ModuleType, tuple[Path, ...], str]:

@@ -25,7 +25,7 @@ from .document import MOST_POINTS, anchored, range_values, set_dotted
 from .errors import ConfigError, at
 from .settings import AUTO, FIELDS, SchemeEntry, Settings, follows_workers, section, validate
 
-NO_NUMBERS = ("name", "sweep")  # settings that change no number
+NO_NUMBERS = ("name", "sweep", "plugins")  # settings that change no number by themselves
 AS_GIVEN = ("network", "failures", "sweep")  # that a resolved config keeps as they were written
 
 
@@ -122,6 +122,7 @@ class Cell:
     swept: Mapping[str, Any]  # the grid's keys and this point's values, which become columns
     point: int  # index of the point in the grid; its cells read the same tapes
     key: str  # hash of everything that the cell's numbers depend on, 16 hexadecimal digits
+    stored: str = ""  # the same without the target, whose time is found in what is stored: its file
     inputs: tuple[Input, ...] = ()  # the files among these
     code: frozenset[str] = frozenset()  # the digests of the plugins among these
     data_dir: Path | None = None  # where the public data sets lie
@@ -164,7 +165,7 @@ class Read:
     plain: Any  # its plain form
     text: str  # what of that is hashed
     files: tuple[Input, ...]  # those that it names
-    code: frozenset[str]  # the digests of plugins that it depends on
+    plugins: frozenset[Plugin]  # those of whose classes it has objects
 
 
 Reads = Mapping[str, tuple[Read, ...]]  # one for each setting, and one for each scheme
@@ -320,19 +321,25 @@ class _Grid:
         document = {name: read.plain for name, (read, *_) in reads.items()}
         given = Settings.model_construct(**{name: read.value for name, (read, *_) in reads.items()})
         files = [file for read in shared for file in read.files]
-        code = frozenset[str]().union(*(read.code for read in shared))
-        digest = hashlib.sha256("".join(f"{read.text}\n" for read in shared).encode())
+        plugins = frozenset[Plugin]().union(*(read.plugins for read in shared))
+        text = "".join(f"{read.text}\n" for read in shared if read not in reads["target_loss"])
+        digest, [target] = hashlib.sha256(text.encode()), reads["target_loss"]
         for scheme in reads["schemes"]:
             entry, whole = scheme.value, digest.copy()
             whole.update(scheme.text.encode())
+            stored = whole.hexdigest()[:16]
+            whole.update(target.text.encode())
+            used = plugins | scheme.plugins
+            listed = [name for name in document["plugins"] if name in {own.name for own in used}]
             cell = Cell(
-                document={**document, "schemes": [scheme.plain]},
+                document={**document, "schemes": [scheme.plain], "plugins": listed},
                 label=entry.label,
                 swept={**swept, **{f"scheme.{key}": value for key, value in entry.swept.items()}},
                 point=index,
-                key=whole.hexdigest()[:16],
+                key=stored if target.value is None else whole.hexdigest()[:16],
+                stored=stored,
                 inputs=tuple(dict.fromkeys([*files, *scheme.files])),
-                code=code | scheme.code,
+                code=frozenset(own.digest for own in used),
                 data_dir=self._data_dir,
             )
             # What was read need not be read again here.
@@ -355,27 +362,23 @@ class _Grid:
 
     def _one(self, name: str, value: Any, written: Any) -> Read:
         section = plain(written, self._catalogue)
-        used = self._used(name, written)
+        used = self._used(written)
         files = self._files([*_named(section), *_data(value, self._data_dir)])
         code = sorted(plugin.digest for plugin in used)
         own = value.own if isinstance(value, ProblemConfig) else None
         versions = own.versions() if isinstance(own, ModelFields) else []
-        depends = code if name == "plugins" else [section, [*code, *versions]]
-        text = hashed_text({name: depends}, files)
-        if name == "plugins":
-            files = self._files(Path(plugin.name) for plugin in used)
+        text = hashed_text({name: [section, [*code, *versions]]}, files)
+        files += self._files(Path(plugin.name) for plugin in used)
         if isinstance(value, SchemeEntry):
             section["label"] = value.label
-        return Read(value, section, text, files, frozenset(code))
+        return Read(value, section, text, files, frozenset(used))
 
     def _files(self, paths: Iterable[Path]) -> tuple[Input, ...]:
         return tuple(self._input(path) for path in dict.fromkeys(paths) if path.is_file())
 
-    def _used(self, name: str, value: Any) -> list[Plugin]:
+    def _used(self, value: Any) -> list[Plugin]:
         if not self._catalogue.plugins:
             return []
-        if name == "plugins":
-            return [plugin for plugin in self._catalogue.plugins if plugin.listed]
-        classes = set(classes_in(value))
-        installed = [plugin for plugin in self._catalogue.plugins if not plugin.listed]
-        return [plugin for plugin in installed if not classes.isdisjoint(plugin.classes)]
+        classes = {base for own in classes_in(value) for base in own.__mro__}
+        plugins = self._catalogue.plugins
+        return [plugin for plugin in plugins if not classes.isdisjoint(plugin.classes)]

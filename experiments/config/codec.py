@@ -168,12 +168,14 @@ def plain(value: Any, catalogue: Catalogue) -> Any:
 
 def classes_in(value: Any) -> Iterator[type[Any]]:
     """The classes of the catalogue that an object is made of, among others."""
+    if isinstance(value, type):
+        return
     if is_dataclass(value):
         yield type(value)
         for field in fields(value):
             yield from classes_in(getattr(value, field.name))
-    elif isinstance(value, list | tuple):
-        for entry in value:
+    elif isinstance(value, list | tuple | Mapping):
+        for entry in value.values() if isinstance(value, Mapping) else value:
             yield from classes_in(entry)
     if isinstance(value, ProblemConfig):
         yield value.losses[value.settings.loss]

@@ -22,7 +22,15 @@ from ..page import terminal
 from ..page.terminal import Column, show_columns
 from ..text import number_of, theory_text
 from . import files, outputs, timeline
-from .compute import CellResult, Done, code_fingerprint, compute_cell, read_cell, write_cell
+from .compute import (
+    CellResult,
+    Done,
+    code_fingerprint,
+    compute_cell,
+    read_cell,
+    with_target,
+    write_cell,
+)
 from .estimate import Checked, Room, check, duration, require_fits, size_beside_program
 from .files import cells_there, remove_leftovers
 from .pools import Died, Pool, map_unordered, open_pool, tell_nobody
@@ -131,8 +139,12 @@ def plan(document: Mapping[str, Any], output: Path, options: RunOptions) -> Plan
     checked = check(grid, room)
     possible = {cell.key: cell for cell in grid if cell.key not in checked.impossible}
     there = cells_there(output)
-    results = ((key, read_cell(output, key)) for key in possible if key in there)
-    kept = {key: result for key, result in results if result is not None}
+    results = ((c, read_cell(output, c.stored)) for c in possible.values() if c.stored in there)
+    kept = {
+        cell.key: with_target(result, cell.settings.target_loss)
+        for cell, result in results
+        if result is not None
+    }
     todo = [cell for key, cell in possible.items() if key not in kept]
     todo.sort(key=lambda cell: checked.estimates[cell.key].seconds, reverse=True)
     return Plan(output, options, grid, checked, todo, kept)
@@ -172,7 +184,7 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
             if isinstance(done, Died):
                 failed[cell.key] = done.reason
             elif isinstance(result := _trusted(cell, done), CellResult):
-                write_cell(output, cell.key, result)
+                write_cell(output, cell.stored, result)
                 results[cell.key] = result  # the same numbers as on disk, to the bit
                 seconds[cell.key] = round(done.seconds, 3)
             else:

@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -139,7 +139,7 @@ def result(
     """The numbers of a finished run; ``losses`` are ``None`` without a problem.
     ``target_loss`` is the training loss whose time is of interest."""
     iterations = _iterations(run, trace, steps, losses)
-    replications = _replications(iterations["time"], trace, losses, target_loss)
+    replications = _replications(trace, losses)
     replications |= _exact_time(run, trace)
     if run.scheme.exact is None:
         within = run.scheme.partitions * WEIGHT_TOLERANCE**2
@@ -147,7 +147,19 @@ def result(
     if steps.shares is not None:
         replications["least_heard"] = steps.shares.min(axis=1)
     conditioning = run.scheme.conditioning()
-    return CellResult(iterations, replications, _workers(trace), trace.engine, conditioning)
+    numbers = CellResult(iterations, replications, _workers(trace), trace.engine, conditioning)
+    return with_target(numbers, target_loss)
+
+
+def with_target(result: CellResult, target: float | None) -> CellResult:
+    """A cell's numbers with the time to another target, from the losses that are stored."""
+    table, whole = result.per_iteration, dict(result.per_replication)
+    whole.pop("time_to_target", None)
+    if target is not None and "train_loss" in table:
+        shape = (whole["elapsed"].size, -1)
+        times, losses = (table[name].reshape(shape) for name in ("time", "train_loss"))
+        whole["time_to_target"] = time_to_target(times, losses, target)
+    return replace(result, per_replication=whole)
 
 
 def clock_alone(run: Run, trace: Trace) -> CellResult:
@@ -263,9 +275,7 @@ def _iterations(
     return frame
 
 
-def _replications(
-    times: FloatArray, trace: Trace, losses: Learned | None, target: float | None
-) -> dict[str, np.ndarray]:
+def _replications(trace: Trace, losses: Learned | None) -> dict[str, np.ndarray]:
     work = _work(trace)
     elapsed = trace.times[:, -1].copy()
     busy, useful = work.busy.mean(axis=1), work.useful.mean(axis=1)
@@ -273,12 +283,8 @@ def _replications(
         frame = {"elapsed": elapsed, "utilisation": busy / elapsed, "wasted": _wasted(useful, busy)}
         if trace.fails:
             frame["dead"] = work.down.mean(axis=1) / elapsed
-    if losses is not None:
-        if losses.final_auc is not None:
-            frame["test_auc"] = losses.final_auc
-        if target is not None:
-            reached = times.reshape(len(elapsed), -1)
-            frame["time_to_target"] = time_to_target(reached, losses.train_loss, target)
+    if losses is not None and losses.final_auc is not None:
+        frame["test_auc"] = losses.final_auc
     return frame
 
 
@@ -331,7 +337,6 @@ def installed() -> Mapping[str, str]:
     return versions | {"code of erasurehead": digest.hexdigest()[:16]}
 
 
-@cache
 def code_fingerprint() -> str:
     """Hash of what is ``installed``."""
     return hashlib.sha256(json.dumps(installed()).encode()).hexdigest()[:16]

@@ -49,8 +49,16 @@ def mean_and_error(values: FloatArray) -> tuple[float, float]:
     known = values[~np.isnan(values)]
     if known.size < 2:
         return (float(known[0]) if known.size else np.nan), np.nan
+    mean, deviation = _moments(known)
+    return mean, deviation / float(np.sqrt(known.size))
+
+
+def _moments(known: FloatArray) -> tuple[float, float]:
+    """Mean and standard deviation, as NumPy's ``mean`` and ``std`` in a third of their time."""
     with np.errstate(invalid="ignore", over="ignore"):  # of a model that diverged
-        return float(known.mean()), float(known.std(ddof=1) / np.sqrt(known.size))
+        mean = np.add.reduce(known) / known.size
+        away = known - mean
+        return float(mean), float(np.sqrt(np.add.reduce(away * away) / (known.size - 1)))
 
 
 def mean_interval(values: FloatArray) -> tuple[float, float, float]:
@@ -58,10 +66,10 @@ def mean_interval(values: FloatArray) -> tuple[float, float, float]:
     known = values[~np.isnan(values)]
     if known.size < 2:
         return (*mean_and_error(known), np.nan)
+    mean, deviation = _moments(known)
     quantile = stdtrit(known.size - 1, (1 + CONFIDENCE) / 2)
-    with np.errstate(invalid="ignore", over="ignore"):
-        half = quantile * known.std(ddof=1) / np.sqrt(known.size)
-        return float(known.mean()), float(known.mean() - half), float(known.mean() + half)
+    half = float(quantile * deviation / np.sqrt(known.size))
+    return mean, mean - half, mean + half
 
 
 def ratio_interval(a: FloatArray, b: FloatArray) -> tuple[float, float, float]:
@@ -111,7 +119,9 @@ def diverged(finished: Sequence[Finished]) -> tuple[str, ...]:
     labels = []
     for cell, result in finished:
         if "train_loss" in result.per_iteration:
-            runs = result.per_iteration["train_loss"].reshape(len(result.replications), -1)
+            runs = result.per_iteration["train_loss"].reshape(
+                len(result.per_replication["elapsed"]), -1
+            )
             if not (runs[:, -1] <= DIVERGED * np.maximum(runs[:, 0], np.finfo(float).tiny)).all():
                 labels.append(cell.label)
     if not labels:
@@ -183,12 +193,13 @@ class _Asked:
 
 def closed_form(cell: Cell) -> ClosedForm:
     """Mean iteration time and decoding error, where theory has them."""
-    return _looked_up(_asked(cell)) if not cell.inputs else _looked_up.__wrapped__(_asked(cell))
+    return _looked_up(_asked(cell))
 
 
 def _asked(cell: Cell) -> _Asked:
     settings, document = cell.settings, cell.document
-    text = json.dumps([document.get(key) for key in TIMING], sort_keys=True)
+    files = [file.digest for file in cell.inputs]
+    text = json.dumps([*(document.get(key) for key in TIMING), files], sort_keys=True)
     objects = (settings.schemes[0].family, settings.delay, settings.load_law)
     return _Asked(text, tuple(map(type, objects)), cell)
 

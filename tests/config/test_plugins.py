@@ -21,6 +21,7 @@ from erasurehead.experiments.config.catalogue import BUILT_IN, _reason, load_plu
 from erasurehead.experiments.config.cells import Cell, cells, resolved
 from erasurehead.experiments.config.document import load
 from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.run import records
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.estimate import check
 from erasurehead.sim.schemes import SCHEMES
@@ -206,6 +207,28 @@ def test_an_edited_plugin_makes_other_cells(file: Path) -> None:
     assert keys(with_plugin(moved)) == before
     file.write_text(PLUGIN.replace("uniform(0.0", "uniform(0.5"))
     assert set(keys(with_plugin(file))).isdisjoint(before)
+
+
+def test_a_plugin_counts_for_the_cells_that_use_it(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a comment for which all others are computed again. A closed form is made once, also
+    of a plugin's scheme."""
+    plain = {"delay": {"model": "exponential", "rate": 1.0}, "sweep": {"seed": [1, 2, 3]}}
+    document = with_plugin(file, **plain)
+    before = cells(document)
+    file.write_text(PLUGIN + "# a comment\n")
+    after = cells(document)
+    same = [cell.label for cell in after if cell.key in {cell.key for cell in before}]
+    assert same == ["uncoded"] * 3
+    assert [len(cell.document["plugins"]) for cell in after] == [0, 1, 1] * 3
+    asked: list[str] = []
+    theory = records.theory.round_theory
+    made = lambda scheme, *given: asked.append(scheme.name) or theory(scheme, *given)  # noqa: E731
+    monkeypatch.setattr(records.theory, "round_theory", made)
+    for cell in after:
+        records.closed_form(cell)
+    assert asked == ["uncoded", "both", "both"]
 
 
 def test_a_cell_is_not_computed_with_another_version(file: Path) -> None:

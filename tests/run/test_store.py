@@ -104,8 +104,8 @@ def test_the_fingerprint_is_of_sources_and_versions(
             file.write_text(text)
         here = root / "experiments" / "run" / "compute.py"
         monkeypatch.setattr(compute_module, "__file__", str(here))
-        found: str = compute_module.code_fingerprint.__wrapped__()
-        return found
+        compute_module.installed.cache_clear()
+        return compute_module.code_fingerprint()
 
     plain = {"sim_a": "x = 1", "experiments_run_b": ""}
     first = installed("one", **plain)
@@ -117,6 +117,7 @@ def test_the_fingerprint_is_of_sources_and_versions(
     ]
     versions["pandas"] = "1.1"
     others.append(installed("one"))
+    compute_module.installed.cache_clear()
     assert len({first, *others}) == 5
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -315,6 +316,24 @@ def test_finished_cells_are_never_computed_twice(whole: tuple[Path, Path], tmp_p
     after = {p: p.stat().st_mtime_ns for p in out.glob("cells/*.parquet")}
     assert sum(before[p] != after[p] for p in before) == 1
     assert_same_tables(out, reference)
+
+
+def test_another_target_computes_nothing(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    """The time to it is found in the losses that are stored; also of several, side by side."""
+    config, reference = whole
+    for target in ("0.55", "0.3,0.6"):
+        again, fresh = tmp_path / f"again {target}", tmp_path / f"fresh {target}"
+        shutil.copytree(reference, again)
+        options = ["sweep", config, "--set", f"target_loss={target}", "--output"]
+        done = inside(*options, again)
+        assert "\n0 cells computed" in done.stdout, done.stderr
+        inside(*options, fresh)
+        assert_same_tables(again, fresh)
+    summary = pd.read_parquet(again / "summary.parquet")
+    early, late = (summary[summary.target_loss == target] for target in (0.6, 0.3))
+    known = pd.read_parquet(reference / "summary.parquet").time_to_target_median
+    assert early.time_to_target_median.tolist() == known.tolist()
+    assert (early.time_to_target_median.values < late.time_to_target_median.values).any()
 
 
 def test_a_cell_is_named_by_the_contents_of_its_files(tmp_path: Path) -> None:
