@@ -156,11 +156,14 @@ def measured(number: PrintedNumber, played: Played) -> FloatArray:
     """Ours, ``(R,)``."""
     run, trace = played[number.config, number.label, number.at]
     ends = trace.times[:, -1]
+    uncoded = played.get((number.config, "uncoded", number.at), (run, trace))[1].times[:, -1]
     match number.measure:
         case Measure.RELATIVE | Measure.EARLIEST:
             if number.measure == Measure.EARLIEST and isinstance(run.scheme, Multiplexed):
                 ends = earliest(run)
-            return np.asarray(ends / played[number.config, "uncoded", number.at][1].times[:, -1])
+            return np.asarray(ends / uncoded)
+        case Measure.FASTER:
+            return np.asarray(uncoded / ends)
         case Measure.LOAD:
             return np.full(len(ends), load_of(run.scheme) / run.scheme.partitions)
         case Measure.COMPUTING:

@@ -55,9 +55,45 @@ EARLY_GC, DILOCO = f"{GC}, 241st arrival", "DiLoCo"
 _SGC = "Krishnan et al. (ICLR 2023), their program's table"
 _FORGATHER = "forgather, docs/trainers/diloco.md"
 _STREAMING = "Streaming DiLoCo (arXiv 2501.18512), table 4, 1B parameters"
+_BLOG = "Wang, Varma, Straggler Mitigation (pytorch.org/blog/straggler-mitigation)"
+_NO_RING = "averaging takes no time here, which explains a part of it"
 _OTHER_BATCH = "the calls are of another batch than theirs"
 _OVERLAP = "theirs overlaps sending with the backward pass, and ours does not"
 
+
+# of GPUs: the chance that a step is a straggler's, the levels, and how fast they are at least and
+# at most
+HIERARCHIES: dict[int, tuple[float, tuple[dict[int, int], ...], tuple[str, ...]]] = {
+    64: (0.02, ({2: 8, 4: 32}, {4: 32}), ("2.08", "2.45")),
+    128: (0.01, ({2: 8, 4: 32}, {4: 32}), ("2.57", "2.68")),
+    256: (0.01, ({1: 4, 2: 16, 4: 64}, {4: 16}), ("2.63", "3.25")),
+}
+
+
+def hierarchy(gpus: int, levels: dict[int, int]) -> str:
+    """As the blog calls it: ``HSGD 2-8, 4-32, 8-64``."""
+    return "HSGD " + ", ".join(f"{k}-{size}" for k, size in {**levels, 8: gpus}.items())
+
+
+def _either(usual: float, rare: float, chance: float) -> Section:
+    """A delay of so many seconds, or with this chance of others."""
+    times = [{"model": "deterministic", "value": seconds} for seconds in (usual, rare)]
+    return {"model": "mixture", "weights": [1 - chance, chance], "components": times}
+
+
+def _hierarchical(gpus: int) -> Setting:
+    chance, several, _ = HIERARCHIES[gpus]
+    schemes = (
+        {"name": "local_sgd", "label": hierarchy(gpus, levels), "steps": 8, "levels": levels}
+        for levels in several
+    )
+    document = {"workers": gpus, "iterations": 1000, "delay": _either(0.055, 1.055, chance)}
+    words = f"{gpus} GPUs, steps of 55 ms, {100 * chance:g} % of them 1 s longer"
+    return Setting(words, document | {"schemes": [{"name": "uncoded"}, *schemes]})
+
+
+_LOAD_16 = {"name": "cyclic_repetition", "load": 16}
+_SEQUENTIAL = {"name": "sequential", "tolerance": 1.0}
 SETTINGS = {
     "printed_sequential": Setting(
         "256 calls of AWS Lambda, 80 jobs, μ = 1",
@@ -76,31 +112,11 @@ SETTINGS = {
             "load_law": {"kind": "additive", "seconds_per_partition": 2.201 / 256},
             "schemes": [
                 {"name": "uncoded"},
-                {
-                    "name": "cyclic_repetition",
-                    "label": GC,
-                    "load": 16,
-                    "stop": {"window": 1.0, "tolerates": 15},
-                },
-                {"name": "cyclic_repetition", "label": EARLY_GC, "load": 16},
-                {
-                    "name": "sequential",
-                    "label": SR,
-                    "variant": "selective_repeat",
-                    "B": 2,
-                    "W": 3,
-                    "stragglers": 23,
-                    "tolerance": 1.0,
-                },
-                {
-                    "name": "sequential",
-                    "label": M,
-                    "variant": "multiplexed",
-                    "B": 1,
-                    "W": 2,
-                    "stragglers": 27,
-                    "tolerance": 1.0,
-                },
+                _LOAD_16 | {"label": GC, "stop": {"window": 1.0, "tolerates": 15}},
+                _LOAD_16 | {"label": EARLY_GC},
+                _SEQUENTIAL | {"label": SR, "B": 2, "W": 3, "stragglers": 23},
+                _SEQUENTIAL
+                | {"label": M, "variant": "multiplexed", "B": 1, "W": 2, "stragglers": 27},
             ],
         },
     ),
@@ -109,11 +125,7 @@ SETTINGS = {
         {
             "workers": 100,
             "iterations": 1000,
-            "delay": {
-                "model": "mixture",
-                "weights": [0.99, 0.01],
-                "components": [{"model": "deterministic", "value": s} for s in (0.5, 2.0)],
-            },
+            "delay": _either(0.5, 2.0, 0.01),
             "schemes": [{"name": "uncoded"}],
         },
     ),
@@ -139,6 +151,7 @@ SETTINGS = {
             "sweep": {"network.bandwidth": [x * 1e9 / 8 for x in (1.4, 6.2, 13.3, 23.3, 86.8)]},
         },
     ),
+    **{f"printed_hierarchical_{gpus}": _hierarchical(gpus) for gpus in HIERARCHIES},
 }
 
 PRINTED = (
@@ -180,6 +193,13 @@ PRINTED = (
     ),
     PrintedNumber(_STREAMING, "data-parallel at 86.8 Gbit/s", "50", Measure.COMPUTING,
                   "printed_diloco", "uncoded", 86.8e9 / 8, _OVERLAP),
+    *(
+        PrintedNumber(_BLOG, f"{hierarchy(gpus, levels)} over synchronous steps, {end}", printed,
+                      Measure.FASTER, f"printed_hierarchical_{gpus}", hierarchy(gpus, levels),
+                      because=_NO_RING)
+        for gpus, (_, several, ends) in HIERARCHIES.items()
+        for levels, end, printed in zip(several, ("at least", "at most"), ends, strict=True)
+    ),
     PrintedNumber("Streaming DiLoCo (arXiv 2501.18512), table 1", "441 TB at 1 Gbit/s", "109",
                   Measure.HOURS, because="over how many links they go"),
     PrintedNumber("Ramamoorthy, Meng, Girimaji (arXiv 2405.19509)", "partial stragglers, about",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from erasurehead.experiments.reproduce.printed_numbers import (
     M,
     Measure,
 )
+from erasurehead.sim.types import FloatArray
 from tests.report.results import Reader
 from tests.statistics import BOUND
 from tests.tools import undrawn
@@ -86,6 +88,34 @@ def test_ours_are_what_the_settings_say(small: pd.DataFrame) -> None:
         assert row["ours"] == pytest.approx(100 * share, rel=1e-9)
     [slow] = small[small["measure"] == Measure.SLOW].to_dict("records")
     assert abs(slow["ours"] - 100 * (1 - 0.99**100)) < BOUND * 100 * np.sqrt(0.25 / 4000)
+
+
+def hierarchical_seconds(gpus: int, chance: float, levels: dict[int, int], seed: int) -> FloatArray:
+    """Seconds of 1,000 steps, of 40 runs: after each step the groups of the largest period that
+    divides it wait for each other, and everybody does after eight."""
+    rng, clock = np.random.default_rng(seed), np.zeros((40, gpus))
+    for step in range(1, 1001):
+        clock += 0.055 + (rng.random(clock.shape) < chance)
+        periods = {**levels, 8: gpus}
+        if due := [period for period in periods if step % period == 0]:
+            size = periods[max(due)]
+            latest = clock.reshape(40, -1, size).max(axis=-1)
+            clock = np.repeat(latest, size, axis=-1)
+    return np.asarray(clock.max(axis=-1))
+
+
+def test_levels_are_as_fast_as_their_recursion(small: pd.DataFrame) -> None:
+    """Beside other draws of the recursion, which shares nothing with the program."""
+    faster = small[(small["measure"] == Measure.FASTER) & (small["config"] != "")]
+    assert len(faster) == 6
+    for _, row in faster.iterrows():
+        levels = {int(k): int(g) for k, g in re.findall(r"(\d+)-(\d+)", row["what"])}
+        gpus = levels.pop(8)
+        chance = 0.02 if gpus == 64 else 0.01
+        uncoded = 1000 * (0.055 + 1 - (1 - chance) ** gpus)
+        ours = hierarchical_seconds(gpus, chance, levels, gpus + len(levels))
+        expected, error = uncoded / ours.mean(), uncoded / ours.mean() ** 2 * ours.std() / 40**0.5
+        assert abs(row["ours"] - expected) < BOUND * np.hypot(error, error_of(row) * 2), row["what"]
 
 
 def hold_the_barriers(frame: pd.DataFrame) -> None:
