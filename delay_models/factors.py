@@ -357,9 +357,9 @@ class GroupEffects(SharedFactors):
     @override
     def examples(cls) -> tuple[DelayModel, ...]:
         """For the contract tests; a list of placements would serve too few workers for them."""
-        base, normal = Gamma(shape=3.0, scale=0.3), Deterministic(value=1.0)
+        base, normal = LogNormal(median=0.9, sigma=0.2), Deterministic(value=1.0)
         factor = Mixture(weights=(0.9, 0.1), components=(normal, Deterministic(value=5.0)))
-        spells = Spells(slow=3.0, enter=0.05, leave=0.3)
+        spells = Spells(slow=3.0, enter=0.03, leave=0.3)
         return (
             GroupEffects(base=base, size=4, placement="within", factor=spells),
             GroupEffects(base=base, size=3, placement="across", factor=factor),

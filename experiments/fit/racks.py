@@ -67,13 +67,10 @@ class Racks:
         factor["enter"] = rounded(min(1.0, self.leaves * self.share / (1 - self.share)), 4)
         if not self.lasts:
             parts = [{"model": "deterministic", "value": value} for value in (1.0, times)]
-            factor = {"model": "mixture", "weights": [1 - share, share], "components": parts}
-        return {
-            "model": "group_effects",
-            **placement(self.of_worker),
-            "factor": factor,
-            "base": base,
-        }
+            weights = [rounded(1 - share), share]
+            factor = {"model": "mixture", "weights": weights, "components": parts}
+        place = placement(self.of_worker)
+        return {"model": "group_effects", **place, "factor": factor, "base": base}
 
 
 def placement(of_worker: NDArray[np.int64]) -> Section:
@@ -98,13 +95,11 @@ def find_racks(
     groups = slow_together(Job(rounds), hosts, named)
     groups.sort(key=lambda group: -group.slow.sum())
     of_worker = placed([[hosts[j] for j in group.hosts] for group in groups], hosts, named)
-    left, count = of_worker < 0, len(groups)
-    if not groups or any(group.slow.all() for group in groups):
+    left = of_worker < 0
+    many = left.sum() > np.bincount(of_worker[~left], minlength=1).max()
+    if not groups or many or any(group.slow.all() for group in groups):
         return groups, None
-    if left.any():
-        if left.sum() > np.bincount(of_worker[~left], minlength=1).max():
-            return groups, None
-        of_worker = np.where(left, of_worker.max() + 1, of_worker)
+    of_worker[left] = of_worker.max() + 1
     times = float(np.exp(np.median(np.concatenate([g.beyond[g.slow] for g in groups]))))
     # Where most racks are slow, a group is not slow beside the others, but beside the fastest.
     logs = np.log(np.maximum(rounds, 1e-12))
@@ -113,10 +108,11 @@ def find_racks(
     beyond = middles - np.median(middles, axis=0)
     beyond -= beyond.min(axis=1, keepdims=True)
     slow = beyond > SLOW_SHARE * np.log(times)
-    slow[:, :count] |= np.stack([group.slow for group in groups], axis=1)
+    slow[:, : len(groups)] |= np.stack([group.slow for group in groups], axis=1)
     begins = (slow[1:] & ~slow[:-1]).sum(axis=0) + slow[0]
     unlike = float(((begins - begins.mean()) ** 2).sum() / begins.mean())
-    if slow.shape[1] < 2 or stats.chi2.sf(unlike, slow.shape[1] - 1) < SPELL_CHANCE:
+    alone = slow.shape[1] < 2 or times <= 1
+    if alone or stats.chi2.sf(unlike, slow.shape[1] - 1) < SPELL_CHANCE:
         return groups, None
     order = [*dict.fromkeys(of_worker.tolist())]  # racks are numbered in the order of their workers
     return groups, Racks(np.argsort(order)[of_worker], slow[:, order], times)

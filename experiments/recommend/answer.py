@@ -405,8 +405,8 @@ def next_steps(answer: Recommendation, config: str) -> list[str]:
             steps.insert(0, f"take the cheaper one: {cheapest} costs fewest worker-seconds")
     if answer.placement is not None and answer.placement.pays:
         steps.append(
-            f"place the groups of {answer.placement.across.label} across racks: `placement` in "
-            "answer.json has the order of workers, group after group"
+            f"place the groups of {answer.placement.across.label} across racks: answer.json has "
+            "the order of workers, group after group, in placement"
         )
     if any(answer.turns(changed) for changed in answer.changed if changed.change.name == "load"):
         steps.append(

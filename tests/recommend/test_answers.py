@@ -73,6 +73,26 @@ def test_the_next_best_is_one_that_may_be_recommended() -> None:
     assert "the next" not in verdict(recommendation(best, broken))
 
 
+def test_racks_are_those_that_are_slow_in_the_table_or_that_it_names() -> None:
+    """Who is in none has a rack alone; where nobody is slow with others there are none."""
+    rng, hosts = np.random.default_rng(3), [f"h{j}" for j in range(12)]
+    table = rng.lognormal(0.0, 0.1, (200, 12))
+    racks = {f"rack {r}": hosts[4 * r : 4 * r + 4] for r in range(3)}
+
+    def of(**more: Any) -> Any:
+        known = recommendation(one("a"), table=table, hosts=tuple(hosts), **more)
+        return known.question.scenario.racks
+
+    assert of() is None
+    assert of(named=racks) is None
+    table[20:40, 4:8] *= 2.0
+    table[90:99, 4:8] *= 2.0
+    np.testing.assert_array_equal(of(named=racks), np.repeat([1, 0, 2], 4))
+    found = of()
+    assert (found[4:8] == found[4]).all()
+    assert len({*found.tolist()}) == 9
+
+
 def test_a_scheme_that_is_as_good_as_any_is_kept() -> None:
     """Three names and not today's among the rest would send a user away from what he has."""
     tied = recommendation(one("e", RUNS[::-1]), *(one(name) for name in "abcd"))
