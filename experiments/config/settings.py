@@ -232,9 +232,8 @@ class NetworkSettings(Network):
 
 def _network(reader: Reader, value: Any) -> NetworkSettings:
     built: NetworkSettings = reader.build(NetworkSettings, value)
-    constants = {"uplink_latency": built.uplink, "bandwidth": built.transfer}
-    for (name, drawn), law in zip(constants.items(), ("uplink", "transfer"), strict=True):
-        if drawn is not None and (constant := getattr(built, name)):
+    for law, name in (("uplink", "uplink_latency"), ("transfer", "bandwidth")):
+        if getattr(built, law) is not None and (constant := getattr(built, name)):
             raise fault([name], constant, f"must be left out beside {law}")
     if built.channels is not None and built.bandwidth is None and built.transfer is None:
         raise fault(["channels"], built.channels, "needs a bandwidth, in bytes per s, or transfer")

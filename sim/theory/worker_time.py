@@ -202,7 +202,9 @@ class MessageTime:
                 return replace(random[0][0], offset=random[0][0].offset + latency)
             draws = 0
         stages = [own] * draws + [stage for _, stage in random]
-        return _hypoexponential([s for s in stages if s is not None], latency, len(stages))
+        if None in stages or len(stages) > MOST_STAGES:
+            return None
+        return _hypoexponential([stage for stage in stages if stage is not None], latency)
 
 
 def exponential_beyond(time: WorkerTime) -> tuple[float, float] | None:
@@ -223,13 +225,8 @@ def exponential_beyond(time: WorkerTime) -> tuple[float, float] | None:
     return start, float(-np.log(once[-1]) / t[-1])
 
 
-def _hypoexponential(
-    stages: Sequence[tuple[float, float]], seconds: float, wanted: int
-) -> WorkerTime | None:
-    """The law of a sum of times by offset and rate, and of some known seconds; ``None`` if one of
-    those that are ``wanted`` is missing, or there are too many."""
-    if len(stages) < wanted or wanted > MOST_STAGES:
-        return None
+def _hypoexponential(stages: Sequence[tuple[float, float]], seconds: float) -> WorkerTime:
+    """The law of a sum of times by offset and rate, and of some known seconds."""
     slowest = min(rate for _, rate in stages)
     rates = [rate for _, rate in stages if rate <= LARGEST_RATIO * slowest]
     means = [1.0 / rate for _, rate in stages if rate > LARGEST_RATIO * slowest]
