@@ -1,10 +1,11 @@
-"""What pyproject.toml cannot say: PyPI shows the README, and knows no relative addresses.
+"""What pyproject.toml cannot say: the commit, and that PyPI knows no relative addresses.
 
 ``CITATION.cff`` says where the repository is (``repository-code:``). As long as it says nothing,
 the README is taken as it stands.
 """
 
 import re
+import subprocess
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -38,8 +39,18 @@ def urls(address: str | None) -> dict[str, str]:
     return links
 
 
+def note_commit() -> None:
+    """Leave the commit in the package, for the manifests of whoever installs it."""
+    if (HERE / ".git").exists():
+        command = ["git", "rev-parse", "HEAD"]
+        commit = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
+        (HERE / "erasurehead" / "commit.txt").write_text(commit.stdout)
+
+
 if __name__ == "__main__":
     from setuptools import setup
+
+    note_commit()
 
     setup(
         long_description=readme(repository()),

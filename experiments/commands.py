@@ -534,6 +534,16 @@ def compare(
     terminal.follow("report", output)
 
 
+@as_command("cite results/demo", LOOK_AND_SHARE)
+def cite(
+    result: Annotated[Path, argument("What a run, sweep or live run wrote.", "DIR")],
+) -> None:
+    """Print BibTeX, and what a paper should say of how a result was computed."""
+    from .cite import citation
+
+    print(citation(result))
+
+
 @as_command("verify --replications 20000", CHECK)
 def verify(
     config: Annotated[

@@ -159,15 +159,18 @@ def provenance_of(manifest: Mapping[str, Any], records: Records) -> list[tuple[s
     engines = dict.fromkeys(str(c.get("engine")) for c in cells.values() if isinstance(c, dict))
     versions = manifest.get("versions") or {}
     origin = manifest.get("origin") or {}
+    commit = manifest.get("commit") or "unknown: not run from a Git repository"
     written = number_of(len(records.summary), "cell")
     facts = [
         ("cells", str(len(cells))),
         ("engine", ", ".join(engines)),
-        ("seed", str(manifest.get("seed"))),
-        ("commit", str(manifest.get("commit") or "unknown: not run from a Git repository")),
+        ("seed", outputs.seeds_of(manifest)),
+        ("commit", f"{commit}{', with changes' * bool(manifest.get('dirty'))}"),
         ("host", str(manifest.get("host"))),
+        *((f"{name}", str(value)) for name, value in (manifest.get("machine") or {}).items()),
+        *(("date", str(date)) for date in [manifest.get("date")] if date),
         ("computed in", f"{manifest.get('wall_seconds')} s"),
-        ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
+        ("versions", ", ".join(f"{name} {v}" for name, v in versions.items() if v)),
         ("origin", f"config {origin.get('config')}, cells {origin.get('cells')}"),
         ("rows", f"{number_of(len(records.iterations), 'iteration')}, {written}"),
     ]

@@ -251,6 +251,7 @@ def write_result(
     facts = {  # the only file that differs between equal runs
         "versions": where.pop("versions"),
         "seed": config["seed"],
+        "seeds": sorted({cell.settings.seed for cell, _ in outcome.finished}),
         **where,
         "wall_seconds": round(seconds, 3),
         "warnings": list(outcome.warnings),

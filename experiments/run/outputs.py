@@ -7,14 +7,18 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from threadpoolctl import threadpool_info
 
 from ..config.document import read_yaml
 from ..config.errors import ConfigError
@@ -46,8 +50,14 @@ RUN_FILES = (
     *CSV_TABLES,
 )
 PLOTS = "plots"
+MAX_SEEDS = 5  # that are named one by one
 FACT: Final = b"erasurehead.origin"  # where a Parquet file's metadata hold its origin
-PACKAGES = ("numpy", "scipy", "simpy", "pandas", "pyarrow", "scikit-learn", "erasurehead-simulator")
+# what computes, writes or draws; some of these need not be installed
+PACKAGES = (
+    *("numpy", "scipy", "simpy", "pandas", "pyarrow", "scikit-learn", "networkx", "pydantic"),
+    *("matplotlib", "numba", "jax", "jaxlib", "torch", "distributed", "erasurehead-simulator"),
+)
+COMMIT_FILE = "commit.txt"  # in an installed package: the commit that it was built from
 
 
 @dataclass(frozen=True)
@@ -235,9 +245,30 @@ def _said_in(output: Path) -> str | None:
 
 
 def provenance() -> dict[str, Any]:
-    """Versions, commit and host."""
+    """Versions, commit, host, machine and date. ``dirty``: whether tracked files differ from the
+    commit; ``None`` without a repository."""
     versions = {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
-    return {"versions": versions, "commit": _commit(), "host": platform.node()}
+    commit, dirty = _commit()
+    blas = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    kernels = (
+        " ".join(str(p.get(k)) for k in ("internal_api", "version", "architecture")) for p in blas
+    )
+    machine = {
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "blas": ", ".join(dict.fromkeys(kernels)),
+    }
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    known = {"versions": versions, "commit": commit, "dirty": dirty, "host": platform.node()}
+    return known | {"machine": machine, "date": date}
+
+
+def seeds_of(manifest: Mapping[str, Any]) -> str:
+    """The seeds of a result in words: ``0, 1, 2``, or ``600 from 0 to 599``."""
+    seeds = manifest.get("seeds") or [manifest.get("seed")]
+    few = len(seeds) <= MAX_SEEDS
+    return ", ".join(map(str, seeds)) if few else f"{len(seeds)} from {seeds[0]} to {seeds[-1]}"
 
 
 def to_json(document: Mapping[str, Any]) -> bytes:
@@ -252,11 +283,32 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _commit() -> str | None:
+def _processor() -> str:
+    """The processor's name, which only Linux keeps in a file."""
     try:
-        command, quiet = ["git", "rev-parse", "HEAD"], subprocess.DEVNULL
-        here = Path(__file__).parent
-        version = subprocess.check_output(command, cwd=here, stderr=quiet, text=True, timeout=10)
-        return version.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None
+        names = re.findall(
+            r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE
+        )
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _commit() -> tuple[str | None, bool | None]:
+    """The commit of this program, and whether it was changed since: that of the repository which
+    tracks this file, else the one that was noted when the package was built."""
+    here = Path(__file__).parent
+
+    def git(*words: str) -> str:
+        quiet = subprocess.DEVNULL
+        command = ["git", *words]
+        said = subprocess.check_output(command, cwd=here, stderr=quiet, text=True, timeout=10)
+        return said.strip()
+
+    with suppress(OSError, subprocess.SubprocessError):
+        if git("ls-files", Path(__file__).name):  # or it lies in a repository of the user's
+            said = git("describe", "--always", "--dirty", "--abbrev=40", "--match=none")
+            return said.removesuffix("-dirty"), said.endswith("-dirty")
+    with suppress(OSError):
+        return (here.parents[1] / COMMIT_FILE).read_text().strip(), None
+    return None, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
@@ -16,6 +17,7 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 import erasurehead as eh
 from erasurehead.experiments.compare import comparison_answer
@@ -49,7 +51,7 @@ from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.run.outputs import origin_of
 from erasurehead.experiments.run.pools import Died
 from erasurehead.experiments.run.records import summary_table
-from tests.tools import inside
+from tests.tools import ROOT, inside
 
 # An output folder tells one story, and a plan tells it before it happens.
 
@@ -824,11 +826,13 @@ def test_what_is_said_of_a_table_that_is_not_there(tmp_path: Path) -> None:
     assert outputs.to_json({"a": [1]}) == b'{\n  "a": [\n    1\n  ]\n}\n'
 
 
-def test_where_results_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_results_came_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without git, or a package, there is nothing instead of an error."""
     monkeypatch.setattr(outputs, "PACKAGES", ("numpy", "a-package-of-nobody"))
     known = outputs.provenance()
-    assert [*known] == ["versions", "commit", "host"]
+    assert [*known] == ["versions", "commit", "dirty", "host", "machine", "date"]
+    assert [*known["machine"]] == ["system", "processor", "cores", "blas"]
+    assert re.search(r"openblas [\d.]+ \w+|mkl|accelerate|blis", known["machine"]["blas"])
     assert known["versions"]["numpy"] == np.__version__
     assert known["versions"]["a-package-of-nobody"] is None
     commit = known["commit"]
@@ -837,14 +841,42 @@ def test_where_results_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def says(*_: object, timeout: float, **__: object) -> str:
         waits.append(timeout)
-        return " abc \n"
+        return " abc-dirty \n"
 
     monkeypatch.setattr(outputs.subprocess, "check_output", says)
-    assert outputs.provenance()["commit"] == "abc"
-    assert waits == [10], "git of a folder on a network may never answer"
+    known = outputs.provenance()
+    assert (known["commit"], known["dirty"]) == ("abc", True)
+    assert waits == [10, 10], "git of a folder on a network may never answer"
 
     def fails(*_: object, **__: object) -> None:
         raise OSError
 
     monkeypatch.setattr(outputs.subprocess, "check_output", fails)
     assert outputs.provenance()["commit"] is None
+    installed = tmp_path / "experiments" / "run" / "outputs.py"
+    (tmp_path / "commit.txt").write_text("built\n")
+    monkeypatch.setattr(outputs, "__file__", str(installed))
+    known = outputs.provenance()
+    assert (known["commit"], known["dirty"]) == ("built", None), "that of the wheel"
+    assert outputs.seeds_of({"seed": 3}) == "3"
+    assert outputs.seeds_of({"seeds": [*range(9)]}) == "9 from 0 to 8"
+
+
+def test_what_a_paper_says_of_a_result(tmp_path: Path) -> None:
+    """Versions, seeds and machine of the manifest, and the paper of CITATION.cff."""
+    document = {"workers": 3, "iterations": 2, "replications": 1, "sweep": {"seed": [4, 7]}}
+    document |= {"delay": {"model": "exponential", "rate": 1.0}, "schemes": [{"name": "uncoded"}]}
+    run(document, tmp_path, RunOptions())
+    done = inside("cite", tmp_path)
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    sentence = done.stdout.splitlines()[-1]
+    assert "; seeds: 4, 7; " in sentence
+    facts = [manifest["host"], manifest["date"][:10], f"numpy {np.__version__}"]
+    facts += [manifest["machine"]["processor"], manifest["origin"]["config"]]
+    assert [fact for fact in facts if fact not in sentence] == []
+    assert done.stdout.count("@") == 2
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())["references"][0]
+    assert cited["identifiers"][0]["value"] in done.stdout
+    assert cited["title"] in done.stdout.replace("{", "").replace("}", "")
+    assert inside("cite", tmp_path / "cells").returncode == 2
