@@ -91,7 +91,8 @@ def _type(setting: dict[str, Any]) -> str:
     if "const" in setting:
         return code(str(setting["const"]))
     kind = {"array": "list", "object": "section", "string": "text", "null": "`null`"}
-    name = str(setting.get("type", "any"))
+    kinds = setting.get("type", "any")
+    name = kinds if isinstance(kinds, str) else str(kinds[0])  # numbers may stand in quotes
     bounds = {
         "minimum": ">=",
         "exclusiveMinimum": ">",

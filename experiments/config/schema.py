@@ -31,6 +31,12 @@ RANGE_SCHEMA = {
     "pattern": r"^\s*(range|linspace|logspace)\s*\(.*\)\s*$",
     "description": "range(a, b[, step]), linspace(a, b, m) or logspace(a, b, m)",
 }
+# numbers in quotes, which are taken, too
+QUOTED = {
+    "integer": r"^\s*[+-]?\d[\d_]*(\.0*)?\s*$",
+    "number": r"^\s*[+-]?(\d[\d_]*\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$",
+}
+ABOUT = ("title", "description", "default")  # what says nothing of a value's type
 # settings that are a section, and where its schema is defined
 SECTION_KINDS = {
     "delay": "delays",
@@ -147,15 +153,16 @@ class _Fields(GenerateJsonSchema):
 def schema(catalogue: Catalogue = BUILT_IN) -> Schema:
     """The JSON Schema of a config document, made from the classes and plugins that it can name.
     With it an editor completes keys and names, shows what a field means, and marks what is wrong.
-    It knows types, ranges and names; whether fields go together, the simulator says."""
+    It knows types, ranges and names, and few of the fields that go together."""
     definitions: Schema = {}
     for key, kind in catalogue.kinds.items():
         if key != "losses":
             sections = {f"{key}.{name}": _named(catalogue, key, name) for name in kind.classes}
-            definitions |= sections | {key: {"oneOf": [_ref(name) for name in sections]}}
+            definitions |= sections | {key: _by_name(kind.tag, [*kind.classes], key)}
     definitions |= {"network": _object(NetworkSettings), "failures": _object(FailureSettings)}
     meanings = meanings_of(Settings)
     settings = {name: _setting(name) | {"description": meanings[name]} for name in FIELDS}
+    settings["sweep"] |= _swept(definitions)
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A config of the ErasureHead simulator",
@@ -163,6 +170,7 @@ def schema(catalogue: Catalogue = BUILT_IN) -> Schema:
         "properties": settings,
         "required": [key for key, field in Settings.model_fields.items() if field.is_required()],
         "additionalProperties": False,
+        **TRAINED,
     }
     gathered: Schema = {}  # what else the fields of sections refer to
 
@@ -176,6 +184,8 @@ def schema(catalogue: Catalogue = BUILT_IN) -> Schema:
         if DELAY_MODEL in node:
             node = {key: entry for key, entry in node.items() if key != DELAY_MODEL}
             node |= _ref("delays")
+        if isinstance(kind := node.get("type"), str) and kind in QUOTED:
+            node = node | {"type": [kind, "string"], "pattern": QUOTED[kind]}
         bounds = {key: BOUNDS[key] for key in BOUNDS if isinstance(node.get(key), int | float)}
         return {bounds.get(key, key): walk(entry) for key, entry in node.items() if key != "$defs"}
 
@@ -189,8 +199,7 @@ def _setting(name: str) -> Schema:
     if name == "schemes":
         return {"type": "array", "items": _ref("schemes"), "minItems": 1}
     if name == "sweep":
-        values = {"anyOf": [{"type": "array", "minItems": 1}, RANGE_SCHEMA]}
-        return {"type": "object", "additionalProperties": values}
+        return {"type": "object"}
     value = _ref(SECTION_KINDS[name]) if name in SECTION_KINDS else _json_schema(ADAPTERS[name])
     if name == "workers":
         return {"anyOf": [value, {"const": AUTO}]}
@@ -199,6 +208,63 @@ def _setting(name: str) -> Schema:
     if name in SECTION_KINDS and field.default is None:
         value = {"anyOf": [value, {"type": "null"}]}
     return value | {"default": plain(field.default, BUILT_IN)}
+
+
+# a problem is trained by an optimizer, which may be swept
+NO_OPTIMIZER_SWEPT: Schema = {"not": {"required": ["optimizer"]}}
+TRAINED: Schema = {
+    "if": {
+        "properties": {"problem": {"type": "object"}, "sweep": NO_OPTIMIZER_SWEPT},
+        "required": ["problem"],
+    },
+    "then": {"properties": {"optimizer": {"type": "object"}}, "required": ["optimizer"]},
+}
+
+
+def _by_name(tag: str, names: list[str], key: str) -> Schema:
+    """The section of the class that its name says, so that an editor marks the field at fault."""
+    return {
+        "type": "object",
+        "properties": {tag: {"enum": names}},
+        "required": [tag],
+        "allOf": [
+            {
+                "if": {"properties": {tag: {"const": name}}, "required": [tag]},
+                "then": _ref(f"{key}.{name}"),
+            }
+            for name in names
+        ],
+    }
+
+
+def _swept(definitions: Schema) -> Schema:
+    """The keys that a sweep can have, and the values of each: a setting, or a field of a section by
+    its dotted key, of any class that has it."""
+
+    def listed(items: Any) -> Schema:
+        return {"anyOf": [{"type": "array", "minItems": 1, "items": items}, RANGE_SCHEMA]}
+
+    whole, dotted = dict[str, Schema](), dict[str, Schema]()
+    for name in FIELDS:
+        if name in ("plugins", "sweep"):
+            continue
+        whole[name] = listed(_bare(_setting(name)))
+        kind = "schemes" if name == "schemes" else SECTION_KINDS.get(name, "-")
+        values: dict[str, list[Any]] = {}
+        for key, section in definitions.items():
+            if key == kind or key.startswith(f"{kind}."):
+                for field, value in section.get("properties", {}).items():
+                    if (bare := _bare(value)) not in (known := values.setdefault(field, [])):
+                        known.append(bare)
+        path = name + r"\.[^.]+" * (name == "schemes")
+        for field, kinds in values.items():
+            dotted[rf"^{path}\.{field}$"] = listed({"anyOf": kinds})
+            dotted[rf"^{path}\.{field}\..+$"] = listed(True)
+    return {"properties": whole, "patternProperties": dotted, "additionalProperties": False}
+
+
+def _bare(value: Schema) -> Schema:
+    return {key: entry for key, entry in value.items() if key not in ABOUT}
 
 
 def _named(catalogue: Catalogue, key: str, name: str) -> Schema:
@@ -217,18 +283,20 @@ def _named(catalogue: Catalogue, key: str, name: str) -> Schema:
     if key == "schemes":
         for field, value in properties.items():  # a list of values: one scheme for each
             if not takes_list(family, field):
-                about = ("title", "description", "default")
-                bare = {key: entry for key, entry in value.items() if key not in about}
+                bare = _bare(value)
                 kinds = [bare]
                 if any(kind.get("type") == "integer" for kind in bare.get("anyOf", kinds)):
                     kinds.append({"type": "string", "pattern": f"^{OF_WORKERS.pattern}$"})
                 item = {"anyOf": kinds} if len(kinds) > 1 else bare
                 several = {"anyOf": [*kinds, {"type": "array", "items": item, "minItems": 1}]}
-                properties[field] = {key: value[key] for key in about if key in value} | several
+                properties[field] = {key: value[key] for key in ABOUT if key in value} | several
         label = "how tables and pictures name the scheme"
         properties["label"] = {"type": ["string", "number", "null"], "description": label}
     section["properties"] = {kind.tag: {"const": name}} | properties | {kind.tag: {"const": name}}
     section["required"] = [kind.tag, *(key for key in section["required"] if key != kind.tag)]
+    if {"stop", "wait_for"} <= properties.keys():  # one of them says when a round ends
+        given = {key: {"not": {"type": "null"}} for key in ("stop", "wait_for")}
+        section["not"] = {"properties": given, "required": [*given]}
     return section | {"title": name}
 
 

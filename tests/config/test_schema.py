@@ -28,6 +28,7 @@ from tests.tools import ROOT, inside
 
 SCHEMA = Draft202012Validator(schema())
 SCHEME = {"name": "erasurehead", "load": 3, "wait_for": 6}
+LAW = {"model": "exponential", "rate": 1}
 BASE: dict[str, Any] = {"workers": 12, "delay": EXPONENTIAL, "schemes": [SCHEME]}
 
 
@@ -68,6 +69,15 @@ def test_every_example_is_accepted(kind: str) -> None:
         {"failures": {**CRASHES, "max_wait": None}},
         {"schemes": [SCHEME | {"wait_for": "n/2"}, SCHEME | {"wait_for": ["n-3", 2], "load": 2}]},
         {"network": None, "problem": None, "optimizer": None, "target_loss": None},
+        {
+            "workers": "12",
+            "seed": " 1_0 ",
+            "target_loss": "1e-1",
+            "delay": EXPONENTIAL | {"rate": ".5"},
+        },
+        {"sweep": {"schemes.erasurehead.load": [2, "3"], "schemes": [[SCHEME]], "delay": [LAW]}},
+        {"sweep": {"failures.time_to_failure.rate": [1], "network.channels": [1], "seed": ["1"]}},
+        {"problem": LOGISTIC["problem"], "sweep": {"optimizer": [LOGISTIC["optimizer"]]}},
         LOGISTIC,
     ],
     ids=str,
@@ -119,6 +129,17 @@ def test_what_runs_is_accepted(change: dict[str, Any]) -> None:
         {"failures": {"message_loss": 1.0}},
         {"failures": {"time_to_failure": 3.0}},
         {"sweep": {"delay.rate": 3}},
+        {"sweep": {"delay.rat": [3]}},
+        {"sweep": {"dely.rate": [3]}},
+        {"sweep": {"schemes.erasurehead.lod": [3]}},
+        {"sweep": {"delay.rate": ["x"]}},
+        {"sweep": {"workers": [2.5]}},
+        {"sweep": {"policy": ["cancle"]}},
+        {"problem": LOGISTIC["problem"]},
+        {"problem": LOGISTIC["problem"], "optimizer": None},
+        {"schemes": [SCHEME | {"stop": {"cover": True}}]},
+        {"workers": "1e1"},
+        {"delay": EXPONENTIAL | {"rate": "inf"}},
         {"sweep": {"delay.rate": []}},
         {"sweep": {"delay.rate": "range 1 2"}},
         {"plugins": "my_code.py"},
@@ -128,8 +149,6 @@ def test_what_runs_is_accepted(change: dict[str, Any]) -> None:
 def test_what_is_wrong_is_refused(change: dict[str, Any]) -> None:
     assert problems(BASE | change) != []
 
-
-LAW = {"model": "exponential", "rate": 1}
 
 EDGES: dict[str, tuple[dict[str, Any], str, Any, Any]] = {
     # section and its key, a value at the edge, and one just beyond
@@ -255,7 +274,8 @@ def test_the_edge_of_a_range_is_within_it(edge: str) -> None:
             return BASE | {key: value}
         [(name, section)] = base.items()
         changed = section | {key: value}
-        return BASE | {name: [changed] if name == "schemes" else changed}
+        trained = {"optimizer": {"rule": "gd", "learning_rate": 1}} if name == "problem" else {}
+        return BASE | trained | {name: [changed] if name == "schemes" else changed}
 
     assert problems(document(within)) == []
     validate(document(within))
@@ -273,9 +293,29 @@ def test_an_editor_can_show_meaning_default_and_range() -> None:
     fields = schema()["$defs"]["schemes.erasurehead"]["properties"]
     assert fields["name"] == {"const": "erasurehead"}
     assert fields["load"]["description"].startswith("d, partitions per worker")
-    assert fields["load"]["anyOf"][0] == {"type": "integer", "minimum": 1}
+    number = fields["load"]["anyOf"][0]
+    assert (number["type"], number["minimum"]) == (["integer", "string"], 1)
     assert fields["rescale"]["default"] is False
     assert schema()["properties"]["delay"]["description"] == "how long a worker takes."
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"schemes": [SCHEME | {"load": "x"}]}, ["schemes", 0, "load"]),
+        ({"schemes": [SCHEME | {"name": "erasurehed"}]}, ["schemes", 0, "name"]),
+        ({"delay": EXPONENTIAL | {"rate": -1}}, ["delay", "rate"]),
+        ({"delay": {"model": "shifted", "base": {"model": 0}}}, ["delay", "base", "model"]),
+        ({"optimizer": {"rule": "gd", "learning_rate": 0}}, ["optimizer", "learning_rate"]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_editor_marks_the_field_at_fault(change: dict[str, Any], path: list[Any]) -> None:
+    """Alone: not the section, for which each of forty others would do as well."""
+    errors = [*SCHEMA.iter_errors(BASE | change)]
+    while errors[0].context:
+        errors = [*errors[0].context]
+    assert [*errors[0].absolute_path] == path
 
 
 def test_the_command_knows_the_plugins_of_a_config(tmp_path: Path) -> None:
