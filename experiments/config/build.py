@@ -69,18 +69,7 @@ def run_of(settings: Settings, features: int | None = None) -> Run:
     if settings.clock_alone and settings.problem is not None:
         key, value = ("engine", "law") if settings.engine == "law" else ("record", "clock")
         raise at(key, value, "gives the clock alone: leave it, or problem, out")
-    if (available := delay.workers_available()) is not None and available < n:
-        valid = f"the delay model has {number_of(available, 'worker')}; must be 1 to {available}, "
-        valid += "or else give one delay law for all workers, which serves any number"
-        raise ImpossibleCell(str(at("workers", n, valid)))
-    if (required := delay.workers_required()) is not None and required != n:
-        has = number_of(required, "worker")
-        valid = f"the trace has {has}; must be {required} or auto, or else give "
-        raise ImpossibleCell(str(at("workers", n, f"{valid}delay.hosts: first or a list of names")))
-    try:
-        delay.require_workers(n)
-    except InvalidParameter as error:
-        raise ImpossibleCell(str(at(f"delay.{error.field}", error.value, error.valid))) from None
+    _require_workers(settings)
     if isinstance(scheme, Barrierless) and delay.rounds_available() is not None:
         valid = "a scheme without rounds reads on at the end of a trace; give end: cyclic"
         raise ImpossibleCell(str(at("delay.end", "truncated", valid)))
@@ -101,6 +90,31 @@ def run_of(settings: Settings, features: int | None = None) -> Run:
     return run
 
 
+def _require_workers(settings: Settings) -> None:
+    """Refuse (ImpossibleCell) a number of workers that a delay model does not serve."""
+    n, trouble = settings.workers, settings.failures or FailureSettings()
+    laws = {
+        f"failures.{key}": getattr(trouble, key) for key in ("time_to_failure", "time_to_repair")
+    }
+    for place, law in {"delay": settings.delay, **laws}.items():
+        if law is None:
+            continue
+        if (available := law.workers_available()) is not None and available < n:
+            what = "the delay model" if place == "delay" else place
+            valid = f"{what} has {number_of(available, 'worker')}; must be 1 to {available}, "
+            valid += "or else give one delay law for all workers, which serves any number"
+            raise ImpossibleCell(str(at("workers", n, valid)))
+        try:
+            law.require_workers(n)
+        except InvalidParameter as error:
+            text = str(at(f"{place}.{error.field}", error.value, error.valid))
+            raise ImpossibleCell(text) from None
+    if (required := settings.delay.workers_required()) is not None and required != n:
+        has = number_of(required, "worker")
+        valid = f"the trace has {has}; must be {required} or auto, or else give "
+        raise ImpossibleCell(str(at("workers", n, f"{valid}delay.hosts: first or a list of names")))
+
+
 def require_delays(cell: Cell, what: str) -> None:
     """Refuse the law engine where ``what`` is about single workers.
     Raises ConfigError: the cell's engine draws the lengths of rounds alone."""
@@ -118,6 +132,8 @@ def built_scheme(settings: Settings) -> Scheme:
     """The scheme of settings that have one. Raises ImpossibleCell: as ``scheme_of``."""
     family = settings.schemes[0].family
     section = settings.schemes[0].place or f"schemes.{family.name}"
+    if isinstance(family, KnownDelaysFamily):  # which draws some
+        _require_workers(settings)
     try:
         return _scheme(settings)
     except InvalidParameter as error:

@@ -125,6 +125,33 @@ def test_a_size_is_checked_inside_another_law() -> None:
         eh.run(SMALL | {"delay": eh.delays.Shifted(by=1.0, base=inner)})
 
 
+@pytest.mark.parametrize("name", ["uncoded", "block_coordinate"])
+@pytest.mark.parametrize("place", ["delay", "failures"])
+@pytest.mark.parametrize(
+    ("law", "line"),
+    [
+        ({"model": "group_effects", "placement": [0, 0, 1]}, "has 3 workers; must be 1 to 3"),
+        ({"model": "group_effects", "size": 4}, "size = 4: must divide workers = 6"),
+        ({"model": "heterogeneous", "factors": [1, 2, 3]}, "has 3 workers; must be 1 to 3"),
+    ],
+    ids=str,
+)
+def test_laws_of_too_few_workers_are_refused_before_they_are_drawn(
+    law: dict[str, Any], line: str, place: str, name: str
+) -> None:
+    """``block_coordinate`` draws some when it is built; a crash may have a law of its own."""
+    base = {"model": "exponential", "rate": 1.0}
+    factor = {"factor": {"slow": 2, "enter": 0.1, "leave": 0.2}} if "factors" not in law else {}
+    own = {**law, **factor, "base": base}
+    document = SMALL | {"delay": base, "schemes": [{"name": name}]}
+    document |= {"failures": {"time_to_failure": own, "time_to_repair": base}}
+    if place == "delay":
+        document |= {"delay": own, "failures": None}
+    with pytest.raises(ConfigError) as refused:
+        eh.run(document)
+    assert line in str(refused.value)
+
+
 # The laws of rounds: an enumeration of all racks, and for exponential delays an integral.
 
 
