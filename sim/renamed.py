@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 from warnings import warn
+
+from typing_extensions import override
 
 Class = TypeVar("Class", bound=type[Any])
 
@@ -45,3 +54,46 @@ def renamed_argument(old: str, new: str) -> Callable[[Class], Class]:
         return family
 
     return with_old_name
+
+
+class OldModules(MetaPathFinder, Loader):
+    """Finds modules by the names that plugins of version 0.2 import: without ``erasurehead``."""
+
+    def __init__(self, plugin: str) -> None:
+        self.plugin = plugin
+        self.found: list[str] = []
+
+    @override
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name.partition(".")[0] not in ("sim", "delay_models", "experiments"):
+            return None
+        other = PathFinder.find_spec(name) if "." not in name else None
+        if other is not None and other.origin is not None:
+            origin = Path(other.origin).resolve()  # of a checkout, whose package links to it: ours
+            if (origin.parents[1] / "erasurehead" / name / origin.name).resolve() != origin:
+                return None  # somebody else's
+        return ModuleSpec(name, self)
+
+    @override
+    def exec_module(self, module: ModuleType) -> None:
+        old = module.__name__
+        sys.modules[old] = import_module(f"erasurehead.{old}")
+        if not self.found:
+            text = f"plugins: {self.plugin}: write erasurehead.{old} for {old}, and so on"
+            warn(f"{text}: these names work until 0.4", DeprecationWarning, stacklevel=2)
+        self.found.append(old)
+
+
+@contextmanager
+def old_modules(plugin: str) -> Iterator[None]:
+    """Within, ``import sim`` is ``import erasurehead.sim``, unless there is another ``sim``."""
+    finder = OldModules(plugin)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        for name in finder.found:
+            sys.modules.pop(name, None)

@@ -26,6 +26,7 @@ from ...sim.files import UnusableFile, require_regular
 from ...sim.load_laws import LOAD_LAWS, LoadLaw
 from ...sim.optimizers import OPTIMIZERS, Optimizer
 from ...sim.problems import DATASETS, LOSSES, DatasetFamily, Objective
+from ...sim.renamed import old_modules
 from ...sim.schemes import SCHEMES, SchemeFamily
 from .document import is_file
 from .errors import ConfigError
@@ -98,8 +99,6 @@ BUILT_IN = Catalogue(
 # a module name made from path and content, so that two versions of it can stand in one process.
 
 ENTRY_POINTS = "erasurehead.plugins"
-# parts of erasurehead that plugins of version 0.2 imported by these names
-OURS = ("sim", "delay_models", "experiments")
 
 
 def with_plugins(listed: Sequence[str] = ()) -> Catalogue:
@@ -193,7 +192,7 @@ def _file(path: Path) -> tuple[ModuleType, tuple[Path, ...], str]:
         module.__file__ = str(path)
         sys.modules[name] = module  # where dataclasses look up the names in their annotations
         try:
-            with streams_kept():
+            with streams_kept(), old_modules(str(path)):
                 exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)
         except KeyboardInterrupt:
             raise
@@ -206,7 +205,7 @@ def _file(path: Path) -> tuple[ModuleType, tuple[Path, ...], str]:
 def _module(name: str) -> tuple[ModuleType, tuple[Path, ...], str]:
     """An installed module; its code is all of its package's, since it may import any of that."""
     try:
-        with streams_kept():
+        with streams_kept(), old_modules(name):
             module = importlib.import_module(name)
         top = sys.modules[name.partition(".")[0]]
     except KeyboardInterrupt:
@@ -276,8 +275,6 @@ def blamed(catalogue: Catalogue) -> Iterator[None]:
 def _reason(error: BaseException, files: tuple[Path, ...]) -> str:
     """One line: what went wrong, and where in the plugin."""
     line = error.lineno if isinstance(error, SyntaxError) else _line(error, files)
-    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in OURS:
-        return f"{f'line {line}: ' if line else ''}write erasurehead.{error.name} for {error.name}"
     text = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
     return f"{f'line {line}: ' if line else ''}{type(error).__name__}: {text}"
 
