@@ -1,0 +1,61 @@
+"""Whoever has version 0.2 is led over: its configs, folders and plugins, written by its own code.
+
+``version_0_2`` was made at the commit that set version 0.2.0; nothing in it is ever renewed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import erasurehead as eh
+from tests.tools import ROOT, inside
+
+MADE = Path(__file__).parent / "version_0_2"
+CONFIGS = sorted((MADE / "configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_configs_run(config: Path) -> None:
+    """Every example that it wrote."""
+    result = eh.run(config, set={"iterations": 2, "replications": 2, "engine": "auto"})
+    assert not result.failed
+    assert len(result.summary) >= 2
+
+
+def test_a_folder_opens(tmp_path: Path) -> None:
+    """With its numbers, in Python and on the command line; a resumed sweep computes again."""
+    folder = tmp_path / "folder"
+    shutil.copytree(MADE / "folder", folder)
+    result = eh.load(folder)
+    means = result.summary.set_index(["delay.rate", "scheme"])["iteration_time_mean"]
+    assert means[0.5, "uncoded"] > means[0.5, "erasurehead"] > means[1.0, "erasurehead"] > 0
+    assert np.isfinite(result.iterations["train_loss"]).all()
+    assert len(result.workers) == 2 * 2 * 6
+    for command in ("plot", "report"):
+        done = inside(command, folder)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert (folder / "plots" / "loss_time.png").exists()
+    assert (folder / "report.html").stat().st_size > 100_000
+
+
+def test_a_plugin_runs_and_warns(tmp_path: Path) -> None:
+    """The how-to's own, which imports parts of the program by their old names."""
+    shutil.copy(MADE / "most_groups.py", tmp_path)
+    config = {
+        "plugins": [str(tmp_path / "most_groups.py")],
+        "workers": 12,
+        "iterations": 3,
+        "delay": {"model": "exponential", "rate": 1.0},
+        "schemes": [{"name": "most_groups", "load": 3, "wait_for": 3}],
+    }
+    with pytest.warns(DeprecationWarning, match=r"most_groups.py: write erasurehead\.sim for sim"):
+        assert not eh.run(config).failed
+
+
+def test_every_page_links_to_the_way() -> None:
+    """The changelog and the site's navigation name the page that leads over."""
+    for name in ("CHANGELOG.md", "mkdocs.yml"):
+        assert "migration.md" in (ROOT / name).read_text()
