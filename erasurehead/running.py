@@ -148,7 +148,7 @@ def _run(
         folder = Path(name)
         events = folder / TIMELINE_EVENTS if timeline else None
         with reporting(progress, "cells") as update:
-            options = replace(options, timeline=events, progress=update)
+            options = replace(options, timeline=events, progress=update, resumable=kept is not None)
             if options.scheduler is not None and progress is not False:
                 options = replace(options, tell=terminal.tell)
             try:

@@ -61,6 +61,7 @@ class RunOptions:
     reads: Sequence[Path] = ()  # files that must not be replaced
     allow_large: bool = False  # run also what this machine seems too small for
     csv: bool = False  # also write each table as CSV
+    resumable: bool = True  # whether each cell is written when it is done; else the tables alone
     progress: Progress = tell_nobody  # called as cells are done
     # called with a line that the user should see while the run goes on
     tell: Callable[[str], None] = tell_nobody
@@ -184,7 +185,8 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
             if isinstance(done, Died):
                 failed[cell.key] = done.reason
             elif isinstance(result := _trusted(cell, done), CellResult):
-                write_cell(output, cell.stored, result)
+                if options.resumable:
+                    write_cell(output, cell.stored, result)
                 results[cell.key] = result  # the same numbers as on disk, to the bit
                 seconds[cell.key] = round(done.seconds, 3)
             else:
