@@ -440,9 +440,9 @@ def plot(
     ] = "",
 ) -> None:
     """Draw the tables of a run or sweep as pictures in DIR/plots."""
-    from .report.command import Printed, write_pictures
+    from .report.command import ForPaper, write_pictures
 
-    printed = Printed(width, title, labels)
+    printed = ForPaper(width, title, labels)
     with terminal.progress("pictures") as progress:
         written, left_out = write_pictures(
             directory, kind, format_.split(","), progress, x, y, printed

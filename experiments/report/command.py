@@ -61,7 +61,7 @@ def write_report(directory: Path, output: Path | None = None) -> Path:
 
 
 @dataclass(frozen=True)
-class Printed:
+class ForPaper:
     """What a picture of a paper is, where it is not as on a screen."""
 
     width: str = ""  # of the place: ``3.4in``, ``8.6cm``; empty for a screen's
@@ -92,7 +92,7 @@ def write_pictures(
     progress: Callable[[int, int], None] = lambda done, total: None,
     x: str | None = None,
     y: str | None = None,
-    printed: Printed = Printed(),
+    printed: ForPaper = ForPaper(),
 ) -> tuple[list[Path], list[str]]:
     """Draw one kind, or for ``None`` all that can be drawn, under ``directory/plots``.
 

@@ -17,7 +17,7 @@ from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, LineStyle, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Rules
 from ..run.records import mean_and_error
 from . import base
-from .base import CodedFigure, Effort, Numbers, Words, curve_of, estimate_text, placed, rows_at
+from .base import CodedFigure, Effort, Numbers, Words, curve_of, estimate_text, ranked_by, rows_at
 from .clusters import CLUSTER_WORK, SLOW_SHARE, SPEED_RATIO, additive, persistent
 
 POLICY_LINES: dict[Policy, LineStyle] = {
@@ -80,7 +80,7 @@ class Backlog(CodedFigure):
 
     def _against_persistence(self, frame: pd.DataFrame) -> Panel:
         own = {scheme: looks.look(scheme) for scheme in frame["scheme"].unique()}
-        ranked = placed(frame, "persistence")
+        ranked = ranked_by(frame, "persistence")
         marks: list[Mark] = []
         for scheme, look in own.items():
             for policy in (Policy.CANCEL,) if scheme == "uncoded" else POLICY_LINES:

@@ -98,7 +98,7 @@ def rows_at(frame: pd.DataFrame, **values: object) -> pd.DataFrame:
     return frame
 
 
-def placed(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+def ranked_by(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     """The table with ``place``, the rank of each row's value in a column: an axis of names."""
     return frame.assign(place=frame[column].rank(method="dense") - 1)
 

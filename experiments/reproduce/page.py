@@ -30,7 +30,7 @@ from .base import PaperFigure, rows_at
 from .claims import LIVE_COLUMNS, LIVE_TABLE, Claim, ClaimVerdict, Judgement, verdicts
 from .delay_tolerance import settled
 from .loss_time import AUTHORS, LIVE_CONFIG, LIVE_DATASET
-from .printed import summary
+from .printed import how_many_agree
 
 ORIGINS = (
     (
@@ -200,7 +200,7 @@ def _verdict(
         phrases += [f"{' and '.join(letters)} {verb}"] if letters else []
     if not phrases:
         if "printed" in frames:
-            return summary(frames["printed"])
+            return how_many_agree(frames["printed"])
         return f"{number_of(len(frames), 'figure')}, each with its numbers and its command."
     return f"Of the claims of the paper's abstract, {', '.join(phrases)}."
 

@@ -43,7 +43,7 @@ class Agreement(StrEnum):
     NOT_PRINTED = "not printed"
 
 
-def agreement(ours: Interval, printed: str) -> Agreement:
+def verdict_on(ours: Interval, printed: str) -> Agreement:
     """Whether ours is as near as ``CLOSE``, or as its interval and the printed digits leave."""
     if not printed:
         return Agreement.NOT_PRINTED
@@ -117,7 +117,7 @@ class Printed(PaperFigure):
             "was set up as a config and simulated. Ours agrees where it is at most "
             f"{100 * CLOSE:g} % away, or where its 95 % interval reaches what the printed digits "
             "leave. Nothing is said of a number whose setting is not stated.",
-            summary(frame),
+            how_many_agree(frame),
             Numbers(
                 ["number", "printed", "ours", "ratio", "verdict", "setting", "source", "config"],
                 [_cells(row) for _, row in frame.iterrows()],
@@ -179,12 +179,12 @@ def _row(number: PrintedNumber, played: Played) -> dict[str, Any]:
     if number.config:
         mean, error = mean_and_error(measured(number, played))
         ours = around(mean, np.nan_to_num(error))
-        code = agreement(ours, number.printed)
+        code = verdict_on(ours, number.printed)
     names = {"source": number.source, "what": number.what, "measure": str(number.measure)}
     printed = {"digits": number.printed, "printed": float(number.printed or "nan")}
     interval = dict(zip(("ours", "low", "high"), ours, strict=True))
-    told = {"verdict": str(code), "because": number.because, "config": number.config}
-    return names | printed | interval | told
+    verdict = {"verdict": str(code), "because": number.because, "config": number.config}
+    return names | printed | interval | verdict
 
 
 def _barriers(frame: pd.DataFrame) -> str:
@@ -202,7 +202,7 @@ def _barriers(frame: pd.DataFrame) -> str:
     )
 
 
-def summary(frame: pd.DataFrame) -> str:
+def how_many_agree(frame: pd.DataFrame) -> str:
     """How many numbers agree."""
     counts = {code: int((frame["verdict"] == code).sum()) for code in Agreement}
     agree, differ, unknown = (counts[code] for code in [*Agreement][:3])

@@ -43,7 +43,7 @@ class PrintedNumber:
 
 @final
 @dataclass(frozen=True)
-class Setting:
+class PrintedSetting:
     """A config, and what it is, in a few words."""
 
     words: str
@@ -81,7 +81,7 @@ def _either(usual: float, rare: float, chance: float) -> Section:
     return {"model": "mixture", "weights": [1 - chance, chance], "components": times}
 
 
-def _hierarchical(gpus: int) -> Setting:
+def _hierarchical(gpus: int) -> PrintedSetting:
     chance, several, _ = HIERARCHIES[gpus]
     schemes = (
         {"name": "local_sgd", "label": hierarchy(gpus, levels), "steps": 8, "levels": levels}
@@ -89,13 +89,13 @@ def _hierarchical(gpus: int) -> Setting:
     )
     document = {"workers": gpus, "iterations": 1000, "delay": _either(0.055, 1.055, chance)}
     words = f"{gpus} GPUs, steps of 55 ms, {100 * chance:g} % of them 1 s longer"
-    return Setting(words, document | {"schemes": [{"name": "uncoded"}, *schemes]})
+    return PrintedSetting(words, document | {"schemes": [{"name": "uncoded"}, *schemes]})
 
 
 _LOAD_16 = {"name": "cyclic_repetition", "load": 16}
 _SEQUENTIAL = {"name": "sequential", "tolerance": 1.0}
 SETTINGS = {
-    "printed_sequential": Setting(
+    "printed_sequential": PrintedSetting(
         "256 calls of AWS Lambda, 80 jobs, μ = 1",
         {
             "workers": 256,
@@ -120,7 +120,7 @@ SETTINGS = {
             ],
         },
     ),
-    "printed_tail": Setting(
+    "printed_tail": PrintedSetting(
         "100 servers, each over 1 s with a chance of 1 %",
         {
             "workers": 100,
@@ -129,7 +129,7 @@ SETTINGS = {
             "schemes": [{"name": "uncoded"}],
         },
     ),
-    "printed_forgather": Setting(
+    "printed_forgather": PrintedSetting(
         "H = 500 steps of 1 s, 1 Gbit/s, 2 bytes a parameter",
         {
             "workers": 2,
@@ -140,7 +140,7 @@ SETTINGS = {
             "sweep": {"network.message_bytes": [0.3e9, 2e9, 14e9]},
         },
     ),
-    "printed_diloco": Setting(
+    "printed_diloco": PrintedSetting(
         "H = 100 steps of 0.1 s, or each step; 16 Gbit",
         {
             "workers": 2,

@@ -17,7 +17,7 @@ from ..run.tuning import TARGET_SHARE, target_loss
 from ..run.tuning import best as best_of
 from . import base
 from . import sequential_members as codes
-from .base import Effort, Numbers, RunsFigure, Section, Words, placed, rows_at
+from .base import Effort, Numbers, RunsFigure, Section, Words, ranked_by, rows_at
 from .clusters import CLUSTER_WORK, SPEED_RATIO, additive, persistent
 from .sequential_members import CODE_LOOKS, ITERATION, MEASURES, MEMORYLESS, SEQUENTIAL, TARGET
 
@@ -109,7 +109,7 @@ class SequentialPersistence(RunsFigure):
         return Picture(panels, len(SEQUENTIAL_LAWS), style.TWO_PANELS, 7.2, share="rows")
 
     def _panel(self, measure: str, law: str, frame: pd.DataFrame) -> Panel:
-        ranked = placed(frame, "persistence")
+        ranked = ranked_by(frame, "persistence")
         curves = [
             base.interval_curve_of(rows_at(ranked, family=key), "place", "seconds", look, width=1.4)
             for key, look in CODE_LOOKS.items()

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from ..errors import InvalidParameter
 from ..fields import STRICT, Count, WaitFor, not_bool, require_at_most_workers
-from .barrierless import Adaptive, Barrierless, Discount, Stops
+from .barrierless import Barrierless, DelayAdaptive, Discount, Stops
 from .base import SchemeFamily
 
 Data = Literal["sampled", "own"]
@@ -37,7 +37,7 @@ class AsynchronousFamily(SchemeFamily):
         if self.delay_adaptive and self.staleness is not None:
             valid = "must be left out, since staleness says what a stale gradient weighs"
             raise InvalidParameter("delay_adaptive", True, valid)
-        discount = Adaptive(workers) if self.delay_adaptive else self.staleness
+        discount = DelayAdaptive(workers) if self.delay_adaptive else self.staleness
         own = self.data == "own"
         return Barrierless(self.name, workers, gradients, own_data=own, discount=discount)
 

@@ -77,7 +77,7 @@ class Discount(metaclass=Configurable):
 
 @final
 @dataclass(frozen=True)
-class Adaptive:
+class DelayAdaptive:
     """A gradient of staleness s weighs n / max(n, s)."""
 
     n: int
@@ -123,7 +123,7 @@ class Barrierless(Scheme):
     restarts_at_once: bool = True
     stops: Stops = Stops.NOBODY
     own_data: bool = False
-    discount: Discount | Adaptive | None = None
+    discount: Discount | DelayAdaptive | None = None
     rescale: bool = False
     distinct: bool = False
     ahead: float = inf

@@ -1742,13 +1742,13 @@ def test_a_trade_off_of_two_schemes_and_of_fewer() -> None:
 def test_a_line_that_diverges_ends_at_the_top() -> None:
     """It leaves once, and may come back; what was never below is not drawn."""
     values = np.array([5.0, 1.0, 20.0, 30.0, 2.0, 40.0])
-    made = losses.cut(losses.Spread(values, values, values), 10.0)
+    made = losses.cut(losses.MiddleAndBand(values, values, values), 10.0)
     np.testing.assert_array_equal(made.middle, [5.0, 1.0, 10.0, np.nan, 2.0, 10.0])
     np.testing.assert_array_equal(made.low, [5.0, 1.0, np.nan, np.nan, 2.0, np.nan])
     np.testing.assert_array_equal(made.high, [5.0, 1.0, 10.0, 10.0, 2.0, 10.0])
-    above = losses.cut(losses.Spread(*np.array([[20.0, 1.0]] * 3)), 10.0).middle
+    above = losses.cut(losses.MiddleAndBand(*np.array([[20.0, 1.0]] * 3)), 10.0).middle
     np.testing.assert_array_equal(above, [np.nan, 1.0])
-    at_most = losses.cut(losses.Spread(*np.array([[10.0, 1.0]] * 3)), 10.0).middle
+    at_most = losses.cut(losses.MiddleAndBand(*np.array([[10.0, 1.0]] * 3)), 10.0).middle
     np.testing.assert_array_equal(at_most, [10.0, 1.0])
 
 

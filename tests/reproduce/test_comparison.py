@@ -304,7 +304,7 @@ def test_tables_and_curves_are_those_of_the_frame() -> None:
     assert table == "| a | b | c |\n| --- | --- | ---: |\n| x | y | 1 |"
     assert str(base.Numbers(["a", "b"], [])) == "| a | b |\n| --- | ---: |"
     frame = pd.DataFrame({"x": [3.0, 1.0, 3.0], "y": [1.0, 2.0, 4.0], "se": [0.5, 0.0, 1.0]})
-    assert base.placed(frame, "x")["place"].tolist() == [1.0, 0.0, 1.0]
+    assert base.ranked_by(frame, "x")["place"].tolist() == [1.0, 0.0, 1.0]
     assert base.rows_at(frame, x=3.0, y=4.0)["se"].tolist() == [1.0]
     line = base.curve_of(frame, "x", "y", FRONT_LOOK, "se")
     assert line.low is not None

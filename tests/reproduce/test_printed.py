@@ -14,7 +14,12 @@ from erasurehead.experiments.config.document import read_mapping
 from erasurehead.experiments.options import ReproduceRequest
 from erasurehead.experiments.reproduce.base import Effort
 from erasurehead.experiments.reproduce.command import make_figures
-from erasurehead.experiments.reproduce.printed import Agreement, Printed, agreement, summary
+from erasurehead.experiments.reproduce.printed import (
+    Agreement,
+    Printed,
+    how_many_agree,
+    verdict_on,
+)
 from erasurehead.experiments.reproduce.printed_numbers import (
     EARLY_GC,
     GC,
@@ -68,7 +73,7 @@ def test_every_number_has_a_setting_or_says_what_is_missing(small: pd.DataFrame)
     ],
 )
 def test_a_verdict_by_hand(ours: tuple[float, float, float], printed: str, code: Agreement) -> None:
-    assert agreement(ours, printed) == code
+    assert verdict_on(ours, printed) == code
 
 
 def test_ours_are_what_the_settings_say(small: pd.DataFrame) -> None:
@@ -167,7 +172,7 @@ def test_its_page_begins_with_the_counts_and_links_the_configs(tmp_path: Path) -
     index, _ = make_figures(["printed"], asked)
     page = Reader(index.read_text())
     frame = pd.read_parquet(tmp_path / "printed.parquet")
-    assert summary(frame).removesuffix(".") in page.words
+    assert how_many_agree(frame).removesuffix(".") in page.words
     assert "erasurehead reproduce printed --full" in page.words
     linked = {each["href"] for each in page.all("a") if each["href"].endswith(".yaml")}
     assert linked == {f"{name}.yaml" for name in SETTINGS}

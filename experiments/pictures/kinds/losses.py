@@ -35,7 +35,7 @@ def band_key(note: str) -> Bars:
     return Bars(Fill(shade(MUTED, 0.6), "", note))
 
 
-class Spread(NamedTuple):
+class MiddleAndBand(NamedTuple):
     """Replications summed up: the middle and the ends of a band, each ``(G,)``."""
 
     middle: FloatArray
@@ -43,7 +43,7 @@ class Spread(NamedTuple):
     high: FloatArray
 
 
-def band_of(values: FloatArray, band: Band) -> Spread:
+def band_of(values: FloatArray, band: Band) -> MiddleAndBand:
     """Over the first axis of ``(R, G)``; a value that is not finite counts as infinite."""
     known = np.where(np.isfinite(values), values, np.inf)
     if band == "quantiles":
@@ -52,14 +52,14 @@ def band_of(values: FloatArray, band: Band) -> Spread:
         low, high = (ordered[end(positions).astype(int)] for end in (np.floor, np.ceil))
         with np.errstate(invalid="ignore"):  # infinity less infinity, or times 0
             ends = np.where((share > 0) & (low < high), low + share * (high - low), low)
-        return Spread(ends[1], ends[0], ends[2])
+        return MiddleAndBand(ends[1], ends[0], ends[2])
     count, middle = len(known), known.mean(axis=0)
     if count == 1:
-        return Spread(middle, middle, middle)
+        return MiddleAndBand(middle, middle, middle)
     with np.errstate(invalid="ignore"):  # a band_of around an infinite mean
         error = known.std(axis=0, ddof=1) / np.sqrt(count)
     half = student(np.where(np.isfinite(error), error, 0.0), count)
-    return Spread(middle, middle - half, middle + half)
+    return MiddleAndBand(middle, middle - half, middle + half)
 
 
 def half_interval(summary: pd.DataFrame, name: str) -> FloatArray:
@@ -181,17 +181,17 @@ def least_losses(records: Records, band: Band) -> list[Curve]:
         return []
     runs = [band_of(records.runs(str(label), "train_loss"), band).middle for label in known.index]
     losses = np.min(runs, axis=0)
-    lowest = cut(Spread(losses, losses, losses), ceiling(records)).middle
+    lowest = cut(MiddleAndBand(losses, losses, losses), ceiling(records)).middle
     times = np.arange(len(losses), dtype=np.float64) * known.iloc[0]
     return [Curve(LOWEST_LOOK, times, lowest, width=1.2)]
 
 
-def cut(losses: Spread, most: float) -> Spread:
+def cut(losses: MiddleAndBand, most: float) -> MiddleAndBand:
     """The part below ``most``; a line that goes beyond ends there."""
     middle, low, high = (np.clip(values, -AXIS_RANGE[1], None) for values in losses)
     beyond = middle > most
     leaves = beyond & ~np.append(True, beyond[:-1])
-    return Spread(
+    return MiddleAndBand(
         np.where(leaves, most, np.where(beyond, np.nan, middle)),
         np.where(low > most, np.nan, low),
         np.minimum(high, most),
