@@ -57,7 +57,7 @@ class Candidate:
     coverage: float = np.nan  # that share over a mean partition's
     exact: bool = False  # whether every update is exact and fresh
     coded: bool = False  # whether workers hold more than one partition for the sake of others
-    grouped: bool = False  # whether that are groups of workers with the same partitions
+    group: int = 1  # workers that hold the same partitions, neighbours
     alone: bool = False  # whether it is known that no task is of more than one partition
     barrierless: bool = False  # whether no barrier separates its rounds
     digest: str = ""  # equal for two that do the same

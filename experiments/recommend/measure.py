@@ -242,9 +242,10 @@ def profile(run: Run, cell: Cell) -> Facts:
     load = max(int(np.ceil(computes)), named if isinstance(named, int) else 1)
     if isinstance(scheme, Barrierless):
         load = 1 if scheme.own_data else scheme.partitions
-    known = {"load": float(load), "alone": alone, "barrierless": free}
-    grouped = load > 1 and isinstance(getattr(scheme, "assignment", None), Groups)
-    return {"label": cell.label, **known, "coded": load > 1 and not free, "grouped": grouped}
+    known: Facts = {"load": float(load), "alone": alone, "barrierless": free}
+    code = getattr(scheme, "assignment", None)
+    known["group"] = code.load if isinstance(code, Groups) else 1
+    return {"label": cell.label, **known, "coded": load > 1 and not free}
 
 
 def _remembering(simulation: CandidateRuns, run: Run) -> Run:

@@ -211,12 +211,12 @@ def _on_changed_delays(answer: Recommendation, evaluate: Evaluator) -> Iterator[
 
 def _placement(answer: Recommendation, evaluate: Evaluator) -> Placement | None:
     question = answer.question
-    row = answer.winner if answer.winner.grouped else answer.best(grouped=True)
-    if row is None or (racks := question.scenario.racks) is None:
+    best = (row for row in (answer.winner, *answer.everybody) if row.feasible and row.group > 1)
+    if (row := next(best, None)) is None or (racks := question.scenario.racks) is None:
         return None
     # Of workers rack by rack, each of G groups takes every G-th.
     sizes, within = np.bincount(racks), np.argsort(racks, kind="stable")
-    across = within.reshape(int(row.load), -1).T.ravel()
+    across = within.reshape(row.group, -1).T.ravel()
     rate, placed = row.rate if row.rate > 0 else question.exact_rate, list[Candidate]()
     for order in (within, across):
         change = Perturbation("placement", order=tuple(order.tolist()))

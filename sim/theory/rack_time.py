@@ -95,6 +95,19 @@ class RackLaw(IterationTimeLaw):
         )
 
     @override
+    def tail_index(self) -> float:
+        """That of independent workers: who shares a factor moves no power of the tail."""
+        return IterationTimeLaw(self.demand, self.worker).tail_index()
+
+    @override
+    def mean(self) -> float:
+        return super().mean() if self.tail_index() > 1.0 else np.inf
+
+    @override
+    def variance(self) -> float:
+        return super().variance() if self.tail_index() > 2.0 else np.inf
+
+    @override
     def _waiting(self, t: FloatArray, asked: Arrivals) -> FloatArray:
         missing = [law.sf(t.ravel()) for law in self.laws]
         if asked.low <= asked.workers // self.size and asked.high > asked.workers - self.size:
@@ -116,7 +129,7 @@ class RackLaw(IterationTimeLaw):
         constants it is that of arrivals in all groups. Their values at the roots of unity give any
         sum of coefficients."""
         n = asked.workers
-        j = np.arange(n // 2 + 1)  # the others' values are conjugate
+        j = np.arange((n + 1) // 2 + 1)  # the others' values are conjugate
         roots = np.exp(2j * np.pi * j / (n + 1))
         counted = np.where((j == 0) | (2 * j == n + 1), 1.0, 2.0) / (n + 1)
         turned = roots[:, None] ** -np.arange(n + 1) * counted[:, None]

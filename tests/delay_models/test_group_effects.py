@@ -205,7 +205,7 @@ def test_fractional_repetition_is_slow_where_a_group_has_only_slow_racks(
 
     random = GroupEffects(base=Exponential(rate=1.0), size=size, placement=placement, factor=TIMES)
     law = law_of(scheme, random, Additive(seconds_per_partition=0.0))
-    t = np.linspace(0, 60, 6001)
+    t = np.linspace(0, 60, 2001)
     expected = integrate.simpson(of_racks(racks, lambda slow: going(t, slow)), x=t)
     assert law.mean() == pytest.approx(expected, rel=1e-6)
     assert abs(expected - simulated) < BOUND * SIMULATED_ERROR
@@ -223,22 +223,34 @@ def test_the_first_22_tolerate_no_rack_wherever_it_is(
     assert expected == pytest.approx(printed, abs=5.1e-4)
 
 
+RULES: list[tuple[str, dict[str, int]]] = [
+    ("uncoded", {}),
+    ("ignore_stragglers", {"wait_for": 4}),
+    ("ignore_stragglers", {"wait_for": 1}),
+    ("fractional_repetition", {"load": 3}),
+    ("erasurehead", {"load": 2, "wait_for": 4}),
+    ("erasurehead", {"load": 3, "wait_for": 5}),
+]
+PLACED = [
+    [0, 1, 0, 2, 2, 1],
+    [0, 0, 1, 1, 1, 1],
+    [0, 1, 2, 3, 4, 5],
+    [0, 1, 2, 0, 1, 2, 2, 1, 0],
+    [0, 0, 1, 1, 1, 2, 2],
+]
+
+
 @pytest.mark.parametrize(
-    ("name", "fields"),
-    [
-        ("uncoded", {}),
-        ("ignore_stragglers", {"wait_for": 4}),
-        ("ignore_stragglers", {"wait_for": 1}),
-        ("fractional_repetition", {"load": 2}),
-        ("erasurehead", {"load": 2, "wait_for": 4}),
-        ("erasurehead", {"load": 3, "wait_for": 5}),
-    ],
+    ("name", "fields", "racks"),
+    [(*r, p) for r in RULES for p in PLACED if len(p) % r[1].get("load", 1) == 0],
+    ids=str,
 )
-@pytest.mark.parametrize("racks", [[0, 1, 0, 2, 2, 1], [0, 0, 1, 1, 1, 1], [0, 1, 2, 3, 4, 5]])
 def test_the_law_of_a_round_is_that_of_all_sets_of_arrivals(
     name: str, fields: dict[str, int], racks: list[int]
 ) -> None:
-    """Three factors; racks of different size; every set of workers that may have arrived by t."""
+    """Three factors; racks of different size; every set of workers that may have arrived by t.
+    Catches a sum over half of the roots of unity that is right for an even number of workers."""
+    n = len(racks)
     chances, factors = (0.7, 0.2, 0.1), (1.0, 2.0, 6.0)
     parts = tuple(Deterministic(value=factor) for factor in factors)
     model = GroupEffects(
@@ -246,8 +258,8 @@ def test_the_law_of_a_round_is_that_of_all_sets_of_arrivals(
         placement=racks,
         factor=Mixture(weights=chances, components=parts),
     )
-    scheme = SCHEMES[name](**fields).build(6)
-    sets = np.array([*itertools.product((False, True), repeat=6)])
+    scheme = SCHEMES[name](**fields).build(n)
+    sets = np.array([*itertools.product((False, True), repeat=n)])
     enough = scheme.stopping.enough(sets)
     law = law_of(scheme, model, Additive(seconds_per_partition=0.0))
     for t in (0.05, 0.4, 1.0, 3.0, 9.0):
@@ -278,6 +290,19 @@ def test_a_run_has_the_law(engine: str, factor: Any, name: str, fields: dict[str
     assert_z(rounds.mean(axis=1), law.mean())
     assert_z(rounds[:, 9], law.mean(), "the tenth round")
     assert_z(((rounds - law.mean()) ** 2).mean(axis=1), law.variance(), "variance")
+
+
+@pytest.mark.parametrize("alpha", [0.3, 0.9, 1.1, 2.5])
+def test_a_mean_is_infinite_where_there_is_none(alpha: float) -> None:
+    """The k-th of n has the tail of n - k + 1 workers, whatever they share. Catches a tail that
+    ends where sums round."""
+    heavy = MODELS["pareto"](alpha=alpha, scale=1.0)
+    model = GroupEffects(base=heavy, size=3, factor=TIMES)
+    for k in (5, 8, 9):
+        law = law_of(SCHEMES["ignore_stragglers"](wait_for=k).build(9), model, Proportional())
+        index = alpha * (10 - k)
+        assert (law.mean() < np.inf) == (index > 1)
+        assert (law.variance() < np.inf) == (index > 2)
 
 
 def test_what_has_no_closed_form_says_why() -> None:
