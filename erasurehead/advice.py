@@ -64,8 +64,13 @@ class Advice:
 
     @property
     def verdict(self) -> str:
-        """The answer, one sentence or a few."""
+        """The answer, one sentence."""
         return self._page.answer.verdict
+
+    @property
+    def limits(self) -> str:
+        """What the verdict does not hold for, in one line; may be empty."""
+        return self._page.answer.limits
 
     @property
     def why(self) -> tuple[str, ...]:
@@ -102,7 +107,7 @@ class Advice:
 
     def _repr_html_(self) -> str:
         """The verdict, and the table of what can be done, for a notebook."""
-        words = "".join(f"<p>{escape(text)}</p>" for text in (self.verdict, *self.why))
+        words = "".join(f"<p>{escape(text)}</p>" for text in (self.verdict, self.limits, *self.why))
         return f"{words}{self.table.to_html(border=0, max_rows=12)}"
 
 

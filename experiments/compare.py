@@ -19,7 +19,7 @@ from .page.answer import ANSWER, Answer, read_answer, table_at, write_answer
 from .page.content import Chart, Image, Page, Section, Table, capped, plain_cell
 from .pictures import paint, style
 from .pictures.kinds.losses import loss_axis
-from .pictures.looks import DASHED, MUTED, Look, variants
+from .pictures.looks import DASHED, MUTED, Look, shown_in, variants
 from .pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from .pictures.records import Records, read_records
 from .run import files
@@ -141,14 +141,12 @@ def comparison_answer(table: pd.DataFrame, first: str, second: str) -> Answer:
     if not same:
         far = table.loc[np.abs(np.log(table["ratio"].clip(lower=1e-300))).idxmax()]
         times = f"{far['first']:.4g} s an iteration in {first}, {far['second']:.4g} s in {second}"
-        why.append(f"Farthest apart is {far['label']}: {times}.")
+        why.append(f"Farthest apart is {shown_in(far)}: {times}.")
     if "loss_difference" in table:
         worst = float(table["loss_difference"].max())
         why.append(f"Training losses differ by {worst:.3g} at most, iteration by iteration.")
-    why.append(
-        "Iterations are taken as independent: where stragglers last, the true intervals are wider."
-    )
-    return Answer("compare", f"{first}, {second}", verdict, tuple(why))
+    limits = "Iterations are taken as independent: where stragglers last, intervals are wider."
+    return Answer("compare", f"{first}, {second}", verdict, tuple(why), limits=limits)
 
 
 def comparison_page(
@@ -210,7 +208,7 @@ def _swept(columns: Sequence[str]) -> Sequence[str]:
 
 def _named(row: Mapping[Any, Any]) -> str:
     point = ", ".join(str(row[key]) for key in _swept([*row]))
-    return f"{row['label']} ({point})" if point else str(row["label"])
+    return f"{shown_in(row)}; {point}" if point else shown_in(row)
 
 
 def _numbers(table: pd.DataFrame) -> Table:
@@ -221,7 +219,7 @@ def _numbers(table: pd.DataFrame) -> Table:
         ratio = interval(row["ratio"], row["ratio_low"], row["ratio_high"])
         cells = [number(row["first"]), number(row["second"]), ratio, number(row["correlation"])]
         cells += [number(row["loss_difference"])] if losses else []
-        rows.append([*(plain_cell(row[key]) for key in ("label", *swept)), *cells])
+        rows.append([plain_cell(shown_in(row)), *(plain_cell(row[key]) for key in swept), *cells])
     columns += ["largest loss difference"] if losses else []
     return capped(
         "comparison-table", "", columns, rows, COMPARISON_CSV, "", range(40), 1 + len(swept)

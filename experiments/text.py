@@ -46,6 +46,18 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
+def at_a_glance(
+    clauses: Sequence[str], limits: Sequence[str] = (), most: int = 30
+) -> tuple[str, str]:
+    """The first clauses, of at most so many words, as a sentence; and in one line the others and
+    what limits it. A clause begins with the sign that parts it from the one before."""
+    fits = 1
+    while fits < len(clauses) and len("".join(clauses[: fits + 1]).split()) <= most:
+        fits += 1
+    rest = [clause.lstrip(";, ") for clause in clauses[fits:]] + [*limits]
+    return sentence("".join(clauses[:fits])), sentence("; ".join(rest)) if rest else ""
+
+
 def number_of(number: int, noun: str, more: str = "") -> str:
     """The number and its noun: ``1 cell``, ``3 cells``; ``more`` is a plural of its own."""
     return f"{number} {noun if number == 1 else more or noun + 's'}"
@@ -127,6 +139,12 @@ def percent(value: float, low: float = nan, high: float = nan) -> TableCell:
         return NOTHING
     ends = "" if _missing(low) else f" ({_hundredfold(low)} to {_hundredfold(high)} %)"
     return TableCell(f"{_hundredfold(value)} %{ends}", float(value))
+
+
+def whole_percent(value: float, other: float = nan) -> str:
+    """A share of which no more is to be known: ``38 %``; of two shares ``38 to 41 %``."""
+    low, high = f"{100 * value:.0f}", f"{100 * other:.0f}"
+    return f"{low} %" if _missing(other) or low == high else f"{low} to {high} %"
 
 
 def _hundredfold(value: float) -> str:

@@ -118,7 +118,7 @@ def test_the_picture_of_ratios_has_a_row_each() -> None:
 def test_a_row_is_named_by_its_point_of_the_sweep() -> None:
     known = {"ratio": 1.0, "ratio_low": 0.9, "ratio_high": 1.1}
     for columns, name in (
-        ({"delay.rate": 2.0, "seed": 1, "replications": 3}, "a (2.0, 1)"),
+        ({"delay.rate": 2.0, "seed": 1, "replications": 3}, "a; 2.0, 1"),
         ({"replications": 3}, "a"),
         ({}, "a"),
     ):

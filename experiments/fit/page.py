@@ -23,6 +23,7 @@ from ..statistics.spells import SPELL_CORRELATION
 from ..text import (
     NOTHING,
     TableCell,
+    at_a_glance,
     enumerated,
     interval,
     left_out,
@@ -91,10 +92,17 @@ def fit_answer(findings: Findings, source: str, words: str = "") -> Answer:
     best = main.fits[0]
     fields = best.law.section().items()
     numbers = ", ".join(f"{key} {v:.4g}" for key, v in fields if isinstance(v, int | float))
-    misses = "".join(f" {sentence(line)}" for line in findings.warnings)
-    unseen = ""
+    limits = [*findings.warnings]
     if len(chosen.taken.held_out.apart) > 1:
-        unseen = f", and by {percent(chosen.taken.held_out.error)} where rounds were held out"
+        unseen = percent(chosen.taken.held_out.error)
+        limits.append(f"where rounds were held out, they are off by {unseen}")
+    of = f"k = {ks[0]} to {ks[-1]} of {findings.measured.workers}"
+    does = f"simulates these workers: its mean k-th arrivals are off by {percent(chosen.error)}"
+    if findings.warnings:
+        off = percent(chosen.error)
+        does = f"does not simulate these workers well: its mean k-th arrivals are off by {off}"
+    clauses = [f"delay model {chosen.section['model']} {does}", f" on average, {of}"]
+    verdict, limit = at_a_glance(clauses, limits)
     made_of = [*chosen.why]
     made_of += ["a worker's factor is against the mean of all"] * chosen.taken.recipe.effects.worker
     made_of += ["all loads are pooled"] * (len(main.delays.tables) > 1)
@@ -104,7 +112,8 @@ def fit_answer(findings: Findings, source: str, words: str = "") -> Answer:
     else:
         load = _load_sentence(findings.load)
     workers, hosts = findings.workers, findings.measured.hosts
-    why = ["; ".join(made_of), f"load: {load}", *worker_sentences(workers, hosts)]
+    standing = "; ".join(worker_sentences(workers, hosts))
+    why = ["; ".join(made_of), f"load: {load}", standing]
     if findings.racks is None:
         why += _together_sentences(findings)
     why[1:1] = _waiting_sentence(findings)
@@ -135,9 +144,7 @@ def fit_answer(findings: Findings, source: str, words: str = "") -> Answer:
     return Answer(
         "fit",
         source,
-        f"Delay model {chosen.section['model']} simulates these workers: its mean k-th arrivals "
-        f"are off by {percent(chosen.error)} on average, k = {ks[0]} to {ks[-1]} of "
-        f"{findings.measured.workers}{unseen}.{misses}",
+        verdict,
         tuple(map(sentence, why)),
         (
             f"`erasurehead whatif {words or shell_word(source)}` says which hosts to blame, and "
@@ -145,6 +152,7 @@ def fit_answer(findings: Findings, source: str, words: str = "") -> Answer:
         ),
         notes=(*findings.measured.notes, *refused),
         read=findings.measured.read,
+        limits=limit,
     )
 
 
@@ -210,7 +218,7 @@ def _memory_sentence(memory: Memory | None, spells: Sequence[str] = ()) -> str:
     lasting = f", levelling off at {memory.static:.3f}" if memory.static > 0.05 else ""
     always = ": some workers are always slower" if lasting else ""
     return (
-        f"{verdict}: persistence {memory.persistence:.3f} +- {memory.standard_error:.3f} "
+        f"{verdict}: persistence {memory.persistence:.3f} ± {memory.standard_error:.3f} "
         f"(chance {memory.chance:.3f}); correlation of being slow {decay} at lags "
         f"{', '.join(map(str, lags))}{lasting}{always}"
     )

@@ -33,9 +33,12 @@ def write_answer(answer: Answer, output: Path) -> None:
 def read_answer(output: Path) -> Answer:
     """Read the ``answer.json`` of a folder. Raises ConfigError: there is none, or it is not one."""
     path = output / ANSWER
-    texts, lists = ("kind", "subject", "verdict", "command"), ("why", "next", "notes", "read")
+    texts, lists = (
+        ("kind", "subject", "verdict", "command", "limits"),
+        ("why", "next", "notes", "read"),
+    )
     try:
-        document = {"read": ()} | json.loads(path.read_bytes())
+        document = {"read": (), "limits": ""} | json.loads(path.read_bytes())
         fields: dict[str, Any] = {key: _text(document[key]) for key in texts}
         fields |= {key: tuple(map(_text, document[key])) for key in lists}
         fields |= {key: document.get(key) for key in ("coverage", "placement")}

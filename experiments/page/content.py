@@ -124,7 +124,7 @@ class Answer:
 
     kind: str  # the command that answered
     subject: str  # what was asked about, such as the name of a table
-    verdict: str  # the answer, one sentence or a few
+    verdict: str  # the answer, one sentence
     why: tuple[str, ...] = ()  # what it rests on, a sentence each
     next: tuple[str, ...] = ()  # what to do with it, a sentence each; commands are in backticks
     command: str = ""  # how to ask again; empty where no command line was used
@@ -135,6 +135,7 @@ class Answer:
     coverage: Mapping[str, Any] | None = None
     # Of ``recommend``, where racks are slow together: a code's groups within them, and across.
     placement: Mapping[str, Any] | None = None
+    limits: str = ""  # what the verdict does not hold for, in one line
 
 
 @dataclass(frozen=True, eq=False)

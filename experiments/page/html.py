@@ -56,16 +56,17 @@ class DrawnSection:
 def as_html(page: Page) -> str:
     """The whole file; the same page gives the same text. Cost: about 0.3 s for 60 cells."""
     page_style = PageStyle()
-    sections = [
-        drawn(section, page_style) for section in page.sections if section.shown or section.folded
-    ]
+    lead, *others = with_lead(page.sections)
+    first = drawn(lead, page_style)
+    sections = [drawn(section, page_style) for section in others]
     light, dark = page_style.css()
     script = text("pictures.js") + text("page.js")
     template = environment().get_template("page.html.j2")
     page_text = template.render(
         page=page,
+        lead=first,
         sections=sections,
-        values=json_text(panel_values(sections)),
+        values=json_text(panel_values([first, *sections])),
         definitions=page_style.definitions(),
         style=Markup(text("page.css")),
         light=Markup(light),
@@ -74,6 +75,26 @@ def as_html(page: Page) -> str:
         script_hash=script_hash(f"\n{script}\n"),
     )
     return page_text if page_text.endswith("\n") else f"{page_text}\n"
+
+
+def with_lead(sections: Sequence[Section]) -> list[Section]:
+    """The sections that have something, after one of the first picture alone: it stands beside the
+    reasons, above all else."""
+    some = [section for section in sections if section.shown or section.folded]
+    at, first = next(
+        (
+            (at, part)
+            for at, section in enumerate(some)
+            for part in section.shown
+            if isinstance(part, Chart | Image)
+        ),
+        (0, None),
+    )
+    if first is None or not some:
+        return [Section("lead", "", []), *some]
+    rest = replace(some[at], parts=[part for part in some[at].parts if part is not first])
+    kept = [rest] if rest.shown or rest.folded or rest.command else []
+    return [Section("lead", some[at].title, [first]), *some[:at], *kept, *some[at + 1 :]]
 
 
 def panel_values(sections: Sequence[DrawnSection]) -> dict[str, Mapping[str, Any]]:

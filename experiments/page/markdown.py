@@ -18,6 +18,7 @@ def as_markdown(page: Page, pictures: Mapping[str, str], width: int = 100) -> st
     lines = [f"# {answer.kind}: {plain_text(answer.subject)}", ""]
     lines += [*(f"- {plain_text(text)}" for text in answer.read), ""] if answer.read else []
     lines += [f"**{plain_text(answer.verdict)}**", ""]
+    lines += [plain_text(answer.limits), ""] if answer.limits else []
     lines += [*(f"- {plain_text(text)}" for text in (*answer.why, *answer.notes)), ""]
     if answer.next:
         lines += ["## Next", "", *(f"- {plain_text(text)}" for text in answer.next), ""]

@@ -165,11 +165,12 @@ def show_columns(columns: Sequence[Column]) -> list[Column]:
 
 
 def show(page: Page, facts: int | None = 5) -> None:
-    """Print the verdict, what it rests on, of that so many sentences (``None``: all; the report has
-    them), some rows of the tables, and what to do next."""
+    """Print the verdict, its limits, what it rests on, of that so many sentences (``None``: all;
+    the report has them), some rows of the tables, and what to do next."""
     answer = page.answer
     why = answer.why[:facts]
-    for text in (*re.split(r"(?<=\.) (?=[A-Z])", answer.verdict), *why):
+    limits = [answer.limits] if answer.limits else []
+    for text in (*re.split(r"(?<=\.) (?=[A-Z])", answer.verdict), *limits, *why):
         say_all(_in_lines(text))
     if more := len(answer.why) - len(why):
         say(f"{number_of(more, 'more finding')} in the report")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from zlib import crc32
 
 INK, GRID_COLOUR, MUTED = "#222222", "#dddddd", "#888888"
@@ -116,6 +117,11 @@ def shown_name(label: str, scheme: str) -> str:
         return label
     shown = [shown_field(*own.split("=", 1)) if "(" not in own else own for own in fields]
     return f"{look(scheme).title} ({', '.join(shown)})" if shown else look(scheme).title
+
+
+def shown_in(row: Mapping[Any, Any]) -> str:
+    """The same of a row of a table with the columns ``label`` and ``scheme``."""
+    return shown_name(str(row["label"]), str(row["scheme"]))
 
 
 def variants(pairs: Sequence[tuple[str, str]], names: Mapping[str, str] = {}) -> dict[str, Look]:

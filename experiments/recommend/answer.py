@@ -13,8 +13,9 @@ from ...sim.errors import shell_word
 from ...sim.metrics import METRICS
 from ..config.schema import first_sentence, meanings_of
 from ..page.answer import Answer
+from ..pictures.looks import shown_field
 from ..statistics.job import waiting_saves
-from ..text import TableCell, enumerated, interval, number, percent, sentence
+from ..text import TableCell, at_a_glance, enumerated, interval, number, percent, sentence
 from ..whatif.answer import hosts_to_name, whatif_verdict
 from .candidates import NOT_SEARCHED, expanded, far_beyond
 from .compare import decided_by, order
@@ -40,9 +41,9 @@ CHANGE_WORDS = {  # what is changed about the delays, in words
 def answered(answer: Recommendation, config: str) -> Answer:
     """The answer of ``answer.json``; ``config`` is the path of the ready config."""
     scenario, steps = answer.question.scenario, tuple(next_steps(answer, config))
-    words = scenario.name, verdict(answer), tuple(why(answer)), steps
-    known = answer.coverage, _placement(answer)
-    return Answer("recommend", *words, "", scenario.notes, scenario.read, *known)
+    said, limits = verdict(answer)
+    words = scenario.name, said, tuple(why(answer)), steps, "", scenario.notes, scenario.read
+    return Answer("recommend", *words, answer.coverage, _placement(answer), limits)
 
 
 def _placement(answer: Recommendation) -> dict[str, Any] | None:
@@ -64,69 +65,67 @@ def _where_groups_lie(answer: Recommendation) -> Iterator[str]:
     if of.pays:
         pays = f"to place them across racks saves {_less(of.across, of.within)}"
     takes = f"takes {within} with its groups within racks and {across} across them"
-    yield f"slow together: {of.racks} racks; {of.across.label} {takes}: {pays}"
+    yield f"slow together: {of.racks} racks; {of.across.shown} {takes}: {pays}"
 
 
-def verdict(answer: Recommendation) -> str:
-    """The answer in one sentence, which begins with no scheme's name: that has no capital."""
+def verdict(answer: Recommendation) -> tuple[str, str]:
+    """The answer in one sentence, which begins with no scheme's name: that has no capital; and what
+    limits it."""
     winner, today, goal = answer.winner, answer.today, answer.question.goal
     if not answer.reached:
-        most = f"{winner.label} does in {winner.reached} of {winner.replications}"
-        text = f"no scheme reaches the goal in every run: {most}"
-        return sentence(f"{text}; give more iterations or an easier target")
+        most = f"{winner.shown} does in {winner.reached} of {winner.replications}"
+        more = "give more iterations or an easier target"
+        return at_a_glance(["no scheme reaches the goal in every run", f": {most}"], [more])
     value = f"{number(winner.value)}{goal.unit} {goal.phrase}"
     best = [winner, *answer.tied]
     pays = any(row.coded for row in best) or not _codes_searched(answer)
+    beside, limits, clauses = _beside_today(answer), list[str](), list[str]()
     if answer.tied and today in best:
-        others = enumerated([row.label for row in best if row is not today], NAMED_SCHEMES)
-        text = (
-            f"keep {today.label}, nothing is surely better: {others} cannot be told apart from it"
-        )
-        text += f", about {value}"
+        others = enumerated([row.shown for row in best if row is not today], NAMED_SCHEMES)
+        clauses = [f"keep {today.shown}: nothing is surely better", f", about {value}"]
+        limits = [f"{others} cannot be told apart from it"]
     elif answer.tied:
-        labels = [row.label for row in best]
-        more = len(labels) - NAMED_SCHEMES
-        last = f"{more} more" if more > 0 else labels.pop()
-        names = f"{', '.join(labels[:NAMED_SCHEMES])} and {last}"
-        end = f"about {value}{_beside_today(answer)}"
-        text = f"the best cannot be told apart: {names}, {end}"
-        text = text if pays else f"{NO_CODE} among the best: {names} cannot be told apart, {end}"
+        more = f" and {len(best) - 2} more" if len(best) > 2 else ""
+        names = f"{winner.shown}{',' if more else ' and'} {best[1].shown}{more}"
+        none = "" if pays else f"{NO_CODE} among the best: "
+        clauses = [f"{none}the best are {names}, about {value}", *beside]
+        others = enumerated([row.shown for row in best], NAMED_SCHEMES)
+        limits = [f"{others} cannot be told apart"]
     elif winner is today:
         none = "nothing that hears every partition" if _faster(answer) else "nothing"
-        text = f"keep {winner.label}, {none} is better: {value}{_next_best(answer)}"
+        clauses = [f"keep {winner.shown}, {none} is better: {value}", *_next_best(answer)]
     else:
-        partial = _partial(answer)
-        by = " by count alone" if partial else ""
-        text = (
-            f"the best{by} is {winner.label}" if pays else f"{NO_CODE} best:{by} {winner.label} is"
+        by = " by count alone" if (partial := _partial(answer)) else ""
+        first = (
+            f"the best{by} is {winner.shown}" if pays else f"{NO_CODE} best:{by} {winner.shown} is"
         )
-        text += f"{partial}, {value}{_beside_today(answer)}"
+        clauses, limits = [f"{first}, {value}", *beside], partial
     if not pays and today in best:
-        text = f"{NO_CODING}: {text}"
-    more_of_it = (*_unheard(answer), *_by_chance(answer), *_counted(answer))
-    return sentence("; ".join([text, *more_of_it]))
+        clauses[0] = f"{NO_CODING}: {clauses[0]}"
+    limits += [*_unheard(answer), *_by_chance(answer), *_counted(answer)]
+    return at_a_glance(clauses, limits)
 
 
-def _partial(answer: Recommendation) -> str:
+def _partial(answer: Recommendation) -> list[str]:
     """What a winner by count leaves out, where that is much."""
     if answer.question.trains or not (counts := answer.winner.progress) < PARTIAL:
-        return ""
-    text = f"an update of it counts as {counts:.2g} of an exact iteration"
+        return []
+    lines = [f"an update of it counts as {counts:.2g} of an exact iteration"]
     if exact := next((row for row in answer.finalists if row.exact and row.allowed), None):
-        text += f"; the best with exact updates is {exact.label}, {number(exact.value)} s"
-    return f" ({text})"
+        lines.append(f"the best with exact updates is {exact.shown}, {number(exact.value)} s")
+    return lines
 
 
 def _unheard(answer: Recommendation) -> Iterator[str]:
     winner, share = answer.winner, f"{answer.winner.least_heard:.2g} of the updates"
     if not winner.covered:
-        yield f"{winner.label} hardly ever hears some partition (in {share})"
+        yield f"{winner.shown} hardly ever hears some partition (in {share})"
         return
     if winner.coverage < 0.5:
         yield f"the partition that it hears least is in {share}"
     for row in _faster(answer):
         yield (
-            f"{row.label} takes {_less(row, winner)} less than that, but some partition is in "
+            f"{row.shown} takes {_less(row, winner)} less than that, but some partition is in "
             f"{row.least_heard:.2g} of the updates, in some runs in hardly any (--allow-unheard)"
         )
 
@@ -172,24 +171,24 @@ def _codes_searched(answer: Recommendation) -> bool:
     return any(row.coded for row in answer.everybody)
 
 
-def _beside_today(answer: Recommendation) -> str:
+def _beside_today(answer: Recommendation) -> list[str]:
     winner, today = answer.winner, answer.today
     if today in (winner, *answer.tied):
-        return ""
+        return []
     if np.isnan(winner.ratio(today)[0]):
-        return f"; {today.label}, the scheme of today, does not reach it in every run"
-    less = f"{_less(winner, today)} less than {today.label}, the scheme of today"
+        return [f"; today's {today.shown} does not reach it in every run"]
+    less = f"{_less(winner, today)} less than today's {today.shown}"
     if today.allowed:
-        return f", {less}"
+        return [f", {less}"]
     limit = f"breaks a limit ({LIMITED[today.violates]})" if today.violates else ""
-    return f"; {less}, which {limit or 'hardly ever hears some partition'}"
+    return [f"; {less}, which {limit or 'hardly ever hears some partition'}"]
 
 
-def _next_best(answer: Recommendation) -> str:
+def _next_best(answer: Recommendation) -> list[str]:
     row = next((row for row in answer.finalists[1:] if row.allowed), None)
     if row is None or np.isnan((of := row.ratio(answer.winner))[0]):
-        return ""
-    return f"; {row.label}, the next, takes {percent(*(end - 1 for end in of))} more"
+        return []
+    return [f"; {row.shown}, the next, takes {percent(*(end - 1 for end in of))} more"]
 
 
 def why(answer: Recommendation) -> list[str]:
@@ -212,7 +211,8 @@ def why(answer: Recommendation) -> list[str]:
     names = sorted(
         CHANGE_WORDS, key=lambda name: holds[name] == NOT_ASKED
     )  # what says nothing comes last
-    reasons += [*_what_it_does(answer), *(f"{CHANGE_WORDS[name]}: {holds[name]}" for name in names)]
+    held = "; ".join(f"{CHANGE_WORDS[name]}: {holds[name]}" for name in names)
+    reasons += [*_what_it_does(answer), f"on other delays, {held}"]
     return [*map(sentence, reasons)]
 
 
@@ -230,10 +230,10 @@ def _what_it_does(answer: Recommendation) -> Iterator[str]:
 def _clocks(answer: Recommendation) -> Iterator[str]:
     winner, today = answer.winner, answer.today
     old = f", gradients {winner.staleness:.3g} updates old" if winner.staleness else ""
-    text = f"an iteration of {winner.label} takes {number(winner.iteration_time)} s, mean decoding "
+    text = f"an iteration of {winner.shown} takes {number(winner.iteration_time)} s, mean decoding "
     text += f"{_error(winner)}{old}{_iterations(winner)}"
     if today is not winner:
-        text += f"; one of {today.label} {number(today.iteration_time)} s, {_error(today)}"
+        text += f"; one of {today.shown} {number(today.iteration_time)} s, {_error(today)}"
         text += _iterations(today)
     yield text
     if winner.iterations < 5:
@@ -254,10 +254,10 @@ def _who_is_heard(answer: Recommendation) -> Iterator[str]:
     """Of a table, since a worker that is slow there is so in the next run, too."""
     winner, share = answer.winner, answer.winner.least_heard
     if answer.question.scenario.evidence.rounds and not np.isnan(share):
-        text = f"by the measured rounds, {winner.label} hears every partition in every update"
+        text = f"by the measured rounds, {winner.shown} hears every partition in every update"
         if share < 1:
             text = (
-                f"by the measured rounds, the partition that {winner.label} hears least is in "
+                f"by the measured rounds, the partition that {winner.shown} hears least is in "
                 f"{share:.2g} of the updates, a mean one in {share / winner.coverage:.2g}"
             )
         yield text
@@ -292,8 +292,8 @@ def _where_search_ended(answer: Recommendation) -> Iterator[str]:
         if possible := [step for step in beyond if step >= 1 or isinstance(value, float)]:
             more = "more" if max(possible) > value else "less"
             yield (
-                f"no {more} than {key}={value} was tried: {more} may gain a little still, and may "
-                "cost time that is not simulated"
+                f"no {more} than {shown_field(key, value)} was tried: {more} may gain a little "
+                "still, and may cost time that is not simulated"
             )
 
 
@@ -308,13 +308,13 @@ def _no_coding(answer: Recommendation) -> str:
     )
     if (best := answer.best(coded=True)) is None:
         return text
-    text += f"; the best code, {best.label}, "
+    text += f"; the best code, {best.shown}, "
     middle, low, high = best.ratio(answer.winner)
     if np.isnan(middle):
         return f"{text}left after rung {best.rung + 1}"
     text += f"takes {middle:.2f} times as long ({low:.2f} to {high:.2f})"
     if (than_today := best.ratio(answer.today)[0]) < 1:
-        less = f"{percent(1 - than_today)} less than {answer.today.label}"
+        less = f"{percent(1 - than_today)} less than {answer.today.shown}"
         text += f", {less} in the same {best.replications} runs"
     return text
 
@@ -330,7 +330,7 @@ def _by_count(answer: Recommendation) -> Iterator[str]:
         if best.trained and not best.tuned:
             why = f"it reaches the goal in {best.reached} of {best.replications} runs"
             why = why if best.order[0] else f"it takes {number(best.value)} s"
-        yield f"if iterations were counted, {best.label} would be best; trained, {why}"
+        yield f"if iterations were counted, {best.shown} would be best; trained, {why}"
 
 
 def _tuning(answer: Recommendation) -> str:
@@ -343,7 +343,7 @@ def _tuning(answer: Recommendation) -> str:
     common, criterion = question.common_rate, question.goal.criterion
     orders = {row: order(row.values(common), criterion) for row in answer.finalists}
     untuned = sorted(orders, key=lambda row: orders[row])
-    names = ", ".join(row.label for row in untuned[:NAMED_SCHEMES])
+    names = ", ".join(row.shown for row in untuned[:NAMED_SCHEMES])
     text = "every scheme has its own best learning rate of one grid of powers of 2; at the common "
     text += f"rate {common:.4g}"
     if orders[untuned[0]][0]:
@@ -380,10 +380,10 @@ def _holds(answer: Recommendation, name: str) -> str:
 
 def _better(answer: Recommendation, tried: Sequence[Changed]) -> dict[float, str]:
     """Who is better on changed delays, by the change."""
-    here, better = answer.winner.label, dict[float, str]()
+    here, better = answer.winner.shown, dict[float, str]()
     for changed in tried:
         if answer.turns(changed):
-            label = changed.usual.label
+            label = changed.usual.shown
             alone = f"{label} always reaches the goal and {here} does not"
             text = f"{label} is better" if changed.best_reaches else alone
             better.setdefault(changed.change.value, text)
@@ -399,13 +399,13 @@ def next_steps(answer: Recommendation, config: str) -> list[str]:
         return ["give more iterations, or an easier --target, and ask again"]
     steps = [f"run it: `erasurehead run {shell_word(config)}`"]
     if answer.tied:
-        costs = {row.label: row.worker_seconds for row in (answer.winner, *answer.tied)}
+        costs = {row.shown: row.worker_seconds for row in (answer.winner, *answer.tied)}
         if min(costs.values()) < 0.99 * max(costs.values()):
             cheapest = min(costs, key=lambda label: costs[label])
             steps.insert(0, f"take the cheaper one: {cheapest} costs fewest worker-seconds")
     if answer.placement is not None and answer.placement.pays:
         steps.append(
-            f"place the groups of {answer.placement.across.label} across racks: answer.json has "
+            f"place the groups of {answer.placement.across.shown} across racks: answer.json has "
             "the order of workers, group after group, in placement"
         )
     if any(answer.turns(changed) for changed in answer.changed if changed.change.name == "load"):

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...sim.types import FloatArray
 from ..config.errors import ConfigError
+from ..pictures.looks import shown_name
 from ..run.pools import Died, Pool, map_unordered
 from .compare import ANYTHING, Interval, Order, order, ratio
 from .measure import Budget, CandidateRuns, Facts, Performance, performance
@@ -59,6 +60,12 @@ class Candidate:
     coded: bool = False  # whether workers hold more than one partition for the sake of others
     group: int = 1  # workers that hold the same partitions, neighbours
     alone: bool = False  # whether it is known that no task is of more than one partition
+
+    @property
+    def shown(self) -> str:
+        """What a reader sees of its label."""
+        return shown_name(self.label, self.section["name"])
+
     barrierless: bool = False  # whether no barrier separates its rounds
     digest: str = ""  # equal for two that do the same
 

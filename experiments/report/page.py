@@ -45,7 +45,8 @@ def read_run(directory: Path) -> Page:
     notes += [f"not computed: {len(failed) - NAMED_IN_QUESTION} more"] * (
         len(failed) > NAMED_IN_QUESTION
     )
-    answer = Answer(kind, title, verdict.verdict, tuple(verdict.why), steps, notes=tuple(notes))
+    why, limits = tuple(verdict.why), verdict.limits
+    answer = Answer(kind, title, verdict.verdict, why, steps, notes=tuple(notes), limits=limits)
     return Page(
         answer,
         question=question_of(config, records),
@@ -101,7 +102,7 @@ def numbers_table(records: Records) -> Table:
     for row in summary.head(content.MAX_TABLE_ROWS).to_dict("records"):
         point = (row[key] for key in keys)
         shorter = (short_text(value) if isinstance(value, str) else value for value in point)
-        names = map(content.plain_cell, (row["label"], *shorter))
+        names = map(content.plain_cell, (records.shown(row["label"]), *shorter))
         cells = list(zip(("scheme", *keys), names, strict=True))
         for metric in metrics:
             cell = number(*metric.estimate(row))
@@ -128,7 +129,12 @@ def numbers_table(records: Records) -> Table:
 def question_of(config: Mapping[str, Any], records: Records) -> list[tuple[str, str]]:
     """What was asked: schemes, settings and what was swept."""
     sweep = config.get("sweep") or {}
-    facts = [("schemes", enumerated([label for label, _ in records.labels()], NAMED_IN_QUESTION))]
+    facts = [
+        (
+            "schemes",
+            enumerated([records.shown(label) for label, _ in records.labels()], NAMED_IN_QUESTION),
+        )
+    ]
     trains = config.get("problem") is not None or "problem" in sweep
     sections = ["workers", "iterations", "replications", "delay", "load_law", "policy", "problem"]
     sections += ["optimizer", "network", "failures", "target_loss"]
@@ -250,7 +256,7 @@ def heatmap_charts(
         ticks = tuple(range(0, len(table), max(1, len(table) // 12)))
         axis = Axis("worker", names=tuple(str(table.index[i]) for i in ticks), places=ticks)
         heatmap = Heat(table.to_numpy(dtype=np.float64), "s", extent=extent)
-        panels.append(Panel(Axis("round"), axis, [heatmap], str(label), grid=False))
+        panels.append(Panel(Axis("round"), axis, [heatmap], records.shown(str(label)), grid=False))
     if not panels:
         return
     words = (

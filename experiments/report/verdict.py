@@ -15,11 +15,11 @@ from ...sim.metrics import METRICS, time_to_target
 from ...sim.types import FloatArray
 from ..pictures.records import Records
 from ..run.records import compared_times, median_interval
-from ..text import enumerated, number_of
+from ..text import enumerated, number_of, percent, sentence, whole_percent
 
 NAMED_IN_VERDICT = 3  # schemes that a sentence names
 DOES = {
-    "time_to_target": "reaches the target loss {target:g} first",
+    "time_to_target": "reaches loss {target:g} first",
     "iteration_time": "has the shortest iterations",
 }
 
@@ -28,9 +28,10 @@ DOES = {
 class Verdict:
     """The answer of a run, and what it rests on; tied where others may be as good."""
 
-    verdict: str
+    verdict: str  # one sentence
     why: list[str]
     tied: bool
+    limits: str = ""  # what the sentence does not hold for, in one line
 
 
 def judged(records: Records) -> Verdict:
@@ -53,30 +54,58 @@ def _run(records: Records) -> Verdict:
     there = [label for label in values if label != best and seconds[label] < np.inf]
     tied = [label for label in there if not against[label][1] > 1]
     runs = values[best].size
-    verdict = f"{best} {DOES[name].format(target=target or 0.0)}: {seconds[best]:.3g} s"
+    shown = {label: records.shown(label) for label in values}
+    beside = second if best == first else first
+    takes = f"takes {_times(against[beside])}"
+    misses = "misses it in half of its runs or more"
+    pays = best != first or dict(records.labels())[best] != "uncoded"
+    verdict = (
+        f"{shown[best]} {DOES[name].format(target=target or 0.0)}: {seconds[best]:.3g} s; "
+        f"{'' if pays else 'redundancy does not pay, '}{shown[beside]} "
+        f"{takes if seconds[beside] < np.inf else misses}."
+    )
+    limits = []
     if aimed and runs > 1:
         missed = int(np.isnan(values[best]).sum())
-        verdict += (
-            f" (median of {runs} runs" + f", {missed} of which do not reach it" * bool(missed) + ")"
-        )
-    other, named = (second, f"the next, {second},") if best == first else (first, first)
-    takes = f"takes {_times(against[other])}"
-    misses = "does not reach it in half of its runs or more"
-    verdict += f"; {named} {takes if seconds[other] < np.inf else misses}."
-    if best == first and dict(records.labels())[best] == "uncoded":
-        verdict += " Redundancy does not pay here."
-    if name == "iteration_time":
-        cell = records.summary.loc[records.summary["label"] == best, "cell"].iloc[0]
-        verdict += few_parts_used([(best, _heard(records).get(cell, np.nan))])
+        limits.append(f"median of {runs} runs{f', {missed} of which miss it' * bool(missed)}")
+    cells = records.summary.drop_duplicates("label").set_index("label")["cell"]
+    limits += few_parts_used([(shown[best], _heard(records).get(cells[best], np.nan))])
     single = runs < 2
     if single:
-        verdict += " One replication does not show how sure that is."
+        limits.append("one replication does not show how sure that is")
     elif tied:
-        verdict += f" {enumerated(tied, NAMED_IN_VERDICT)} may be as fast."
-    late = [label for label, v in values.items() if label != best and np.isnan(v).any()]
+        names = enumerated([shown[label] for label in tied], NAMED_IN_VERDICT)
+        limits.append(f"{names} may be as fast")
+    late = [shown[label] for label, v in values.items() if label != best and np.isnan(v).any()]
     if late and aimed:
-        verdict += f" Not every run of {enumerated(late, NAMED_IN_VERDICT)} reaches it."
-    return Verdict(verdict, _why(records, values, name, best, first), bool(tied) and not single)
+        limits.append(f"not every run of {enumerated(late, NAMED_IN_VERDICT)} reaches it")
+    if not single and (
+        next_exact := _next_exact(
+            records.summary,
+            best,
+            sorted((label for label in values if label != best), key=lambda label: seconds[label]),
+        )
+    ):
+        limits.append(
+            f"the winner's gradient is approximate; the next exact scheme, {shown[next_exact]}, "
+            f"takes {_times(against[next_exact])}"
+        )
+    why = _why(records, values, name, best, first)
+    return Verdict(verdict, why, bool(tied) and not single, _in_one_line(limits))
+
+
+def _in_one_line(limits: Sequence[str]) -> str:
+    return sentence("; ".join(limits)) if limits else ""
+
+
+def _next_exact(summary: pd.DataFrame, best: str, others: Sequence[str]) -> str:
+    """The first of the others whose gradient is exact, where the best's is not; else empty."""
+    if "decoding_error_mean" not in summary:
+        return ""
+    errors = (
+        summary.groupby("label")["decoding_error_mean"].max().map(METRICS["decoding_error"].rounded)
+    )
+    return next((label for label in others if errors[label] == 0), "") if errors[best] > 0 else ""
 
 
 def _measured(records: Records, labels: list[str]) -> tuple[str, Mapping[str, FloatArray]]:
@@ -101,35 +130,37 @@ def _middle(seconds: FloatArray) -> float:
 def _alone(records: Records, values: Mapping[str, FloatArray]) -> Verdict:
     label = next(iter(values), records.labels()[0][0])
     if not values:
-        return Verdict(f"{label}: nothing was measured.", [], tied=False)
+        return Verdict(f"{records.shown(label)}: nothing was measured.", [], tied=False)
     seconds = float(np.mean(values[label]))
-    verdict = f"{label} takes {seconds:.3g} s per iteration on average."
+    verdict = f"{records.shown(label)} takes {seconds:.3g} s per iteration on average."
     if endless := METRICS["iteration_time"].without_mean(records.summary.iloc[0].to_dict()):
-        verdict = f"{label}, seconds per iteration: {endless}."
+        verdict = f"{records.shown(label)}, seconds per iteration: {endless}."
     return Verdict(verdict, lines_of_scheme(records, label) + least_time_line(records), tied=False)
 
 
 def _times(interval: tuple[float, float, float]) -> str:
     ratio, low, high = interval
     to = f"to {high:.3g}" if high < np.inf else "or more"
-    ends = "" if np.isnan(low) else f" (95 % interval {low:.3g} {to})"
+    ends = "" if np.isnan(low) else f" ({low:.3g} {to})"
     return f"{ratio:.3g} times as long{ends}"
 
 
 def _why(
     records: Records, values: Mapping[str, FloatArray], name: str, best: str, first: str
 ) -> list[str]:
-    lines = []
+    lines, winner = list[str](), records.shown(best)
     table = records.summary.drop_duplicates("label").set_index("label")
     if name == "time_to_target" and best != first:
         a, b = table["iteration_time_mean"].astype(float)[[best, first]]
-        beginning = f"An iteration of {best} takes {a:.3g} s on average"
-        lines += [f"{beginning}, one of {first} {b:.3g} s."] if np.isfinite(a + b) else []
+        beginning = f"An iteration of {winner} takes {a:.3g} s on average"
+        lines += (
+            [f"{beginning}, one of {records.shown(first)} {b:.3g} s."] if np.isfinite(a + b) else []
+        )
     lines += lines_of_scheme(records, best) + least_time_line(records)
     above = table.get("time_to_target_above", pd.Series(np.nan, table.index))[best]
     if name == "time_to_target" and not np.isnan(above):
         lines.append(
-            f"The first run of {best} that does not reach the target ended after {above:.3g} s; "
+            f"The first run of {winner} that does not reach the target ended after {above:.3g} s; "
             "with more `iterations` it may."
         )
     if "final_train_loss_mean" in table:
@@ -137,8 +168,8 @@ def _why(
         least = str(losses.idxmin())
         if losses[least] < losses[best] < np.inf:
             lines.append(
-                f"After the last iteration the training loss of {best} is {losses[best]:.4g}; the "
-                f"least is that of {least}, {losses[least]:.4g}."
+                f"After the last iteration the training loss of {winner} is {losses[best]:.4g}; "
+                f"the least is that of {records.shown(least)}, {losses[least]:.4g}."
             )
     return lines
 
@@ -146,32 +177,33 @@ def _why(
 def lines_of_scheme(records: Records, label: str) -> list[str]:
     """What is notable of a scheme: its gradient, its workers' time, who delays it."""
     row = records.summary[records.summary["label"] == label].iloc[0]
-    lines = []
+    lines, shown = [], records.shown(label)
     error = row.get("decoding_error_mean", np.nan)
     if not pd.isna(error):
         how = f"approximate: its mean decoding error is {error:.3g}"
         exact = METRICS["decoding_error"].rounded(error) == 0
-        lines.append(f"The gradient of {label} is {'exact in every update' if exact else how}.")
+        lines.append(f"The gradient of {shown} is {'exact in every update' if exact else how}.")
     heard = row.get("least_heard_mean", np.nan)
     # 1 / n is what a partition has if each worker in turn makes an update of one gradient
     if heard < 0.1 / row["workers"]:
         lines.append(
-            f"Some partition is part of {heard:.1%} of the updates of {label}: the data of some "
-            "worker count for nothing, or nearly."
+            f"Some partition is part of {percent(heard)} of the updates of {shown}: the data of "
+            "some worker count for nothing, or nearly."
         )
     busy, wasted = (row.get(f"{name}_mean", np.nan) for name in ("utilisation", "wasted"))
     if not (pd.isna(busy) or pd.isna(wasted)):
         lines.append(
-            f"Its workers compute {busy:.0%} of the time; {max(wasted, 0.0):.0%} of that is for "
+            f"Its workers compute {whole_percent(busy)} of the time; "
+            f"{whole_percent(max(wasted, 0.0))} of that is for "
             "messages that come too late."
         )
     costliest = ("costliest_worker", "costliest_worker_cost", "costliest_worker_last")
     known = all(name in row for name in (*costliest, "iterations", "replications", "workers"))
     if known and row["costliest_worker_cost"] > 0 and stands_out(row):
-        rounds = f"{row['costliest_worker_last']:.0%} of the rounds"
+        rounds = f"{whole_percent(row['costliest_worker_last'])} of the rounds"
         lines.append(
             f"Worker {int(row['costliest_worker'])} delays it most: its message ends {rounds} (by "
-            f"chance {1 / row['workers']:.1%})."
+            f"chance {percent(1 / row['workers'])})."
         )
     return lines
 
@@ -195,7 +227,7 @@ def least_time_line(records: Records) -> list[str]:
     least = row["least_iteration_time"]
     return [
         f"No method that finishes every task can be faster per gradient than {least:.3g} s for "
-        f"{row['workers']} gradients in the long run; {row['label']} takes "
+        f"{row['workers']} gradients in the long run; {records.shown(row['label'])} takes "
         f"{row['iteration_time_mean'] / least:.3g} times that."
     ]
 
@@ -208,17 +240,17 @@ def _heard(records: Records) -> dict[str, float]:
     return {str(cell): float(share) for cell, share in shares.items()}
 
 
-def few_parts_used(used: Sequence[tuple[str, float]]) -> str:
-    """A sentence for each winner that leaves most of the gradient out, with its shares."""
-    by_label, text = dict[str, list[float]](), ""
-    for label, share in used:
+def few_parts_used(used: Sequence[tuple[str, float]]) -> list[str]:
+    """For each winner that leaves most of the gradient out, its shares."""
+    by_name = dict[str, list[float]]()
+    for name, share in used:
         if share < 0.5:
-            by_label.setdefault(label, []).append(share)
-    for label, shares in by_label.items():
-        low, high = f"{min(shares):.0%}", f"{max(shares):.0%}"
-        some = low if low == high else f"{low} to {high}"
-        text += f" {label} is that fast since it uses only {some} of the gradient's parts."
-    return text
+            by_name.setdefault(name, []).append(share)
+    ends = {name: (min(shares), max(shares)) for name, shares in by_name.items()}
+    return [
+        f"{name} is that fast since it uses only {whole_percent(*low_high)} of the gradient's parts"
+        for name, low_high in ends.items()
+    ]
 
 
 def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
@@ -231,7 +263,7 @@ def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
     mean, error = f"{name}_mean", f"{name}_se"
     middle = middle if aimed else mean
     winners, close, gains, seconds = Counter[str](), 0, [], []
-    heard, used = _heard(records), list[tuple[str, float]]()
+    heard, used, ranks = _heard(records), list[tuple[str, float]](), Counter[str]()
     for rows in points:
         base = rows.iloc[0]
         order = rows[np.isfinite(rows[middle].astype(float))].sort_values(middle, kind="stable")
@@ -240,7 +272,9 @@ def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
         best = order.iloc[0]
         winners[str(best["label"])] += 1
         seconds.append(float(best[middle]))
-        used.append((str(best["label"]), heard.get(best["cell"], np.nan)))
+        used.append((records.shown(str(best["label"])), heard.get(best["cell"], np.nan)))
+        places = {str(label): place for place, label in enumerate(order["label"])}
+        ranks.update({str(label): places.get(str(label), len(rows)) for label in rows["label"]})
         if len(order) > 1:
             second = order.iloc[1]
             noise = 1.96 * float(np.hypot(*np.nan_to_num([best[error], second[error]])))
@@ -253,21 +287,24 @@ def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
         return Verdict("No scheme reaches the target loss at any point.", [], tied=False)
     does = DOES[name].format(target=records.target or 0.0)
     (leader, count), *ranked = winners.most_common()
-    total = winners.total()
+    total, few, name_of = winners.total(), few_parts_used(used), records.shown
     if len(winners) == 1 and all(len(rows) == 1 for rows in points):
         what = "to the target loss" if aimed else "per iteration"
         span = f"{min(seconds):.3g} to {max(seconds):.3g} s {what}"
-        text = f"{leader} takes {span} at {number_of(total, 'point')} of the sweep."
-        return Verdict(text + ("" if aimed else few_parts_used(used)), [], tied=False)
-    if count == total:
-        where = f"all {total} points" if total > 1 else "1 point"
-        verdict = f"{leader} {does} at {where} of the sweep."
-    else:
-        others = ", ".join(f"{label} at {n}" for label, n in ranked[:NAMED_IN_VERDICT])
+        text = f"{name_of(leader)} takes {span} at {number_of(total, 'point')} of the sweep."
+        return Verdict(text, [], tied=False, limits=_in_one_line([] if aimed else few))
+    where = f"all {total} points" if count == total else f"{count} of {total} points"
+    where = where if total > 1 else "1 point"
+    verdict, limits = f"{name_of(leader)} {does} at {where}", [] if aimed else few
+    exact = _next_exact(summary, leader, [label for label, _ in ranks.most_common()[::-1]])
+    if exact:
+        verdict += f", with approximate gradients; the next exact scheme is {name_of(exact)}"
+    elif ranked:
+        verdict += f"; {name_of(ranked[0][0])} at {ranked[0][1]}"
+    if ranked[not exact :]:
+        others = ", ".join(f"{name_of(label)} at {n}" for label, n in ranked[:NAMED_IN_VERDICT])
         rest = sum(n for _, n in ranked[NAMED_IN_VERDICT:])
-        more = f" and others at {rest}" if rest else ""
-        verdict = f"{leader} {does} at {count} of {total} points; {others}{more}."
-    verdict += "" if aimed else few_parts_used(used)
+        limits = [f"{others}{f' and others at {rest}' if rest else ''}", *limits]
     why = []
     if gains and max(gains) > 1:
         base_label = str(summary.iloc[0]["label"])
@@ -281,4 +318,4 @@ def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
         f"independent means{', or medians where some runs do not reach it' * aimed}; the paired "
         "ratios in the table are narrower)."
     )
-    return Verdict(verdict, why, tied=close > 0)
+    return Verdict(f"{verdict}.", why, close > 0, _in_one_line(limits))

@@ -20,6 +20,7 @@ from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
 from ..page import terminal
 from ..page.terminal import Column, show_columns
+from ..pictures.looks import shown_in, shown_name
 from ..text import number_of, theory_text
 from . import files, outputs, timeline
 from .compute import (
@@ -275,7 +276,7 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
         summary, rows = outcome.summary, outcome.summary.to_dict("records")
         keys = _swept([cell for cell, _ in outcome.finished])
         columns = [Column.of(key, [*map(_short, summary[key])]) for key in keys]
-        columns.append(Column.of("scheme", [*summary["label"]]))
+        columns.append(Column.of("scheme", [*map(shown_in, rows)]))
         order = [*IMPORTANT, *(name for name in HEADINGS if name not in IMPORTANT)]
         for name, title in HEADINGS.items():
             if f"{name}_mean" in summary:
@@ -315,7 +316,7 @@ def show_plan(planned: Plan) -> None:
     keys = _swept([cell for cell, _ in some])
     columns = [Column.of(key, [_short(c.swept.get(key, "")) for c, _ in some]) for key in keys]
     columns += [
-        Column.of("scheme", [cell.label for cell, _ in some]),
+        Column.of("scheme", [shown_name(cell.label, cell.scheme["name"]) for cell, _ in some]),
         Column("engine", [need.engine for _, need in some], 2),
         Column("about", [duration(need.seconds) for _, need in some], 1),
         Column("memory", [size_beside_program(need.memory) for _, need in some], 3),

@@ -13,7 +13,7 @@ from ...sim.errors import shell_word
 from ..page.answer import Answer
 from ..statistics.intervals import DRAWS
 from ..statistics.job import FEWEST_ROUNDS
-from ..text import enumerated, number_of, percent, sentence
+from ..text import at_a_glance, enumerated, number_of, percent, sentence
 from . import rounds
 from .study import SLOW_FACTOR, Group, Study, as_hosts
 
@@ -31,34 +31,45 @@ PARTS = {  # what a step is made of, in the order in which it adds up: a colour,
 }
 
 
+Said = tuple[list[str], list[str]]  # clauses of a verdict, and what limits it
+
+
 def whatif_verdict(study: Study) -> str:
-    """What an engineer should know first, in one line."""
+    """What an engineer should know first, and what limits it."""
+    clauses, limits = whatif_clauses(study)
+    return "; ".join(["".join(clauses), *limits])
+
+
+def whatif_clauses(study: Study) -> Said:
+    """The same as clauses of a sentence, and what limits it."""
     if study.waits:
-        unless = ", unless the hosts are equal" if study.waits == "alike" else ""
-        step = f"a step takes {study.seconds():.4g} s"
-        if len(study.stages):
-            waits = f"these times include waiting for the slowest{unless}"
-            return f"{late_in_stages(study)}; {step}; {waits}"
-        who, prove = "who is slow cannot be told: ", "own times need"
-        if study.waited_for is not None:
-            host, share = study.waited_for
-            who = (
-                f"host {host} is probably waited for: its times are the shortest, by "
-                f"{100 * share:.2g} %, as those of a rank that does not wait; "
-            )
-            prove = "its own times would prove it:"
-        return (
-            f"{who}these times include waiting for the slowest (all ranks look alike){unless}; "
-            f"{step}, and {prove} an all-reduce column (--columns allreduce=...) or profiler traces"
-        )
+        return _who_waits(study)
     if culprits := hosts_to_name(study):
         return _culprits(study, culprits)
     if study.workers == 1:
-        return "one worker: nobody waits for anybody"
+        return ["one worker: nobody waits for anybody"], []
     if study.change(rounds.IDEAL)["share"] < MATTERS:
         slowdown = study.seconds() / study.seconds("typical")
-        return f"nothing to gain: a step takes {slowdown:.3f} times a typical task"
+        return [f"nothing to gain: a step takes {slowdown:.3f} times a typical task"], []
     return _nobody(study)
+
+
+def _who_waits(study: Study) -> Said:
+    """Of times that include waiting for the slowest."""
+    unless = ", unless the hosts are equal" if study.waits == "alike" else ""
+    step = f"; a step takes {study.seconds():.4g} s"
+    waits = f"these times include waiting for the slowest{unless}"
+    if len(study.stages):
+        return [late_in_stages(study), step], [waits]
+    alike = f"{waits} (all ranks look alike)"
+    prove = "own times would prove it: they need an all-reduce column (--columns allreduce=...) or "
+    prove += "profiler traces"
+    if study.waited_for is None:
+        return [f"who is slow cannot be told: {alike}", step], [prove]
+    host, share = study.waited_for
+    least = f": its times are the shortest, by {100 * share:.2g} %"
+    first = f"host {host} is probably waited for"
+    return [first, least, step], ["such are those of a rank that does not wait", alike, prove]
 
 
 def hosts_to_name(study: Study) -> int:
@@ -76,7 +87,7 @@ def hosts_to_name(study: Study) -> int:
     return len(saved)
 
 
-def _culprits(study: Study, m: int) -> str:
+def _culprits(study: Study, m: int) -> Said:
     saving = study.change(rounds.REPLACE, m)
     some = "a median one" if m == 1 else "median ones"
     hosts = as_hosts(study.order[:m], NAMED, always=True)
@@ -91,14 +102,14 @@ def _culprits(study: Study, m: int) -> str:
         best = next(shared, None)
     if best is not None:
         text, saving = _saves(best), best
-    step = f"{saving['saved']:.3g} of {study.seconds():.3g} s a step"
-    day = f"{saving['hours_a_day']:.1f} hours a day"
-    also = f"; {replaced}" if best is not None else replaced.removeprefix(text)
+    step = f": {saving['saved']:.3g} of {study.seconds():.3g} s a step"
+    day = f", {saving['hours_a_day']:.1f} hours a day"
+    also = [replaced] if best is not None or m > 1 else []
     cause, share = largest_cause(study)
     _, name, what = PARTS[cause]
     if cause == rounds.REST:
         what = _rest(study) or what
-    return f"{text}: {step}, {day}{also}; largest cause: {name} ({what}), {share}"
+    return [text, step, day], [*also, f"largest cause: {name} ({what}), {share}"]
 
 
 def other_ways(study: Study, m: int) -> str:
@@ -180,7 +191,7 @@ def _rest(study: Study) -> str:
     return f"chance, spikes, and {' and '.join(some)}" if some else ""
 
 
-def _nobody(study: Study) -> str:
+def _nobody(study: Study) -> Said:
     first = study.hosts.iloc[0]
     if study.standing:
         s = "s" if len(study.standing) == 1 else ""
@@ -197,11 +208,10 @@ def _nobody(study: Study) -> str:
     }
     why[rounds.REST] = _rest(study) or why[rounds.REST]
     best = _most(study, first["alone_share"])
-    most = "" if best is None else f"; {_saves(best)}"
-    return (
-        f"no single host matters: replacing host {first['host']}, the costliest, saves "
-        f"{percent(first['alone_share'])}, and {chance}; {why[cause]} ({share}){most}"
-    )
+    saves = f"no single host matters: replacing host {first['host']}, the costliest, saves "
+    saves += f"{percent(first['alone_share'])}"
+    most = [] if best is None else [f"; {_saves(best)}"]
+    return [saves, *most], [chance, f"{why[cause]} ({share})"]
 
 
 def slow_round_lines(study: Study, names: Names) -> Iterator[str]:
@@ -277,14 +287,14 @@ def facts(study: Study, names: Names | None = None) -> list[str]:
             f"for a typical task (median worker, median round), {parts} (the mean over all orders "
             "of taking causes out; one alone saves more or less)"
         ],
-        [*_spells(study, known)],
-        [*_groups(study, known)],
+        ["; ".join(_spells(study, known))],
+        ["; ".join(_groups(study, known))],
         [*slow_round_lines(study, known)],
         *([line] for line in _of_culprits(study)),
         [f"workers wait {percent(waiting)} of their time for the slowest of the round"],
     ]
     # A short answer shows the first of each kind.
-    return [*lines, *(line for rank in zip_longest(*kinds) for line in rank if line is not None)]
+    return [*lines, *(line for rank in zip_longest(*kinds) for line in rank if line)]
 
 
 def _of_culprits(study: Study) -> Iterator[str]:
@@ -344,6 +354,12 @@ def whatif_answer(
         f"`erasurehead recommend --trace {words} --only uncoded,ignore_stragglers` looks for the "
         "number of workers to wait for.",
     )
+    clauses, limits = whatif_clauses(studies[0])
+    verdict, limit = at_a_glance(clauses, limits)
+    if len(studies) > 1:
+        verdict = f"Load {studies[0].load:g}: {verdict[:1].lower()}{verdict[1:]}"
+        others = (of_load(study, whatif_verdict(study)) for study in studies[1:])
+        limit = " ".join(filter(None, [limit, *others]))
     waits = any(study.waits for study in studies)
     if measured.allreduce and waits and "--columns" not in words:
         column = shell_word(f"allreduce={measured.allreduce}")
@@ -352,9 +368,10 @@ def whatif_answer(
     return Answer(
         "whatif",
         source,
-        " ".join(of_load(study, whatif_verdict(study)) for study in studies),
+        verdict,
         tuple(why),
         steps,
         notes=(*measured.notes, *made),
         read=measured.read,
+        limits=limit,
     )

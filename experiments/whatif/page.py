@@ -125,10 +125,10 @@ def whatif_page(studies: Sequence[Study], answer: Answer) -> Page:
             ("loads", ", ".join(loads) or "one"),
         ],
         sections=[
-            Section("pictures", "What would change it", of_loads(_bars, most), few),
             Section(
                 "heat", "Workers over rounds", of_loads(lambda study: [_heat_map(study)], most), few
             ),
+            Section("pictures", "What would change it", of_loads(_bars, most), few),
             Section("ideal", "Measured and ideal", of_loads(timelines, most), few),
             Section("table", "All numbers", of_loads(tables, studies)),
         ],

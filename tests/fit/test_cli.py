@@ -143,7 +143,8 @@ def test_the_answer_says_what_was_found(fitted: tuple[Path, str]) -> None:
     """A sentence for each part, in this order, with the numbers of the tables."""
     out, _ = fitted
     answer = json.loads((out / "answer.json").read_text())
-    assert "on average, k = 20 to 40 of 40, and by " in answer["verdict"]
+    assert answer["verdict"].endswith(" on average, k = 20 to 40 of 40.")
+    assert answer["limits"].startswith("Where rounds were held out, they are off by ")
     why = answer["why"]
     starts = [
         "",

@@ -497,8 +497,8 @@ def test_what_is_said_of_a_fit() -> None:
     """Each sentence, and what changes it."""
     said = fit_answer(finding(), "my table.csv")
     error = "Delay model gamma simulates these workers: its mean k-th arrivals are off by 1.2 % on "
-    unseen = ", and by 3.0 % where rounds were held out"
-    assert said.verdict == f"{error}average, k = 3 to 5 of 5{unseen}."
+    assert said.verdict == f"{error}average, k = 3 to 5 of 5."
+    assert said.limits == "Where rounds were held out, they are off by 3.0 %."
     assert said.why == (
         "Base law: gamma.",
         "Waiting for 4 of 5 saves 40.0 % in the measured rounds, and 0.0 % by this model (so far "
@@ -530,8 +530,9 @@ def test_what_is_said_of_a_fit() -> None:
     two = finding(checked=[replace(near, load=load) for load in (1.0, 2.0)])
     two.measured.tables = {1.0: two.measured.tables[None]}
     assert "40.0 % in the measured rounds at load 1, and 39.5 %" in fit_answer(two, "t").why[1]
-    warned = fit_answer(finding(warnings=["the model misses"]), "t").verdict
-    assert warned.endswith(f"of 5{unseen}. The model misses.")
+    warned = fit_answer(finding(warnings=["the model misses"]), "t")
+    assert warned.verdict.startswith("Delay model gamma does not simulate these workers well: ")
+    assert warned.limits.startswith("The model misses; where rounds were held out")
     bare.recipe.effects = Effects(worker=True)
     pooled = finding(
         chosen__why=("a factor for each worker", "memory"),

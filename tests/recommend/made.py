@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from erasurehead.experiments.options import SearchRequest
+from erasurehead.experiments.recommend.answer import verdict
 from erasurehead.experiments.recommend.compare import Evidence, order
 from erasurehead.experiments.recommend.evaluate import Candidate
 from erasurehead.experiments.recommend.halving import Rung, SearchResult
@@ -102,3 +103,8 @@ def changed(
 
 
 TABLE = Evidence(100, 10.0, 10.0)
+
+
+def said_of(found: Recommendation) -> str:
+    """The verdict and what limits it."""
+    return " ".join(verdict(found))

@@ -82,7 +82,9 @@ def test_the_answer_and_its_files(config: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in folder.iterdir()) == sorted([MARK, *FILES])
     answer = json.loads((folder / "answer.json").read_text())
-    assert {"kind", "subject", "verdict", "why", "next", "command", "notes"} == set(answer)
+    assert {"kind", "subject", "verdict", "why", "next", "command", "notes", "limits"} == set(
+        answer
+    )
     assert answer["verdict"] in done.stdout.replace("\n", " ")
     assert done.stdout.splitlines()[-1] == f"next: erasurehead report {folder}"
     assert f"**{answer['verdict']}**" in (folder / "report.md").read_text().replace("\n", " ")
@@ -166,7 +168,7 @@ def test_a_goal_that_is_not_reached_is_an_answer_without_pictures(
     )
     assert done.returncode == 0, done.stderr
     verdict = json.loads((folder / "answer.json").read_text())["verdict"]
-    assert verdict.startswith("No scheme reaches the goal in every run: ignore_stragglers")
+    assert verdict.startswith("No scheme reaches the goal in every run: ignore stragglers (r = ")
     names = {path.name for path in folder.iterdir()}
     assert not {"ranking.png", "sensitivity.png"} & names
     assert "![" not in (folder / "report.md").read_text()

@@ -30,8 +30,8 @@ RANKING = pd.DataFrame(
          "value_at_common_rate": common, "today": rank == 3,
          **ends("value", value), **ends("ratio", value / 2), **ends("to_today", value / 9)}
         for rank, scheme, label, reached, value, common in (
-            (1, "erasurehead", "erasurehead load=3", 4, 2.0, 3.0),
-            (2, "erasurehead", "erasurehead load=2", 4, 3.0, np.inf),
+            (1, "erasurehead", "ErasureHead (d = 3)", 4, 2.0, 3.0),
+            (2, "erasurehead", "ErasureHead (d = 2)", 4, 3.0, np.inf),
             (3, "uncoded", "uncoded", 3, np.nan, 9.0),
         )
     ]
@@ -43,9 +43,9 @@ CANDIDATES = pd.DataFrame(
         {"scheme": "erasurehead", "label": label, "stage": "stayed", "reason": "", "value": value,
          "error": error, "worker_seconds": cost, "front": front}
         for label, value, error, cost, front in (
-            ("erasurehead load=3", 2.0, 1.0, 10.0, True),
-            ("erasurehead load=2", 3.0, 2.0, 90.0, False),
-            ("erasurehead load=4", 4.0, 0.0, np.nan, False),
+            ("ErasureHead (d = 3)", 2.0, 1.0, 10.0, True),
+            ("ErasureHead (d = 2)", 3.0, 2.0, 90.0, False),
+            ("ErasureHead (d = 4)", 4.0, 0.0, np.nan, False),
         )
     ]
 )  # fmt: skip
@@ -56,7 +56,7 @@ CHANGED = pd.DataFrame(
         {"dial": dial, "times": times, "scheme": "erasurehead", "label": label, "value": 1.0,
          **ends("ratio", ratio), "replications": 16}
         for dial, times in (("unchanged", 1.0), ("load", 0.5), ("persistence", SHUFFLED_ROUNDS))
-        for label, ratio in (("erasurehead load=3", 1.0), ("erasurehead load=2", 1.5))
+        for label, ratio in (("ErasureHead (d = 3)", 1.0), ("ErasureHead (d = 2)", 1.5))
     ]
 )  # fmt: skip
 
@@ -198,7 +198,7 @@ def test_bars_of_the_ranking_are_intervals() -> None:
         assert mark.dx is not None
         low, high = row["ratio"] - row["ratio_low"], row["ratio_high"] - row["ratio"]
         np.testing.assert_allclose(mark.dx, [[low], [high]])
-    assert panel.y.names == ("erasurehead load=3", "erasurehead load=2")
+    assert panel.y.names == ("ErasureHead (d = 3)", "ErasureHead (d = 2)")
     one, three = RANKING.head(1), pd.concat([RANKING, RANKING.head(1)])
     heights = [chart("ranking", ranking=ranking).height for ranking in (one, RANKING, three)]
     assert heights[0] == heights[1] < heights[2], "room for each row, and for two at least"

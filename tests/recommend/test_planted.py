@@ -15,7 +15,7 @@ import pytest
 from erasurehead.experiments.config import build
 from erasurehead.experiments.options import SearchRequest
 from erasurehead.experiments.recommend import question
-from erasurehead.experiments.recommend.answer import next_steps, verdict, why
+from erasurehead.experiments.recommend.answer import next_steps, why
 from erasurehead.experiments.recommend.compare import Order, order
 from erasurehead.experiments.recommend.evaluate import Candidate, Evaluator
 from erasurehead.experiments.recommend.halving import search
@@ -40,6 +40,7 @@ from erasurehead.sim.theory import (
     scheme_iteration_time,
 )
 from erasurehead.sim.types import FloatArray
+from tests.recommend.made import said_of
 from tests.tools import pace
 
 # Problems whose best answer is known by closed form.
@@ -118,7 +119,7 @@ def test_coding_does_not_pay_under_a_proportional_law_with_a_large_shift() -> No
     """shift x rate = 10: a second partition costs 10 / rate, more than all stragglers together."""
     delay = {"model": "shifted_exponential", "shift": 10.0, "rate": 1.0}
     study = ask(only="uncoded,fractional_repetition,cyclic_mds", delay=delay)
-    assert verdict(study).startswith("Coding does not pay: keep uncoded")
+    assert said_of(study).startswith("Coding does not pay: keep uncoded")
     assert study.winner.load == 1
     reason = next(text for text in why(study) if "two partitions" in text)
     assert "2.00 times" in reason
@@ -127,7 +128,7 @@ def test_coding_does_not_pay_under_a_proportional_law_with_a_large_shift() -> No
 def test_coding_pays_where_it_is_known_to() -> None:
     """Cheap work under the additive law: the opposite answer, so the words follow the numbers."""
     study = ask(only="uncoded,fractional_repetition", **ADDITIVE)
-    assert not re.search("oding does not pay|edundancy is not", verdict(study))
+    assert not re.search("oding does not pay|edundancy is not", said_of(study))
     assert study.winner.section["name"] == "fractional_repetition"
 
 
@@ -186,7 +187,7 @@ def test_the_ranks_of_a_language_model_are_not_coded_and_it_takes_no_two_minutes
     began = time.process_time()
     study = ask(workers=32, delay={"model": "llm_ranks"})
     assert time.process_time() - began < 120 * max(1.0, pace())
-    assert verdict(study).startswith("Redundancy is not best: ")
+    assert said_of(study).startswith("Redundancy is not best: ")
     assert any("two partitions takes 2.00 times" in text for text in why(study))
 
 
@@ -320,7 +321,7 @@ Truth = Callable[[Fields], float]
 def best_is(found: Recommendation, truth: Truth, sections: Iterable[Fields]) -> None:
     """The recommended section is within 2 % of the best of all sections, by the closed form."""
     best = min(map(truth, sections))
-    assert truth(dict(found.winner.section)) <= WITHIN * best, verdict(found)
+    assert truth(dict(found.winner.section)) <= WITHIN * best, said_of(found)
 
 
 def repetition(per_partition: float, proportional: bool = False) -> Truth:
@@ -374,7 +375,7 @@ def first_k(mean: Callable[[int], float], delay: dict[str, Any]) -> Callable[[in
         field = found.winner.section.get("wait_for")
         if field is not None:  # a deadline is no number of arrivals, and may be better
             best = min(mean(k) * 12 / k for k in range(1, 13))
-            assert mean(field) * 12 / field <= WITHIN * best, verdict(found)
+            assert mean(field) * 12 / field <= WITHIN * best, said_of(found)
         else:
             assert found.winner.value / 20 <= WITHIN * min(mean(k) * 12 / k for k in range(1, 13))
 
@@ -403,7 +404,7 @@ def brute(
         return np.inf if isinstance(result, str) else float(result["run"].values.mean())
 
     best = min(map(seconds, sections))
-    assert seconds(dict(found.winner.section)) <= WITHIN * best, verdict(found)
+    assert seconds(dict(found.winner.section)) <= WITHIN * best, said_of(found)
 
 
 TWO_SPEEDS = {
@@ -467,7 +468,7 @@ def smallest_batch(name: str, field: str) -> Callable[[int], None]:
         delay = {"model": "exponential", "rate": 1.0}
         found = ask(only=name, seed=seed, **{**TRY, "delay": delay})
         if found.winner.scheme == name:
-            assert found.winner.section[field] <= 2, verdict(found)
+            assert found.winner.section[field] <= 2, said_of(found)
 
     return check
 
@@ -476,8 +477,8 @@ def rare_catastrophes(seed: int) -> None:
     """59.8 s uncoded, 20 s in pairs, though most runs of uncoded take 10 s."""
     document = {"workers": 10, "iterations": 10, "delay": catastrophes(0.0005), "seed": seed}
     found = ask(only="uncoded,fractional_repetition", **document)
-    assert found.winner.section == {"name": "fractional_repetition", "load": 2}, verdict(found)
-    assert verdict(found).startswith("The best is fractional_repetition load=2, 20")
+    assert found.winner.section == {"name": "fractional_repetition", "load": 2}, said_of(found)
+    assert said_of(found).startswith("The best is fractional repetition (d = 2), 20")
     assert found.winner.value <= WITHIN * 20.03
 
 
@@ -485,7 +486,7 @@ def catastrophes_too_rare_to_pay_for(seed: int) -> None:
     """10 (1 + 999 (1 - (1 - 1e-5)^10)) = 11.0 s uncoded."""
     document = {"workers": 10, "iterations": 10, "delay": catastrophes(1e-5), "seed": seed}
     found = ask(only="uncoded,fractional_repetition", **document)
-    assert found.winner.section["name"] == "uncoded", verdict(found)
+    assert found.winner.section["name"] == "uncoded", said_of(found)
 
 
 def the_median_run(seed: int) -> None:
@@ -493,7 +494,7 @@ def the_median_run(seed: int) -> None:
     document = {"workers": 10, "iterations": 10, "delay": catastrophes(0.0005), "seed": seed}
     request = SearchRequest(only="uncoded,fractional_repetition", criterion="median")
     found = ask(request=request, **document)
-    assert verdict(found).startswith("Coding does not pay: keep uncoded, nothing is better: 10 s")
+    assert said_of(found).startswith("Coding does not pay: keep uncoded, nothing is better: 10 s")
 
 
 def the_run_of_one_in_twenty(seed: int) -> None:
@@ -501,8 +502,8 @@ def the_run_of_one_in_twenty(seed: int) -> None:
     document = {"workers": 10, "iterations": 10, "delay": catastrophes(0.002), "seed": seed}
     request = SearchRequest(only="uncoded,fractional_repetition", criterion="p95")
     found = ask(request=request, **document)
-    assert verdict(found).startswith("The best is fractional_repetition load=2, 20")
-    assert "in 95 % of the runs" in verdict(found)
+    assert said_of(found).startswith("The best is fractional repetition (d = 2), 20")
+    assert "in 95 % of the runs" in said_of(found)
 
 
 def someone_is_never_heard(slow: int) -> Callable[[int], None]:
@@ -514,12 +515,12 @@ def someone_is_never_heard(slow: int) -> Callable[[int], None]:
         only = "ignore_stragglers,fractional_repetition"
         found = ask(only=only, **document)
         assert found.winner.covered
-        assert "--allow-unheard" in verdict(found)
+        assert "--allow-unheard" in said_of(found)
         request = SearchRequest(only=only, allow_unheard=True)
         found = ask(request=request, **document)
-        assert found.winner.section["name"] == "ignore_stragglers", verdict(found)
+        assert found.winner.section["name"] == "ignore_stragglers", said_of(found)
         assert found.winner.section.get("wait_for", 1) <= 8 - slow
-        assert "hardly ever hears some partition" in verdict(found)
+        assert "hardly ever hears some partition" in said_of(found)
 
     return check
 
@@ -528,9 +529,10 @@ def test_who_is_unheard_is_no_better_answer_below_the_verdict() -> None:
     """Nowhere but where the slow worker is another in each round, so that all are heard."""
     document = {**TRY, "iterations": 40, "delay": slower(8, 1, 12.0), "seed": 0}
     found = ask(only="ignore_stragglers", **document)
-    assert verdict(found).startswith("Keep uncoded, nothing that hears every partition is better")
+    assert said_of(found).startswith("Keep uncoded, nothing that hears every partition is better")
     better = [line for line in why(found) if "is better" in line]
-    assert better == ["Persistence: shuffled each round: ignore_stragglers wait_for=7 is better."]
+    [text] = better
+    assert "; persistence: shuffled each round: ignore stragglers (r = 7) is better" in text
 
 
 def nobody_is_faster_than_anybody(law: dict[str, Any]) -> Callable[[int], None]:
@@ -540,8 +542,8 @@ def nobody_is_faster_than_anybody(law: dict[str, Any]) -> Callable[[int], None]:
         delay = {"model": "deterministic", "value": 1.0}
         document = {"workers": 6, "iterations": 30, "delay": delay, "load_law": law, "seed": seed}
         found = ask(**document)
-        assert found.winner.section["name"] == "uncoded", verdict(found)
-        assert "less than uncoded" not in verdict(found)
+        assert found.winner.section["name"] == "uncoded", said_of(found)
+        assert "less than today's uncoded" not in said_of(found)
 
     return check
 
@@ -558,8 +560,8 @@ def one_replication(seed: int) -> None:
 def a_tie_with_all_of_them(seed: int) -> None:
     schemes = [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 12}]
     found = ask(only="uncoded", seed=seed, schemes=schemes, **SMALL)
-    other = "ignore_stragglers wait_for=12 cannot be told apart from it"
-    assert f"eep uncoded, nothing is surely better: {other}" in verdict(found)
+    assert said_of(found).startswith("Keep uncoded: nothing is surely better, about ")
+    assert "gnore stragglers (r = 12) cannot be told apart from it" in said_of(found)
 
 
 def a_tie_of_two_codes(seed: int) -> None:
@@ -567,10 +569,9 @@ def a_tie_of_two_codes(seed: int) -> None:
     codes = [{"name": "fractional_repetition", "load": 6},
              {"name": "erasurehead", "load": 6, "wait_for": 12}]  # fmt: skip
     found = ask(only="uncoded", seed=seed, schemes=codes, load_law=additive(0.001), **SMALL)
-    text = (
-        "eep fractional_repetition load=6, nothing is surely better: erasurehead load=6 wait_for=12"
-    )
-    assert f"{text} cannot be told apart from it, about" in verdict(found)
+    first, other = "Keep fractional repetition (d = 6): nothing is surely better, about ", "r = 12)"
+    assert said_of(found).startswith(first)
+    assert f"ErasureHead (d = 6, {other} cannot be told apart from it" in said_of(found)
 
 
 KINDS: dict[str, Callable[[int], None]] = {
@@ -661,15 +662,15 @@ def no_contradiction(seed: int) -> None:
     free = table[(table["breaks"] == "") & (table["unheard"] == "")]
     first = free.iloc[0]
     assert first["label"] == found.winner.label
-    assert (free["value"] >= first["value"] * (1 - 1e-11)).all(), verdict(found)
+    assert (free["value"] >= first["value"] * (1 - 1e-11)).all(), said_of(found)
     stayed = free[free["left"] == ""]
-    assert (stayed["ratio"] >= 1 - 1e-11).all(), verdict(found)
+    assert (stayed["ratio"] >= 1 - 1e-11).all(), said_of(found)
     tied = stayed["ratio_low"] <= 1 + 1e-12
     assert (stayed["tied"] == (tied | (stayed["label"] == first["label"]))).all()
-    text = verdict(found)
+    text = said_of(found)
     if "% less than" in text:
         assert table[table["today"]]["value"].iloc[0] > first["value"]
-    if "eep uncoded, nothing" in text:
+    if "eep uncoded" in text:
         assert first["today"]
 
 

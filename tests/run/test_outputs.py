@@ -381,7 +381,8 @@ def test_the_command_is_told_without_where_its_results_went() -> None:
 
 
 def rows(**columns: list[float]) -> pd.DataFrame:
-    return pd.DataFrame({"label": [f"code {i}" for i in range(len(columns["ratio"]))], **columns})
+    labels = [f"code {i}" for i in range(len(columns["ratio"]))]
+    return pd.DataFrame({"label": labels, "scheme": labels, **columns})
 
 
 def test_a_comparison_in_words() -> None:

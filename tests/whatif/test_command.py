@@ -595,6 +595,6 @@ def test_a_page_made_again_withholds_what_the_report_withholds(
     trace = wide(tmp_path / "steps.csv", step + np.diff(rng.normal(0, 0.01, (61, 8)), axis=0))
     assert inside("whatif", trace, "--unit", "s", "--output", out).returncode == 0
     page = read_whatif(out)
-    assert [*page.charts] == ["parts", "heat_map"]
+    assert [*page.charts] == ["heat_map", "parts"]
     assert [each.ident for each in page.tables] == ["slowdown"]
     assert set(pd.read_parquet(out / "slowdown.parquet").waits) == {"carried"}

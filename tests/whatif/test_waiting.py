@@ -120,6 +120,8 @@ def test_the_verdict_says_who_is_probably_waited_for_and_what_would_prove_it() -
     said = whatif_verdict(study_load(table, names))
     assert said.startswith("host rank1 is probably waited for: its times are the shortest, by 0.8")
     assert "these times include waiting for the slowest" in said
-    assert "its own times would prove it: an all-reduce column (--columns allreduce=...)" in said
+    assert (
+        "own times would prove it: they need an all-reduce column (--columns allreduce=...)" in said
+    )
     even = whatif_verdict(study_load(table / offsets, names))
     assert even.startswith("who is slow cannot be told: these times include waiting")

@@ -216,7 +216,7 @@ const pictures = (() => {
       + ".whole{font-family:sans-serif;background:#fff;height:auto}.whole text{overflow-wrap:normal}.whole .al,.whole .nm{fill:#1b1f24}.whole .nm.big{font-size:15px;font-weight:600}";
     defs.append(...all("svg.definitions defs > *").map(node => node.cloneNode(true)));
     whole.append(style, defs, svgNode("rect", {width: "100%", height: "100%", fill: "#fff"}));
-    put(one("h3", figure).textContent, pad, 24, "nm big");
+    put(one("figcaption :is(h2,h3)", figure).textContent, pad, 24, "nm big");
     const top = 36 - frame.top;
     for (const svg of all("svg.panel", figure).filter(each => each.getClientRects().length)) {
       const box = svg.getBoundingClientRect(), copy = svg.cloneNode(true), title = one(".panel-title", svg.closest(".holder"));
@@ -262,7 +262,7 @@ const pictures = (() => {
   };
   const attachTools = root => {
     for (const figure of all("figure", root)) {
-      const title = one("h3", figure).textContent, line = made("p", {className: "tools"});
+      const title = one("figcaption :is(h2,h3)", figure).textContent, line = made("p", {className: "tools"});
       let scale = 1;
       const zoomed = on => {
         clear();
