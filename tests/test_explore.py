@@ -105,7 +105,7 @@ def test_closed_forms_stand_beside_what_was_simulated() -> None:
     summary = summary_table([(cell, compute(cell)) for cell in cells(config)])
     for name in ("iteration_time", "decoding_error"):
         for value, z in summary[[f"{name}_theory", f"{name}_z"]].itertuples(index=False):
-            shown = str(whole["html"]).replace("<wbr>", "")
+            shown = str(whole["html"]).replace("<wbr>", "").replace("\N{MINUS SIGN}", "-")
             assert f">{theory_text(value, z)}<" in shown, "as `run` has it"
 
 

@@ -42,7 +42,11 @@ def page(pictures: Path, address: str) -> str:
     parts = [HEAD]
     for name in FIGURES:
         drawn = figure_named(name)
-        parts += [f"## {name}", *prose_of(drawn), f"```text\nerasurehead reproduce {name}\n```"]
+        parts += [
+            f"## {drawn.title}",
+            *prose_of(drawn),
+            f"```text\nerasurehead reproduce {name}\n```",
+        ]
         if (pictures / f"{name}.png").is_file():
             parts.append(f"![{drawn.title}]({address}/{name}.png)")
         elif name in ELSEWHERE:

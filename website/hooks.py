@@ -18,6 +18,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from website import command_line, config_keys, delay_gallery, figures, notebooks
+from website.families import lead_to_parts, parts_of
 from website.formulas import with_drawings
 from website.markdown import with_code
 
@@ -33,6 +34,15 @@ PAGES: dict[str, Callable[[], str]] = {
     "figures.md": partial(figures.page, ROOT / PICTURES, PICTURES),
 }
 """Generated pages, and what makes each."""
+
+WHOLE = {
+    "atlas.md": ("How to read it", "All on one clock", "What is left out"),
+    "reference/config.md": ("Top level",),
+}
+"""Pages that are split, by the parts that stay in them."""
+
+SPLIT: dict[str, dict[str, str]] = {}
+"""What became of them: each page of theirs, by its address."""
 
 OUTSIDE = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 """Files beside ``docs/`` that are pages of the site."""
@@ -56,14 +66,38 @@ SAMPLES = {
 MARK = re.compile(r"^<!-- block: .*? -->\n", re.MULTILINE)
 """What the tests are told of a block of code (``tests/docs/blocks.py``)."""
 
+FOLDER_ONLY = re.compile(
+    r"^Pages marked \*site\* .*\n\n| \(\*site\*\)| \(on the site\)", re.MULTILINE
+)
+"""What is said of the site to readers of the folder."""
+
 NOTEBOOK = re.compile(r"\]\((?P<place>[\w./]*notebooks/\w+)\.ipynb(?P<rest>#[^)]*)?\)")
 """A link from another page, which leads to the notebook on a site that shows repositories."""
 
 
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """The repository's link, where ``CITATION.cff`` has one."""
+    known = re.search(
+        r"^repository-code: *(\S+)", (ROOT / "CITATION.cff").read_text(), re.MULTILINE
+    )
+    if known:
+        config.repo_url = known[1].strip('"')
+    return config
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages and pictures that do not lie in ``docs/``."""
-    for uri, make in PAGES.items():
-        files.append(File.generated(config, uri, content=make()))
+    made_pages = {uri: make() for uri, make in PAGES.items()}
+    for uri, text in {
+        **made_pages,
+        "atlas.md": (ROOT / "docs/atlas.md").read_text("utf-8"),
+    }.items():
+        if uri in WHOLE:
+            SPLIT[uri] = parts_of(uri, text, WHOLE[uri])
+            made_pages |= SPLIT[uri]
+    files.remove(next(file for file in files if file.src_uri == "atlas.md"))
+    for uri, text in made_pages.items():
+        files.append(File.generated(config, uri, content=text))
     for name, uri in OUTSIDE.items():
         files.append(File.generated(config, uri, abs_src_path=str(ROOT / name)))
     made = delay_gallery.pictures() | notebooks.pages(ROOT / "docs") | samples()
@@ -107,6 +141,10 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     markdown = markdown.replace(f"../{up}{PICTURES}/", f"{up}{PICTURES}/")
     for name, target in OUTSIDE.items():
         markdown = markdown.replace(f"](../{up}{name}", f"]({up}{target}")
+    for split, pages in SPLIT.items():
+        if uri not in pages:
+            markdown = lead_to_parts(markdown, uri, split, pages)
+    markdown = FOLDER_ONLY.sub("", markdown)
     return with_code(MARK.sub("", markdown), ROOT)
 
 

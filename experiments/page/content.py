@@ -149,6 +149,7 @@ class Page:
     commands: Sequence[CommandLine] = ()  # how to make it again, if not by the answer's own command
     config: str = ""  # the config as YAML; empty without one
     method: Sequence[str] = ()  # how the numbers were made, paragraphs
+    leads: int = 1  # of how many sections the first picture stands above all else
 
     @property
     def repeats(self) -> Sequence[CommandLine]:

@@ -56,7 +56,7 @@ class DrawnSection:
 def as_html(page: Page) -> str:
     """The whole file; the same page gives the same text. Cost: about 0.3 s for 60 cells."""
     page_style = PageStyle()
-    lead, *others = with_lead(page.sections)
+    lead, *others = with_lead(page.sections, page.leads)
     first = drawn(lead, page_style)
     sections = [drawn(section, page_style) for section in others]
     light, dark = page_style.css()
@@ -77,24 +77,38 @@ def as_html(page: Page) -> str:
     return page_text if page_text.endswith("\n") else f"{page_text}\n"
 
 
-def with_lead(sections: Sequence[Section]) -> list[Section]:
-    """The sections that have something, after one of the first picture alone: it stands beside the
-    reasons, above all else."""
+def with_lead(sections: Sequence[Section], leads: int) -> list[Section]:
+    """The sections that have something, after one of the first picture of so many: these stand
+    beside the reasons, above all else. Of several, each has the title of its section."""
     some = [section for section in sections if section.shown or section.folded]
-    at, first = next(
-        (
-            (at, part)
-            for at, section in enumerate(some)
-            for part in section.shown
-            if isinstance(part, Chart | Image)
-        ),
-        (0, None),
+    first, kept = list[Chart | Image](), list[Section]()
+    for section in some:
+        own = next((part for part in section.shown if isinstance(part, Chart | Image)), None)
+        if own is None or len(first) == leads:
+            kept.append(section)
+            continue
+        first.append(replace(own, title=section.title) if leads > 1 else own)
+        rest = replace(section, parts=[part for part in section.parts if part is not own])
+        kept += [rest] if rest.shown or rest.folded or rest.command else []
+    return [Section("lead", "", first), *kept]
+
+
+def said_once(table: Table) -> Table:
+    """What all of three rows or more have alike stands in the note, and in no column; the columns
+    that tell rows apart stay, and all if nothing else would be left."""
+    texts = [{row[column].text for row in table.rows} for column in range(len(table.columns))]
+    alike = [i for i, own in enumerate(texts) if i >= table.keys and len(own) == 1]
+    kept = [i for i in range(len(texts)) if i not in alike]
+    if len(table.rows) < 3 or not alike or len(kept) == table.keys:
+        return table
+    same = ", ".join(f"{table.columns[i]} {table.rows[0][i].text}" for i in alike)
+    return replace(
+        table,
+        columns=[table.columns[i] for i in kept],
+        rows=[[row[i] for i in kept] for row in table.rows],
+        note=f"{table.note} In all rows: {same}.".strip(),
+        numbers=frozenset(at for at, i in enumerate(kept) if i in table.numbers),
     )
-    if first is None or not some:
-        return [Section("lead", "", []), *some]
-    rest = replace(some[at], parts=[part for part in some[at].parts if part is not first])
-    kept = [rest] if rest.shown or rest.folded or rest.command else []
-    return [Section("lead", some[at].title, [first]), *some[:at], *kept, *some[at + 1 :]]
 
 
 def panel_values(sections: Sequence[DrawnSection]) -> dict[str, Mapping[str, Any]]:
@@ -121,7 +135,7 @@ def drawn(section: Section, page_style: PageStyle) -> DrawnSection:
                 data = base64.b64encode(of.png).decode("ascii")
                 drawn_parts.append(Part("image", of, source=f"data:image/png;base64,{data}"))
             case Table():
-                drawn_parts.append(Part("table", of))
+                drawn_parts.append(Part("table", said_once(of)))
     pictures = [drawn_part.drawn for drawn_part in drawn_parts if drawn_part.drawn is not None]
     every = ({entry.key for entry in picture_.entries if entry.key >= 0} for picture_ in pictures)
     named = [keys for keys in every if keys]
@@ -174,12 +188,16 @@ def with_code(text: str) -> Markup:
 
 def as_code(command: str) -> Markup:
     """A command."""
-    return Markup("<code>{}</code>").format(with_options(escaped(command)))
+    options = re.sub(
+        r"--\w[\w-]*", r'<span class="option">\g<0></span>', str(escape(escaped(command)))
+    )
+    return Markup("<code>{}</code>").format(Markup(options))
 
 
 def with_options(text: str) -> Markup:
     """The text, in which no line ends between the dashes and the name of an option."""
-    return Markup(re.sub(r"--\w[\w-]*", r'<span class="option">\g<0></span>', str(escape(text))))
+    plain = re.sub(r"(?<![\w.-])-(?=[\d.]+\b)", "\N{MINUS SIGN}", str(escape(text)))
+    return Markup(re.sub(r"--\w[\w-]*", r'<span class="option">\g<0></span>', plain))
 
 
 def commands_in(text: str) -> list[str]:

@@ -47,13 +47,9 @@ class PictureKind(ABC):
     def picture(self, records: Records, band: Band | None = None) -> Picture:
         """The whole picture, as data."""
 
-    def page_picture(self, records: Records) -> Picture:
-        """The same for a report, whose legend and axes have more room."""
-        return self.picture(records)
-
     def charts(self, records: Records) -> Iterator[Chart]:
         """What a report shows, with its words: one chart, or several."""
-        picture = self.page_picture(records)
+        picture = self.picture(records)
         yield Chart(self.name.replace("_", "-"), self.title, self.caption, picture)
 
     def possible(self, records: Records, band: Band | None = None) -> Picture:
@@ -84,6 +80,10 @@ class PictureKind(ABC):
 class PanelKind(PictureKind):
     """A kind that shows schemes, one panel for each point of a sweep; abstract."""
 
+    def points(self, records: Records) -> list[Records]:
+        """What has a panel each."""
+        return records.points()
+
     @abstractmethod
     def panel(self, records: Records, looks: Mapping[str, Look], band: Band) -> Panel:
         """What one panel shows of its records; each label is drawn the same in all panels."""
@@ -96,7 +96,7 @@ class PanelKind(PictureKind):
     def picture(self, records: Records, band: Band | None = None) -> Picture:
         """All panels share the vertical axis, so that they can be compared."""
         chosen = band or self.band
-        points = records.points()
+        points = self.points(records)
         columns = min(len(points), 3) if len(points) != 4 else 2
         rows = -(-len(points) // columns)
         titles = max(point.title.count("\n") for point in points) * 0.18 * rows

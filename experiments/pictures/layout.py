@@ -97,8 +97,10 @@ class WholeLayout(ConstrainedLayoutEngine):
         for axes in figure.axes:
             box = axes.bbox
             x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
-            self._wrap(axes.xaxis.label, min(1.1 * box.width, 2 * x, 2 * (whole - x)), "width")
-            self._wrap(axes.yaxis.label, min(1.1 * box.height, 2 * y, 2 * (height - y)), "height")
+            beyond = 1.1 if len(figure.axes) == 1 else 1.0  # times as long as the panel
+            across, down = beyond * box.width, beyond * box.height
+            self._wrap(axes.xaxis.label, min(across, 2 * x, 2 * (whole - x)), "width")
+            self._wrap(axes.yaxis.label, min(down, 2 * y, 2 * (height - y)), "height")
             self._wrap(axes.title, box.width, "width")
             self._wrap(axes._left_title, whole - box.x0, "width")  # type: ignore[attr-defined]
             if axes.yaxis.get_major_formatter().__class__.__name__ == "FixedFormatter":

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# markers without a face, and how much larger they are drawn to be as easily seen as the others
+STROKES = {"x": 1.0, "+": 1.0, "|": 1.6, "1": 1.7, "2": 1.7, "3": 1.7, "4": 1.7}
 STRONG_COLOUR = "#D55E00"  # of names that stand out
 
 
@@ -169,8 +171,9 @@ def _points(axes: Axes, mark: Points) -> None:
         axes.plot(mark.x, mark.y, clip_on=not len(mark.x), **drawn)
         return
     # markers without a face: their strokes are drawn thicker, and in the scheme's colour
-    strokes = look.marker in ("x", "+", "|")
-    drawn["markersize"] = style.letters(mark.size + 2 * mark.ringed)
+    strokes = look.marker in STROKES
+    wider = STROKES.get(look.marker, 1.0)
+    drawn["markersize"] = style.letters(wider * mark.size + 2 * mark.ringed)
     drawn["markeredgecolor"] = INK if mark.ringed and not strokes else look.colour
     drawn["markeredgewidth"] = min(2.2, 0.4 * mark.size) if strokes else None
     drawn["label"] = entry(look.title) or None
@@ -203,6 +206,8 @@ def _heatmap(axes: Axes, mark: Heat) -> None:
     axes.grid(visible=False)
     if len(mark.values) <= 32:  # white lines between more rows would cover them
         axes.hlines(np.arange(1, len(mark.values)) - 0.5, *mark.sides, color="white", linewidth=2)
+    if not mark.bar:
+        return
     bar = axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02, label=drawable(mark.label))
     if not (mark.log or top <= 1 or np.mod(mark.values[np.isfinite(mark.values)], 1).any()):
         bar.set_ticks(MaxNLocator(integer=True))  # they count something

@@ -171,8 +171,10 @@ class Heat:
     label: str = ""  # what they are, with the unit
     log: bool = False  # shades are equal steps of the logarithm, from ``low`` or the least value on
     low: float | None = None  # what has the lightest shade, with ``log``
+    high: float | None = None  # what has the darkest one; ``None``: the greatest value
     # where the columns begin and end; ``None``: the middle of each is at its number
     extent: tuple[float, float] | None = None
+    bar: bool = True  # whether a bar beside it says which shade is which value
     names: tuple[str, ...] = ()  # of the columns, for who points at one; empty: their numbers
     title: ClassVar[str] = ""
     colour: ClassVar[str] = ""
@@ -186,7 +188,7 @@ class Heat:
     def limits(self) -> tuple[float, float]:
         """The values of the lightest and the darkest shade."""
         known = self.values[np.isfinite(self.values)]
-        top = (float(known.max()) if known.size else 0.0) or 1.0
+        top = self.high or (float(known.max()) if known.size else 0.0) or 1.0
         if not self.log:
             return 0.0, top
         positive = known[known > 0]

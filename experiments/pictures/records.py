@@ -111,8 +111,9 @@ class Records:
         wide = table.pivot(index="replication", columns="iteration", values=column)
         return wide.to_numpy(dtype=float)
 
-    def points(self, most: int = 9) -> list[Records]:
-        """One part for each point of the sweep's grid, at most as many as can be read in a picture.
+    def points(self, most: int = 9, apart: bool = False) -> list[Records]:
+        """One part for each point of the sweep's grid, at most as many as can be read in a picture:
+        the first ones, or some that lie ``apart``, the first and the last among them.
         Fields of a scheme (``scheme.load``) make no points: they are in its label."""
         keys = [key for key in self.swept() if self.summary[key].nunique(dropna=False) > 1]
         if not keys:
@@ -120,6 +121,8 @@ class Records:
         points = names_of(self.summary, keys)
         names = list(dict.fromkeys(points))
         drawn = names[:most]
+        if apart and len(names) > most:
+            drawn = [names[i] for i in np.linspace(0, len(names) - 1, most).astype(int)]
         return [self._point(points == name, name, len(names) - len(drawn)) for name in drawn]
 
     def _point(self, rows: pd.Series[bool], title: str, left_out: int) -> Records:

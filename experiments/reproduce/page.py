@@ -173,7 +173,8 @@ def read_reproduction(directory: Path) -> Page:
     commands = [CommandLine("Make all figures again:", "erasurehead reproduce")]
     commands += [CommandLine("The claims alone:", "erasurehead reproduce --only-paper")]
     rows = [(f"{name}.parquet", number_of(len(frame), "row")) for name, frame in frames.items()]
-    return Page(answer, question, sections, rows, commands=commands)
+    leads = len(claims) or 1
+    return Page(answer, question, sections, rows, commands=commands, leads=leads)
 
 
 def distances(frame: pd.DataFrame) -> FloatArray:

@@ -76,7 +76,7 @@ class Speedup(RunsFigure):
         x = Axis("load d", names=tuple(map(str, ticks)), places=tuple(ticks))
         known = frame["speedup"][frame["speedup"] > 0]
         low, high = 0.9 * min(0.5, known.min()), 1.15 * known.max()
-        y = Axis("times faster to the target loss", True, (1, 2, 5), low, high)
+        y = Axis("ErasureHead: times as fast\nto the target loss", True, (1, 2, 5), low, high)
         panels = [
             Panel(x, y, _marks(rows_at(frame, load_law=law)), base.LAW_TITLES[law])
             for law in base.LAW_TITLES

@@ -155,9 +155,11 @@ class TimeToTarget(CodedFigure):
             by_law = {law: rows_at(frame, dataset=dataset, load_law=law) for law in base.LAW_TITLES}
             panels += [self._ratios(rows, law) for law, rows in by_law.items()]
             title = EXPERIMENTS[dataset].title
+            tried = {law: rows_at(rows, kind=TRIED) for law, rows in by_law.items()}
+            top, last_law = max(np.nanmax(self._times(own)) for own in tried.values()), [*tried][-1]
             panels += [
-                self._rates(rows_at(rows, kind=TRIED), f"{title},\n{law} law")
-                for law, rows in by_law.items()
+                self._rates(own, f"{title},\n{law} law (dots: the best)", top, law == last_law)
+                for law, own in tried.items()
             ]
         size = len(base.LAW_TITLES), style.TWO_PANELS, 7.6 * len(datasets) + 0.9
         last, heights = ([OWN_TITLE, UNCODED_TITLE, MISSED_TITLE], (1.5, 1.3) * len(datasets))
@@ -200,23 +202,28 @@ class TimeToTarget(CodedFigure):
         marks += [replace(words, align="right", size=8.0), *keys]
         return Panel(across, down, marks, f"{law} law")
 
-    def _rates(self, frame: pd.DataFrame, title: str) -> Panel:
+    def _times(self, frame: pd.DataFrame) -> FloatArray:
         """Rows of schemes, columns of rates: how many times as long as at the best rate."""
         rates, schemes = sorted(frame["rate"].unique()), self.tuned_schemes()
         wide = frame.pivot_table(index="scheme", columns="rate", values="seconds", dropna=False)
         seconds = wide.reindex(index=[*schemes], columns=rates).to_numpy(dtype=float)
         known = np.isfinite(seconds)
         least = np.where(known, seconds, np.inf).min(axis=1, keepdims=True)
-        times = np.where(known, seconds / least, np.nan)
+        return np.where(known, seconds / least, np.nan)
+
+    def _rates(self, frame: pd.DataFrame, title: str, top: float, bar: bool) -> Panel:
+        """The times as shades, the darkest of which is ``top`` in all panels of a row."""
+        rates, schemes = sorted(frame["rate"].unique()), self.tuned_schemes()
+        times = self._times(frame)
         rows, columns = np.nonzero(times == 1.0)
-        words = Texts(columns.astype(float), rows.astype(float), ["best"] * len(rows), "center")
+        words = Texts(columns.astype(float), rows.astype(float), ["•"] * len(rows), "center")
         at = range(0, len(rates), 3)
         names = tuple(_power(rates[column]) for column in at)
         x = Axis("learning rate of every iteration", names=names, places=tuple(map(float, at)))
         y = Axis("", names=tuple(scheme.look.title for scheme in schemes.values()))
         # the lightest shade is below 1, so that no cell is as white as the paper
-        heatmap = Heat(times, "times as long as at its best rate", log=True, low=0.8)
-        return Panel(x, y, [heatmap, replace(words, size=6.5)], title, grid=False)
+        heatmap = Heat(times, "times as long as at its best rate", True, 0.8, top, bar=bar)
+        return Panel(x, y, [heatmap, words], title, grid=False)
 
     def words(self, frame: pd.DataFrame) -> Words:
         """The rule, who wins, what one common rate would have said, and all numbers."""

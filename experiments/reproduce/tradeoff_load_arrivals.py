@@ -13,14 +13,13 @@ from ...sim.metrics import per_replication
 from ...sim.theory.convergence import least_squares_spectrum
 from ..pictures import style
 from ..pictures.kinds.losses import pareto
-from ..pictures.looks import INK, MUTED, SOLID, Look, look, variants
+from ..pictures.looks import MUTED, SOLID, Look, look, variants
 from ..pictures.picture import Axis, Mark, Panel, Picture
 from ..run.records import mean_and_error
 from . import base
 from .base import Effort, Numbers, RunsFigure, Words, curve_of, estimate_text, points_of, rows_at
 
-FRONT_CIRCLE_LOOK = Look(INK, "o", "none", "Pareto front")
-FRONT_LINE_LOOK = Look(MUTED, "", SOLID, "")
+FRONT_LOOK = Look(MUTED, "", SOLID, "Pareto front")
 NEARLY_EXACT_FACTOR = (
     1.2  # the text names the fastest scheme whose loss is at most this many times the exact one
 )
@@ -87,15 +86,14 @@ class TradeoffLoadArrivals(RunsFigure):
             self._panel(law, work, frame, own) for work in base.WORKS for law in base.LAW_TITLES
         ]
         size = len(base.LAW_TITLES), style.TWO_PANELS, 6.8
-        return Picture(panels, *size, share="y", last=[FRONT_CIRCLE_LOOK.title])
+        return Picture(panels, *size, share="y", last=[FRONT_LOOK.title])
 
     def _panel(self, law: str, work: float, frame: pd.DataFrame, own: dict[str, Look]) -> Panel:
         panel_rows = rows_at(frame, load_law=law, work=work)
         x, y = "iteration_time", "loss_above_minimum"
         front = panel_rows[panel_rows["on_front"]].sort_values("iteration_time")
         marks: list[Mark] = [
-            points_of(front, x, y, FRONT_CIRCLE_LOOK, hollow=True, beneath=True, size=10.0),
-            curve_of(front, x, y, FRONT_LINE_LOOK, steps=True, width=1.0),
+            curve_of(front, x, y, FRONT_LOOK, steps=True, width=1.0),
         ]
         ours = panel_rows["scheme"] == "erasurehead"
         for load, rows in panel_rows[ours].groupby("load"):
@@ -104,7 +102,10 @@ class TradeoffLoadArrivals(RunsFigure):
             marks.append(points_of(rows, x, y, look(str(scheme))))
         title = base.LAW_TITLES[law] if work == base.WORKS[0] else ""
         label = f"loss above its minimum\nafter {self.iterations} iterations"
-        axes = Axis("mean iteration time (s)", True, (1, 2, 5)), Axis(label, True, (1, 2, 3, 5))
+        seconds = frame[x].to_numpy(dtype=float)  # one range, so that panels can be compared
+        ends = 0.85 * float(seconds.min()), 1.15 * float(seconds.max())
+        across = Axis("mean iteration time (s)", True, (1, 2, 5), *ends)
+        axes = across, Axis(label, True, (1, 2, 3, 5))
         return Panel(*axes, marks, f"{title}\nwork {work:g} s".strip())
 
     def words(self, frame: pd.DataFrame) -> Words:

@@ -114,13 +114,14 @@ def test_every_kind_has_labels_and_a_legend(
     figure = figure_of(kind, read(directories[name]))
     if name == "training":
         require_recorded("pictures/drawn", {kind: figure}, drawn=True)
-    assert len(figure.axes) == (1 if name == "training" else 4)
+    bars = kind == "utilisation"  # each of which has a name beside it
+    assert len(figure.axes) == (1 if name == "training" else 3 if bars else 4)
     assert all(axes.has_data() for axes in figure.axes)
-    assert figure.axes[0].get_ylabel()
     assert figure.axes[-1].get_xlabel()
     assert figure.axes[-1].get_xlabel().endswith(("(s)", "iteration", "time"))
     [legend] = figure.legends
-    labels = {text.get_text() for text in legend.get_texts()}
+    named = figure.axes[0].get_yticklabels() if bars else legend.get_texts()
+    labels = {text.get_text() for text in named}
     assert {"uncoded", "ErasureHead (d = 2, r = 3)"} <= labels
     if name == "sweep":
         assert figure.axes[0].get_title() == "delay.rate = 0.5\nworkers = 6"
@@ -1040,10 +1041,11 @@ def test_a_picture_on_axes_of_ones_own(kind: str, directories: dict[str, Path]) 
     chosen = records.only(["uncoded", "erasurehead"])
     assert PICTURE_KINDS[kind].draw_on(axes, chosen, "ci") is axes
     [legend] = axes.figure.legends
-    assert "uncoded" in [text.get_text() for text in legend.get_texts()]
+    named = axes.get_yticklabels() if kind == "utilisation" else legend.get_texts()
+    assert "uncoded" in [text.get_text() for text in named]
     with pytest.raises(ConfigError, match=r"schemes = 'uncode': .*did you mean uncoded"):
         records.only(["uncode"])
-    with pytest.raises(ConfigError, match="this picture has 4 panels"):
+    with pytest.raises(ConfigError, match=r"this picture has [34] panels"):
         PICTURE_KINDS[kind].draw_on(axes, read(directories["sweep"]))
 
 
@@ -1683,9 +1685,12 @@ def test_the_workers_time_by_hand() -> None:
     half = 0.01 * stats.t.ppf(0.975, 4)
     np.testing.assert_allclose(points.dx, [[half, 0.0]] * 2)
     assert (points.x.tolist(), points.y.tolist()) == ([0.6, 0.6], [0.0, 1.0])
-    assert (panel.y.low, panel.y.high, panel.y.names) == (1.5, -0.5, ())
-    [named] = kind.page_picture(records).panels
-    assert (named.y.names, named.y.label) == (("a", "b"), "")
+    assert (panel.y.low, panel.y.high, panel.y.names) == (1.5, -0.5, ("a", "b"))
+    many = swept({"seed": [*range(6)]}, "ab")
+    many = replace(many, summary=many.summary.assign(**(columns | {"utilisation_se": 0.01})))
+    picture = kind.picture(many)
+    assert [own.title for own in picture.panels] == ["seed = 0", "seed = 2", "seed = 5"]
+    assert picture.heading.startswith("3 more points")
 
 
 @pytest.mark.parametrize(

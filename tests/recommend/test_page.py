@@ -147,7 +147,10 @@ def test_who_misses_the_goal_comes_after_who_reaches_it() -> None:
 
 
 def column(table: content.Table, title: str) -> list[str]:
-    """What stands in a column."""
+    """What stands in a column, or in the note where it is the same in all rows."""
+    if title not in table.columns:
+        [same] = re.findall(rf"{re.escape(title)} (.+?)(?:, |\.$)", table.note)
+        return [same] * len(table.rows)
     return [str(row[table.columns.index(title)]) for row in table.rows]
 
 

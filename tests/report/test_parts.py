@@ -16,7 +16,7 @@ from markupsafe import Markup
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.page.answer import Answer, table_at
 from erasurehead.experiments.page.content import Image, Page, Section, Table, capped, plain_cell
-from erasurehead.experiments.page.html import as_html, drawn, legible, with_code
+from erasurehead.experiments.page.html import as_html, drawn, legible, said_once, with_code
 from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures.picture import Heat
 from erasurehead.experiments.pictures.records import Records, read_records
@@ -442,6 +442,18 @@ def test_a_table_is_cut_and_empty_columns_go() -> None:
     assert cut.note == f"Note. {said}"
     assert capped("t", "T", [*"abcd"], [*whole, rows[0]], "t.csv").note == said
     assert capped("t", "T", ["a", "b"], [[plain_cell("-")] * 2], "t.csv").columns == ["a"]
+
+
+def test_what_all_rows_have_alike_is_said_once() -> None:
+    """Of three rows or more, but for names; where nothing else is left, columns stay."""
+    rows = [[plain_cell(name), plain_cell(0.5), plain_cell(i)] for i, name in enumerate("aaa")]
+    table = capped("t", "T", ["name", "error", "i"], rows, "t.csv", "Note.")
+    found = said_once(table)
+    assert (found.columns, found.note) == (["name", "i"], "Note. In all rows: error 0.5.")
+    assert found.numbers == {1}
+    assert said_once(replace(table, rows=rows[:2])).columns == ["name", "error", "i"]
+    alike = capped("t", "T", ["name", "error"], [row[:2] for row in rows], "t.csv")
+    assert said_once(alike) == alike
 
 
 def test_who_leaves_out_half_of_the_gradient_is_named() -> None:

@@ -188,7 +188,7 @@ class WorkersKind(PictureKind):
         ties = "If several messages end a round together, the lowest-numbered of these workers "
         ties += "counts, which says nothing about it."
         caption = f"{self.caption} By chance each would have {chance}. {ties}"
-        yield Chart(self.name, self.title, caption, self.page_picture(records))
+        yield Chart(self.name, self.title, caption, self.picture(records))
 
     @override
     def picture(self, records: Records, band: Band | None = None) -> Picture:

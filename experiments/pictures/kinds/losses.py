@@ -274,7 +274,7 @@ class TradeoffKind(PanelKind):
         assert name is not None
         what = METRICS[name].title.removeprefix("mean ")
         caption = f"Seconds per iteration against the {what}; ringed: no scheme is better in both."
-        yield Chart(self.name, f"Time against {what}", caption, self.page_picture(records))
+        yield Chart(self.name, f"Time against {what}", caption, self.picture(records))
 
     @override
     def panel(self, records: Records, looks: Mapping[str, Look], band: Band) -> Panel:

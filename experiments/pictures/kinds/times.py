@@ -351,7 +351,7 @@ class UtilisationKind(PanelKind):
 
     name = "utilisation"
     title = "Workers' time"
-    caption = "What the workers' time was spent on."
+    caption = "What the workers' time was spent on: the filled part of a bar on messages in time."
     rank = 50
 
     @override
@@ -370,7 +370,7 @@ class UtilisationKind(PanelKind):
             look, row = looks[label], rows[y : y + 1]
             ends = (used[y : y + 1], busy[y : y + 1])
             marks += [
-                Bars(Fill(look.colour, "", look.title, BAR_HEIGHT), row, np.zeros(1), ends[0]),
+                Bars(Fill(look.colour, "", "", BAR_HEIGHT), row, np.zeros(1), ends[0]),
                 Bars(Fill(shade(look.colour, 0.6), WASTED_HATCH, "", BAR_HEIGHT), row, *ends),
                 Bars(
                     Fill(IDLE_FILL.colour, "", "", BAR_HEIGHT),
@@ -384,7 +384,8 @@ class UtilisationKind(PanelKind):
             both = np.nan_to_num(np.stack([half, half]))
             marks.append(Points(Look(INK, "", "none", INTERVAL_TITLE), busy, rows, dx=both))
         shares = Axis("share of the workers' time", low=0.0, high=1.0)
-        schemes = Axis("scheme", low=len(rows) - 0.5, high=-0.5, names=())
+        names = tuple(looks[label].title for label, _ in records.labels())
+        schemes = Axis("", low=len(rows) - 0.5, high=-0.5, names=names)
         return Panel(shares, schemes, marks, records.title)
 
     @override
@@ -392,11 +393,6 @@ class UtilisationKind(PanelKind):
         return (WASTED_FILL.title, IDLE_FILL.title, INTERVAL_TITLE)
 
     @override
-    def page_picture(self, records: Records) -> Picture:
-        """Rows have the names of schemes, where there is one panel."""
-        picture = self.picture(records)
-        if len(picture.panels) > 1:
-            return picture
-        (panel,) = picture.panels
-        names = tuple(label for label, _ in records.labels())
-        return replace(picture, panels=[replace(panel, y=replace(panel.y, label="", names=names))])
+    def points(self, records: Records) -> list[Records]:
+        """Three at most: the others lie between them."""
+        return records.points(3, apart=True)

@@ -106,7 +106,7 @@ def draw_panel(
         piece('<g clip-path="url(#{})">{}</g>', clip, Markup("").join(svg for svg, _ in drawn)),
     ]
     heatmap = next((mark for mark in panel.marks if isinstance(mark, Heat)), None)
-    if heatmap is not None:
+    if heatmap is not None and heatmap.bar:
         pieces.append(colour_bar(heatmap, x.end, TOP - 9))
     if panel.remark:
         pieces.append(piece(TEXT_TEMPLATE, "rm", "end", x.end - 4, TOP + 12, escaped(panel.remark)))
