@@ -38,10 +38,11 @@ from erasurehead.experiments.fit.study import Findings, study_for, tables
 from erasurehead.experiments.options import measured_delays
 from erasurehead.experiments.page.content import Answer, Page
 from erasurehead.experiments.page.markdown import as_markdown
-from erasurehead.experiments.pictures import paint
+from erasurehead.experiments.pictures import paint, style
+from erasurehead.experiments.pictures.base import on_axes
 from erasurehead.experiments.run.files import output_folder
 from erasurehead.experiments.text import sentence
-from erasurehead.result import face, managed
+from erasurehead.result import Ax, face, managed
 from erasurehead.running import ShowProgress, reporting
 from erasurehead.sim.files import MOST_CELLS
 from erasurehead.sim.reading import Decimal, Header, Missing, Reading, Retries, Role, Unit
@@ -150,17 +151,25 @@ class Fitted:
 @final
 @dataclass(frozen=True, eq=False)
 class FittedPlots:
-    """Pictures of a fit, on axes of pyplot. Each method returns the first panel."""
+    """Pictures of a fit: on ``ax``, an array of axes where there are several panels, or on a new
+    figure of pyplot. Each method returns the first panel."""
 
     _page: Page
 
-    def quantiles(self) -> Axes:
+    def quantiles(self, ax: Ax = None) -> Axes:
         """Measured quantiles against those of each family."""
-        return managed(paint.figure(self._page.charts["qq"].picture)).axes[0]
+        return self._draw("qq", ax)
 
-    def order_statistics(self) -> Axes:
+    def order_statistics(self, ax: Ax = None) -> Axes:
         """How long a master waits for k workers, measured and predicted; two panels."""
-        return managed(paint.figure(self._page.charts["order_statistics"].picture)).axes[0]
+        return self._draw("order_statistics", ax)
+
+    def _draw(self, chart: str, ax: Ax) -> Axes:
+        picture = self._page.charts[chart].picture
+        if ax is None:
+            return managed(paint.figure(picture)).axes[0]
+        with style.applied():
+            return on_axes(ax, picture)
 
 
 @final

@@ -11,6 +11,7 @@ from inspect import isfunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, final, get_args
 
+import numpy as np
 import pandas as pd
 
 from erasurehead.experiments.config.document import read_mapping
@@ -128,6 +129,15 @@ class Result:
             raise ConfigError(f"{self.directory}: holds another run by now; load it again")
         return records
 
+    def where(self, conditions: Mapping[str, Any]) -> Result:
+        """The part whose swept keys have these values, in memory: ``{"delay.rate": [1, 2]}``.
+
+        Args:
+            conditions: a value for each key, or a list of several; of a scheme's field the key is
+                ``scheme.load``. Raises ``ConfigError``: it was not swept, or never had that value.
+        """
+        return Result(None, self.failed, self._records.where(conditions))
+
     @property
     def plot(self) -> Plots:
         """Pictures: ``result.plot.loss_time()``, and so on."""
@@ -138,7 +148,9 @@ class Result:
 
     def _repr_html_(self) -> str:
         """The summary's main columns, for a notebook."""
-        return f"<p>{escape(self._title())}</p>{self._overview().to_html(border=0)}"
+        table, most = self._overview(), MAX_NOTEBOOK_ROWS
+        more = f"<p>{len(table) - most} more rows: <code>.summary</code></p>" * (len(table) > most)
+        return f"<p>{escape(self._title())}</p>{table.head(most).to_html(border=0)}{more}"
 
     def _title(self) -> str:
         table = self.summary
@@ -174,21 +186,23 @@ def _estimate(mean: float, error: float) -> str:
     return "-" if pd.isna(mean) else f"{mean:.4g}" + ("" if pd.isna(error) else f" ± {error:.1g}")
 
 
-Ax: TypeAlias = "Axes | None"
+# one, or an array of them where a picture has several panels
+Ax: TypeAlias = "Axes | Sequence[Axes] | np.ndarray[Any, Any] | None"
+MAX_NOTEBOOK_ROWS = 60  # rows of a result that a notebook shows
 Schemes = str | Sequence[str] | None
 Spread = Band | None
 
 
 @face
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Plots:
     """Pictures of one result. Raises ``ConfigError``: the tables do not hold what the picture
-    needs, there is no such scheme, or one ``ax`` was given for several panels.
+    needs, there is no such scheme, or ``ax`` has another number of axes than there are panels.
 
-    Every method draws into ``ax`` or, without one, into a new figure of pyplot, which notebooks and
-    ``plt.show()`` display. It returns the axes. A sweep has a panel for each point: then it returns
-    the first one, and ``axes.figure.axes`` has all.
+    Every method draws into ``ax``, an array of axes where there are several panels (a sweep has one
+    for each point), or, without it, into a new figure of pyplot, which notebooks and ``plt.show()``
+    display. It returns the first axes, and ``axes.figure.axes`` has all.
 
     ``schemes`` picks schemes by label or by name; default all. ``band`` is how the spread over
     replications is shown: ``quantiles`` (10th to 90th percentile) or ``ci`` (95 % confidence
@@ -198,6 +212,14 @@ class Plots:
     panels and legend take as much height as they need."""
 
     _records: Records
+
+    def __repr__(self) -> str:
+        can = [
+            name
+            for name, kind in PICTURE_KINDS.items()
+            if not kind.obstacle(self._records) and hasattr(self, name)
+        ]
+        return f"<Plots: {', '.join(f'.{name}()' for name in can)}>"
 
     def loss_time(
         self,

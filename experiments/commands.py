@@ -433,6 +433,7 @@ def plot(
         option("Which means: iteration_time, decoding_error, or another column.", metavar="COLUMN"),
     ] = None,
     format_: options.Formats = "png,svg",
+    where: options.Where = None,
     width: Annotated[str, option("As wide as in print, letters of 8 points: 3.4in, 86mm.")] = "",
     title: Annotated[str, option("Words above the picture.")] = "",
     labels: Annotated[
@@ -445,7 +446,7 @@ def plot(
     printed = ForPaper(width, title, labels)
     with terminal.progress("pictures") as progress:
         written, left_out = write_pictures(
-            directory, kind, format_.split(","), progress, x, y, printed
+            directory, kind, format_.split(","), progress, x, y, printed, where
         )
     terminal.say_all([*map(str, written), *left_out])
     terminal.follow("report", directory)
@@ -455,11 +456,12 @@ def plot(
 def report(
     directory: Annotated[Path, argument(f"Output of {options.REPORTED}.", "DIR")],
     output: Annotated[Path | None, option("The file; default DIR/report.html.")] = None,
+    where: options.Where = None,
 ) -> None:
     """Make a self-contained HTML page of a result, easy to share."""
     from .report.command import write_report
 
-    path = write_report(directory, output)
+    path = write_report(directory, output, where)
     terminal.say(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
     terminal.say(IN_A_BROWSER)
 

@@ -96,6 +96,10 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+Where = Annotated[
+    list[str] | None,
+    option("Only where a swept key has these values.", "--where", metavar="KEY=V1,V2"),
+]
 Set = Annotated[
     list[str] | None,
     option(

@@ -248,17 +248,18 @@ def test_what_commands_say_that_make_pictures(
     """Their files, what was left out, and what comes next."""
     page = tmp_path / "page.html"
     page.write_bytes(b" " * 1_260_000)
-    monkeypatch.setattr(report, "write_report", lambda directory, output: page)
+    monkeypatch.setattr(report, "write_report", lambda directory, output, where: page)
     assert said_by("report", tmp_path) == [f"{page} (1.3 MB)", BROWSER]
     pictures = Mock(return_value=([Path("a.png"), Path("a.svg")], ["b left out: no losses"]))
     monkeypatch.setattr(report, "write_pictures", pictures)
-    paper = ("--width", "3.4in", "--title", "t", "--labels", "b,c")
+    paper = ("--width", "3.4in", "--title", "t", "--labels", "b,c", "--where", "k=1")
     assert said_by("plot", "r d", "--kind", "a", "--format", "png,svg", *paper) == [
         "a.png", "a.svg", "b left out: no losses", "next: erasurehead report 'r d'",
     ]  # fmt: skip
-    directory, kind, formats, _, *axes, printed = pictures.call_args.args
+    directory, kind, formats, _, *axes, printed, where = pictures.call_args.args
     assert (directory, kind, formats, axes) == (Path("r d"), "a", ["png", "svg"], [None, None])
     assert (printed.inches, printed.title, printed.names) == (3.4, "t", ["b", "c"])
+    assert where == ["k=1"]
     monkeypatch.setattr(atlas, "write_atlas", lambda output, progress: output / "all.png")
     assert said_by("atlas") == ["results/atlas/all.png", "next: erasurehead list schemes"]
     made = Mock(return_value=(Path("x/index.html"), ["(a) holds"]))

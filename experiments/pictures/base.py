@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from typing_extensions import override
 
@@ -59,22 +59,31 @@ class PictureKind(ABC):
         return self.picture(records, band)
 
     def draw_on(
-        self, axes: Axes, records: Records, band: Band | None = None, legend: bool = True
+        self, axes: object, records: Records, band: Band | None = None, legend: bool = True
     ) -> Axes:
-        """Draw a picture of one panel on axes of one's own; matplotlib's settings are the caller's.
-        Raises ConfigError: ``axes`` is something else, or the records do not give one panel."""
-        from matplotlib.axes import Axes
+        """``on_axes`` of the picture. Raises ConfigError: also where it cannot be drawn."""
+        return on_axes(axes, self.possible(records, band), legend)
 
-        if not isinstance(axes, Axes):
-            given = f"array of {axes.shape}" if hasattr(axes, "shape") else quoted(axes)
-            raise ConfigError(f"ax = {given}: must be one matplotlib Axes")
-        picture = self.possible(records, band)
-        if len(picture.panels) > 1:
-            raise at("ax", "one Axes", f"this picture has {len(picture.panels)} panels")
-        paint.add_panel(axes, picture.panels[0])
+
+def on_axes(given: object, picture: Picture, legend: bool = True) -> Axes:
+    """Draw a picture on axes of one's own, one for each panel; matplotlib's settings are the
+    caller's. Returns the first. Raises ConfigError: ``given`` is something else, or too few."""
+    from matplotlib.axes import Axes
+
+    several: list[Any] = [
+        *getattr(given, "flat", given if isinstance(given, list | tuple) else [given])
+    ]
+    if not all(isinstance(axes, Axes) for axes in several):
+        raise ConfigError(f"ax = {quoted(given)}: must be one matplotlib Axes, or an array of them")
+    if (needed := len(picture.panels)) != len(several):
+        panels = "one" if needed == 1 else f"{needed}, one for each panel of this picture"
+        raise at("ax", f"{len(several)} Axes", f"must be {panels}")
+    for axes, panel in zip(several, picture.panels, strict=True):
+        paint.add_panel(axes, panel)
         if legend:
             style.legend_under(axes, [*map(style.entry, picture.last)])
-        return axes
+    first: Axes = several[0]
+    return first
 
 
 class PanelKind(PictureKind):

@@ -66,6 +66,27 @@ class Records:
         own = {n: t[t["label"].isin(labels)] for n, t in tables.items() if t is not None}
         return replace(self, **own)
 
+    def where(self, conditions: Mapping[str, Any]) -> Records:
+        """The part whose swept keys have these values; a list names several of a key.
+        Raises ConfigError: no such key was swept, or it never had that value."""
+        own, summary = np.ones(len(self.summary), dtype=bool), self.summary
+        keys = [*self.swept(), *(key for key in map(str, summary) if key.startswith("scheme."))]
+        for key, wanted in conditions.items():
+            if key not in keys:
+                raise at("where", key, one_of(keys, key) if keys else "nothing was swept here")
+            known = summary[key].map(_comparable)
+            values = [*map(_comparable, wanted if isinstance(wanted, list | tuple) else [wanted])]
+            possible = [str(value) for value in dict.fromkeys(known[summary[key].notna()])]
+            for value in values:
+                if value not in possible:
+                    raise at(f"where {key}", value, one_of(possible, value))
+            own &= known.isin(values).to_numpy()
+        if not own.any():
+            raise at("where", dict(conditions), "no cell has all of these")
+        common = [key for key in conditions if summary[key][own].nunique() == 1]
+        title = names_of(summary[own].head(1), common).iloc[0] if common else self.title
+        return self._point(pd.Series(own, summary.index, dtype=bool), title, 0)
+
     @property
     def clock(self) -> str:
         """What times are called on an axis."""
@@ -138,6 +159,14 @@ class Records:
         """Swept keys that make points of the grid, columns of both tables; not schemes' fields."""
         both = [name for name in self.iterations.columns if name in {*self.summary.columns}]
         return [k for k in both if k not in IDENTITY and not k.startswith("scheme.")]
+
+
+def _comparable(value: Any) -> str:
+    """A value as the command line and Python both give it: 2, 2.0 and "2" are one."""
+    try:
+        return f"{float(value):g}"
+    except (TypeError, ValueError):
+        return short_text(value)
 
 
 def names_of(table: pd.DataFrame, keys: list[str]) -> pd.Series[str]:

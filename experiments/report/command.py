@@ -28,7 +28,7 @@ PAGES = {
 }
 
 
-def reader_of(directory: Path) -> Callable[[Path], Page]:
+def reader_of(directory: Path) -> Callable[..., Page]:
     """What reads the result that a folder holds.
     Raises ConfigError: there is no such folder, or no result in it."""
     if not directory.is_dir():
@@ -37,25 +37,40 @@ def reader_of(directory: Path) -> Callable[[Path], Page]:
         if any((directory / name).exists() for name in names):
             # imported here, since a page needs the code of its own command and of no other
             code = import_module(f"...{module}", __name__)
-            reader: Callable[[Path], Page] = getattr(code, function)
+            reader: Callable[..., Page] = getattr(code, function)
             return reader
     raise ConfigError(f"{directory}: holds no result; must be the output of {REPORTED}")
 
 
-def write_report(directory: Path, output: Path | None = None) -> Path:
-    """Write the page, in the folder by default: ``report.html``, of a reproduction ``index.html``.
-    The same result has the same bytes.
-    Raises ConfigError: the folder holds no whole result, or the file cannot be written."""
+def read_where(given: Sequence[str] | None) -> dict[str, list[str]]:
+    """``KEY=VALUE[,VALUE]``, the values by key. Raises ConfigError: it is not that."""
+    where: dict[str, list[str]] = {}
+    for text in given or ():
+        key, equals, values = text.partition("=")
+        if not (key and equals and values):
+            raise at("--where", text, "must be KEY=VALUE, such as delay.rate=2 or workers=12,24")
+        where[key] = values.split(",")
+    return where
+
+
+def write_report(
+    directory: Path, output: Path | None = None, where: Sequence[str] | None = None
+) -> Path:
+    """Write the page, in the folder by default: ``report.html``, of a reproduction ``index.html``;
+    of a run that of the part whose swept keys have the values of ``where``. The same result has the
+    same bytes. Raises ConfigError: the folder holds no whole result, or it cannot be written."""
     from ..page.html import as_html  # here, since a picture needs no template
 
-    read = reader_of(directory)
+    read, chosen = reader_of(directory), read_where(where)
+    if chosen and read.__name__ != PAGES["run"][2]:
+        raise at("--where", [*(where or ())], "is for the output of run, sweep and live")
     name = outputs.INDEX if read.__name__ == PAGES["reproduce"][2] else files.REPORT_FILE
     file = directory / name if output is None else output
     if file.is_dir():
         file = file / name
     with files.locked(directory):  # no run may clear the folder while its tables are read
         files.require_replaceable(file)
-        page = as_html(read(directory))
+        page = as_html(read(directory, chosen) if chosen else read(directory))
         files.write_bytes(file, page.encode("utf-8", "backslashreplace"))
     return file
 
@@ -93,13 +108,14 @@ def write_pictures(
     x: str | None = None,
     y: str | None = None,
     printed: ForPaper = ForPaper(),
+    where: Sequence[str] | None = None,
 ) -> tuple[list[Path], list[str]]:
     """Draw one kind, or for ``None`` all that can be drawn, under ``directory/plots``.
 
     ``x`` and ``y`` are of the kind ``against``: a swept key, and a column of the summary;
-    ``printed`` is how a picture stands in a paper. Returns
-    the files written, and for each kind that was left out a line that says why. Raises ConfigError:
-    no records, an unknown kind or format, or one that these cannot give."""
+    ``printed`` is how a picture stands in a paper, ``where`` the values of swept keys that are
+    drawn. Returns the files written, and for each kind that was left out a line that says why.
+    Raises ConfigError: no records, an unknown kind or format, or one that these cannot give."""
     from ..pictures import paint, style  # here, since a page needs no matplotlib
 
     if kind is not None and kind not in PICTURE_KINDS:
@@ -113,6 +129,7 @@ def write_pictures(
         raise ConfigError(f"{directory}: no such directory")
     with files.locked(directory):  # no run may clear the folder while its tables are read
         records = read_records(directory)
+        records = records.where(part) if (part := read_where(where)) else records
         records = records.named(printed.names) if printed.names else records
         kinds = (against if known.name == against.name else known for known in kinds_by_rank())
         wanted = {known.name: known for known in kinds if kind in (None, known.name)}

@@ -28,9 +28,11 @@ from .verdict import Verdict, judged
 NAMED_IN_QUESTION = 8  # schemes, and values of a sweep, that the question names
 
 
-def read_run(directory: Path) -> Page:
-    """The page of what ``run``, ``sweep`` or ``live`` wrote. ConfigError: it is not whole."""
+def read_run(directory: Path, where: Mapping[str, Any] = {}) -> Page:
+    """The page of what ``run``, ``sweep`` or ``live`` wrote, or of the part where swept keys have
+    these values. Raises ConfigError: it is not whole, or there is no such part."""
     records = read_records(directory)
+    records = records.where(where) if where else records
     manifest = json_at(directory / outputs.MANIFEST)
     config = dict(records.config or {})
     kind = "live" if "live" in manifest else "sweep" if config.get("sweep") else "run"
@@ -38,7 +40,9 @@ def read_run(directory: Path) -> Page:
     title = str(config.get("name", directory.resolve().name))
     steps = tuple(next_commands(records, kind, verdict, directory))
     failed = manifest.get("failed") or {}
-    notes = [*map(str, manifest.get("warnings", []))]
+    part = [f"{key} = {', '.join(map(str, values))}" for key, values in where.items()]
+    notes = [f"a part of the result: {'; '.join(part)}"] if part else []
+    notes += [*map(str, manifest.get("warnings", []))]
     notes += [
         f"not computed: {name}: {reason}" for name, reason in [*failed.items()][:NAMED_IN_QUESTION]
     ]

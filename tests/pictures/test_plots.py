@@ -1045,7 +1045,7 @@ def test_a_picture_on_axes_of_ones_own(kind: str, directories: dict[str, Path]) 
     assert "uncoded" in [text.get_text() for text in named]
     with pytest.raises(ConfigError, match=r"schemes = 'uncode': .*did you mean uncoded"):
         records.only(["uncode"])
-    with pytest.raises(ConfigError, match=r"this picture has [34] panels"):
+    with pytest.raises(ConfigError, match=r"must be [34], one for each panel"):
         PICTURE_KINDS[kind].draw_on(axes, read(directories["sweep"]))
 
 
