@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +28,7 @@ from .text import enumerated, interval, left_out, number
 
 COMPARISON_CSV = "comparison.csv"
 PICTURE = "comparison"
+MOST_DIGITS = 12  # of a number in a sentence
 CAPTION = "Iterations", "Each iteration of both results, and their losses on the clock."
 
 
@@ -125,13 +126,18 @@ def comparison_answer(table: pd.DataFrame, first: str, second: str) -> Answer:
     known = np.isfinite(low) & np.isfinite(high)
     apart = known & ((low > 1) | (high < 1))
     same = bool((ratios == 1).all())
+    enough = _digits(
+        lambda d: all((f"{r:.{d}g}" == "1") == (r == 1) for r in ratios[apart | ~known])
+    )
     mean = float(np.exp(np.log(ratios).mean())) if (ratios > 0).all() else float(ratios.mean())
     number = "the scheme" if len(table) == 1 else f"the {len(table)} schemes and points"
     verdict = f"Iterations of {second} take exactly as long as those of {first}."
     if not same:
-        span = "" if len(table) == 1 else f" ({ratios.min():.3g} to {ratios.max():.3g})"
-        longer = f"{mean:.3g} times as long as one of {first}{span}"
-        if f"{mean:.3g}" == "1" and known.all() and not apart.any():
+        span = (
+            "" if len(table) == 1 else f" ({ratios.min():.{enough}g} to {ratios.max():.{enough}g})"
+        )
+        longer = f"{mean:.{enough}g} times as long as one of {first}{span}"
+        if f"{mean:.{enough}g}" == "1" and known.all() and not apart.any():
             longer = f"as long as one of {first}: their means do not differ clearly"
         verdict = f"An iteration of {second} takes {longer}, over {number} that both have."
     why = list[str]()
@@ -140,13 +146,28 @@ def comparison_answer(table: pd.DataFrame, first: str, second: str) -> Answer:
         why.append(f"{some} differ from 1 by more than their 95 % intervals.")
     if not same:
         far = table.loc[np.abs(np.log(table["ratio"].clip(lower=1e-300))).idxmax()]
-        times = f"{far['first']:.4g} s an iteration in {first}, {far['second']:.4g} s in {second}"
+        a, b = float(far["first"]), float(far["second"])
+        d = 1 + _digits(
+            lambda d: _printed_ratio(a, b, d + 1, enough) == f"{far['ratio']:.{enough}g}"
+        )
+        times = f"{a:.{d}g} s an iteration in {first}, {b:.{d}g} s in {second}"
         why.append(f"Farthest apart is {shown_in(far)}: {times}.")
     if "loss_difference" in table:
         worst = float(table["loss_difference"].max())
         why.append(f"Training losses differ by {worst:.3g} at most, iteration by iteration.")
     limits = "Iterations are taken as independent: where stragglers last, intervals are wider."
     return Answer("compare", f"{first}, {second}", verdict, tuple(why), limits=limits)
+
+
+def _digits(agree: Callable[[int], bool]) -> int:
+    """The fewest digits, at least three, with which what is printed agrees."""
+    return next((digits for digits in range(3, MOST_DIGITS) if agree(digits)), MOST_DIGITS)
+
+
+def _printed_ratio(a: float, b: float, digits: int, of_ratio: int) -> str:
+    """What a reader finds who divides the second printed number by the first."""
+    first = float(f"{a:.{digits}g}")
+    return f"{float(f'{b:.{digits}g}') / first:.{of_ratio}g}" if first else ""
 
 
 def comparison_page(

@@ -23,6 +23,7 @@ from erasurehead.sim.load_laws import Proportional
 from tests.docs.blocks import (
     MARKS,
     OTHER,
+    PYTHON,
     ROOT,
     Page,
     Reader,
@@ -234,6 +235,24 @@ def test_pages_of_newcomers_stay_short(name: str) -> None:
     assert len(text.split()) <= MOST_WORDS[name]
     door = text.partition("### I write Python")[2].partition("\n## ")[0]
     assert name != "README.md" or all(f"({each})" in door for each in [*MOST_WORDS][1:])
+
+
+@pytest.mark.slow
+def test_the_python_page_is_typed(tmp_path: Path) -> None:
+    """What a user of ``mypy --strict`` copies from it has no error."""
+    blocks = [block for block in page(ROOT / "docs" / "python.md").blocks if block.kind == PYTHON]
+    assert len(blocks) >= 5
+    check = "import erasurehead as eh\nfrom erasurehead.schemes import Uncoded\n"
+    check += "confirmed: dict[str, str] = eh.testing.check_scheme(Uncoded(), workers=4)\n"
+    (tmp_path / "page.py").write_text("\n".join([*(block.text for block in blocks), check]))
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", tmp_path / "page.py"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
 
 
 OWN_CODE = page(ROOT / "docs" / "howto" / "own_code.md")
