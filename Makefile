@@ -23,21 +23,25 @@ FILES := $(LONGEST) $(filter-out $(LONGEST),$(wildcard tests/*/test_*.py tests/t
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/installed: requirements.txt requirements-cluster.txt requirements-dev.txt pyproject.toml
+$(VENV)/runtime: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("needs Python >= 3.11, but $(PYTHON) is " + sys.version.split()[0] + "; try: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) -r requirements.txt -r requirements-cluster.txt -r requirements-dev.txt
+	$(PIP) -r requirements.txt
 	$(PIP) --no-deps --editable .
+	@touch $@
+
+$(VENV)/installed: $(VENV)/runtime requirements-cluster.txt requirements-dev.txt
+	$(PIP) -r requirements.txt -r requirements-cluster.txt -r requirements-dev.txt
 	$(BIN)/python -m compileall -q -j 0 -x '/tests?/' $(VENV)/lib
 	@touch $@
 
-install: $(VENV)/installed  ## create .venv with the pinned packages and the `erasurehead` command
+install: $(VENV)/installed  ## create .venv with all pinned packages and the `erasurehead` command
 
 $(VENV)/docs: $(VENV)/installed requirements-docs.txt
 	$(PIP) -r requirements-docs.txt
 	@touch $@
 
-reproduce: install  ## the claims of the paper's abstract, and all other figures (minutes; OUTPUT=results)
+reproduce: $(VENV)/runtime  ## the claims of the paper's abstract, and all other figures (minutes; OUTPUT=results)
 	$(BIN)/erasurehead reproduce --output $(OUTPUT)/reproduce
 
 test: install  ## ruff, mypy and the test suite
@@ -76,7 +80,7 @@ format: install  ## let ruff rewrite the source
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-verify: install  ## simulated against closed form, z-scores, long run
+verify: $(VENV)/runtime  ## simulated against closed form, z-scores, long run
 	$(BIN)/erasurehead verify
 
 bench: install  ## speed, as ratios measured in one process

@@ -227,6 +227,19 @@ def test_the_page_names_what_is_public() -> None:
     assert all(f"`{name}`" in ROWS["testing"] for name in testing.__all__ if name[0].isupper())
 
 
+def test_reproduce_installs_what_it_runs(tmp_path: Path) -> None:
+    """No linter, browser or cluster; ``make test`` does."""
+    plans = [
+        subprocess.check_output(
+            ["make", "-n", target, f"VENV={tmp_path}/none"], cwd=ROOT, text=True
+        )
+        for target in ("reproduce", "test")
+    ]
+    assert ["requirements.txt" in plan for plan in plans] == [True, True]
+    assert ["requirements-dev.txt" in plan for plan in plans] == [False, True]
+    assert ["requirements-cluster.txt" in plan for plan in plans] == [False, True]
+
+
 def test_arguments_are_those_of_the_page() -> None:
     """Catches an argument that was renamed, removed or moved, or whose default became none."""
     assert {*SIGNATURES} == {*CALLS, "testing.check_scheme"}
