@@ -6,7 +6,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from html import escape
@@ -18,7 +18,12 @@ from typing import Any
 import numpy as np
 
 from erasurehead.experiments.config import document
-from erasurehead.experiments.config.catalogue import BUILT_IN, plugins_of_objects
+from erasurehead.experiments.config.catalogue import (
+    BUILT_IN,
+    RUNNING,
+    plugin_of,
+    plugins_of_objects,
+)
 from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.config.errors import ConfigError, at
 from erasurehead.experiments.page import terminal
@@ -35,6 +40,7 @@ from erasurehead.sim.problems import DatasetFamily, Objective
 # with what is done and what there is in all.
 ShowProgress = bool | Progress | None
 Config = str | os.PathLike[str] | Mapping[str, Any]  # a YAML file, or what would stand in it
+Plugins = Sequence[str | os.PathLike[str] | type[Any]]
 Folder = str | os.PathLike[str] | None
 
 
@@ -47,6 +53,7 @@ def run(
     jobs: int = 1,
     scheduler: Any = None,
     data_dir: Folder = None,
+    plugins: Plugins = (),
     timeline: bool = False,
     allow_large: bool = False,
     progress: ShowProgress = None,
@@ -65,13 +72,16 @@ def run(
         scheduler: the address of a Dask cluster that computes the cells instead, or a ``Client`` of
             it, which stays open. What becomes of its workers is said on stderr.
         data_dir: where the public data sets lie; default ``$ERASUREHEAD_DATA``.
+        plugins: what the config can name besides: files, modules, or classes; those of a script or
+            notebook run with ``jobs=1``, and their own source tells their cells apart.
         timeline: also record what every worker did in the first replication, for ``plot.gantt``.
         allow_large: run also what this machine seems too small for.
         progress: ``None`` for a bar in a terminal or notebook, ``False`` for none, or a function
             of (cells done, cells in all).
     """
     options = _options(jobs, scheduler, data_dir, allow_large)
-    return _run(document_of(config, _changes(set)), output, options, progress, timeline)
+    document = _with_plugins(document_of(config, _changes(set)), plugins, options)
+    return _run(document, output, options, progress, timeline)
 
 
 @face
@@ -83,6 +93,7 @@ def sweep(
     jobs: int = 1,
     scheduler: Any = None,
     data_dir: Folder = None,
+    plugins: Plugins = (),
     allow_large: bool = False,
     progress: ShowProgress = None,
 ) -> Result:
@@ -94,7 +105,7 @@ def sweep(
         set: ``{"delay.rate": [0.5, 1.0, 2.0], "seed": 3}``. A list, tuple, range or array is an
             axis of the grid; to set a value that is itself a list, put it in another list. A list
             of schemes replaces those of the config, as in ``run``.
-        output, jobs, scheduler, data_dir, allow_large, progress: as for ``run``.
+        output, jobs, scheduler, data_dir, plugins, allow_large, progress: as for ``run``.
     """
     values = {key: plainly(value) for key, value in _changes(set).items()}
     axes = {
@@ -104,13 +115,32 @@ def sweep(
     }
     changed = document_of(config, {key: value for key, value in values.items() if key not in axes})
     changed["sweep"] = {**(changed.get("sweep") or {}), **axes}
-    return _run(changed, output, _options(jobs, scheduler, data_dir, allow_large), progress)
+    options = _options(jobs, scheduler, data_dir, allow_large)
+    return _run(_with_plugins(changed, plugins, options), output, options, progress)
 
 
 @face
 def load(directory: str | os.PathLike[str]) -> Result:
     """What a run or sweep wrote to ``directory``. Raises ``ConfigError``: it holds no result."""
     return Result.of(_folder("directory", directory))
+
+
+def _with_plugins(
+    document: dict[str, Any], plugins: Plugins, options: RunOptions
+) -> dict[str, Any]:
+    """The document with these beside its own. Raises ConfigError: one is of this process alone, and
+    others shall compute."""
+    if isinstance(plugins, str | type):
+        raise at("plugins", plugins, "must be a list of files, modules or classes")
+    named = [plugin_of(own) if isinstance(own, type) else os.fspath(own) for own in plugins]
+    every = [*dict.fromkeys([*(document.get("plugins") or []), *named])]
+    if any(str(name).startswith(RUNNING) for name in every) and (
+        options.jobs > 1 or options.scheduler
+    ):
+        first = next(name for name in every if str(name).startswith(RUNNING))
+        valid = "must stand in a file where jobs > 1: no other process has the running script"
+        raise at("plugins", first, valid)
+    return document | ({"plugins": every} if every else {})
 
 
 def _options(jobs: int, scheduler: Any, data_dir: Folder, allow_large: bool) -> RunOptions:

@@ -127,7 +127,7 @@ def with_plugins(listed: Sequence[str] = ()) -> Catalogue:
 
 def plugins_of_objects(value: Any) -> list[str]:
     """The files or modules in which the classes of objects are defined that are not built in, as a
-    config lists them. Raises ConfigError: a class is of the running script or of a notebook."""
+    config lists them."""
     if isinstance(value, Mapping):
         value = list(value.values())
     own = type(value)
@@ -137,18 +137,29 @@ def plugins_of_objects(value: Any) -> list[str]:
     plugins = plugins_of_objects([getattr(value, field.name) for field in fields(value)])
     if BUILT_IN.name_of(own)[0] is None or own in BUILT_IN.names:
         return plugins
+    return [*plugins, plugin_of(own)]
+
+
+RUNNING = "__main__:"  # what the name of a class of the running script or notebook stands behind
+
+
+def plugin_of(own: type[Any]) -> str:
+    """What a config calls the plugin that has a class: a module, a file, or the class itself where
+    it is of the running script or notebook, which no other process has."""
     module = sys.modules[own.__module__]
     file = getattr(module, "__file__", None)
     if module.__name__ == "__main__" or file is None:
-        text = "is defined in the running script or notebook; import it from a file of its own, "
-        raise _wrong(own.__name__, f"{text}or use eh.simulate, which takes it as it is")
-    return [*plugins, module.__name__ if module.__package__ else str(Path(file).resolve())]
+        return f"{RUNNING}{own.__name__}"
+    return module.__name__ if module.__package__ else str(Path(file).resolve())
 
 
 def load_plugin(name: str) -> Plugin:
     """A plugin by path or module name. Raises ConfigError: it is not there, or of no use."""
-    module, files, digest = _file(Path(name)) if is_file(name) else _module(name)
-    own = tuple(_defined(module))
+    if name.startswith(RUNNING):
+        own, files, digest = _of_running(name)
+    else:
+        module, files, digest = _file(Path(name)) if is_file(name) else _module(name)
+        own = tuple(_defined(module))
     classes = tuple(family for family in own if not inspect.isabstract(family))
     bases = {base for family in own for base in family.__mro__[1:]}
     lacking = [
@@ -173,6 +184,26 @@ def _installed(path: tuple[str, ...]) -> tuple[Plugin, ...]:
     """The entry points of what is installed on ``path``, which is ``sys.path``."""
     entries = sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=str)
     return tuple(load_plugin(entry.module) for entry in entries)
+
+
+def _of_running(name: str) -> tuple[tuple[type[Any], ...], tuple[Path, ...], str]:
+    """A class of the running script or notebook, and the hash of its own source: that of its
+    functions, and its other values; not of what these call."""
+    family = vars(sys.modules["__main__"]).get(name.removeprefix(RUNNING))
+    if not (isinstance(family, type) and issubclass(family, _families())):
+        raise _wrong(name, "is no scheme, law or other class of the running script or notebook")
+    parts = [repr(sorted(vars(family).get("__annotations__", {}).items()))]
+    for key, value in [*vars(family).items()]:
+        if inspect.isfunction(inner := getattr(value, "__func__", value)):
+            with suppress(OSError):  # what dataclasses make has no source
+                parts.append(inspect.getsource(inner))
+        elif not key.startswith("__") and isinstance(value, str | int | float | tuple):
+            parts.append(f"{key} = {value!r}")
+    return (family,), (), hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _families() -> tuple[type[Any], ...]:
+    return tuple(kind.family for kind in BUILT_IN.kinds.values())
 
 
 def _file(path: Path) -> tuple[ModuleType, tuple[Path, ...], str]:
@@ -287,7 +318,7 @@ def _line(error: BaseException, files: tuple[Path, ...]) -> int | None:
 
 
 def _defined(module: ModuleType) -> Iterator[type[Any]]:
-    families = tuple(kind.family for kind in BUILT_IN.kinds.values())
+    families = _families()
     for name, value in vars(module).items():
         if not inspect.isclass(value) or name.startswith("_"):
             continue

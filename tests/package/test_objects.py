@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pickle
 import runpy
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -199,9 +200,36 @@ def test_a_plugin_is_given_as_an_object(tmp_path: Path, monkeypatch: pytest.Monk
     found = eh.simulate(own(less=1), DELAY, **SIZE)
     np.testing.assert_array_equal(found.times.ravel(), first.time)
     assert (first.arrived == 5).all()
+
+
+def test_a_class_of_a_notebook_is_a_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By name or as an object, in this process alone; another source makes other cells."""
+    (tmp_path / "halves.py").write_text(dedent(OWN))
+    monkeypatch.syspath_prepend(tmp_path)
+    own = importlib.reload(importlib.import_module("halves")).Half
+    main = sys.modules["__main__"]
     monkeypatch.setattr(own, "__module__", "__main__")
-    with pytest.raises(eh.ConfigError, match=r"^plugins: Half: is defined in the running script"):
-        eh.run(whole, progress=False)
+    monkeypatch.setattr(main, "Half", own, raising=False)
+    named = SIZE | {"delay": DELAY, "schemes": [{"name": "half", "less": 1}]}
+    found = eh.run(named, plugins=[own], progress=False)
+    assert found.config["plugins"] == ["__main__:Half"]
+    same = eh.run(SIZE | {"delay": DELAY, "schemes": [own(less=1)]}, progress=False)
+    assert same.summary["cell"].tolist() == found.summary["cell"].tolist()
+    edited = dedent(OWN).replace("workers // 2 - self.less", "workers - self.less")
+    (tmp_path / "others.py").write_text(edited)
+    other = importlib.import_module("others").Half
+    monkeypatch.setattr(other, "__module__", "__main__")
+    monkeypatch.setattr(main, "Half", other)
+    again = eh.run(named, plugins=[other], progress=False)
+    assert again.summary["cell"].tolist() != found.summary["cell"].tolist()
+    for wrong, line in (
+        ({"plugins": [other], "jobs": 2}, "plugins = '__main__:Half': must stand in a file"),
+        ({"plugins": ["__main__:Nobody"]}, "plugins: __main__:Nobody: is no scheme, law or"),
+        ({"plugins": "halves.py"}, "plugins = 'halves.py': must be a list"),
+    ):
+        with pytest.raises(eh.ConfigError) as error:
+            eh.run(named, progress=False, **wrong)  # type: ignore[arg-type]
+        assert str(error.value).startswith(line)
 
 
 X, Y = np.ones((24, 2)), np.where(np.arange(24) % 2, 1.0, -1.0)
