@@ -17,6 +17,11 @@ from .mixture import Markov
 from .parametric import Gamma, LogNormal, Weibull
 
 
+def fewest(*limits: int | None) -> int | None:
+    """The smallest of some limits; ``None``, which is no limit, where there is none."""
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
 class Around(DelayModel):
     """A model that changes the delays of another one, ``base``; abstract."""
 
@@ -228,8 +233,7 @@ class OwnLaws(Around):
 
     @override
     def rounds_available(self) -> int | None:
-        limits = (model.rounds_available() for model in self.parts())
-        return min((limit for limit in limits if limit is not None), default=None)
+        return fewest(*(model.rounds_available() for model in self.parts()))
 
     @classmethod
     @override

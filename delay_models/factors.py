@@ -30,7 +30,7 @@ from .base import (
     Probability,
     exp,
 )
-from .compose import Around, Scaled
+from .compose import Around, Scaled, fewest
 from .mixture import Law, Markov, Mixed, Mixture
 from .parametric import Deterministic, Exponential, Gamma, LogNormal, ShiftedExponential
 
@@ -116,8 +116,7 @@ class Heterogeneous(Multiplied, Mixed):
     @override
     def workers_available(self) -> int | None:
         mine = None if self.factors is None else len(self.factors)
-        limits = [limit for limit in (mine, self.base.workers_available()) if limit is not None]
-        return min(limits, default=None)
+        return fewest(mine, self.base.workers_available())
 
     @cached_property
     @override
@@ -267,13 +266,16 @@ class Spells(metaclass=Configurable):
 
 
 def _kind(value: Any) -> str:
-    spells = isinstance(value, Spells) or (isinstance(value, Mapping) and "slow" in value)
-    return "choice-slow" if spells else "choice-model"
+    keys = value.keys() if isinstance(value, Mapping) else {"model"}
+    spells = "model" not in keys and not keys.isdisjoint(("slow", "enter", "leave"))
+    return "choice-slow" if spells or isinstance(value, Spells) else "choice-model"
 
 
 def _placement(value: Any) -> Any:
     names = value if isinstance(value, list | tuple) else ()
-    if value in ("within", "across") or (names and all(type(n) in (int, str) for n in names)):
+    if isinstance(value, str) and value in ("within", "across"):
+        return value
+    if names and all(type(name) in (int, str) for name in names):
         return value
     valid = "must be within, across, or a list with the name of each worker's rack"
     raise ValueError(f"{value!r}: {valid}")
@@ -350,8 +352,7 @@ class GroupEffects(SharedFactors):
     @override
     def workers_available(self) -> int | None:
         mine = len(self.placement) if isinstance(self.placement, tuple) else None
-        limits = [limit for limit in (mine, self.base.workers_available()) if limit is not None]
-        return min(limits, default=None)
+        return fewest(mine, self.base.workers_available())
 
     @classmethod
     @override

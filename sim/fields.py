@@ -34,7 +34,7 @@ REQUIREMENTS = {
     "string_too_long": "have at most {max_length} characters",
     "string_too_short": "have at least {min_length} characters",
     **dict.fromkeys(("bool_type", "bool_parsing"), "be true or false"),
-    "dict_type": "be a section: keys with values",
+    **dict.fromkeys(("dict_type", "dataclass_type"), "be a section: keys with values"),
     **dict.fromkeys(("list_type", "tuple_type"), "be a list"),
     "too_short": "have at least {min_length} items",
     "too_long": "have at most {max_length} items",

@@ -285,7 +285,8 @@ def anchored(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         if isinstance(value, Mapping):
             for name in value:
                 if not isinstance(name, str) and not (type(name) is int and _numbered(key)):
-                    raise ConfigError(f"{key}: the key {name!r} must be text")
+                    valid = "a whole number" if _numbered(key) else "text"
+                    raise ConfigError(f"{key}: the key {name!r} must be {valid}")
             entries = {str(name): entry for name, entry in value.items()}
             if len(entries) < len(value):
                 raise ConfigError(f"{key}: a key stands there twice, as a number and as text")

@@ -35,7 +35,7 @@ COMPARED = sorted((m for m in METRICS.values() if m.compared), key=lambda m: m.u
 # closed forms, some hundredths of a second each; a summary with more has none
 MAX_CLOSED_FORMS = 1000
 # sections of a config on which iteration times and decoding errors depend
-TIMING = ("workers", "delay", "load_law", "policy", "schemes", "network", "failures")
+TIMING = ("workers", "iterations", "delay", "load_law", "policy", "schemes", "network", "failures")
 MAX_BIAS_NUMBERS = (
     2**22
 )  # numbers of training data up to which the end of biased descent is computed
@@ -217,7 +217,8 @@ def _looked_up(asked: _Asked) -> ClosedForm:
         error = np.nan if isinstance(known.error, theory.NoFormula) else known.error
         times = known if ideal else theory.round_theory(scheme, *laws)
         endless = _endless(scheme, settings, times.time)
-        if isinstance(known.time, theory.NoFormula):
+        shorter = settings.iterations % scheme.local_steps  # steps of the last round, if not 0
+        if isinstance(known.time, theory.NoFormula) or shorter:
             means = _means(scheme, settings)  # a network only adds to them
             least = np.nan if means is None else theory.least_seconds(means)
             k = scheme.partitions

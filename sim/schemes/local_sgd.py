@@ -22,7 +22,6 @@ from ..fields import (
     Positive,
     WaitFor,
     not_bool,
-    require_at_most,
     require_at_most_workers,
     require_divisor,
     require_size,
@@ -160,7 +159,8 @@ class LocalSgd(SchemeFamily):
             if value is not None:
                 valid = "must be left out beside levels, since everybody is waited for"
                 raise InvalidParameter(name, value, valid)
-        require_at_most("load", self.load, 1, "load beside levels = ")
+        if self.load > 1:
+            raise InvalidParameter("load", self.load, "must be 1 beside levels", {"load": 1})
         ordered = tuple(sorted(levels.items()))
         for place, (what, whole) in enumerate((("period", self.steps), ("size", workers))):
             numbers = [*(level[place] for level in ordered), whole]

@@ -530,6 +530,10 @@ def test_keys_below_levels_may_be_numbers() -> None:
     for wrong in ("{1: 2}", "levels: {2: 1, 02: 3}", "levels: {2.5: 1}", "levels: {a: {3: 1}}"):
         with pytest.raises(ValueError, match=r"put it in quotes|appears twice"):
             read_yaml(wrong)
-    for other in ({"level": {1: 2}}, {"levels": {True: 2}}, {"levels": {1.5: 2}}):
-        with pytest.raises(ConfigError, match="must be text"):
-            anchored(other, Path())
+    with pytest.raises(ConfigError, match="must be text"):
+        anchored({"level": {1: 2}}, Path())
+    for other in ({True: 2}, {1.5: 2}):
+        with pytest.raises(
+            ConfigError, match=r"levels: the key (True|1\.5) must be a whole number"
+        ):
+            anchored({"levels": other}, Path())

@@ -92,6 +92,11 @@ def test_the_law_of_a_cell_is_a_mixture() -> None:
     assert GroupEffects(base=ONE, size=3, factor=LogNormal(median=1, sigma=0.1)).cdf(1.0) is None
 
 
+CONSTANT = {"model": "deterministic", "value": 1.0}
+MARKOV = {"model": "markov", "slow_to_slow": 0.5, "fast_to_slow": 0.1,
+          "fast": CONSTANT, "slow": CONSTANT}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("fields", "line"),
     [
@@ -106,6 +111,8 @@ def test_the_law_of_a_cell_is_a_mixture() -> None:
             "delay.factor: enter and leave are both 0",
         ),
         ({"size": 2, "factor": {"slow": 2, "enter": 0.1}}, "delay.factor.leave: missing"),
+        ({"size": 2, "factor": {"enter": 0.1, "leave": 0.1}}, "delay.factor.slow: missing"),
+        ({"size": 2, "factor": MARKOV}, "delay.factor: must be a model with independent delays"),
         ({"size": 2, "factor": {"slow": 0, "enter": 0.1, "leave": 0.1}}, "delay.factor.slow = 0"),
     ],
 )
@@ -117,6 +124,12 @@ def test_refusals_are_one_line(fields: dict[str, Any], line: str) -> None:
         eh.run(document)
     assert line in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_an_array_of_racks_is_refused_in_the_words_of_the_field() -> None:
+    """Catches NumPy's line on the truth of an array."""
+    with pytest.raises(ConfigError, match=r"placement: .* must be within, across, or a list"):
+        GroupEffects(base=ONE, placement=np.arange(6), factor=ONE)  # type: ignore[arg-type]
 
 
 def test_a_size_is_checked_inside_another_law() -> None:

@@ -463,7 +463,7 @@ def test_the_docs_tell_these_numbers() -> None:
         ({"adaptive": {"kappa": float("inf")}}, "stop.adaptive.kappa = inf: must be a finite"),
         ({"adaptive": {"kappa": 1.0, "rounds": 0}}, "stop.adaptive.rounds = 0: must be"),
         ({"adaptive": {"at_least": 3}}, "stop.adaptive.kappa"),
-        ({"adaptive": 3.0}, "stop.adaptive = 3.0"),
+        ({"adaptive": 3.0}, "stop.adaptive = 3.0: must be a section: keys with values"),
     ],
 )
 def test_a_refusal_is_one_line(stop: dict[str, Any], line: str) -> None:

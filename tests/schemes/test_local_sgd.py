@@ -649,7 +649,7 @@ def test_a_replayed_trace_gives_a_row_to_each_step(tmp_path: Path) -> None:
         ({"levels": {2: True}}, ["levels.2", "is not a number"]),
         ({"levels": {2: 3, "2": 2}}, ["levels", "twice"]),
         ({"levels": {2: 3}, "wait_for": 3}, ["wait_for = 3", "left out beside levels"]),
-        ({"levels": {2: 3}, "load": 2}, ["load = 2", "load beside levels = 1"]),
+        ({"levels": {2: 3}, "load": 2}, ["load = 2", "must be 1 beside levels"]),
         ({"levels": {2: 3}, "stop": {"first": 3}}, ["stop", "left out beside levels"]),
     ],
     ids=str,
