@@ -25,7 +25,8 @@ Kind = tuple[int, ...]  # workers of each law in a code group
 Groups = tuple[tuple[Any, Any], ...]  # a mapping that can be hashed
 Chances = dict[tuple[tuple[Kind, int], ...], float]  # by how many groups are of each kind
 
-MAX_STATES = 4_096  # ways in which racks can be slow that are told apart at once
+MAX_STATES = 4_096  # ways in which racks can be slow that are told apart at once,
+MAX_STATES_OF_WORKERS = 100_000  # and times workers
 MAX_TERMS = 10_000  # numbers of groups of each kind, times arrivals that are counted
 SMALLEST_TAIL = 1e-13  # sums of powers of roots of unity are off by less than this
 
@@ -37,6 +38,7 @@ def chances_of_kinds(racks: IntArray, weights: Sequence[float], size: int) -> Ch
     members = [
         Counter((np.flatnonzero(racks == r) // size).tolist()) for r in range(racks.max() + 1)
     ]
+    most = min(MAX_STATES, MAX_STATES_OF_WORKERS // len(racks))
     last = {group: rack for rack, own in enumerate(members) for group in own}
     states: dict[tuple[Groups, Groups], float] = {((), ()): 1.0}  # unfinished, finished
     for rack, own in enumerate(members):
@@ -52,8 +54,8 @@ def chances_of_kinds(racks: IntArray, weights: Sequence[float], size: int) -> Ch
                 key = tuple(sorted(kinds.items())), tuple(sorted(numbers.items()))
                 after[key] += chance * weight / sum(weights)
         states = {key: chance for key, chance in after.items() if chance > 0}
-        if len(states) > MAX_STATES:
-            return NoFormula(f"racks can be slow in more than {MAX_STATES} ways")
+        if len(states) > most:
+            return NoFormula(f"racks can be slow in more than {most} ways")
     return {finished: chance for (_, finished), chance in states.items()}
 
 
@@ -66,6 +68,8 @@ def rack_law(
     arrivals = asked.arrivals
     if arrivals is None or asked.quorum is not None or asked.window is not None:
         return NoFormula("where racks are slow together, only rules that count arrivals")
+    if arrivals.workers > MAX_TERMS:
+        return NoFormula(f"where racks are slow together, at most {MAX_TERMS} workers")
     size = arrivals.size or (1 if arrivals.low == arrivals.workers else arrivals.workers)
     chances = chances_of_kinds(racks, weights, size)
     if isinstance(chances, NoFormula):

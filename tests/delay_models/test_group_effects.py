@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.theory import IterationTimeLaw, NoFormula, round_theory
 from erasurehead.sim.theory import scheme_iteration_time as law_of
 from tests.statistics import BOUND, assert_z
-from tests.tools import SMALL
+from tests.tools import SMALL, pace
 
 SLOW, CHANCE, N = 5.0, 0.1, 24
 ONE = Deterministic(value=1.0)
@@ -303,6 +304,18 @@ def test_a_run_has_the_law(engine: str, factor: Any, name: str, fields: dict[str
     assert_z(rounds.mean(axis=1), law.mean())
     assert_z(rounds[:, 9], law.mean(), "the tenth round")
     assert_z(((rounds - law.mean()) ** 2).mean(axis=1), law.variance(), "variance")
+
+
+@pytest.mark.parametrize(("workers", "size"), [(4_000, 1), (100_000, 100), (100_000, 1)])
+def test_a_law_of_many_racks_is_given_up_at_once(workers: int, size: int) -> None:
+    """All ways to be slow were told apart before they were too many: minutes in each run."""
+    scheme, delay = (
+        SCHEMES["uncoded"]().build(workers),
+        GroupEffects(base=ONE, size=size, factor=TIMES),
+    )
+    begun = time.process_time()
+    assert isinstance(round_theory(scheme, delay, Proportional()).time, NoFormula)
+    assert time.process_time() - begun < 3 * pace()
 
 
 @pytest.mark.parametrize("alpha", [0.3, 0.9, 1.1, 2.5])
