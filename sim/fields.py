@@ -23,7 +23,7 @@ STRICT = ConfigDict(extra="forbid", defer_build=True)
 Problem = Mapping[str, Any]  # one of the errors that pydantic reports
 # what a value must do or be, by the type of pydantic's error
 REQUIREMENTS = {
-    "unexpected_keyword_argument": "not be given: there is no such field",
+    "unexpected_keyword_argument": "not be given: there is no such field beside the others",
     **dict.fromkeys(
         ("int_type", "int_parsing", "int_parsing_size", "int_from_float"), "be an integer"
     ),

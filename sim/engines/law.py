@@ -42,10 +42,10 @@ def round_law(run: Run) -> RoundLaw | str:
     if not isinstance(scheme, RoundScheme) or scheme.sees is not Sees.NOTHING:
         return "the law of a round is known for schemes with rounds whose plan never changes"
     plan = scheme.plan(scheme.start(1))
-    if scheme.messages > 1 or plan.patience is not None or plan.tasks is not None:
-        return "the law of a round is known for one message per worker"
     if plan.steps > 1:
         return "the law of a round is known where workers take no local steps"
+    if scheme.messages > 1 or plan.patience is not None or plan.tasks is not None:
+        return "the law of a round is known for one message per worker"
     if run.policy.couples_rounds or not run.cluster.ideal:
         return "the law of a round is known under cancel and drain, without network and failures"
     if run.cluster.max_wait is not None:

@@ -458,7 +458,10 @@ def test_the_docs_tell_these_numbers() -> None:
         ({"first": 3, "spread": -1.0}, "stop.spread = -1.0: must be greater than or equal to 0"),
         ({"first": 13, "spread": 1.0}, "stop.first = 13: must be between 1 and 12"),
         ({"spread": 1.0}, "stop.first"),
-        ({"first": 3, "spread": 1.0, "grace": 1.0}, "stop.spread"),
+        (
+            {"first": 3, "spread": 1.0, "grace": 1.0},
+            "stop.spread = 1.0: must not be given: there is no such field beside the others",
+        ),
         ({"adaptive": {"kappa": 1.0, "at_least": 13}}, "stop.adaptive.at_least = 13: must be"),
         ({"adaptive": {"kappa": float("inf")}}, "stop.adaptive.kappa = inf: must be a finite"),
         ({"adaptive": {"kappa": 1.0, "rounds": 0}}, "stop.adaptive.rounds = 0: must be"),

@@ -677,8 +677,9 @@ def test_what_is_refused() -> None:
     given = [{"name": "local_sgd", "steps": 2, "outer": {"rule": "nesterov", "momentum": 0.5}}]
     [cell] = cells({**DOCUMENT, "schemes": given})
     assert cell.label == "local_sgd steps=2 outer(rule=nesterov, momentum=0.5)"
-    scheme = LocalSgd(steps=2).build(6)
+    scheme, grouped = LocalSgd(steps=2).build(6), LocalSgd(steps=2, levels={1: 3}).build(6)
     run = Run(scheme, [Tape(UNIT, 6, 0, 0)], Proportional(), 4)
-    assert "local steps" in str(round_law(run))
+    for local in (scheme, grouped):
+        assert "local steps" in str(round_law(replace(run, scheme=local)))
     assert "local" in str(refusal(run, injected=True))
     assert refusal(replace(run, scheme=LocalSgd(steps=1).build(6)), injected=True)
