@@ -34,6 +34,7 @@ $(VENV)/installed: $(VENV)/runtime requirements-cluster.txt requirements-dev.txt
 	$(PIP) -r requirements.txt -r requirements-cluster.txt -r requirements-dev.txt
 	$(BIN)/python -m compileall -q -j 0 -x '/tests?/' $(VENV)/lib
 	@touch $@
+	@echo "for notebooks: $(BIN)/pip install jupyterlab, then $(BIN)/jupyter lab"
 
 install: $(VENV)/installed  ## create .venv with all pinned packages and the `erasurehead` command
 

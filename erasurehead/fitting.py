@@ -193,6 +193,15 @@ class TableRead:
     def __repr__(self) -> str:
         return f"<{self.source} {self.lines[0]}>"
 
+    def _repr_html_(self) -> str:
+        """How it was read, what was assumed, and the first rounds of each load, for a notebook."""
+        lines = [f"{self.source} {self.lines[0]}", *self.notes]
+        words = "".join(f"<p>{escape(line)}</p>" for line in lines)
+        for load, table in self.tables.items():
+            title = "seconds" if load is None else f"seconds at load {load:g}"
+            words += f"<p>{title}</p>{table.to_html(border=0, max_rows=12, max_cols=20)}"
+        return words
+
 
 class ReadingOptions(TypedDict, total=False):
     """How a table is read, where it does not say so itself: the fields of ``Reading``, for those

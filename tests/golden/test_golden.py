@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from tests.golden import tables
 from tests.golden.configs import documents
-from tests.golden.records import require_recorded
+from tests.golden.records import LONG_TEXT, RECORDS, require_recorded
 
 with TemporaryDirectory() as data:
     NAMES = [*documents(Path(data))]
@@ -57,3 +59,32 @@ def test_every_example_does_what_it_did_yesterday(kind: str, name: str) -> None:
 def test_a_config_can_say_what_it_could_say_yesterday() -> None:
     """Types, ranges, defaults and words."""
     require_recorded("config", tables.offered())
+
+
+MOST_WORDS = 30  # of a verdict
+
+
+def recorded_verdicts() -> Iterator[tuple[str, str]]:
+    """Each recorded answer's command and verdict: of a page its bold line, of ``fit`` and
+    ``whatif`` also what they say first of many tables."""
+    for name in ("report", "recommend", "fit", "whatif"):
+        for part, kept in json.loads((RECORDS / f"{name}.json").read_text()).items():
+            value = kept["is"]
+            words = value["words"] if part.endswith(" page") else []
+            words = value[:1] if part.endswith(" told") else words
+            lines = ["".join(x[1:]) if x[0] == LONG_TEXT else x for x in words]
+            bold = [line.strip("*") for line in lines if line.startswith("**")]
+            if part == "sweep verdict":
+                yield "sweep", value["verdict"]
+            elif part.endswith(" told"):
+                yield name, lines[0]
+            elif bold:
+                yield lines[0].removeprefix("# ").partition(":")[0], bold[0]
+
+
+def test_a_verdict_has_thirty_words() -> None:
+    """More is no answer at a glance: what limits it stands in a line of its own."""
+    verdicts = [*recorded_verdicts()]
+    commands = {"run", "sweep", "compare", "fit", "whatif", "recommend", "reproduce"}
+    assert {command for command, _ in verdicts} == commands
+    assert not [text for _, text in verdicts if len(text.split()) > MOST_WORDS]

@@ -619,6 +619,11 @@ def test_what_a_notebook_shows_is_short(swept: eh.Result) -> None:
     long = eh.Result(None, {}, replace(swept._records, summary=table))
     assert long._repr_html_().count("<tr") == 60 + 2
     assert f"{len(table) - 60} more rows" in long._repr_html_()
+    delays = pd.DataFrame(np.ones((300, 400)), columns=[f"<{j}>" for j in range(400)])
+    read = notebook_html(eh.read_table(delays, missing="drop-rounds"))
+    assert "read as 300 rounds of 400 workers" in read
+    assert read.count("<tr") == 1 + 12 + 1, "titles, rounds and what is left out"
+    assert "&lt;0&gt;" in read
 
 
 def test_what_the_tables_do_not_hold_is_said(result: eh.Result) -> None:
