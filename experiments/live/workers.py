@@ -24,7 +24,7 @@ import numpy as np
 from ...sim.types import FloatArray
 from ..config.errors import ConfigError, at
 from ..run import pools
-from ..run.dask import Call, connected
+from ..run.dask import RemoteCall, connected
 from .worker import Drop, Idle, Order, Reply, Setup, Task, process, serve
 
 
@@ -205,7 +205,7 @@ def _on_cluster(workers: int, scheduler: str) -> Iterator[ConnectedWorkers]:
             tasks = [(listener.getsockname(), key, worker) for worker in range(workers)]
             futures = [
                 client.submit(
-                    pickle.loads, pickle.dumps(Call(call, task)), workers=[address], **once
+                    pickle.loads, pickle.dumps(RemoteCall(call, task)), workers=[address], **once
                 )
                 for task, address in zip(tasks, addresses, strict=True)
             ]

@@ -103,7 +103,7 @@ FIELD_FORMATS = {
 }
 
 
-def shown_field(key: str, value: object) -> str:
+def field_as_read(key: str, value: object) -> str:
     """A field as a person reads it: ``d = 3``."""
     value = f"{value:g}" if isinstance(value, float) else value
     return FIELD_FORMATS.get(key, f"{key.replace('_', ' ')} = {{}}").format(value)
@@ -115,7 +115,7 @@ def shown_name(label: str, scheme: str) -> str:
     first, *fields = re.split(r"(?<!,) (?=\w+[=(])", label)
     if first != scheme:
         return label
-    shown = [shown_field(*own.split("=", 1)) if "(" not in own else own for own in fields]
+    shown = [field_as_read(*own.split("=", 1)) if "(" not in own else own for own in fields]
     return f"{look(scheme).title} ({', '.join(shown)})" if shown else look(scheme).title
 
 

@@ -13,7 +13,7 @@ from ...sim.errors import shell_word
 from ...sim.metrics import METRICS
 from ..config.schema import first_sentence, meanings_of
 from ..page.answer import Answer
-from ..pictures.looks import shown_field
+from ..pictures.looks import field_as_read
 from ..statistics.job import waiting_saves
 from ..text import TableCell, at_a_glance, enumerated, interval, number, percent, sentence
 from ..whatif.answer import hosts_to_name, whatif_verdict
@@ -292,7 +292,7 @@ def _where_search_ended(answer: Recommendation) -> Iterator[str]:
         if possible := [step for step in beyond if step >= 1 or isinstance(value, float)]:
             more = "more" if max(possible) > value else "less"
             yield (
-                f"no {more} than {shown_field(key, value)} was tried: {more} may gain a little "
+                f"no {more} than {field_as_read(key, value)} was tried: {more} may gain a little "
                 "still, and may cost time that is not simulated"
             )
 

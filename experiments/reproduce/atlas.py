@@ -17,7 +17,7 @@ from ...sim.theory import expected_decoding_error
 from ...sim.types import FloatArray, Trace
 from ..pictures import looks, style
 from ..pictures.kinds.losses import FRONT_LOOK, pareto
-from ..pictures.looks import FIELD_FORMATS, MUTED, SOLID, Look, look, shown_field
+from ..pictures.looks import FIELD_FORMATS, MUTED, SOLID, Look, field_as_read, look
 from ..pictures.picture import Axis, Bars, Curve, Fill, Mark, Panel, Picture, Points, Texts
 from ..run.records import mean_and_error
 from . import base
@@ -96,7 +96,7 @@ def not_compared() -> dict[str, str]:
 def title(member: Section) -> str:
     """A scheme's name for people, with what tells its members apart."""
     known = (key for key in member if key in FIELD_FORMATS and member[key] is not False)
-    fields = [shown_field(key, member[key]) for key in known]
+    fields = [field_as_read(key, member[key]) for key in known]
     return ", ".join([look(str(member["name"])).title, *fields])
 
 

@@ -415,7 +415,7 @@ def test_workers_of_a_cluster_call_the_address_that_its_scheduler_sees(
     accepted = Mock(return_value="workers")
     monkeypatch.setattr(module, "connected", lambda scheduler: nullcontext(client))
     monkeypatch.setattr(module, "accepted_workers", accepted)
-    monkeypatch.setattr(module, "Call", lambda task, arguments: (task, arguments))
+    monkeypatch.setattr(module, "RemoteCall", lambda task, arguments: (task, arguments))
     with module._on_cluster(3, "there") as found:
         assert found == "workers"
     _, _, futures, workers, scheduler = accepted.call_args.args
