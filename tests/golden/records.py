@@ -79,7 +79,7 @@ def failure(file: str, moved: list[str]) -> str:
     more = [f"... and {len(moved) - 20} more"] if len(moved) > 20 else []
     why = "If that is meant, run"
     if any(line.startswith("moved") for line in moved):
-        why = "If that is meant, say why in CHANGELOG.md and run"
+        why = "If that is meant, say why in docs/changes.md and run"
     meant = f"{why}: python -m tests.golden {file}"
     return "\n".join([f"tests/golden/records/{file}.json:", *moved[:20], *more, meant])
 
