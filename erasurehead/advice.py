@@ -73,6 +73,12 @@ class Advice:
         return self._page.answer.limits
 
     @property
+    def stock(self) -> Mapping[str, Any] | None:
+        """Of ``recommend``, where a scheme wins that needs a training loop of its own: the best for
+        a stock one, as in ``answer.json``."""
+        return self._page.answer.stock
+
+    @property
     def why(self) -> tuple[str, ...]:
         """What it rests on, a sentence each."""
         return self._page.answer.why

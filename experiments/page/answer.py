@@ -25,7 +25,9 @@ from .content import Answer as Answer
 def write_answer(answer: Answer, output: Path) -> None:
     """Write ``answer.json`` into a folder."""
     fields = asdict(answer)
-    fields = {k: v for k, v in fields.items() if v or k not in ("read", "coverage", "placement")}
+    fields = {
+        k: v for k, v in fields.items() if v or k not in ("read", "coverage", "placement", "stock")
+    }
     text = json.dumps(fields, indent=2, ensure_ascii=True)
     files.write_bytes(output / ANSWER, (text + "\n").encode())
 
@@ -41,7 +43,7 @@ def read_answer(output: Path) -> Answer:
         document = {"read": (), "limits": ""} | json.loads(path.read_bytes())
         fields: dict[str, Any] = {key: _text(document[key]) for key in texts}
         fields |= {key: tuple(map(_text, document[key])) for key in lists}
-        fields |= {key: document.get(key) for key in ("coverage", "placement")}
+        fields |= {key: document.get(key) for key in ("coverage", "placement", "stock")}
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -136,6 +136,9 @@ class Answer:
     # Of ``recommend``, where racks are slow together: a code's groups within them, and across.
     placement: Mapping[str, Any] | None = None
     limits: str = ""  # what the verdict does not hold for, in one line
+    # Of ``recommend``, where a scheme wins that needs a training loop of its own: the best for a
+    # stock one: ``scheme``, ``section``, ``value``, ``rate``, and ``ratio`` to the winner.
+    stock: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)

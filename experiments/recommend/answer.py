@@ -3,6 +3,7 @@ whole search. The page reads tables alone, so that a report need not load the se
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -43,7 +44,17 @@ def answered(answer: Recommendation, config: str) -> Answer:
     scenario, steps = answer.question.scenario, tuple(next_steps(answer, config))
     said, limits = verdict(answer)
     words = scenario.name, said, tuple(why(answer)), steps, "", scenario.notes, scenario.read
-    return Answer("recommend", *words, answer.coverage, _placement(answer), limits)
+    facts = answer.coverage, _placement(answer)
+    return Answer("recommend", *words, *facts, limits, _stock(answer))
+
+
+def _stock(answer: Recommendation) -> dict[str, Any] | None:
+    """The best for a stock training loop, as ``answer.json`` has it, where another one wins."""
+    if not answer.reached or (row := answer.stock) is None:
+        return None
+    rate = {"rate": row.rate} if answer.question.trains else {}
+    facts = {"scheme": row.label, "section": dict(row.section), "value": row.value, **rate}
+    return {**facts, "ratio": row.ratio(answer.winner)}
 
 
 def _placement(answer: Recommendation) -> dict[str, Any] | None:
@@ -84,6 +95,13 @@ def verdict(answer: Recommendation) -> tuple[str, str]:
         others = enumerated([row.shown for row in best if row is not today], NAMED_SCHEMES)
         clauses = [f"keep {today.shown}: nothing is surely better", f", about {value}"]
         limits = [f"{others} cannot be told apart from it"]
+    elif (stock := answer.stock) is not None:
+        # The other's fields stand in the limits: with them there would be no room for it here.
+        value = f"{number(stock.value)}{goal.unit} {goal.phrase}"
+        own = f"{winner.shown.partition(' (')[0]} in its own, {number(winner.value)}{goal.unit}"
+        clauses = [f"best in a stock training loop: {stock.shown}, {value}", f"; {own}"]
+        limits = [] if pays or stock.coded else [f"{NO_CODE} best"]
+        limits += _stock_and_own(answer, stock) + _partial(answer)
     elif answer.tied:
         more = f" and {len(best) - 2} more" if len(best) > 2 else ""
         names = f"{winner.shown}{',' if more else ' and'} {best[1].shown}{more}"
@@ -106,11 +124,23 @@ def verdict(answer: Recommendation) -> tuple[str, str]:
     return at_a_glance(clauses, limits)
 
 
+def _stock_and_own(answer: Recommendation, stock: Candidate) -> list[str]:
+    """What the winner saves beside the best of a stock loop, and that beside today's."""
+    winner, today = answer.winner, answer.today
+    tied = f"cannot be told apart from {stock.shown}"
+    less = tied if stock in answer.tied else f"takes {_less(winner, stock)} less"
+    lines = [f"{winner.shown} {less}, but not each worker sends one fresh gradient in a round"]
+    if stock is not today and np.isfinite(stock.ratio(today)[0]):
+        lines.append(f"{stock.shown} takes {_less(stock, today)} less than today's {today.shown}")
+    return lines
+
+
 def _partial(answer: Recommendation) -> list[str]:
     """What a winner by count leaves out, where that is much."""
     if answer.question.trains or not (counts := answer.winner.progress) < PARTIAL:
         return []
-    lines = [f"an update of it counts as {counts:.2g} of an exact iteration"]
+    it = "it" if answer.stock is None else answer.winner.shown
+    lines = [f"an update of {it} counts as {counts:.2g} of an exact iteration"]
     if exact := next((row for row in answer.finalists if row.exact and row.allowed), None):
         lines.append(f"the best with exact updates is {exact.shown}, {number(exact.value)} s")
     return lines
@@ -122,7 +152,8 @@ def _unheard(answer: Recommendation) -> Iterator[str]:
         yield f"{winner.shown} hardly ever hears some partition (in {share})"
         return
     if winner.coverage < 0.5:
-        yield f"the partition that it hears least is in {share}"
+        it = "it" if answer.stock is None else winner.shown
+        yield f"the partition that {it} hears least is in {share}"
     for row in _faster(answer):
         yield (
             f"{row.shown} takes {_less(row, winner)} less than that, but some partition is in "
@@ -397,7 +428,13 @@ def next_steps(answer: Recommendation, config: str) -> list[str]:
     """What to do next, a sentence each; commands stand between backticks."""
     if not answer.reached:
         return ["give more iterations, or an easier --target, and ask again"]
-    steps = [f"run it: `erasurehead run {shell_word(config)}`"]
+    run = f"erasurehead run {shell_word(config)}"
+    steps = [f"run it: `{run}`"]
+    if (stock := answer.stock) is not None:
+        own = shell_word(f"schemes={json.dumps([dict(stock.section)])}")
+        rate = f" --set optimizer.learning_rate={stock.rate:g}" if answer.question.trains else ""
+        steps = [f"run {answer.winner.shown}: `{run}`"]
+        steps.insert(0, f"run {stock.shown}: `{run} --set {own}{rate}`")
     if answer.tied:
         costs = {row.shown: row.worker_seconds for row in (answer.winner, *answer.tied)}
         if min(costs.values()) < 0.99 * max(costs.values()):

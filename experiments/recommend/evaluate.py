@@ -66,7 +66,14 @@ class Candidate:
         """What a reader sees of its label."""
         return shown_name(self.label, self.section["name"])
 
+    @property
+    def stock(self) -> bool:
+        """Whether a stock training loop can run it: each worker sends one gradient in a round, of
+        all that it computes, at the newest model. Others are a class of their own."""
+        return self.plain and not self.staleness > 0
+
     barrierless: bool = False  # whether no barrier separates its rounds
+    plain: bool = True  # whether there are rounds in which each worker sends one gradient
     digest: str = ""  # equal for two that do the same
 
     @property

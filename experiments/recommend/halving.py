@@ -305,7 +305,8 @@ def _require_some(rows: Iterable[Candidate]) -> None:
 
 def _completed(result: SearchResult, evaluate: Evaluator, at_a_time: int = 4) -> SearchResult:
     """On the last rung as well: who did better on an earlier one than the best does in all runs;
-    and beside a winner whose updates leave much out, the best whose updates are exact."""
+    and beside a winner whose updates leave much out, the best whose updates are exact, and beside
+    one that needs a training loop of its own, the best that does not."""
     question, number = result.question, len(result.rungs) - 1
     while True:
         rows = result.rows.values()
@@ -314,6 +315,7 @@ def _completed(result: SearchResult, evaluate: Evaluator, at_a_time: int = 4) ->
             return result
         others = [row for row in rows if row.index in may and row.rung < number and not row.same]
         others = [row for row in others if row.trained == question.trains]
+        rivals = [*leaders, *others]
         # Of earlier rungs only who was clearly better, as where the best turned out to hear too
         # little after those that hear more had left.
         lead = leaders[0].order
@@ -321,9 +323,13 @@ def _completed(result: SearchResult, evaluate: Evaluator, at_a_time: int = 4) ->
         bars = {number - 1: lead}
         better = (r for r in others if not r.tuned and r.order < bars.get(r.rung, clearly))
         more = best_first(better)[:at_a_time]
+        beside = list[list[Candidate]]()
         if not question.trains and leaders[0].progress < PARTIAL:
-            exact = [row for row in (*leaders, *others) if row.error <= 1e-9 and not row.staleness]
-            more += [row for row in best_first(exact)[:1] if row.rung < number and row not in more]
+            beside.append([row for row in rivals if row.error <= 1e-9 and not row.staleness])
+        if not (leaders[0].stock or question.only):
+            beside.append([row for row in rivals if row.stock])
+        best = {row for group in beside for row in best_first(group)[:1]}
+        more += [row for row in best_first(best) if row.rung < number and row not in more]
         if not more:
             return result
         new = _on_rung(result.rungs[-1], more, evaluate)

@@ -233,16 +233,17 @@ def performance(simulation: CandidateRuns, share: Share = lambda done: None) -> 
 def profile(run: Run, cell: Cell) -> Facts:
     """What is known of a scheme as soon as it is built."""
     scheme, computes, alone = run.scheme, 1.0, True
-    free = isinstance(scheme, Barrierless)
+    free, plain = isinstance(scheme, Barrierless), False
     if isinstance(scheme, RoundScheme):
         state = scheme.start(1)  # a plan that depends on it may change
         computes = float(np.max(scheme.plan(state).loads))
         alone = state is None and computes <= 1
+        plain = scheme.messages == 1 and scheme.local_steps == 1
     named = getattr(cell.settings.schemes[0].family, "load", 1)
     load = max(int(np.ceil(computes)), named if isinstance(named, int) else 1)
     if isinstance(scheme, Barrierless):
         load = 1 if scheme.own_data else scheme.partitions
-    known: Facts = {"load": float(load), "alone": alone, "barrierless": free}
+    known: Facts = {"load": float(load), "alone": alone, "barrierless": free, "plain": plain}
     code = getattr(scheme, "assignment", None)
     known["group"] = code.load if isinstance(code, Groups) else 1
     return {"label": cell.label, **known, "coded": load > 1 and not free}

@@ -119,6 +119,16 @@ class Recommendation:
         others = [row for row in self.finalists[1:] if row.allowed]
         return [row for row in others if row.ratio(self.winner)[1] <= 1 + EQUAL_WITHIN]
 
+    @cached_property
+    def stock(self) -> Candidate | None:
+        """Where the winner needs a training loop of its own and was not asked for, the best that a
+        stock one can run; ``None``: there is none that reaches the goal, or today's is as good."""
+        as_good = (self.winner, *self.tied)
+        if self.winner.stock or self.today in as_good or self.question.only:
+            return None
+        rows = (row for row in self.finalists if row.allowed and row.stock)
+        return next((row for row in rows if row.order[0] == 0), None)
+
     @property
     def coverage(self) -> dict[str, Any] | None:
         """How often partitions of the winner are heard, as ``answer.json`` has it, of a table."""
@@ -287,7 +297,7 @@ def _ranking(answer: Recommendation) -> Iterator[dict[str, Any]]:
         }
 
 
-COSTS = ("load", "worker_seconds", "bytes", "error", "coverage", "coded")
+COSTS = ("load", "worker_seconds", "bytes", "error", "coverage", "coded", "stock")
 
 
 def _fields(row: Candidate, *names: str) -> dict[str, Any]:

@@ -162,6 +162,7 @@ def test_the_status_of_a_scheme() -> None:
         ({"tied": True, "today": True}, "today's, tied"),
         ({"left": "runs", "tied": True, "replications": 2}, "left after 2 runs"),
         ({"breaks": np.nan, "unheard": np.nan}, "-"),
+        ({"stock": False, "value": 0.5}, "own loop"),  # below those of a stock loop
         ({"breaks": "max load"}, "not recommended"),
         (
             {"unheard": "a", "left": "runs", "replications": 2},
@@ -169,13 +170,13 @@ def test_the_status_of_a_scheme() -> None:
         ),
     )
     usual = RANKING.iloc[0].to_dict() | {"today": False, "unheard": ""}
-    table = pd.DataFrame([usual | row | {"value": k} for k, (row, _) in enumerate(rows, 1)])
+    table = pd.DataFrame([usual | {"value": k} | row for k, (row, _) in enumerate(rows, 1)])
     found = ranked(table)
     assert column(found, "status") == [status for _, status in rows]
     assert column(found, "remark")[-2:] == ["breaks a limit: max load", "unheard: a"]
     none = [cell == "-" for cell in column(found, "to today's (95 %)")]
-    assert none == [False, False, True, False, False, True]
-    alone = ranked(table[4:5].assign(tied=True))
+    assert none == [False, False, True, False, False, False, True]
+    alone = ranked(table[5:6].assign(tied=True))
     assert column(alone, "status") == ["recommended"]
     assert found.note.startswith("Relative: to the recommended scheme, over the replications")
 

@@ -187,7 +187,7 @@ def test_the_ranks_of_a_language_model_are_not_coded_and_it_takes_no_two_minutes
     began = time.process_time()
     study = ask(workers=32, delay={"model": "llm_ranks"})
     assert time.process_time() - began < 120 * max(1.0, pace())
-    assert said_of(study).startswith("Redundancy is not best: ")
+    assert "Redundancy is not best" in said_of(study)
     assert any("two partitions takes 2.00 times" in text for text in why(study))
 
 

@@ -313,6 +313,18 @@ def test_the_best_exact_scheme_comes_back_beside_a_winner_by_count(simulated: An
         assert len(exact) == there
 
 
+@pytest.mark.parametrize("plain", [True, False])
+def test_the_best_for_a_stock_training_loop_comes_back(simulated: Any, plain: bool) -> None:
+    """Beside a winner that has a loop of its own, however far behind it is."""
+    simulated(
+        lambda s: {"balanced": 1.0, "fractional_repetition": 9.0}.get(s["name"], 20.0),
+        plain=lambda s: plain or s["name"] != "balanced",
+    )
+    last = [row.scheme for row in search(small()).last]
+    assert last[0] == "balanced"
+    assert ("fractional_repetition" in last) != plain
+
+
 def test_the_winner_and_two_others_run_on_changed_delays_at_their_own_rates(simulated: Any) -> None:
     """Of many that take the same; their own rate is half of the exact gradient's best."""
     evaluator = small(trains=True, only="ignore_stragglers")
