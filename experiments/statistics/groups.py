@@ -52,10 +52,12 @@ class Group:
 def slow_together(
     job: Job, hosts: Sequence[str], named: Mapping[str, Sequence[str]]
 ) -> list[Group]:
-    """The groups of a job's hosts: of those that a table names, if it names some, else found."""
+    """The groups of a job's hosts: of those that a table names, if one of them can be told from the
+    others (two hosts or more are in it, and outside of it), else found."""
     known = {name: j for j, name in enumerate(hosts)}
     racks = {rack: [known[h] for h in own if h in known] for rack, own in named.items()}
-    return named_groups(job, racks) if racks else groups(job)
+    told_apart = any(2 <= len(own) <= len(hosts) - 2 for own in racks.values())
+    return named_groups(job, racks) if told_apart else groups(job)
 
 
 def placed(

@@ -89,6 +89,15 @@ def test_planted_racks_are_found_without_a_column(
     assert (section["size"], section["placement"]) == (size, place)
 
 
+@pytest.mark.parametrize("zones", [{"all": hosts_of(24)}, {host: [host] for host in hosts_of(24)}])
+def test_a_column_that_tells_nobody_apart_names_no_racks(zones: dict[str, list[str]]) -> None:
+    """All workers in one zone, or each in one of its own: racks are found as without the column."""
+    table = planted(in_racks(BASES[0], SINGLE, size=6), 24)
+    _, racks = find_racks([table], hosts_of(24), zones)
+    assert racks is not None
+    np.testing.assert_array_equal(racks.of_worker, np.arange(24) // 6)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("rounds", "least"), [(200, 0.85), (600, 0.97)])
 def test_racks_are_found_as_often_as_the_docs_say(rounds: int, least: float) -> None:
