@@ -6,6 +6,7 @@ the README is taken as it stands.
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -40,8 +41,9 @@ def urls(address: str | None) -> dict[str, str]:
 
 
 def note_commit() -> None:
-    """Leave the commit in the package, for the manifests of whoever installs it."""
-    if (HERE / ".git").exists():
+    """Leave the commit in a package that is built, for the manifests of whoever installs it; a
+    checkout asks git, and what it was at its installation would be wrong later."""
+    if (HERE / ".git").exists() and {"bdist_wheel", "sdist"} & {*sys.argv}:
         command = ["git", "rev-parse", "HEAD"]
         commit = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
         (HERE / "erasurehead" / "commit.txt").write_text(commit.stdout)

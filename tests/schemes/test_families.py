@@ -178,7 +178,7 @@ def test_chance_heard_in_large_clusters() -> None:
         (ErasureHead(load=3, wait_for=15, rescale=True, deadline=2.0), "rescale", "deadline"),
         (ErasureHead(load=3, wait_for=30, rescale=True, deadline=2.0), "rescale", "deadline"),
         (SCHEMES["fractional_repetition"](load=7), "load", "1, 2, 3, 5, 6, 10, 15, 30"),
-        (SCHEMES["cyclic_mds"](load=30), "load", "between 1 and 29"),
+        (SCHEMES["cyclic_mds"](load=31), "load", "between 1 and workers = 30"),
         (SCHEMES["adaptive_k"](wait_for=5, most=31), "most", "wait_for = 5 and workers = 30"),
         (SCHEMES["adaptive_k"](wait_for=5, most=4), "most", "wait_for = 5 and workers = 30"),
         (IgnoreStragglers(), "wait_for", "deadline"),
