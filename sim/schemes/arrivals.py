@@ -131,7 +131,7 @@ def uncovered_after(workers: int, load: int, wait_for: int) -> FloatArray:
     low, high = groups, groups + 1  # the values of U that are not left out
     q = np.ones(wait_for)
     for m in range(wait_for):
-        if low == 0:
+        if low == 0 and chance[0] > 1e-17:  # else 1 to the last digit
             q[m] = min(1.0, chance[1:high].sum())
             if q[m] < LEFT_OUT:
                 q[m + 1 :] = 0.0
