@@ -281,6 +281,14 @@ def _placement(value: Any) -> Any:
     raise ValueError(f"{value!r}: {valid}")
 
 
+def placed_in_racks(
+    placement: Literal["within", "across"], size: int, workers: int
+) -> NDArray[np.int64]:
+    """The rack of each worker where ``size`` workers have one, ``(n,)``: neighbours or apart."""
+    worker = np.arange(workers)
+    return worker // size if placement == "within" else worker % max(1, workers // size)
+
+
 @final
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class GroupEffects(SharedFactors):
@@ -339,9 +347,7 @@ class GroupEffects(SharedFactors):
             known = {name: rack for rack, name in enumerate(dict.fromkeys(names))}
             return np.array([known[name] for name in names])
         assert self.size is not None
-        if self.placement == "within":
-            return np.arange(workers) // self.size
-        return np.arange(workers) % max(1, workers // self.size)
+        return placed_in_racks(self.placement, self.size, workers)
 
     @override
     def require_workers(self, workers: int) -> None:

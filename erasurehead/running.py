@@ -134,12 +134,10 @@ def _with_plugins(
         raise at("plugins", plugins, "must be a list of files, modules or classes")
     named = [plugin_of(own) if isinstance(own, type) else os.fspath(own) for own in plugins]
     every = [*dict.fromkeys([*(document.get("plugins") or []), *named])]
-    if any(str(name).startswith(RUNNING) for name in every) and (
-        options.jobs > 1 or options.scheduler
-    ):
-        first = next(name for name in every if str(name).startswith(RUNNING))
+    running = [name for name in every if str(name).startswith(RUNNING)]
+    if running and (options.jobs > 1 or options.scheduler):
         valid = "must stand in a file where jobs > 1: no other process has the running script"
-        raise at("plugins", first, valid)
+        raise at("plugins", running[0], valid)
     return document | ({"plugins": every} if every else {})
 
 

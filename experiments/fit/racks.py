@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 from ...delay_models.base import FloatArray
+from ...delay_models.factors import placed_in_racks
 from ..statistics.groups import Group, placed, slow_together
 from ..statistics.job import Job
 from ..statistics.spells import FEWEST_ROUNDS, SPELL_CHANCE
@@ -75,10 +77,10 @@ class Racks:
 
 def placement(of_worker: NDArray[np.int64]) -> Section:
     """The fields of a section for the rack of each worker, ``(n,)``, counted from 0."""
-    size, workers = int(np.bincount(of_worker)[0]), np.arange(len(of_worker))
-    ways = {"within": workers // size, "across": workers % max(1, len(workers) // size)}
-    for way, racks in ways.items():
-        if len(workers) % size == 0 and np.array_equal(racks, of_worker):
+    size, workers = int(np.bincount(of_worker)[0]), len(of_worker)
+    ways: tuple[Literal["within", "across"], ...] = ("within", "across")
+    for way in ways:
+        if workers % size == 0 and np.array_equal(placed_in_racks(way, size, workers), of_worker):
             return {"size": size, "placement": way}
     return {"placement": of_worker.tolist()}
 
