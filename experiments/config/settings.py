@@ -232,7 +232,8 @@ class NetworkSettings(Network):
 
 def _network(reader: Reader, value: Any) -> NetworkSettings:
     built: NetworkSettings = reader.build(NetworkSettings, value)
-    for law, name in (("uplink", "uplink_latency"), ("transfer", "bandwidth")):
+    instead = {"uplink_latency": "uplink", "bandwidth": "transfer", "message_bytes": "transfer"}
+    for name, law in instead.items():
         if getattr(built, law) is not None and (constant := getattr(built, name)):
             raise fault([name], constant, f"must be left out beside {law}")
     if built.channels is not None and built.bandwidth is None and built.transfer is None:

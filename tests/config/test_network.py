@@ -156,6 +156,10 @@ def test_crashes_are_recorded() -> None:
             {"network": {"transfer": LAW, "bandwidth": 10.0, "message_bytes": 1.0}},
             ["network.bandwidth = 10", "left out beside transfer"],
         ),
+        (
+            {"network": {"transfer": LAW, "message_bytes": 1.0}},
+            ["network.message_bytes = 1", "left out beside transfer"],
+        ),
         ({"network": {"uplink": 0.1}}, ["network.uplink", "delay model"]),
         ({"network": {"uplink": LAW | {"rate": -1}}}, ["network.uplink.rate = -1", "greater"]),
         (
