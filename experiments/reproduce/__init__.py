@@ -1,6 +1,6 @@
-"""The delay analysis and the loss-versus-time comparison: one file per figure.
+"""The delay analysis and the loss-versus-time comparison.
 
-To add a figure: write one file, with a class of the same name, and add its name to ``FIGURES``."""
+To add a figure: write a class of the same name, and add its name and file to ``FIGURES``."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from .base import PaperFigure
 
-# every figure, named as its file
-FIGURES = (
-    "delay_tolerance", "loss_iteration_floor", "iteration_time_workers", "loss_time", "speedup",
-    "iteration_time_scale", "tradeoff_load_arrivals", "policies", "backlog",
-    "ranking", "sequential_persistence", "time_to_target", "local_steps", "network_digits",
-    "measured_curve", "printed", "atlas"
-)  # fmt: skip
+# every figure, and its file
+FIGURES = {
+    "delay_tolerance": "waiting", "loss_iteration_floor": "least_squares",
+    "iteration_time_workers": "iteration_time", "loss_time": "loss_time", "speedup": "loss_time",
+    "iteration_time_scale": "iteration_time", "tradeoff_load_arrivals": "least_squares",
+    "policies": "policies", "backlog": "policies", "ranking": "ranking",
+    "sequential_persistence": "sequential_persistence", "time_to_target": "time_to_target",
+    "local_steps": "training", "network_digits": "training", "measured_curve": "waiting",
+    "printed": "printed", "atlas": "atlas",
+}  # fmt: skip
 
 
 def figure_named(name: str) -> PaperFigure:
     """One of ``FIGURES`` at its default sizes; its file is imported now."""
-    module = import_module(f"{__name__}.{name}")
+    module = import_module(f"{__name__}.{FIGURES[name]}")
     made: PaperFigure = getattr(module, name.title().replace("_", ""))()
     return made
 

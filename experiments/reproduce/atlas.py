@@ -22,7 +22,7 @@ from ..pictures.picture import Axis, Bars, Curve, Fill, Mark, Panel, Picture, Po
 from ..run.records import mean_and_error
 from . import base
 from .base import MEAN_DELAY, Effort, RunsFigure, Section, Words, bars, estimate_text, rows_at
-from .clusters import CLUSTER_WORK, SLOW_SHARE, SPEED_RATIO, TAILS, additive, persistent
+from .ranking import CLUSTER_WORK, SLOW_SHARE, SPEED_RATIO, TAILS, additive, persistent
 
 # What is compared. A scheme has as many members as its fields have choices in ``MEMBER_FIELDS``.
 # One without a line there is left out, with its reason in ``REASONS_LEFT_OUT`` if there is one.

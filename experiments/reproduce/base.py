@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -96,6 +97,11 @@ def rows_at(frame: pd.DataFrame, **values: object) -> pd.DataFrame:
     for column, value in values.items():
         frame = frame[frame[column] == value]
     return frame
+
+
+def z_scores(frame: pd.DataFrame, expected: str = "theory") -> pd.Series:
+    """How many standard errors each simulated mean is from what is expected."""
+    return ((frame["simulated"] - frame[expected]) / frame["standard_error"]).abs()
 
 
 def ranked_by(frame: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -224,8 +230,8 @@ class PaperFigure(ABC):
 
     @property
     def name(self) -> str:
-        """The registry name, and that of the files: that of its module."""
-        return type(self).__module__.rpartition(".")[2]
+        """The registry name, and that of the files: that of its class."""
+        return re.sub("(?<=.)(?=[A-Z])", "_", type(self).__name__).lower()
 
     @abstractmethod
     def compute(self, effort: Effort) -> pd.DataFrame:

@@ -21,8 +21,7 @@ from ..pictures.looks import look
 from ..run.records import compared_times
 from ..text import number_of, sentence
 from .base import ratio_text, rows_at
-from .loss_time import AUTHORS, EXPERIMENTS, EXPONENTIAL, reached
-from .speedup import EXACT_SCHEMES
+from .loss_time import AUTHORS, EXACT_SCHEMES, EXPERIMENTS, EXPONENTIAL, reached
 
 Frames = Mapping[str, pd.DataFrame]  # the tables that a folder holds, by figure
 Interval = tuple[float, float, float]  # a number and the ends of its 95 % interval

@@ -28,9 +28,9 @@ from ..verify.table import FALSE_ALARM_CHANCE
 from . import FIGURES, changes_in, figure_with, line_of
 from .base import PaperFigure, rows_at
 from .claims import LIVE_COLUMNS, LIVE_TABLE, Claim, ClaimVerdict, Judgement, verdicts
-from .delay_tolerance import settled
 from .loss_time import AUTHORS, LIVE_CONFIG, LIVE_DATASET
 from .printed import how_many_agree
+from .waiting import settled
 
 ORIGINS = (
     (

@@ -18,7 +18,7 @@ from ..run.tuning import best as best_of
 from . import base
 from . import sequential_members as codes
 from .base import Effort, Numbers, RunsFigure, Section, Words, ranked_by, rows_at
-from .clusters import CLUSTER_WORK, SPEED_RATIO, additive, persistent
+from .ranking import CLUSTER_WORK, SPEED_RATIO, additive, persistent
 from .sequential_members import CODE_LOOKS, ITERATION, MEASURES, MEMORYLESS, SEQUENTIAL, TARGET
 
 # share of workers that are slow at any moment; share of a delay that does not vary

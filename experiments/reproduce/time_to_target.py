@@ -17,8 +17,8 @@ from ..run.records import interval_columns, mean_interval, ratio_interval
 from ..run.tuning import TARGET_SHARE, Runs, best, target_loss
 from . import base
 from .base import CodedFigure, Effort, Numbers, Section, Words, bars, interval_text, rows_at
-from .clusters import DROP_COMPUTE_PATIENCE
 from .loss_time import EXPERIMENTS
+from .ranking import DROP_COMPUTE_PATIENCE
 from .sequential_members import (
     CODE_LOOKS,
     MULTIPLEXED,

@@ -23,21 +23,17 @@ from erasurehead.experiments.pictures.picture import (
 )
 from erasurehead.experiments.reproduce import (
     FIGURES,
-    backlog,
     base,
     figure_named,
-    iteration_time_scale,
-    iteration_time_workers,
-    local_steps,
-    loss_iteration_floor,
+    iteration_time,
+    least_squares,
     loss_time,
-    measured_curve,
     policies,
     ranking,
     sequential_members,
     sequential_persistence,
-    speedup,
-    tradeoff_load_arrivals,
+    training,
+    waiting,
 )
 from erasurehead.experiments.reproduce.atlas import (
     ATLAS_DELAYS,
@@ -52,7 +48,7 @@ from erasurehead.experiments.reproduce.atlas import (
     title,
 )
 from erasurehead.experiments.reproduce.base import FIGURE_WORKERS, Effort
-from erasurehead.experiments.reproduce.clusters import CLUSTER_WORK, additive
+from erasurehead.experiments.reproduce.ranking import CLUSTER_WORK, additive
 from erasurehead.sim.engines.tapes import RememberedTape
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.base import RoundScheme
@@ -399,11 +395,11 @@ def test_figures_are_of_the_sizes_that_they_tell() -> None:
     assert all(4 * one == more for one, more in pairwise(steps))
     assert known["local_steps"].iterations % steps[-1] == 0
     rates = [grid.rates for grid in known["time_to_target"].grids + known["time_to_target"].more]
-    for grid in (*rates, sequential_members.RATES, local_steps.LOCAL_RATES):
+    for grid in (*rates, sequential_members.RATES, training.LOCAL_RATES):
         assert all(2 * rate == more for rate, more in pairwise(grid))
     assert [(1 / one[0], one[-1]) for one in rates] == [(64, 8), (2048, 0.5)]
     assert (1 / sequential_members.RATES[0], sequential_members.RATES[-1]) == (128, 16)
-    assert (1 / local_steps.LOCAL_RATES[0], local_steps.LOCAL_RATES[-1]) == (512, 0.5)
+    assert (1 / training.LOCAL_RATES[0], training.LOCAL_RATES[-1]) == (512, 0.5)
     codes = sequential_members.MEMORYLESS | sequential_members.INEXACT_FAMILIES
     assert {30 % each.get("load", 1) for each in codes["fractional_repetition"]} == {0}
     assert {30 % each.get("load", 1) for each in codes["erasurehead"]} == {0}
@@ -437,7 +433,7 @@ def test_from_where_on_a_code_is_faster(ours: list[float], scale: str) -> None:
     others = dict.fromkeys(
         ("uncoded", "ignore_stragglers", "fractional_repetition"), [2.0] * len(ours)
     )
-    text = iteration_time_scale.IterationTimeScale().text(theory_lines(**others, erasurehead=ours))
+    text = iteration_time.IterationTimeScale().text(theory_lines(**others, erasurehead=ours))
     assert f"under the additive law {scale}" in text
 
 
@@ -454,7 +450,7 @@ def test_what_a_doubling_costs() -> None:
                 row |= {"theory": theory, "standard_error": error, "rounds": 100 * simulated}
                 rows.append({**row, "simulated": seen if simulated else np.nan})
     frame = pd.DataFrame(rows)
-    text = iteration_time_workers.IterationTimeWorkers(delay=2.0).text(frame)
+    text = iteration_time.IterationTimeWorkers(delay=2.0).text(frame)
     assert "Every doubling of n costs uncoded 1.250 s (theory: 1.000 s, in the limit" in text
     assert f"ln 2 / rate = {2 * np.log(2):.3f} s" in text
     assert "and ErasureHead, under the additive law, +0.500 s." in text
@@ -464,13 +460,13 @@ def test_what_a_doubling_costs() -> None:
     table = [line for line in text.splitlines() if line.startswith("| ")]
     assert len(table) == 2 + 4
     assert table[4] == "| additive | 8 | 1.00 ± 0.50 | 1.00 ± 0.50 |"
-    _, panel = iteration_time_workers.IterationTimeWorkers().picture(frame).panels
+    _, panel = iteration_time.IterationTimeWorkers().picture(frame).panels
     assert (panel.x.names, panel.x.places) == (("8", "32"), (8, 32))
     line, points, *_ = panel.marks
     assert isinstance(line, Curve)
     assert isinstance(points, Points)
     assert (line.x.tolist(), points.x.tolist()) == ([8, 16, 32], [8, 32])
-    once = iteration_time_workers.IterationTimeWorkers().text(frame[frame["workers"] == 8])
+    once = iteration_time.IterationTimeWorkers().text(frame[frame["workers"] == 8])
     assert "doubling" not in once
 
 
@@ -485,7 +481,7 @@ def test_what_ten_times_the_workers_cost() -> None:
                     row |= {"theory": float(power), "engine": engine, "standard_error": 0.5}
                     shift = 1.0 if engine == "batch" else 0.25
                     rows.append({**row, "simulated": power + shift, "rounds": 1000 * power})
-    text = iteration_time_scale.IterationTimeScale(delay=2.0).text(pd.DataFrame(rows))
+    text = iteration_time.IterationTimeScale(delay=2.0).text(pd.DataFrame(rows))
     assert "uncoded 1.000 s (theory: ln 10 / rate = 4.605 s)" in text
     assert "fractional repetition 1.000 s (a d-th of that)" in text
     assert "+1.000 s for ignore stragglers and +1.000 s for ErasureHead" in text
@@ -497,9 +493,9 @@ def test_what_ten_times_the_workers_cost() -> None:
 
 def test_half_of_the_growth() -> None:
     rows = pd.DataFrame({"iteration_time": [1.0, 1.9, 2.0, 3.0], "middle": [1.0, 2.5, 6.0, 20.0]})
-    assert backlog.half_way(rows) == 6.0
-    assert backlog.half_way(rows.assign(iteration_time=[1.0, 2.0, 2.5, 3.0])) == 2.5
-    found = backlog.spans(np.arange(1.0, 101.0)[None].repeat(2, axis=0))
+    assert policies.half_way(rows) == 6.0
+    assert policies.half_way(rows.assign(iteration_time=[1.0, 2.0, 2.5, 3.0])) == 2.5
+    found = policies.spans(np.arange(1.0, 101.0)[None].repeat(2, axis=0))
     assert [one["rounds"] for one in found[:3]] == [1, 1, 2], "nearly doubling"
     assert sum(one["rounds"] for one in found) == found[-1]["last_round"] == 100
     assert found[-1]["middle"] == pytest.approx(np.sqrt((100 - found[-1]["rounds"] + 1) * 100))
@@ -509,13 +505,13 @@ def test_half_of_the_growth() -> None:
 def test_the_cheapest_scheme_that_is_nearly_exact() -> None:
     """Within a part of the loss of the exact gradient; the exact one itself if no other is. Points
     are called by what makes them."""
-    close = tradeoff_load_arrivals.NEARLY_EXACT_FACTOR
+    close = least_squares.NEARLY_EXACT_FACTOR
     names = ("uncoded", "erasurehead", "erasurehead", "fractional_repetition")
     frame = pd.DataFrame({"scheme": names, "load": [1, 2, 3, 3], "arrivals": [30, 10, 15, 30]})
     frame = frame.assign(work=0.5, load_law="additive", iteration_time=[4.0, 1.0, 2.0, 3.0])
     frame = frame.assign(loss_above_minimum=[1.0, close + 1e-9, close, 1.0], loss_se=0.0)
     frame = frame.assign(iteration_time_se=0.0, replications=8, on_front=True)
-    figure = tradeoff_load_arrivals.TradeoffLoadArrivals()
+    figure = least_squares.TradeoffLoadArrivals()
     text = figure.text(frame)
     assert (
         "is 2 s with ErasureHead, d = 3, r = 15 (additive law, 0.5 s of work; uncoded 4 s)." in text
@@ -588,10 +584,10 @@ def test_cells_are_blue_where_a_scheme_is_faster_and_red_where_it_is_slower() ->
 
 def test_a_speed_up_has_a_line_for_each_work() -> None:
     known = {"speedup": 1.5, "speedup_low": 1.25, "speedup_high": 2.0}
-    pairs = [(work, scheme) for work in base.WORKS for scheme in speedup.EXACT_SCHEMES]
+    pairs = [(work, scheme) for work in base.WORKS for scheme in loss_time.EXACT_SCHEMES]
     part = pd.DataFrame([{"work": w, "scheme": s, "load": 2, **known} for w, s in pairs])
     frame = pd.concat([part.assign(load_law=law) for law in base.LAW_TITLES])
-    one, *lines = speedup.Speedup().picture(frame).panels[0].marks
+    one, *lines = loss_time.Speedup().picture(frame).panels[0].marks
     titles = [mark.title for mark in lines if isinstance(mark, Curve)]
     assert (
         titles
@@ -636,7 +632,7 @@ def test_panels_of_data_sets_stand_two_in_a_row() -> None:
 
 def test_who_is_soonest_over_each_network() -> None:
     """The best two that arrive in every run, by name."""
-    figure = local_steps.LocalSteps()
+    figure = training.LocalSteps()
     schemes = (("local_sgd", 1, 4.0), ("local_sgd", 4, 2.0), ("erasurehead", 0, 1.0))
     schemes += (("asynchronous", 0, np.inf),)
     rows = [
@@ -715,7 +711,7 @@ def test_a_floor_of_losses_beside_its_bounds() -> None:
         for r, gap in ((30, 1.0), (15, 8.0), (6, 16.0))
         for t in range(3)
     ]  # fmt: skip
-    frame, figure = pd.DataFrame(rows), loss_iteration_floor.LossIterationFloor()
+    frame, figure = pd.DataFrame(rows), least_squares.LossIterationFloor()
     left, right = figure.picture(frame).panels
     assert (left.title, right.title) == ("r = 15, with both bounds", "several r")
     assert left.y.low == pytest.approx(8.0 / 4 / 30)
@@ -743,11 +739,11 @@ def test_a_picture_of_speed_ups() -> None:
         for law in base.LAW_TITLES
         for work in base.WORKS
         for load in (2, 6)
-        for scheme in speedup.EXACT_SCHEMES
+        for scheme in loss_time.EXACT_SCHEMES
     ]  # fmt: skip
     frame = pd.DataFrame(rows)
     for least, low in ((2.0 / 6, 0.3), (0.6, 0.45)):
-        picture = speedup.Speedup().picture(frame.assign(speedup=frame["speedup"].clip(least)))
+        picture = loss_time.Speedup().picture(frame.assign(speedup=frame["speedup"].clip(least)))
         left, right = picture.panels
         assert (picture.columns, picture.share) == (2, "y")
         assert [left.title, right.title] == [*base.LAW_TITLES.values()]
@@ -771,7 +767,7 @@ def test_a_picture_of_backlogs() -> None:
         for persistence in (0.0, 1.0)
         for middle, last in ((1.5, 2), (6.0, 10))
     ]  # fmt: skip
-    picture = backlog.Backlog(persistences=(0.0, 1.0)).picture(pd.DataFrame(rows))
+    picture = policies.Backlog(persistences=(0.0, 1.0)).picture(pd.DataFrame(rows))
     left, right = picture.panels
     assert picture.columns == 2
     queue, queued, cancelled = drawn(left, Curve)
@@ -798,7 +794,7 @@ def test_a_picture_of_times_in_large_clusters() -> None:
         for place, scheme in enumerate(("uncoded", "erasurehead"))
         for n, engine in ((10, "batch"), (10, "law"), (20, ""), (100, "law"))
     ]  # fmt: skip
-    picture = iteration_time_scale.IterationTimeScale().picture(pd.DataFrame(rows))
+    picture = iteration_time.IterationTimeScale().picture(pd.DataFrame(rows))
     left, right = picture.panels
     assert picture.columns == 2
     assert [left.title, right.title] == [*base.LAW_TITLES.values()]
@@ -821,11 +817,11 @@ def test_a_picture_of_what_the_authors_measured() -> None:
         for seconds, law in ((10.0, "additive"), (40.0, "proportional"))
         for at, (scheme, load) in enumerate((("uncoded", 0), ("fractional_repetition", 3)))
     ]  # fmt: skip
-    picture = measured_curve.MeasuredCurve().picture(pd.DataFrame(rows))
+    picture = waiting.MeasuredCurve().picture(pd.DataFrame(rows))
     curve, schemes = picture.panels
     assert picture.columns == 2
     [line] = drawn(curve, Curve)
-    assert [*zip(line.y.tolist(), line.x.tolist(), strict=True)] == [*measured_curve.CURVE]
+    assert [*zip(line.y.tolist(), line.x.tolist(), strict=True)] == [*waiting.CURVE]
     assert len(schemes.y.names or ()) == 2
     dots = drawn(schemes, Points)
     assert [(dot.x[0], dot.y[0], dot.hollow) for dot in dots[::2]] == [
@@ -888,7 +884,7 @@ def test_numbers_are_white_on_dark_cells() -> None:
 
 def test_a_speed_up_is_over_all_pairs_of_runs() -> None:
     """One of eight runs of ErasureHead fails, and the interval of the median knows it."""
-    figure = speedup.Speedup(iterations=40, replications=8, loads=(2,), wait_for=5)
+    figure = loss_time.Speedup(iterations=40, replications=8, loads=(2,), wait_for=5)
     frame = figure.compute(Effort())
     assert set(frame["reached"]) == {0.875}
     assert (frame["speedup_low"] == 0).all(), "the least of the eight"

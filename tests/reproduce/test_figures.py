@@ -30,13 +30,16 @@ from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.report.command import write_report
 from erasurehead.experiments.reproduce import FIGURES, atlas, base, figure_named, figure_with, page
-from erasurehead.experiments.reproduce.backlog import spans
 from erasurehead.experiments.reproduce.base import MEAN_DELAY, Effort, PaperFigure, mean_text
 from erasurehead.experiments.reproduce.claims import verdicts
-from erasurehead.experiments.reproduce.clusters import CLUSTER_WORK, clusters, persistent
 from erasurehead.experiments.reproduce.command import make, make_figures
-from erasurehead.experiments.reproduce.delay_tolerance import settled
-from erasurehead.experiments.reproduce.ranking import EXACT_RANKED
+from erasurehead.experiments.reproduce.policies import spans
+from erasurehead.experiments.reproduce.ranking import (
+    CLUSTER_WORK,
+    EXACT_RANKED,
+    clusters,
+    persistent,
+)
 from erasurehead.experiments.reproduce.sequential_members import (
     EXACT_FAMILIES,
     MULTIPLEXED,
@@ -47,6 +50,7 @@ from erasurehead.experiments.reproduce.sequential_members import (
 )
 from erasurehead.experiments.reproduce.sequential_persistence import CONSTANT_SHARE, RARE_SHARE
 from erasurehead.experiments.reproduce.time_to_target import Grid
+from erasurehead.experiments.reproduce.waiting import settled
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.text import LONGEST_LINE
 from erasurehead.experiments.verify.grid import group_spreads

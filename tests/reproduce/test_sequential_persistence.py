@@ -8,13 +8,13 @@ import pytest
 
 from erasurehead.experiments.pictures.picture import Heat, Points, Texts
 from erasurehead.experiments.reproduce import (
-    measured_curve,
     sequential_members,
     time_to_target,
+    waiting,
 )
 from erasurehead.experiments.reproduce.base import LAW_TITLES, MEAN_DELAY, Effort
-from erasurehead.experiments.reproduce.clusters import CLUSTER_WORK, additive
 from erasurehead.experiments.reproduce.loss_time import EXPERIMENTS
+from erasurehead.experiments.reproduce.ranking import CLUSTER_WORK, additive
 from erasurehead.experiments.reproduce.sequential_members import (
     EXACT_FAMILIES,
     ITERATION,
@@ -380,8 +380,8 @@ def test_what_the_measured_curve_says() -> None:
     def said(**columns: object) -> str:
         frame = known.assign(**columns)
         frame = frame.assign(simulated=frame["integrated"])
-        laws = [frame.assign(load_law=law) for law in measured_curve.CURVE_LAWS]
-        return measured_curve.MeasuredCurve().text(pd.concat(laws))
+        laws = [frame.assign(load_law=law) for law in waiting.CURVE_LAWS]
+        return waiting.MeasuredCurve().text(pd.concat(laws))
 
     assert (
         "Under the additive law uncoded takes 10.0 s an iteration. The fastest exact code, "

@@ -1,4 +1,4 @@
-"""Mean iteration time from ten workers to ten million: what grows with a cluster, and what not."""
+"""Mean iteration time against the number of workers: to hundreds, and from ten to ten million."""
 
 from __future__ import annotations
 
@@ -13,20 +13,115 @@ from ...delay_models import Tape
 from ...sim.engines import law as law_engine
 from ...sim.engines.run import Engine, Run
 from ...sim.engines.simulate import simulate
+from ...sim.fields import require_group
 from ...sim.schemes import SchemeFamily
 from ...sim.schemes.erasurehead import ErasureHead, FractionalRepetition
 from ...sim.schemes.uncoded import IgnoreStragglers, Uncoded
 from ...sim.theory.mean_times import mean_first_k
+from ..config import build
 from ..config.settings import section
 from ..pictures import looks, style
 from ..pictures.looks import INK, THEORY_LOOK, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from ..run.records import mean_and_error
 from . import base
-from .base import Effort, PaperFigure, Words, curve_of, points_of, rows_at
+from .base import Effort, PaperFigure, Words, curve_of, points_of, rows_at, z_scores
 
+MAX_NAMED_SIZES = 6  # of which the axis and the table name each
 BATCH_LOOK = Look(INK, "o", "none", "rings: batch engine, every worker")
 LAW_LOOK = Look(INK, "o", "none", "dots: law engine")
+
+
+def _setting(made: IterationTimeWorkers | IterationTimeScale, fewer: str) -> str:
+    return (
+        f"Each partition takes {base.EVEN_WORK:g} s of work and each worker has an exponential "
+        f"delay of mean {made.delay:g} s; coded schemes have load d = {made.load}, ErasureHead "
+        f"waits for r = n/2 and ignore stragglers for {fewer} arrivals. "
+    )
+
+
+@final
+@dataclass(frozen=True)
+class IterationTimeWorkers(PaperFigure):
+    """Mean iteration time against the number of workers, simulated and in theory, two load laws."""
+
+    title: ClassVar[str] = "Iteration time against the number of workers"
+
+    # simulated cluster sizes; the load divides each, and so does 2
+    workers: tuple[int, ...] = (12, 24, 48, 96, 192, 384, 768)
+    rounds: int = 4000  # rounds simulated for each point
+    load: int = 3  # d
+    delay: float = base.MEAN_DELAY  # mean of the exponential delays, seconds
+
+    def compute(self, effort: Effort) -> pd.DataFrame:
+        """One row per load law, scheme and cluster size; sizes between have theory alone."""
+        for n in self.workers:
+            require_group(self.load, n)
+        between = np.geomspace(self.workers[0], self.workers[-1], 30) / (2 * self.load)
+        sizes = {int(n) * 2 * self.load for n in np.round(between) if n >= 1} | set(self.workers)
+        rounds = effort.times(self.rounds)
+        rows = []
+        for law, n in product(base.LAW_TITLES, sorted(sizes)):
+            schemes = {"schemes": base.five_schemes(self.load, n // 2, n)}
+            clock = base.delays_and_law(law, base.EVEN_WORK, self.delay)
+            for cell in effort.cells({"workers": n, **schemes, **clock}):
+                name = cell.scheme["name"]
+                theory = base.mean_time(law, name, n, self.load, n - self.load + 1, self.delay)
+                row = {"load_law": law, "scheme": name, "workers": n, "theory": theory}
+                row |= {"simulated": np.nan, "standard_error": np.nan, "rounds": 0}
+                if n in self.workers:
+                    run = replace(build.timing(cell), iterations=rounds)
+                    trace = simulate(run, heard=False, work=False)
+                    mean, error = mean_and_error(trace.intervals[0])
+                    row |= {"simulated": mean, "standard_error": error, "rounds": rounds}
+                rows.append(row)
+        return pd.DataFrame(rows)
+
+    def picture(self, frame: pd.DataFrame) -> Picture:
+        """Points on lines, one panel per load law."""
+        panels = [self._panel(law, rows_at(frame, load_law=law)) for law in base.LAW_TITLES]
+        return Picture(panels, 2, style.TWO_PANELS, 3.9, last=[THEORY_LOOK.title])
+
+    def _panel(self, law: str, frame: pd.DataFrame) -> Panel:
+        marks: list[Mark] = []
+        for scheme, rows in frame.groupby("scheme", sort=False):
+            look = looks.look(str(scheme))
+            marks.append(curve_of(rows, "workers", "theory", replace(look, marker="", title="")))
+            seen = rows[rows["rounds"] > 0]
+            marks.append(points_of(seen, "workers", "simulated", look, "standard_error"))
+        sizes = frame.loc[frame["rounds"] > 0, "workers"].unique()
+        ticks = sizes if len(sizes) <= MAX_NAMED_SIZES else sizes[::2]
+        x = Axis("workers n", True, names=tuple(map(str, ticks)), places=tuple(ticks))
+        y = Axis("mean iteration time (s)", low=0.0)
+        return Panel(x, y, [*marks, Curve(THEORY_LOOK)], base.LAW_TITLES[law])
+
+    def words(self, frame: pd.DataFrame) -> Words:
+        """Growth per doubling, and the largest z."""
+        seen = frame[frame["rounds"] > 0]
+        z = z_scores(seen)
+        first, last = int(seen["workers"].min()), int(seen["workers"].max())
+        growth = ""
+        if first < last:
+            known = rows_at(seen, load_law="additive").pivot(
+                index="workers", columns="scheme", values=["simulated", "theory"]
+            )
+            slope = (known.loc[last] - known.loc[first]) / np.log2(last / first)
+            growth = (
+                f"Every doubling of n costs uncoded {slope['simulated', 'uncoded']:.3f} s (theory: "
+                f"{slope['theory', 'uncoded']:.3f} s, in the limit ln 2 / rate = "
+                f"{np.log(2) * self.delay:.3f} s) and ErasureHead, under the additive law, "
+                f"{slope['simulated', 'erasurehead']:+.3f} s.\n\n"
+            )
+        sizes = sorted({*map(int, seen["workers"])})
+        return (
+            f"{_setting(self, f'n − {self.load - 1}')}"
+            f"Points are means of {int(seen['rounds'].max())} simulated rounds with 95 % "
+            "intervals (mostly smaller than the points), lines are the closed forms; "
+            f"the largest difference is {z.max():.1f} standard errors over {len(z)} points.\n\n"
+            f"{growth}"
+            "Mean iteration time in seconds, simulated ± standard error:",
+            base.times_table(seen, sizes if len(sizes) <= MAX_NAMED_SIZES else (first, last)),
+        )
 
 
 @final
@@ -98,7 +193,7 @@ class IterationTimeScale(PaperFigure):
 
     def words(self, frame: pd.DataFrame) -> Words:
         """What grows, from where on coding pays, and the largest z of either engine."""
-        z = ((frame["simulated"] - frame["theory"]) / frame["standard_error"]).abs()
+        z = z_scores(frame)
         worst = dict(iter(z.groupby(frame["engine"])))
         by_law = rows_at(frame, engine="law")
         sizes = sorted(by_law["workers"].unique())
@@ -121,9 +216,7 @@ class IterationTimeScale(PaperFigure):
             for name in base.LAW_TITLES
         )
         return (
-            f"Each partition takes {base.EVEN_WORK:g} s of work and each worker has an exponential "
-            f"delay of mean {self.delay:g} s; coded schemes have load d = {self.load}, ErasureHead "
-            "waits for r = n/2 and ignore stragglers for 0.9 n arrivals. Rings are means of the "
+            f"{_setting(self, '0.9 n')}Rings are means of the "
             f"batch engine, which simulates every worker of up to {largest:,}; dots are means of "
             f"{int(by_law['rounds'].max()):,} rounds of the law engine, which draws the length of "
             "a round from its law, here from the same random numbers at every size; both with 95 % "
