@@ -27,9 +27,10 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Unit
 from numpy.random import PCG64, Generator, SeedSequence
 from numpy.typing import ArrayLike, NDArray
-from pydantic import AfterValidator, AllowInfNan, BeforeValidator, ConfigDict, ValidationInfo
+from pydantic import AfterValidator, AllowInfNan, BeforeValidator, ValidationInfo
 from typing_extensions import override
 
+from ..sim.fields import STRICT as STRICT
 from ..sim.fields import Configurable
 
 # Engines read an infinite time as "never": the task of a dead worker. So a law whose draws overflow
@@ -87,8 +88,6 @@ Probability = Annotated[Finite, Ge(0), Le(1)]
 Seconds = Annotated[NonNegative, Unit("s")]
 PositiveSeconds = Annotated[Positive, Unit("s")]
 PerSecond = Annotated[Positive, Unit("1/s")]
-STRICT = ConfigDict(extra="forbid", defer_build=True, arbitrary_types_allowed=True)
-"""Every delay model is a pydantic dataclass with this setting: an unknown field is an error."""
 
 
 class DelayModel(metaclass=Configurable):

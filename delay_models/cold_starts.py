@@ -6,22 +6,21 @@ times as much as if each worker were hit by itself, and they are often next to e
 from __future__ import annotations
 
 from math import exp
-from typing import Annotated, Any, Literal, final
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Le, MinLen
 from numpy.random import Generator
 from numpy.typing import NDArray
-from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from .base import NORMAL_END, STRICT, DelayModel, FloatArray, IndependentPart, Part, Probability
+from ..sim.fields import configured
+from .base import NORMAL_END, DelayModel, FloatArray, IndependentPart, Part, Probability
 from .compose import Around
 from .parametric import Deterministic, LogNormal
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class ColdStarts(Around):
     """Some rounds are hit: a clump of workers first waits for a start-up, then does its work.
 

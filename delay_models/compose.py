@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Annotated, Any, final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from annotated_types import Ge, MinLen
 from numpy.random import Generator
 from numpy.typing import ArrayLike
-from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from .base import STRICT, DelayModel, FloatArray, Part, Positive, Seconds
+from ..sim.fields import configured
+from .base import DelayModel, FloatArray, Part, Positive, Seconds
 from .mixture import Markov
 from .parametric import Gamma, LogNormal, Weibull
 
@@ -106,8 +106,7 @@ class Affine(Around):
         return None if means is None else np.asarray(offset + factor * means)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Scaled(Affine):
     """Every delay of ``base`` times ``by``: another machine, the same law."""
 
@@ -130,8 +129,7 @@ class Scaled(Affine):
         return (Scaled(by=1.5, base=Gamma(shape=2.5, scale=0.4)),)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Shifted(Affine):
     """Every delay of ``base`` and ``by`` seconds more: a start-up or a fixed cost of a call."""
 
@@ -154,8 +152,7 @@ class Shifted(Affine):
         return (Shifted(by=0.5, base=Weibull(shape=0.7, scale=1.5)),)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class OwnLaws(Around):
     """Each worker named has a model of its own; all others follow ``base``.
 

@@ -15,16 +15,16 @@ from __future__ import annotations
 
 from functools import cached_property
 from math import factorial
-from typing import Annotated, Any, final
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Gt, Lt, MinLen
 from numpy.random import Generator
 from numpy.typing import ArrayLike
-from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from .base import STRICT, DelayModel, Finite, FloatArray, Probability, Seconds
+from ..sim.fields import configured
+from .base import DelayModel, Finite, FloatArray, Probability, Seconds
 from .parametric import special
 
 
@@ -45,8 +45,7 @@ def _above(
     return total
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Empirical(DelayModel):
     """Delays with given quantiles, and workers and rounds that are slow by rank.
 

@@ -7,20 +7,18 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal, TypeAlias, final
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 from annotated_types import Ge, MinLen
 from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Discriminator, Tag
-from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from ..sim.fields import Configurable, Count, require_divisor
+from ..sim.fields import Configurable, Count, configured, require_divisor
 from .base import (
     NORMAL_END,
-    STRICT,
     DelayModel,
     FloatArray,
     IndependentPart,
@@ -72,8 +70,7 @@ class Multiplied(Around):
         return np.asarray(self.base.delays(base, own, rounds, workers) * factors)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Heterogeneous(Multiplied, Mixed):
     """Workers of different speed: worker j's delays are those of ``base`` times its own factor.
 
@@ -206,8 +203,7 @@ class SharedFactors(Multiplied, Mixed):
         return None if factor is None or base is None else factor * base
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class RoundEffects(SharedFactors):
     """Rounds that are slow for all workers: all delays of a round times one factor.
 
@@ -235,8 +231,7 @@ class RoundEffects(SharedFactors):
         return (RoundEffects(base=base, factor=factor),)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Spells(metaclass=Configurable):
     """A rack's factor that stays for some rounds, from a stationary start.
 
@@ -289,8 +284,7 @@ def placed_in_racks(
     return worker // size if placement == "within" else worker % max(1, workers // size)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class GroupEffects(SharedFactors):
     """Racks whose workers are slow together: all delays of a rack in a round times one factor.
 
@@ -374,8 +368,7 @@ class GroupEffects(SharedFactors):
         )
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Drift(Multiplied):
     """All workers slowly become slower, or faster, so that delays stay positive and finite in a run
     of any length. Rounds differ, so there is no ``cdf``.

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Annotated, TypeAlias, final
+from typing import Annotated, TypeAlias
 
 import numpy as np
 from annotated_types import MinLen
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
-from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
+from ..sim.fields import configured
 from .base import (
-    STRICT,
     DelayModel,
     FloatArray,
     IndependentDelays,
@@ -100,8 +99,7 @@ class Mixed(DelayModel):
         return np.asarray(total / sum(weights), dtype=np.float64)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Mixture(Mixed, IndependentDelays):
     """Each cell is drawn from ``components[i]`` with probability ``weights[i]``.
 
@@ -149,8 +147,7 @@ class Mixture(Mixed, IndependentDelays):
 BoolArray = NDArray[np.bool_]
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Markov(Mixed):
     """Each worker is slow or fast; in each round it stays or changes (Gilbert-Elliott).
 

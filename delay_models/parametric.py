@@ -6,18 +6,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import cached_property
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike
-from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
+from ..sim.fields import configured
 from .base import (
     EXPONENTIAL_END,
     NORMAL_END,
-    STRICT,
     DelayModel,
     FloatArray,
     IndependentDelays,
@@ -77,8 +76,7 @@ class ScipyDelays(IndependentDelays):
         return float(self.law.mean())
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Deterministic(IndependentDelays):
     """Every worker always takes ``value`` seconds."""
 
@@ -170,8 +168,7 @@ class ExponentialDelays(ScipyDelays):
         return self.shift + EXPONENTIAL_END / self.rate
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Exponential(ExponentialDelays):
     """Exp(rate), mean 1/rate seconds."""
 
@@ -184,8 +181,7 @@ class Exponential(ExponentialDelays):
         return (Exponential(rate=2.0),)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class ShiftedExponential(ExponentialDelays):
     """``shift + Exp(rate)``, mean shift + 1/rate seconds: the usual straggler model."""
 
@@ -198,8 +194,7 @@ class ShiftedExponential(ExponentialDelays):
         return (ShiftedExponential(shift=1.0, rate=2.0),)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Weibull(ScipyDelays):
     """``shift + scale * W`` with W of the given shape; shape < 1 has a heavy tail."""
 
@@ -226,8 +221,7 @@ class Weibull(ScipyDelays):
         return (Weibull(shape=0.7, scale=1.5), Weibull(shape=2.0, scale=1.5, shift=0.3))
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Pareto(ScipyDelays):
     """P(X > t) = (scale/t)^alpha for t >= scale; ``scale`` is the smallest value in seconds."""
 
@@ -271,8 +265,7 @@ class Pareto(ScipyDelays):
         return (Pareto(alpha=2.5, scale=0.4),)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class LogNormal(ScipyDelays):
     """``shift + median * exp(sigma * Z)`` with Z standard normal."""
 
@@ -314,8 +307,7 @@ class LogNormal(ScipyDelays):
         return (LogNormal(median=0.8, sigma=0.5, shift=0.2),)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Gamma(ScipyDelays):
     """``shift + scale * G`` with G gamma of the given shape."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Literal, final
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import AfterValidator
-from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from .base import STRICT, DelayModel, Finite
+from ..sim.fields import configured
+from .base import DelayModel, Finite
 from .cold_starts import ColdStarts
 from .compose import Affine
 from .empirical import Empirical
@@ -52,8 +52,7 @@ def _measured(load: float) -> float:
     return load
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class LambdaCnn(Preset):
     """Serverless calls: gradients of a small CNN on AWS Lambda, measured with 256 workers.
 
@@ -84,8 +83,7 @@ class LambdaCnn(Preset):
         return (LambdaCnn(), LambdaCnn(load=0.0))
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class LlmRanks(Preset):
     """Training a language model: compute time of a step at one of 32 data-parallel ranks.
 
@@ -121,8 +119,7 @@ CURVE = (  # chance that a completion time is shorter, and seconds, read off the
 )  # fmt: skip
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class AuthorsMeasured(Preset):
     """The measured curve of completion times that the authors of ErasureHead show.
 

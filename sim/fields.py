@@ -7,18 +7,31 @@ from __future__ import annotations
 import re
 from abc import ABCMeta
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import field, fields, is_dataclass
 from math import isfinite
 from numbers import Integral
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar, final
 
 from annotated_types import Ge, Gt, Le, Unit
-from pydantic import AllowInfNan, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AllowInfNan, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
+from typing_extensions import dataclass_transform
 
 from .errors import ConfigError, InvalidParameter, one_of, quoted
 
-STRICT = ConfigDict(extra="forbid", defer_build=True)
+STRICT = ConfigDict(extra="forbid", defer_build=True, arbitrary_types_allowed=True)
 """Every class of a config is a pydantic dataclass with this: an unknown field is an error."""
+
+Family = TypeVar("Family", bound=type[Any])
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field, Field))
+def configured(family: Family) -> Family:
+    """Make a class that a config can name, of which nothing derives, a frozen pydantic dataclass
+    with ``STRICT`` whose fields are given by name."""
+    whole = dataclass(frozen=True, config=STRICT, kw_only=True)(family)
+    return final(whole)  # type: ignore[return-value]
+
 
 Problem = Mapping[str, Any]  # one of the errors that pydantic reports
 # what a value must do or be, by the type of pydantic's error

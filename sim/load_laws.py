@@ -10,10 +10,9 @@ from typing import Annotated, ClassVar, final
 import numpy as np
 from annotated_types import Ge, Le, MinLen, Unit
 from pydantic import AllowInfNan
-from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from .fields import STRICT, Configurable
+from .fields import Configurable, configured
 from .types import FloatArray, Loads, TapeAround, TapeLike, registry
 
 
@@ -104,8 +103,7 @@ class OfOneDraw(LoadLaw):
         return times
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Proportional(OfOneDraw):
     """T = d * X: a slow worker is slow at every partition."""
 
@@ -116,8 +114,7 @@ class Proportional(OfOneDraw):
         return np.asarray(loads, dtype=np.float64)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class PartlyProportional(OfOneDraw):
     """T = (fixed + (1 - fixed) d) X: a share of the time at load 1 is the same at every load.
 
@@ -136,8 +133,7 @@ class PartlyProportional(OfOneDraw):
         return np.asarray(self.fixed + (1 - self.fixed) * np.asarray(loads, dtype=np.float64))
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Additive(OfOneDraw):
     """T = d * tau + X: computing is predictable, the delay is not (the authors' experiments)."""
 
@@ -149,8 +145,7 @@ class Additive(OfOneDraw):
         return np.asarray(loads * self.seconds_per_partition)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class StepCosts(OfOneDraw):
     """T = X + the cost of the load, a step function: it jumps at some loads and is flat between.
 
@@ -183,8 +178,7 @@ class StepCosts(OfOneDraw):
         return np.asarray(np.array((0.0, *self.seconds))[step])
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class PerPartition(LoadLaw):
     """T = the sum of d independent draws, one per partition; piece i is stream i of the tape.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, TypeAlias, final
+from typing import Annotated, ClassVar, TypeAlias
 
 import numpy as np
 from annotated_types import Gt, Le
@@ -16,7 +16,7 @@ from pydantic import AllowInfNan
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from .fields import STRICT, Configurable
+from .fields import STRICT, Configurable, configured
 from .types import FloatArray, registry
 
 State: TypeAlias = "tuple[FloatArray, ...]"
@@ -60,8 +60,7 @@ class Optimizer(metaclass=Configurable):
         loss and L2) at ``point(state, t)``. The state before and the gradient do not change."""
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class GradientDescent(Optimizer):
     """Plain gradient descent: beta' = beta - rate * gradient."""
 
@@ -78,8 +77,7 @@ class GradientDescent(Optimizer):
         return (moved,)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Accelerated(Optimizer):
     """The accelerated rule of the authors' experiments, to the letter.
 
@@ -111,8 +109,7 @@ class Accelerated(Optimizer):
         return moved, u_next
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Nesterov(Optimizer):
     """Nesterov's accelerated gradient with momentum m = (t - 1)/(t + 2).
 

@@ -7,19 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, final, overload
+from typing import Annotated, Any, TypeVar, overload
 
 import numpy as np
 from annotated_types import Ge, Lt
-from pydantic.dataclasses import dataclass as checked_dataclass
 from typing_extensions import override
 
 from ...delay_models import DelayModel, Tape
-from ...delay_models.base import STRICT, Finite, IndependentDelays, Seconds
+from ...delay_models.base import Finite, IndependentDelays, Seconds
 from ...sim.engines.cluster import IDEAL, Cluster, Failures
 from ...sim.engines.law import round_law
 from ...sim.engines.run import Run
 from ...sim.errors import DataNotFound, InvalidParameter
+from ...sim.fields import configured
 from ...sim.numerics import one_thread
 from ...sim.optimizers import Optimizer
 from ...sim.problems import Objective, ProblemConfig
@@ -251,8 +251,7 @@ def delay_model(given: Mapping[str, Any]) -> DelayModel:
     return model
 
 
-@final
-@checked_dataclass(frozen=True, config=STRICT)
+@configured
 class Resends(IndependentDelays):
     """Each attempt is lost with probability ``loss``; a loss costs ``retry_after`` seconds. The sum
     is ``retry_after`` times a geometric number of losses. Not in the registry: it is part of a

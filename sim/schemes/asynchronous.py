@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf
-from typing import Annotated, ClassVar, Literal, final
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge
 from pydantic import BeforeValidator
@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Count, WaitFor, not_bool, require_at_most_workers
+from ..fields import STRICT, Count, WaitFor, configured, not_bool, require_at_most_workers
 from .barrierless import Barrierless, DelayAdaptive, Discount, Stops
 from .base import SchemeFamily
 
@@ -57,8 +57,7 @@ class Batched(AsynchronousFamily):
         return cls(wait_for=5, data="own"), cls(wait_for=1), cls(wait_for=30)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Asynchronous(AsynchronousFamily):
     """Every gradient is an update of its own; nobody waits.
 
@@ -97,8 +96,7 @@ class Asynchronous(AsynchronousFamily):
         return replace(self.accepting_all(workers, 1), rescale=self.rescale)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class KAsync(Batched):
     """An update for every ``wait_for`` gradients of different workers, which wait for it.
 
@@ -121,8 +119,7 @@ class KAsync(Batched):
         return replace(self.accepting_all(workers, self.wait_for), restarts_at_once=False)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class KBatchAsync(Batched):
     """An update for every ``wait_for`` gradients of any workers; nobody waits.
 
@@ -146,8 +143,7 @@ Ahead = Annotated[
 """A number of gradients, or ``inf``, which is kept as ``None``."""
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class StaleSynchronous(Batched):
     """Stale synchronous parallel: nobody is more than ``ahead`` gradients ahead of the slowest.
 
@@ -182,8 +178,7 @@ class StaleSynchronous(Batched):
         return replace(self.accepting_all(workers, self.wait_for), ahead=ahead, exact=exact)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class KBatchSync(Batched):
     """An update for every ``wait_for`` gradients at the current model; then all start anew.
 
@@ -202,8 +197,7 @@ class KBatchSync(Batched):
         return replace(scheme, oldest=1, stops=Stops.EVERYBODY, discount=None)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Rennala(AsynchronousFamily):
     """An update for every ``batch`` gradients that were all taken at the current model.
 
@@ -234,8 +228,7 @@ class Rennala(AsynchronousFamily):
         return replace(self.accepting_all(workers, self.batch), oldest=1, stops=stops)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Ringmaster(AsynchronousFamily):
     """Every gradient is an update, unless its staleness has reached ``oldest``: then it is dropped.
 

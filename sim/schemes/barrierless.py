@@ -30,10 +30,9 @@ from typing import Annotated, final
 import numpy as np
 from annotated_types import Ge
 from pydantic import BeforeValidator
-from pydantic.dataclasses import dataclass as checked
 from typing_extensions import override
 
-from ..fields import STRICT, Configurable, NotNegative, not_bool
+from ..fields import Configurable, NotNegative, configured, not_bool
 from ..numerics import generator
 from ..steps import SingleGradients, Steps
 from ..types import FloatArray, IntArray, Messages, Trace
@@ -48,8 +47,7 @@ class Stops(Enum):
     EVERYBODY = "everybody"
 
 
-@final
-@checked(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Discount(metaclass=Configurable):
     """What a stale gradient weighs; a fresh one weighs 1. Give one of both.
 

@@ -10,15 +10,14 @@ weights together; a cluster that is too large for that leaves some aside."""
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass as plain_dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Literal, final
 
 import numpy as np
-from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from ..fields import STRICT, Share, require_at_most_workers
+from ..fields import Share, configured, require_at_most_workers
 from ..numerics import solve_each
 from ..types import BoolArray, ComplexArray, FloatArray, IntArray
 from .assignments import CyclicCode, CyclicMds, UniformLoad
@@ -37,7 +36,7 @@ WEIGHT_TOLERANCE = 1e-10  # weights of a small code further than this from 1 are
 DENSE_ENTRIES_AT_ONCE = 2**22  # entries of the dense systems that are solved together: 32 MiB
 
 
-@plain_dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Cyclic(OfCode):
     """A decoder of a code whose row i has the columns i, ..., i + d - 1 (mod n); abstract."""
 
@@ -73,7 +72,7 @@ class Cyclic(OfCode):
 
 
 @final
-@plain_dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Banded(Cyclic):
     """Solve ``a_F B_F = 1`` by elimination with pivots.
 
@@ -151,7 +150,7 @@ class Banded(Cyclic):
 
 
 @final
-@plain_dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Interpolated(Cyclic):
     """Decode the cyclic MDS code by interpolation at x_i = exp(2 pi i/n), as Reed-Solomon codes.
 
@@ -213,8 +212,7 @@ def _log_products(at: ComplexArray, roots: ComplexArray) -> ComplexArray:
     return logs
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class CyclicRepetition(Stopped, Seeded, Loaded):
     """Worker i holds partitions i ... i+load-1; stop at n - load + 1 arrivals.
 
@@ -255,8 +253,7 @@ class CyclicRepetition(Stopped, Seeded, Loaded):
         return partly_uncoded(coded, self.partial) if self.partial else coded
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class CyclicMdsCode(Stopped, Loaded):
     """``cyclic_repetition`` with a code from roots of unity: well conditioned, no random numbers.
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass as plain_dataclass
+from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from math import floor
 from typing import ClassVar, Literal, final
 
 import numpy as np
-from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
 from ..fields import (
-    STRICT,
     Count,
     NotNegative,
     Seconds,
     WaitFor,
+    configured,
     require_at_most,
     require_at_most_workers,
 )
@@ -29,8 +28,7 @@ SPARK_DEFAULTS = {"before 4.0": (0.75, 1.5), "4.0": (0.9, 3.0)}
 """Spark's ``spark.speculation.quantile`` and ``.multiplier``, with the defaults of its versions."""
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Speculative(SchemeFamily):
     """Backup tasks: once q tasks are done, idle workers compute missing ones again; exact.
 
@@ -79,7 +77,7 @@ class Speculative(SchemeFamily):
 
 
 @final
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class Copies(OfWorkers):
     """See ``Speculative``: q tasks are done before any is copied, and a copied one has taken more
     than ``multiplier`` times the median; 0: whatever it is."""
@@ -187,8 +185,7 @@ class Copies(OfWorkers):
         return np.asarray(arrived, dtype=np.float64)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Balanced(SchemeFamily):
     """Deal M micro-batches so that the slowest worker is done soonest, and wait for all; exact.
 
@@ -224,7 +221,7 @@ class Balanced(SchemeFamily):
 
 
 @final
-@plain_dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Known:
     """What is known of the workers, ``(R, n)`` each; never changed in place."""
 
@@ -235,7 +232,7 @@ class Known:
 
 
 @final
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class Dealt(OfWorkers):
     """See ``Balanced``: M micro-batches, and ``(n,)`` seconds for one; ``None``: learned."""
 

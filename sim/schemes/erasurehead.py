@@ -6,18 +6,23 @@ any number of workers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass as plain_dataclass
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import expm1, fsum, log1p
 from typing import ClassVar, final
 
 import numpy as np
-from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Seconds, Share, require_at_most_workers, require_divisor, require_size
+from ..fields import (
+    Seconds,
+    Share,
+    configured,
+    require_at_most_workers,
+    require_divisor,
+    require_size,
+)
 from ..numerics import row_max
 from ..types import BoolArray, FloatArray
 from .assignments import Encoded, Groups
@@ -30,8 +35,7 @@ from .random_codes import plain_code
 from .stopping import CoverGroups, FirstK, GroupsState, Opened, StoppingRule, StoppingState
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class FractionalRepetition(Choosing, Stopped, Loaded):
     """Groups of ``load`` workers hold the same partitions; stop when every group is covered.
 
@@ -71,8 +75,7 @@ class FractionalRepetition(Choosing, Stopped, Loaded):
         return partly_uncoded(coded, self.partial) if self.partial else coded
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class ErasureHead(Decoded, Loaded):
     """Fractional repetition, but stop at ``wait_for`` arrivals or when every group is covered.
 
@@ -151,8 +154,7 @@ def chance_heard(workers: int, load: int, arrivals: int) -> float:
     return -expm1(fsum(log1p(-many / (workers - i)) for i in range(few)))
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class GeneralizedFractionalRepetition(Stopped, Loaded):
     """Workers j, j + d, j + 2 d, ... split all partitions; stop at the first complete class.
 
@@ -189,7 +191,7 @@ class GeneralizedFractionalRepetition(Stopped, Loaded):
 
 
 @final
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class CompleteClass(StoppingRule):
     """Stop when all workers j = c mod ``classes`` have arrived, for some c."""
 
@@ -220,7 +222,7 @@ def _classes(messages: int, classes: int) -> tuple[tuple[int], ...]:
 
 
 @final
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class BestClass(OfCode):
     """Add the messages of the class, j mod ``classes``, of which most partitions arrived."""
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, final
 
 import numpy as np
-from pydantic.dataclasses import dataclass
 from scipy import sparse
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Count, Positive, require_at_most, require_at_most_workers, require_size
+from ..fields import (
+    Count,
+    Positive,
+    configured,
+    require_at_most,
+    require_at_most_workers,
+    require_size,
+)
 from ..numerics import SubsetLeastSquares
 from ..types import BoolArray, FloatArray, IntArray
 from .assignments import Encoded, UniformLoad, cyclic_support
@@ -22,8 +28,7 @@ from .decoders import OfCode, Optimal, of_distinct
 from .stopping import FirstK
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class CommunicationEfficient(Stopped, Seeded, Loaded):
     """Messages of 1 / ``share`` of a gradient; stop at n - load + share arrivals.
 
@@ -55,7 +60,7 @@ class CommunicationEfficient(Stopped, Seeded, Loaded):
 
 
 @final
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class ShortMessages(UniformLoad):
     """V, from ``code_seed``, is an (n - s) x n Gaussian matrix; partition i has M_i = [X_i I] with
     M_i V_j = 0 for all workers j that do not hold it; worker j sends sum_i G_i M_i V_j, where the p
@@ -91,7 +96,7 @@ class ShortMessages(UniformLoad):
 
 
 @final
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class FirstPart(OfCode):
     """The weights that decode the first part of the gradient, and nothing of the others. These have
     weights of their own, which decode just as well. Cost: for each distinct set of arrivals some
@@ -117,8 +122,7 @@ class FirstPart(OfCode):
         return of_distinct(arrived, self._least_squares.solve)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class HeterogeneityAware(Stopped, Seeded, Loaded):
     """Each partition on ``load`` workers, and each worker as many as suits its speed.
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass as plain_dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from math import comb
 from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 import numpy as np
-from pydantic.dataclasses import dataclass
 from scipy import sparse
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Count, refuse_naming, require_at_most_workers, require_size
+from ..fields import Count, configured, refuse_naming, require_at_most_workers, require_size
 from ..types import BoolArray, ComplexArray, FloatArray, IntArray
 from .assignments import Encoded, sparse_rows
 from .base import Fixed, SchemeFamily
@@ -38,8 +37,7 @@ if TYPE_CHECKING:
 MAX_OFFSET_SETS = 20_000
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class RegularGraph(Seeded, Decoded, Loaded):
     """A random d-regular graph: every worker holds d partitions, every partition has d workers.
 
@@ -64,8 +62,7 @@ class RegularGraph(Seeded, Decoded, Loaded):
         return self.coded(code, self.load, {"fixed": unbiased(code, self.load)}, copies=self.load)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Expander(Seeded, Decoded, Loaded):
     """A d-regular graph with a small second eigenvalue, and one weight for all that arrived.
 
@@ -189,8 +186,7 @@ DIFFERENCE_SETS: dict[int, tuple[int, ...]] = {
 """Difference sets by v: projective planes, points of a space, the quartic residues of 37."""
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class BlockDesign(Decoded, Loaded):
     """A symmetric block design: any two workers share lambda = d (d - 1) / (n - 1) partitions.
 
@@ -269,8 +265,7 @@ def _without_design(workers: int, load: int) -> InvalidParameter:
 EDGES_AT_ONCE = 2**17  # edges of all rounds together that are decoded at once, to bound the memory
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class GraphAssignment(Seeded, Decoded):
     """A random d-regular graph on 2 n / d vertices; worker j holds the two blocks of edge j.
 
@@ -307,7 +302,7 @@ class GraphAssignment(Seeded, Decoded):
 
 
 @final
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class ByComponent(Decoder):
     """Optimal decoding of a graph assignment, by the connected components of the arrived edges. In
     one that is not bipartite every block gets the weight 1. In a bipartite one with sides of L and

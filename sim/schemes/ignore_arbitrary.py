@@ -5,14 +5,13 @@ that share no partition, as many as there are."""
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass
 from typing import ClassVar, Literal, final
 
 import numpy as np
-from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from ..fields import STRICT, require_at_most_workers, require_divisor, require_size
+from ..fields import configured, require_at_most_workers, require_divisor, require_size
 from ..types import BoolArray, FloatArray
 from .assignments import Assignment, Groups
 from .base import Fixed, Guarantees, RandomOrder, SchemeFamily
@@ -21,8 +20,7 @@ from .decoders import Decoder, OfCode, OnePerGroup
 from .graph_codes import shifted
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class IgnoreArbitrary(Counted, Loaded):
     """Add the most arrivals that share no partition, times k over the partitions they hold.
 
@@ -62,7 +60,7 @@ class IgnoreArbitrary(Counted, Loaded):
 
 
 @final
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Apart(OfCode):
     """Add a largest set of arrivals at a distance of at least d from each other, on the circle,
     where worker j holds partitions j, ..., j+d-1 (mod n). From a given start it is best to go to
@@ -106,7 +104,7 @@ class Apart(OfCode):
 
 
 @final
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Rescaled(Decoder):
     """What a decoder of weights 0 and 1 adds, times k over the partitions in it, d a message."""
 

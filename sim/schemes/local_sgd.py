@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass as plain_dataclass
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
 from annotated_types import Ge, Lt
 from pydantic import AfterValidator, BeforeValidator
-from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
 from ..fields import (
-    STRICT,
     Configurable,
     Count,
     Load,
     Positive,
     WaitFor,
+    configured,
     not_bool,
     require_at_most_workers,
     require_divisor,
@@ -35,8 +33,7 @@ from .stop import Stop, ending, refuse_beside_stop
 from .stopping import CoverGroups, FirstK, StoppingRule
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Outer(metaclass=Configurable):
     """How the model moves at the end of a round.
 
@@ -69,8 +66,7 @@ class GroupSizes(dict[int, int]):
         return hash(tuple(sorted(self.items())))
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class LocalSgd(SchemeFamily):
     """Workers take ``steps`` local steps on their own partitions; then their models are averaged.
 
@@ -174,7 +170,7 @@ class LocalSgd(SchemeFamily):
         return ordered
 
 
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class LocalRounds(Assigned):
     """Groups of workers, H local steps a round; see ``LocalSgd``."""
 
@@ -231,7 +227,7 @@ class LocalRounds(Assigned):
 
 
 @final
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class GroupWaits:
     """When workers have done a round's steps, where groups of them wait for each other."""
 
@@ -258,7 +254,7 @@ class GroupWaits:
 
 
 @final
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class GroupedRounds(LocalRounds):
     """The same with levels, in which everybody is waited for."""
 

@@ -12,15 +12,14 @@ The file may be a CSV of numbers without a header, an NPZ with one array or a sp
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, final
+from typing import ClassVar
 
 import numpy as np
-from pydantic.dataclasses import dataclass
 from scipy import sparse
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT
+from ..fields import configured
 from ..files import UnusableFile, read_npz, reading, require_cells, require_regular, short
 from .assignments import Encoded
 from .base import Fixed, SchemeFamily
@@ -31,8 +30,7 @@ EXAMPLE_MATRIX = Path(__file__).with_name("example_matrix.csv")  # 12 workers, 1
 NPZ_ARRAYS = ("data", "indices", "indptr", "shape")  # the arrays of a sparse matrix in an NPZ file
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Matrix(Decoded):
     """The encoding matrix B in a file: worker j sends sum_i B_ji g_i.
 

@@ -5,20 +5,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass as plain_dataclass
+from dataclasses import dataclass
 from functools import cached_property, reduce
 from typing import ClassVar, Literal, TypeVar, final
 
 import numpy as np
-from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
 from ..fields import (
-    STRICT,
     Load,
     NotNegative,
     WaitFor,
+    configured,
     require_at_most,
     require_divisor,
     require_size,
@@ -45,8 +44,7 @@ from .stopping import Countdown, FirstK, Opened, StoppingRule, StoppingState
 AnyArray = TypeVar("AnyArray", BoolArray, FloatArray)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class MultiMessage(SchemeFamily):
     """A message per finished partition; stop when every partition is covered.
 
@@ -101,8 +99,7 @@ class MultiMessage(SchemeFamily):
         return Fixed(self.name, pieces, rule, OnePerPartition(pieces), exact, guarantees=guarantees)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class PartialStragglers(SchemeFamily):
     """As ``multi_message``, but a worker reports each partition and sends one sum when asked.
 
@@ -146,7 +143,7 @@ def _pieces(family: MultiMessage | PartialStragglers, workers: int) -> Pieces:
 
 
 @final
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class Reporting(Assigned):
     """Pieces that are reported, and fetched when they cover all; see ``PartialStragglers``."""
 
@@ -179,7 +176,7 @@ class Reporting(Assigned):
 
 
 @final
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class PartlyUncoded(RoundScheme):
     """Each worker first computes a share of its own partition, then its part of a code. A share of
     every partition is not coded. A worker sends two messages: the gradient of the share of its own
@@ -236,8 +233,7 @@ def partly_uncoded(code: Fixed, share: float) -> PartlyUncoded:
     return PartlyUncoded(code, share)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class BlockCoordinate(KnownDelaysFamily):
     """The gradient's coordinates in levels s = 0, 1, ...; level s is coded against s stragglers.
 
@@ -291,7 +287,7 @@ def optimal_split(times: FloatArray) -> FloatArray:
 
 
 @final
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class Levels(OfWorkers):
     """Levels with ``(n,)`` shares x_s, each with its own gradient code; see ``BlockCoordinate``."""
 
@@ -338,7 +334,7 @@ class Levels(OfWorkers):
 
 
 @final
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class PerPlace(StoppingRule):
     """Stop when the rule of each place of m is met by the workers' messages at that place; ``None``
     asks for none. The rules know no time."""

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, ClassVar, final
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 from pydantic import AllowInfNan, BeforeValidator
-from pydantic.dataclasses import dataclass
 from scipy import sparse
 from typing_extensions import override
 
 from ..errors import InvalidParameter
 from ..fields import (
-    STRICT,
     Count,
     Seconds,
     Share,
+    configured,
     not_bool,
     require_at_most_workers,
     require_divisor,
@@ -39,8 +38,7 @@ from .stopping import FirstK
 # A worker whose row is empty has nothing to compute: nobody waits for it, and it never counts.
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Bernoulli(Seeded, Decoded, Loaded):
     """Each worker holds each partition with probability load / workers, independently.
 
@@ -74,8 +72,7 @@ class Bernoulli(Seeded, Decoded, Loaded):
         return self.coded(plain_code(rows, workers), self.load)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class StochasticBlock(Seeded, Decoded, Loaded):
     """Communities of workers and partitions: dense inside, sparse outside.
 
@@ -146,8 +143,7 @@ Chance = Annotated[float, BeforeValidator(not_bool), Ge(0), Lt(1), AllowInfNan(F
 OwnChance = Annotated[float, BeforeValidator(not_bool), Gt(0), Lt(1), AllowInfNan(False)]
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class StochasticGradientCoding(Seeded, Counted, Loaded):
     """Each partition on ``load`` random workers; every arrival counts 1 / (load (1 - p)) times.
 
@@ -193,8 +189,7 @@ class StochasticGradientCoding(Seeded, Counted, Loaded):
         return Fixed(self.name, code, rule, decoder, exact=None, guarantees=guarantees)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class HeterogeneousSplit(SchemeFamily):
     """Workers that straggle less get more: shares in proportion to (1 - p_j) / p_j, no redundancy.
 
@@ -235,7 +230,7 @@ class HeterogeneousSplit(SchemeFamily):
 
 
 @final
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Shares(Assignment):
     """The data, in order, cut into one share per worker: ``(n,)`` n-th parts, which add up to n."""
 
@@ -267,7 +262,7 @@ class Shares(Assignment):
 
 
 @final
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class OwnWeight(OfCode):
     """Add what arrived, each worker's message with an ``(n,)`` weight of its own; a real code."""
 

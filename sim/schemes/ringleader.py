@@ -6,18 +6,16 @@ from dataclasses import replace
 from typing import ClassVar, final
 
 import numpy as np
-from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from ..fields import STRICT
+from ..fields import configured
 from ..steps import DecodedRounds, Measured, Renewal, Steps, count_distinct
 from ..types import FloatArray, IntArray, Stream, Trace
 from .barrierless import Barrierless, Stops
 from .base import SchemeFamily
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Malenia(SchemeFamily):
     """An update once everybody has a gradient at the current model; meanwhile nobody rests.
 
@@ -51,8 +49,7 @@ def one_of_each(trace: Trace, workers: int) -> Steps:
     return DecodedRounds(trace.times, everybody, lambda who: who.astype(float), workers, workers)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Ringleader(SchemeFamily):
     """Cycles of n updates, one of each worker, along the mean of the workers' means; nobody waits.
 

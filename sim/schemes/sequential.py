@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass as plain_dataclass
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
 from annotated_types import Ge
 from pydantic import BeforeValidator
-from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
 from ..fields import (
-    STRICT,
     Count,
     Number,
     Tolerance,
+    configured,
     not_bool,
     refuse_naming,
     require_at_most,
@@ -34,7 +32,7 @@ Exempt = Literal["past", "current"]
 
 
 @final
-@plain_dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class BurstWindow(WindowOrAll):
     """Stop at (1 + tolerance) times the first arrival if the model allows for who is late then. The
     model counts stragglers of the last W rounds, this one included: at most lambda different ones,
@@ -79,7 +77,7 @@ class BurstWindow(WindowOrAll):
         return Countdown(0) if self.idle else super().stopping_state(messages, opened)
 
 
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class SequentialCode(OfWorkers):
     """What both codes are made of; abstract."""
 
@@ -112,7 +110,7 @@ class SequentialCode(OfWorkers):
 
 
 @final
-@plain_dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Past:
     """What both codes remember, the newest round or job first."""
 
@@ -125,7 +123,7 @@ class Past:
 
 
 @final
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class Multiplexed(SequentialCode):
     """W - 1 + B mini-tasks a round, one for each of as many jobs.
 
@@ -196,8 +194,7 @@ class Multiplexed(SequentialCode):
         return self.decoded(times[:, self.lag :], np.ones_like(arrived[:, self.lag :]), self.lag)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Sequential(SchemeFamily):
     """A code for bursts of stragglers: a missing result is computed again ``B`` rounds later.
 
@@ -266,7 +263,7 @@ class Sequential(SchemeFamily):
 
 
 @final
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class SelectiveRepeat(SequentialCode):
     """Job t is computed in round t, what is missing of it again in round t + B.
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass as plain_dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, final
 
 import numpy as np
-from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from ..fields import STRICT, Load, WaitFor, require_at_most_workers
+from ..fields import Load, WaitFor, configured, require_at_most_workers
 from ..steps import WEIGHTS_AT_ONCE, Held, Measured, Renewal, Steps, count_distinct
 from ..types import BoolArray, FloatArray, IntArray, Messages, Trace
 from .barrierless import Barrierless
@@ -18,8 +17,7 @@ from .base import Round, SchemeFamily, Sees, State, SumOfWorkers
 from .stopping import FirstK
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Pipelined(SchemeFamily):
     """Each worker renews one of its partitions' gradients a round, and sends the sum of its latest.
 
@@ -54,7 +52,7 @@ class Pipelined(SchemeFamily):
 
 
 @final
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class LatestSums(SumOfWorkers):
     """One partition a worker and round, r arrivals, sums of the latest; see ``Pipelined``."""
 
@@ -140,8 +138,7 @@ class PipelinedSteps(Steps):
         return Measured(recovered, error, heard / u, staleness)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class GradientTable(SchemeFamily):
     """Every arrival is an update, along the mean of everybody's latest gradient; nobody waits.
 

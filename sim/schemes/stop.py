@@ -7,26 +7,25 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass as plain_dataclass
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import cached_property, reduce
 from itertools import pairwise
 from typing import Annotated, Any, Literal, final
 
 import numpy as np
 from pydantic import BeforeValidator, Discriminator, Tag
-from pydantic.dataclasses import dataclass, rebuild_dataclass
+from pydantic.dataclasses import rebuild_dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
 from ..fields import (
-    STRICT,
     Configurable,
     Grace,
     Number,
     Positive,
     Tolerance,
     WaitFor,
+    configured,
     require_at_most,
 )
 from ..numerics import row_max
@@ -45,7 +44,7 @@ def _yes(value: Any) -> Any:
 
 
 @final
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class CoverPartitions(StoppingRule):
     """Stop when every partition is in a message that arrived; never if one is in none at all."""
 
@@ -81,7 +80,7 @@ class CoverPartitions(StoppingRule):
 
 
 @final
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class Decodable(StoppingRule):
     """Stop when least squares over what arrived leaves ||w - 1||^2 <= ``error``. Monotone, since
     another message can always be given the weight 0. Cost: log2(n) least-squares solutions a round,
@@ -107,8 +106,7 @@ class ForCode(metaclass=Configurable):
         """The stopping rule for a code; raises ``InvalidParameter``: it cannot work with it."""
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Quorum(ForCode):
     """So many seconds after a number of arrivals.
 
@@ -127,8 +125,7 @@ class Quorum(ForCode):
         return Later(rule, self.grace) if self.grace and not everybody else rule
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Barrier(ForCode):
     """At (1 + window) times the first arrival, never earlier, if few are late then.
 
@@ -164,8 +161,7 @@ class Barrier(ForCode):
         return WindowIfFew(self.window, late, sent) if late > 0 else FirstK(most)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Adaptive(ForCode):
     """At a deadline that follows past arrivals, if enough have arrived by then.
 
@@ -182,8 +178,7 @@ class Adaptive(ForCode):
         return FirstK(most) if self.adaptive.at_least == most else self.adaptive
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Covered(ForCode):
     """Every partition is held by somebody who arrived.
 
@@ -198,8 +193,7 @@ class Covered(ForCode):
         return CoverGroups(code.load) if isinstance(code, Groups) else CoverPartitions(code)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class DecodableWithin(ForCode):
     """Least squares over what arrived leaves a decoding error of at most this.
 
@@ -214,8 +208,7 @@ class DecodableWithin(ForCode):
         return Decodable(code, self.decodable)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Earliest(ForCode):
     """The earliest of several.
 
@@ -230,8 +223,7 @@ class Earliest(ForCode):
         return reduce(StoppingRule.__or__, _rules("any", self.any, code))
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Latest(ForCode):
     """The latest of several.
 

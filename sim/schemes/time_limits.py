@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass as plain_dataclass
+from dataclasses import dataclass
 from typing import ClassVar, Literal, final
 
 import numpy as np
-from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Count, Seconds, require_size
+from ..fields import Count, Seconds, configured, require_size
 from ..numerics import generator
 from ..steps import DecodedRounds
 from ..types import BoolArray, FloatArray, Trace
@@ -31,7 +30,7 @@ from .stopping import FirstK
 Cut = Literal["after", "at"]
 
 
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class SelfStopping(OfWorkers):
     """Workers that do at most so many pieces of work as far as time allows, and stop by themselves
     after so many seconds; abstract. A worker's messages are the pieces that it does, which only
@@ -61,8 +60,7 @@ class SelfStopping(OfWorkers):
         return messages.reshape(*messages.shape[:-1], self.n, self.messages)[..., :-1]
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class DropCompute(SchemeFamily):
     """Every worker cuts its partition into micro-batches and stops by itself after some time.
 
@@ -105,7 +103,7 @@ class DropCompute(SchemeFamily):
 
 
 @final
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class TimeLimited(SelfStopping):
     """M pieces a worker, as many as it does within tau, which may be infinite; see ``DropCompute``.
     Partition j M + i is the i-th micro-batch of worker j. ``sharp``: the piece that is under way at
@@ -165,8 +163,7 @@ class TimeLimited(SelfStopping):
 FIRST_PIECES_KEY = 2**32 - 3
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class MindFlayer(KnownDelaysFamily):
     """Every worker tries ``trials`` times, each time for at most ``patience`` seconds.
 
@@ -206,7 +203,7 @@ class MindFlayer(KnownDelaysFamily):
 
 
 @final
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class Clipped(SelfStopping):
     """B trials a worker, clipped at t seconds, of which those that succeed are done, with the
     chance p_j > 0 of each worker; see ``MindFlayer``."""

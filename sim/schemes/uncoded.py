@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass as plain_dataclass
+from dataclasses import dataclass
 from typing import ClassVar, final
 
 import numpy as np
-from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Grace, Number, Seconds, Tolerance, WaitFor, require_at_most_workers
+from ..fields import (
+    Grace,
+    Number,
+    Seconds,
+    Tolerance,
+    WaitFor,
+    configured,
+    require_at_most_workers,
+)
 from ..types import IntArray
 from .assignments import Groups
 from .base import (
@@ -29,8 +36,7 @@ from .stop import Adaptive, Latest, Quorum, Stop, ending, refuse_beside_stop
 from .stopping import FirstK, FirstKEach, StoppingRule
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Uncoded(SchemeFamily):
     """Wait for all n workers; exact.
 
@@ -51,8 +57,7 @@ class Uncoded(SchemeFamily):
         )
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class IgnoreStragglers(SchemeFamily):
     """Take the first ``wait_for`` of n (or what has come by ``deadline``), drop the rest.
 
@@ -113,8 +118,7 @@ class IgnoreStragglers(SchemeFamily):
         return Fixed(self.name, code, rule, SumArrived(self.rescale), exact, guarantees=guarantees)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class TimeWindow(SchemeFamily):
     """Take what arrives by (1 + ``tolerance``) times the first arrival, drop the rest.
 
@@ -165,8 +169,7 @@ class TimeWindow(SchemeFamily):
         return Fixed(self.name, Groups(workers, 1), rule, decoder, exact, guarantees=guarantees)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class AdaptiveK(SchemeFamily):
     """``ignore_stragglers`` that waits for ``step`` workers more whenever training stalls.
 
@@ -211,7 +214,7 @@ class AdaptiveK(SchemeFamily):
 
 
 @final
-@plain_dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Progress:
     """What ``GrowingK`` remembers of past rounds."""
 
@@ -222,7 +225,7 @@ class Progress:
 
 
 @final
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class GrowingK(SumOfWorkers):
     """One partition a worker, r arrivals, at most ``most``; exact where r is n from the start."""
 
@@ -252,8 +255,7 @@ class GrowingK(SumOfWorkers):
         return Progress(False, arrivals, np.where(stalls, 0, rounds), np.where(stalls, 0, count))
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class AdaptiveDeadline(SchemeFamily):
     """``ignore_stragglers`` with a deadline that follows past arrivals.
 

@@ -6,16 +6,15 @@ from abc import abstractmethod
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, final
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge
 from numpy.typing import ArrayLike
-from pydantic.dataclasses import dataclass as checked_dataclass
 from scipy import sparse
 from typing_extensions import override
 
-from ...fields import STRICT, Configurable
+from ...fields import Configurable, configured
 from ...types import FloatArray, IntArray
 from ..objective import Matrix, Task
 
@@ -90,8 +89,7 @@ def split(task: Task, X: Matrix, y: FloatArray) -> Dataset:
     return Dataset(task, X[train], y[train], X[test], y[test])
 
 
-@final
-@checked_dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Synthetic(DatasetFamily):
     """A mixture of two Gaussians around a hidden model of signs.
 
@@ -151,8 +149,7 @@ class Synthetic(DatasetFamily):
 # rows' mean and standard deviation, and a constant column is appended.
 
 
-@final
-@checked_dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class BreastCancer(DatasetFamily):
     """Breast cancer Wisconsin: 455 x 31 training rows, y = +1 benign and -1 malignant."""
 
@@ -166,8 +163,7 @@ class BreastCancer(DatasetFamily):
         return _standardised(split("classification", X, 2.0 * y - 1.0))
 
 
-@final
-@checked_dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Diabetes(DatasetFamily):
     """Diabetes progression: 353 x 11 training rows.
 
@@ -187,8 +183,7 @@ class Diabetes(DatasetFamily):
         return replace(data, y=(data.y - centre) / spread, y_test=(data.y_test - centre) / spread)
 
 
-@final
-@checked_dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Digits(DatasetFamily):
     """Handwritten digits: 1,437 x 64 training rows in ten classes, features from 0 to 1.
 

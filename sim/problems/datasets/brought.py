@@ -7,16 +7,15 @@ import os
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, final
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge
 from numpy.typing import ArrayLike
-from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ...errors import DataNotFound, InvalidParameter
-from ...fields import STRICT
+from ...fields import configured
 from ...files import MOST_CELLS, UnusableFile, floats, read_npz, sha256
 from ...types import FloatArray
 from ..objective import Task
@@ -31,8 +30,7 @@ DIMENSIONS = {"X": 2, "y": 1, "X_test": 2, "y_test": 1, "initial": 1}
 """The arrays that a file may hold and their number of dimensions; X and y are required."""
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class File(DatasetFamily):
     """Arrays X, y and optionally X_test, y_test, initial (the start) of an NPZ file.
 
@@ -240,8 +238,7 @@ class PublicDataset(DatasetFamily):
                 raise self.unusable(file, defect)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Amazon(PublicDataset):
     """Amazon Employee Access: 26,215 x 241,915 sparse training rows, y = +1 access granted.
 
@@ -262,8 +259,7 @@ class Amazon(PublicDataset):
         return columns, 2.0 * table["ACTION"].to_numpy() - 1.0
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class Covertype(PublicDataset):
     """Forest cover, classes 1 (y = -1) and 2 (y = +1): 396,112 x 15,509 sparse training rows.
 
@@ -293,8 +289,7 @@ class Covertype(PublicDataset):
         return columns, np.where(cover == 2, 1.0, -1.0)
 
 
-@final
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@configured
 class KcHousing(PublicDataset):
     """King County house sales: 17,290 x 27,654 sparse training rows, target price / 1e6.
 
