@@ -7,9 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from .codes import check_decoding, check_error, check_exactness, check_loads, check_unbiased
+from .codes import (
+    Nonconforming,
+    SchemeUnderTest,
+    check_decoding,
+    check_error,
+    check_exactness,
+    check_loads,
+    check_unbiased,
+)
 from .rounds import check_engines, check_refusals, check_stopping, check_values
-from .tested import Nonconforming, SchemeUnderTest
 
 Check = Callable[[SchemeUnderTest], str]
 

@@ -24,7 +24,7 @@ from ...sim.schemes import SchemeFamily
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.stopping import StoppingRule, StoppingState, stopping_delay_by_bisection
 from ...sim.types import BoolArray, FloatArray, Trace
-from .tested import Nonconforming, SchemeUnderTest, ensure
+from .codes import Nonconforming, SchemeUnderTest, ensure
 
 
 def end_by_state(state: StoppingState, delays: FloatArray, opened: float = 0.0) -> float:

@@ -16,6 +16,7 @@ from .asynchronous import (
 )
 from .barrierless import Discount
 from .base import Scheme, SchemeFamily
+from .codes import Matrix
 from .cyclic import CyclicMdsCode, CyclicRepetition
 from .deployed import Balanced, Speculative
 from .erasurehead import ErasureHead, FractionalRepetition, GeneralizedFractionalRepetition
@@ -23,12 +24,10 @@ from .exact_codes import CommunicationEfficient, HeterogeneityAware
 from .graph_codes import BlockDesign, Expander, GraphAssignment, RegularGraph
 from .ignore_arbitrary import IgnoreArbitrary
 from .local_sgd import LocalSgd, Outer
-from .matrix import Matrix
 from .partial_work import BlockCoordinate, MultiMessage, PartialStragglers
 from .random_codes import Bernoulli, HeterogeneousSplit, StochasticBlock, StochasticGradientCoding
-from .ringleader import Malenia, Ringleader
 from .sequential import Sequential
-from .stale_gradients import GradientTable, Pipelined
+from .stale_gradients import GradientTable, Malenia, Pipelined, Ringleader
 from .time_limits import DropCompute, MindFlayer
 from .uncoded import AdaptiveDeadline, AdaptiveK, IgnoreStragglers, TimeWindow, Uncoded
 

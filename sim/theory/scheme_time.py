@@ -18,9 +18,8 @@ from ..schemes.stopping import FirstK, StoppingRule
 from ..schemes.time_limits import TimeLimited
 from ..types import DelayLaw, FloatArray
 from .decoding_error import expected_decoding_error, group_erasure
+from .dependent_time import levels_law, rack_law
 from .iteration_time import BarrierLaw, IterationTimeLaw, StagesLaw
-from .level_time import levels_law
-from .rack_time import rack_law
 from .worker_time import (
     MessageTime,
     WorkerTime,

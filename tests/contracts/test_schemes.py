@@ -15,7 +15,7 @@ from scipy import sparse
 from erasurehead import testing
 from erasurehead.experiments.config.catalogue import load_plugin
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.conformance import CHECKS, SchemeUnderTest, tested
+from erasurehead.experiments.conformance import CHECKS, SchemeUnderTest, codes
 from erasurehead.experiments.conformance.codes import _z
 from erasurehead.experiments.conformance.rounds import _named, _undone, _variations
 from erasurehead.sim.engines.cluster import Policy
@@ -461,8 +461,8 @@ def test_every_pattern_of_stragglers_is_tried_where_they_are_few_enough(
     """Of two of twelve workers there are 66; else some are drawn, of as many workers."""
     under = SchemeUnderTest(Wrong(), 12)
     for most, rows in ((66, 66), (65, 40)):
-        monkeypatch.setattr(tested, "MAX_PATTERNS", most)
-        monkeypatch.setattr(tested, "RANDOM_PATTERNS", 40)
+        monkeypatch.setattr(codes, "MAX_PATTERNS", most)
+        monkeypatch.setattr(codes, "RANDOM_PATTERNS", 40)
         heard = under.without(2)
         assert heard.shape == (rows, 12)
         assert (heard.sum(axis=1) == 10).all()

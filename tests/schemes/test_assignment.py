@@ -27,9 +27,9 @@ from erasurehead.sim.schemes.assignments import (
     UniformLoad,
 )
 from erasurehead.sim.schemes.base import Fixed
+from erasurehead.sim.schemes.codes import Matrix, read_matrix
 from erasurehead.sim.schemes.deadlines import Deadline
 from erasurehead.sim.schemes.decoders import PROBED_ORDERS, Decoder, Optimal
-from erasurehead.sim.schemes.matrix import Matrix, read_matrix
 from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
 from erasurehead.sim.types import BoolArray, FloatArray
 
