@@ -20,7 +20,7 @@ from ..formats.files import FileContents
 from .checks import counting, require_durations, require_no_index
 from .measured import RawTable, also_needed
 from .names import HOST_WORDS, parse, role_of, summary_word, without_unit
-from .patterns import of_rounds, workers_of
+from .roles import of_rounds, workers_of
 
 ISO_DATE = r"\d{4}-\d\d-\d\d"
 

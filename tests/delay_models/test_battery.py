@@ -16,7 +16,7 @@ import pytest
 from erasurehead.delay_models.formats.cells import durations as lasting
 from erasurehead.delay_models.formats.cells import settle
 from erasurehead.delay_models.formats.files import counted
-from erasurehead.delay_models.formats.objects import by_keys
+from erasurehead.delay_models.formats.profiler import by_keys
 from erasurehead.delay_models.tables.measured import MeasuredDelays, TableError
 from erasurehead.delay_models.tables.names import parse, role_of
 from erasurehead.delay_models.tables.read import read_measured

@@ -25,8 +25,6 @@ from scipy.stats import chi2
 import erasurehead as eh
 from erasurehead.delay_models.formats import files
 from erasurehead.delay_models.formats.cells import Times, settle
-from erasurehead.delay_models.formats.moments import between
-from erasurehead.delay_models.formats.rows import rows_of
 from erasurehead.delay_models.signs import (
     carried,
     known_above,
@@ -36,8 +34,9 @@ from erasurehead.delay_models.signs import (
     unit_warnings,
     waiting,
 )
+from erasurehead.delay_models.tables.long import between
 from erasurehead.delay_models.tables.measured import MeasuredDelays, TableError
-from erasurehead.delay_models.tables.read import read_measured
+from erasurehead.delay_models.tables.read import read_measured, rows_of
 from erasurehead.delay_models.trace import MeasuredTrace
 from erasurehead.experiments.options import MeasuredJob
 from erasurehead.experiments.recommend.scenario import MeasuredConfig
