@@ -237,11 +237,12 @@ def read_table(
         delays = measured_delays(path, how, MOST_CELLS)
         return delays, [*delays.assumed, *delays.warnings]
 
-    measured, notes = from_table(table, reading_from(reading), read)
+    options = reading_from(reading)
+    measured, notes = from_table(table, options, read)
     frames = {
         key: pd.DataFrame(delays, measured.names_of_rounds(key), [*measured.hosts])
         for key, delays in measured.tables.items()
-        if reading.get("load") in (None, key)
+        if options.load in (None, key)
     }
     source = os.fspath(table) if isinstance(table, str | os.PathLike) else IN_MEMORY
     sentences = (sentence(as_arguments(line)) for line in notes)
@@ -265,17 +266,19 @@ def fit(
             a DataFrame, either like the array or with the columns ``worker``, ``round``,
             ``seconds`` and perhaps ``load``; docs/traces.md has all layouts.
         k_range: the first and last order statistic that families are ranked by; default n/2 to n.
-        workers: of the delay section and the config: those of the table in turn; default as many.
+        workers: number of workers in the config, those of the table in turn; default as many as it
+            has.
         progress: as for ``run``.
         reading: how the table is read: ``ReadingOptions``. An array is in seconds.
     """
     text = _range_text(k_range)
-    measured, warnings = from_table(table, reading_from(reading), command.read_tables)
+    options = reading_from(reading)
+    measured, warnings = from_table(table, options, command.read_tables)
     source = os.fspath(table) if isinstance(table, str | os.PathLike) else IN_MEMORY
     with arguments():
         ks = command.k_range(text, measured.workers)
     with reporting(progress, "fits") as update, arguments():
-        findings = study_for(workers, measured, ks, reading.get("load"), update)
+        findings = study_for(workers, measured, ks, options.load, update)
     lines = [*measured.assumed, *findings.warnings]
     if findings.load is None:
         lines.append(f"one load, so the load law is assumed: {findings.load_law['kind']}")
@@ -322,7 +325,7 @@ def _range_text(k_range: Any) -> str | None:
 
 @contextmanager
 def arguments() -> Iterator[None]:
-    """An error of the command line names its options; ours are arguments."""
+    """Within this context an error names arguments instead of the command line's options."""
     try:
         yield
     except ConfigError as error:
@@ -331,9 +334,9 @@ def arguments() -> Iterator[None]:
 
 
 def as_arguments(text: str) -> str:
-    """An error's remedies as arguments: ``unit="ms"``, ``drop=["loss"]``."""
+    """A message with arguments in place of options: ``unit="ms"`` for ``--unit ms``."""
     word = r"""(?:[^\s'"]|'[^']*'|"[^"]*")+?"""
-    end = r"(?:[,;:)]|(?<!\.)\.)?(?:\s|$)"  # of a word: ``...`` is no full stop
+    end = r"(?:[,;:)]|(?<!\.)\.)?(?:\s|$)"  # what may follow a value; the dots of ``...`` end none
     return re.sub(rf"--({OPTION_NAMES}) ({word})(?={end})", _argument, text)
 
 

@@ -36,17 +36,18 @@ def check_scheme(
     **fields: Any,
 ) -> dict[str, str]:
     """Check a scheme at one number of workers. Returns what each check confirmed, in a few words;
-    ``nothing claimed`` where it does not apply. Raises ``Nonconforming``: an ``AssertionError``
-    with one line: the scheme, the check, what is wrong; ``ConfigError``: a plugin cannot be used,
-    there is no such scheme or check, or a value does not fit a field, an argument or the workers.
+    ``nothing claimed`` where it does not apply. Raises ``Nonconforming``, an ``AssertionError``
+    whose one line names the scheme, the check and the fault. Raises ``ConfigError``: a plugin
+    cannot be used, there is no such scheme or check, or a value does not fit a field, an argument
+    or the workers.
 
     Args:
-        scheme: a family with its fields, or the name of one that is built in, installed as a
+        scheme: a scheme with its fields, or the name of one that is built in, installed as a
             plugin, or in ``plugins``.
         workers: n.
         plugins: files and modules, as in a config.
         only: names of checks; all unless given.
-        fields: of the family, where it is given by name.
+        fields: of the scheme, where it is given by name.
     """
     if isinstance(scheme, str):
         catalogue = with_plugins(plugins)
@@ -56,6 +57,8 @@ def check_scheme(
         with located(scheme):
             family: SchemeFamily = Reader(catalogue).build(classes[scheme], fields)
     elif isinstance(scheme, SchemeFamily):
+        for name, value in {**fields, **({"plugins": plugins} if plugins else {})}.items():
+            raise at(name, value, "must be left out: the scheme is given with its fields")
         family = scheme
     else:
         raise at("scheme", scheme, "must be a scheme with its fields, or the name of one")
@@ -67,7 +70,7 @@ def check_scheme(
     tested = SchemeUnderTest(family, workers)
     try:
         require_count("workers", workers)
-        tested.scheme  # noqa: B018 - an invalid parameter is no finding
+        tested.scheme  # noqa: B018 - now, so that a wrong parameter is no failed check
     except InvalidParameter as error:
         section = "" if error.field == "workers" else f"{family.name}."
         raise ConfigError(f"{section}{error}") from None

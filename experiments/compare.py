@@ -130,7 +130,7 @@ def comparison_answer(table: pd.DataFrame, first: str, second: str) -> Answer:
         lambda d: all((f"{r:.{d}g}" == "1") == (r == 1) for r in ratios[apart | ~known])
     )
     mean = float(np.exp(np.log(ratios).mean())) if (ratios > 0).all() else float(ratios.mean())
-    number = "the scheme" if len(table) == 1 else f"the {len(table)} schemes and points"
+    scope = "the scheme" if len(table) == 1 else f"the {len(table)} schemes and points"
     verdict = f"Iterations of {second} take exactly as long as those of {first}."
     if not same:
         span = (
@@ -139,7 +139,7 @@ def comparison_answer(table: pd.DataFrame, first: str, second: str) -> Answer:
         longer = f"{mean:.{enough}g} times as long as one of {first}{span}"
         if f"{mean:.{enough}g}" == "1" and known.all() and not apart.any():
             longer = f"as long as one of {first}: their means do not differ clearly"
-        verdict = f"An iteration of {second} takes {longer}, over {number} that both have."
+        verdict = f"An iteration of {second} takes {longer}, over {scope} that both have."
     why = list[str]()
     if known.any() and not same:
         some = f"{int(apart.sum())} of {int(known.sum())} ratios"
@@ -155,12 +155,12 @@ def comparison_answer(table: pd.DataFrame, first: str, second: str) -> Answer:
     if "loss_difference" in table:
         worst = float(table["loss_difference"].max())
         why.append(f"Training losses differ by {worst:.3g} at most, iteration by iteration.")
-    limits = "Iterations are taken as independent: where stragglers last, intervals are wider."
+    limits = "Iterations are taken as independent: if a straggler lasts, intervals are too narrow."
     return Answer("compare", f"{first}, {second}", verdict, tuple(why), limits=limits)
 
 
 def _digits(agree: Callable[[int], bool]) -> int:
-    """The fewest digits, at least three, with which what is printed agrees."""
+    """The fewest digits, at least three, for which ``agree`` holds."""
     return next((digits for digits in range(3, MOST_DIGITS) if agree(digits)), MOST_DIGITS)
 
 
@@ -173,7 +173,7 @@ def _printed_ratio(a: float, b: float, digits: int, of_ratio: int) -> str:
 def comparison_page(
     table: pd.DataFrame, answer: Answer, iterations: Sequence[Chart | Image]
 ) -> Page:
-    """What is said of two results; the picture of iterations needs more than the table."""
+    """The page of two results; ``iterations`` are pictures, which the table is not enough for."""
     words = "Ratio of mean iteration times, with its 95 % interval."
     ratios = Chart("ratios", "Second over first", words, ratio_picture(table))
     return Page(
@@ -319,15 +319,16 @@ def differences(left: Records, right: Records, first: str, second: str) -> tuple
     """In which settings the two results differ, and which schemes one of them has alone."""
     notes = list[str]()
     configs = left.config or {}, right.config or {}
-    # settings in which results of like schemes should not differ without a word
-    settings = ["workers", "iterations", "seed", "delay", "load_law", "policy"]
-    settings += ["network", "failures"]
-    for key in settings if all(configs) else ():
+    timing = ("workers", "iterations", "seed", "delay", "load_law", "policy", "network", "failures")
+    for key in timing if all(configs) else ():
         a, b = (config.get(key) for config in configs)
         if a != b:
             plain = all(isinstance(value, int | float | str) for value in (a, b))
             which = f": {a} in {first}, {b} in {second}" if plain else ""
             notes.append(f"They differ in {key}{which}, so ratios are not of schemes alone.")
+    for key in ("problem", "optimizer") if all(configs) else ():
+        if configs[0].get(key) != configs[1].get(key):
+            notes.append(f"They differ in {key}, so losses are not of schemes alone.")
     labels = [[label for label, _ in records.labels()] for records in (left, right)]
     for name, mine, theirs in ((first, *labels), (second, *labels[::-1])):
         if alone := [label for label in mine if label not in theirs]:

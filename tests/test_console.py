@@ -398,6 +398,8 @@ def test_of_many_names_six_that_are_like_it_are_shown() -> None:
         (OSError(12, "Cannot allocate"), "not enough memory: take smaller data"),
         (MemoryError("5 GiB"), "not enough memory (5 GiB): take smaller data"),
         (RuntimeError("can't start new thread"), "not enough memory: take smaller data"),
+        (BlockingIOError(11, "Resource unavailable"), "not enough memory"),  # no new process
+        (BlockingIOError(11, "write could not complete", 0), None),  # a full pipe
         (KeyError("x"), None),
     ],
     ids=repr,

@@ -37,15 +37,16 @@ def of_rounds(names: list[str]) -> bool:
 
 @lru_cache(maxsize=2**16)
 def shape_of(name: str) -> str:
-    """A name with its numbers as ``#``, or a letter at its end as ``@``: what workers share."""
+    """A name with its numbers as ``#``, or a letter at its end as ``@``: the pattern that columns
+    of workers have in common."""
     plain = re.sub(r"[0-9]+", "#", without_unit(name))
     return re.sub(r"(?<=[-_ ./])[A-Za-z]$", "@", plain)
 
 
 def wrong_of(name: str, unit: object = None) -> str:
-    """What the name of a column of a wide table says that is no worker's delay; empty: nothing. A
-    word and a number may be a host's name, and so may parts with hyphens between them: ``log-7``.
-    ``min`` is minutes if a ``unit`` is said in seconds."""
+    """Why a column's name in a wide table shows that it holds no worker's delay; empty if it does
+    not. A word and a number may be a host's name, and so may parts with hyphens between them:
+    ``log-7``. If the user gives the ``unit`` as seconds, ``min`` is minutes and no minimum."""
     parsed, role = parse(name), role_of(name)
     if role is not None:
         return f"it is the {role}"
@@ -58,7 +59,7 @@ def wrong_of(name: str, unit: object = None) -> str:
         words = [word for token in raw if (word := re.sub(r"\d+", "", token))]
         numbered = bool(re.search(r"\d", piece))
         if numbered and "-" in piece and len(words) > 1 and not {*words} & HOST_WORDS:
-            continue  # a host's
+            continue  # a host's name, such as log-7-a
         alone = len(pieces) == len(words) == 1 and bool(re.search(r"\d", name))
         allowed = HOST_WORDS_ALONE if alone else {"min"} if isinstance(unit, float) else set()
         if bad := [
@@ -72,7 +73,7 @@ def wrong_of(name: str, unit: object = None) -> str:
 
 def workers_of(columns: list[str], options: Reading) -> tuple[list[str], list[str]]:
     """The workers' columns, and what that assumes. Raises UnusableFile: a name says something else,
-    is outside the others' pattern, or comes again; or there are two patterns."""
+    is outside the others' pattern, or is repeated; or the names follow several patterns."""
     if globs := options.asked.get("workers"):
         ways = globs.split("+")
         if none := [way for way in ways if not any(fnmatchcase(name, way) for name in columns)]:
@@ -135,8 +136,12 @@ def _require_one_pattern(free: list[str], wrong: dict[str, str], shapes: Counter
         others = ",".join(globs[other] for other in patterns if other != shape)
         way = f"columns {quote(f'workers={globs[shape]}')}" if alone else f"drop {quote(others)}"
         ways.append(f"--{way}")
-    names = " and ".join(short(of[shape][0]) for shape in patterns[:2])
-    raise UnusableFile(f"columns are named by two patterns, as {names}: say {' or '.join(ways)}")
+    first = sorted(patterns, key=lambda shape: shape not in good)[:2]
+    names = " and ".join(short(of[shape][0]) for shape in sorted(first, key=patterns.index))
+    several = "two" if len(patterns) == 2 else "several"
+    raise UnusableFile(
+        f"columns are named by {several} patterns, as {names}: say {' or '.join(ways)}"
+    )
 
 
 CANONICAL = ("worker", "round", "seconds")  # columns that need no choice whatever else there is

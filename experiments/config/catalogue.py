@@ -140,7 +140,7 @@ def plugins_of_objects(value: Any) -> list[str]:
     return [*plugins, plugin_of(own)]
 
 
-RUNNING = "__main__:"  # what the name of a class of the running script or notebook stands behind
+RUNNING = "__main__:"  # the prefix of a plugin that is a class of the running script or notebook
 
 
 def plugin_of(own: type[Any]) -> str:
@@ -173,32 +173,36 @@ def load_plugin(name: str) -> Plugin:
         raise _wrong(
             name, *lacking[:1] or [f"defines no class that derives from one of: {families}"]
         )
-    # processes that compute cells read the plugin again
-    for text in lacking if is_file(name) and parent_process() is None else ():
-        warnings.warn(f"plugins: {name}: {text}, and is left out", stacklevel=1)
+    if is_file(name) and parent_process() is None:  # processes of a pool read the plugin again
+        for text in lacking:
+            warnings.warn(f"plugins: {name}: {text}, and is left out", stacklevel=1)
     return Plugin(name, digest, classes, files)
 
 
 @lru_cache(maxsize=4)
 def _installed(path: tuple[str, ...]) -> tuple[Plugin, ...]:
-    """The entry points of what is installed on ``path``, which is ``sys.path``."""
+    """The plugins of installed packages; ``path``, which is ``sys.path``, is the cache's key."""
     entries = sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=str)
     return tuple(load_plugin(entry.module) for entry in entries)
 
 
 def _of_running(name: str) -> tuple[tuple[type[Any], ...], tuple[Path, ...], str]:
-    """A class of the running script or notebook, and the hash of its own source: that of its
-    functions, and its other values; not of what these call."""
+    """A class of the running script or notebook, and the hash of its source: that of its methods
+    and properties, and its plain values, with those of its bases in the same script. Functions that
+    they call are not included."""
     family = vars(sys.modules["__main__"]).get(name.removeprefix(RUNNING))
     if not (isinstance(family, type) and issubclass(family, _families())):
         raise _wrong(name, "is no scheme, law or other class of the running script or notebook")
-    parts = [repr(sorted(vars(family).get("__annotations__", {}).items()))]
-    for key, value in [*vars(family).items()]:
-        if inspect.isfunction(inner := getattr(value, "__func__", value)):
-            with suppress(OSError):  # what dataclasses make has no source
-                parts.append(inspect.getsource(inner))
-        elif not key.startswith("__") and isinstance(value, str | int | float | tuple):
-            parts.append(f"{key} = {value!r}")
+    parts = list[str]()
+    for own in (base for base in family.__mro__ if base.__module__ == "__main__"):
+        parts.append(repr(sorted(vars(own).get("__annotations__", {}).items())))
+        for key, value in [*vars(own).items()]:
+            inner = (value, *(getattr(value, a, None) for a in ("__func__", "func", "fget")))
+            for function in filter(inspect.isfunction, inner):
+                with suppress(OSError):  # what dataclasses make has no source
+                    parts.append(inspect.getsource(function))
+            if not key.startswith("__") and isinstance(value, str | int | float | tuple):
+                parts.append(f"{key} = {value!r}")
     return (family,), (), hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

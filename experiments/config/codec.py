@@ -1,13 +1,13 @@
 """Sections become objects, and objects sections. Pydantic checks the fields and says where. A
 section names a class of the catalogue under its tag; its other keys are the fields of the class,
 which is a pydantic dataclass. A field that holds a delay model reads a nested section: the
-``Reader`` is pydantic's validation context and reaches every depth by itself."""
+``Reader`` is pydantic's validation context, so nested fields can call it."""
 
 from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
@@ -28,7 +28,7 @@ from .errors import ConfigError, one_of
 
 _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 MAX_NESTED_MODELS = 20  # how deep delay models may be nested; a YAML file can even hold itself
-LIST_TYPES = (list, tuple, set, frozenset, Collection, typing.Sequence)
+LIST_TYPES = (list, tuple, set, frozenset, Collection, Sequence)
 FOLLOWING = "n/2 (rounded up) or n-2, where n is the number of workers"
 OF_SCHEME = re.compile(r"schemes\.[^.]+\.[^.]+")  # the place of a field that can follow the workers
 ONE_VALUE = ("int_type", "float_type", "enum")  # errors that a list of values makes
@@ -205,7 +205,7 @@ def takes_list(family: Any, field: str) -> bool:
 def mentions(annotation: Any, wanted: tuple[Any, ...]) -> bool:
     """Whether a type, or a type within it, is one of ``wanted`` or anything at all."""
     origin = typing.get_origin(annotation) or annotation
-    if annotation is Any or (origin in wanted if isinstance(origin, type) else False):
+    if annotation is Any or (isinstance(origin, type) and origin in wanted):
         return True
     return any(mentions(argument, wanted) for argument in typing.get_args(annotation))
 
@@ -216,7 +216,7 @@ def _types(family: Any) -> Mapping[str, Any]:
 
 
 def no_section(value: Any) -> str:
-    """What an error says of what is no section; a class without its fields has another way in."""
+    """What an error says of what is no section; of a class, that its fields are missing."""
     own = "; give its fields, as in Uncoded()" * isinstance(value, type)
     return "must be a section: keys with values" + own
 
@@ -228,7 +228,7 @@ def _require_section(value: Any) -> None:
 
 def require_known(section: Mapping[Any, Any], known: Collection[str], tag: str = "") -> None:
     """Refuse keys that a section cannot have. Raises ValidationError: each, and the known ones.
-    ``tag``: a key that may have been changed alone."""
+    ``tag``: a key that may have been changed without the rest of its section."""
     if unknown := [str(key) for key in section if key not in known]:
         free = [key for key in known if key not in section]
         none = "there are no fields to set"

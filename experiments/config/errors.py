@@ -1,5 +1,5 @@
 """Errors of the command line: one clear line each, exit code 2. Those of a config are in
-``sim.errors``, since objects made from Python raise them too; they are handed on here."""
+``sim.errors``, since objects made from Python raise them too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...sim.errors import one_of as one_of
 from ...sim.errors import quoted as quoted
 from ..text import shortened
 
-# what no path is to blame for, when the system names none
+# errors of the disk or the system, which name no path
 OF_THE_MACHINE = (
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG,
 )  # fmt: skip
@@ -29,7 +29,7 @@ MEMORY_REMEDY = (
     "take smaller data, fewer replications, workers or jobs, or more memory (is there a limit, "
     "as by ulimit -v?)"
 )
-# how the parser of the command line begins; the values it quotes from another library
+# how typer begins, and behind it pydantic
 INVALID = re.compile(r"^Invalid value for '([^']+)'(?: / '[^']+')*: (?:Value error, )?")
 
 
@@ -38,8 +38,8 @@ class Failed(RuntimeError):
 
 
 def of_the_user(error: BaseException) -> str | None:
-    """What the user can mend, in words; ``None`` for a fault of ours. That is a config, an option,
-    a path that cannot be read or written, too little space or memory."""
+    """The message, if the user can mend the error: a config, an option, a path that cannot be read
+    or written, too little space or memory. ``None`` for a fault of ours."""
     if isinstance(error, ConfigError):
         return str(error)
     if hasattr(error, "format_message"):  # the command line's parser: an option or argument
@@ -53,7 +53,7 @@ def of_the_user(error: BaseException) -> str | None:
         return f"{error.strerror}: take fewer workers or --jobs, or allow more files (ulimit -n)"
     if isinstance(error, OSError) and error.strerror:
         if error.filename not in (None, ""):
-            name = error.filename  # a descriptor is a number
+            name = error.filename  # an int if it is a file descriptor
             path = os.fsdecode(name) if isinstance(name, str | bytes) else name
             return f"{path}: {error.strerror}"
         if error.errno in OF_THE_MACHINE:
@@ -64,7 +64,9 @@ def of_the_user(error: BaseException) -> str | None:
 
 def is_memory(error: BaseException) -> bool:
     """Whether memory was short."""
-    refused = isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.EAGAIN)
+    full = hasattr(error, "characters_written")  # a pipe or terminal that takes no more at once
+    numbers = () if full else (errno.ENOMEM, errno.EAGAIN)
+    refused = isinstance(error, OSError) and error.errno in numbers
     text = str(error).lower()
     return refused or isinstance(error, MemoryError) or any(w in text for w in SHORT_OF_MEMORY)
 

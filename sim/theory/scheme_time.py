@@ -151,8 +151,9 @@ NOT_INDEPENDENT = "closed forms are for delays that are independent draws from o
 NOT_IDEAL = "networks and failures have no closed form"
 TIED = "ties: all who arrive at the stopping instant count"
 
-MIN_TIE_PROBABILITY, TIE_LEVELS = 1e-6, np.linspace(0.0, 1.0, 66)[1:-1]
-"""A chance of one exact time from which ties count, and where times are looked at."""
+# survival levels at which ``_tied`` looks for jumps: no instant of a chance over 1/513 is missed
+TIE_LEVELS = np.linspace(0.0, 1.0, 514)[1:-1]
+MIN_TIE_PROBABILITY = 1e-6  # smallest jump that counts as one: a smaller one is rounding
 
 
 @dataclass(frozen=True)
@@ -171,9 +172,14 @@ def round_theory(
     ideal: bool = True,
     message: MessageTime | None = None,
 ) -> RoundTheory:
-    """What is known of a scheme's rounds, or why it is not, under a policy that ``cancels`` or does
-    not (where a scheme waits for everybody, all policies are alike) and in an ``ideal`` cluster, in
-    which nothing fails and a ``message`` takes no time or a known law's, or another."""
+    """What is known of a scheme's rounds, or why it is not.
+
+    Args:
+        cancels: whether the policy cancels unfinished work. Where a scheme waits for everybody, all
+            policies are alike.
+        ideal: whether nothing fails, and messages take no time or that of ``message``.
+        message: the law of a message's seconds, if they take any.
+    """
     known = 0.0 if scheme.exact else None
     together = delay.together(scheme.workers) is not None
     if not ideal or not (delay.independent or together):

@@ -386,7 +386,9 @@ def test_order_statistics_can_be_chosen() -> None:
 
 
 def test_a_load_is_picked() -> None:
-    eh.fit(long(load=True), load=2.0, progress=False)
+    fitted = eh.fit(long(load=True), load=2.0, progress=False)
+    assert eh.fit(long(load=True), load="2", progress=False).config == fitted.config  # type: ignore[typeddict-item]
+    assert [*eh.read_table(long(load=True), load="2").tables] == [2.0]  # type: ignore[typeddict-item]
     with pytest.raises(eh.ConfigError, match=r"^load = 3.0: must be one of \[2.0\]"):
         eh.fit(long(load=True), load=3.0)
 

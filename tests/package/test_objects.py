@@ -173,8 +173,12 @@ OWN = """
     from erasurehead.schemes import IgnoreStragglers, SchemeFamily
     from erasurehead.sim.fields import STRICT
 
+    class Base(SchemeFamily):
+        def half(self, workers):
+            return (workers) // 2
+
     @dataclass(frozen=True, config=STRICT, kw_only=True)
-    class Half(SchemeFamily):
+    class Half(Base):
         name: ClassVar[str] = "half"
         less: int = 0
 
@@ -182,8 +186,12 @@ OWN = """
         def examples(cls):
             return (cls(),)
 
+        @property
+        def fewer(self):
+            return self.less
+
         def build(self, workers):
-            return IgnoreStragglers(wait_for=workers // 2 - self.less).build(workers)
+            return IgnoreStragglers(wait_for=self.half(workers) - self.fewer).build(workers)
 """
 
 
@@ -208,20 +216,32 @@ def test_a_class_of_a_notebook_is_a_plugin(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.syspath_prepend(tmp_path)
     own = importlib.reload(importlib.import_module("halves")).Half
     main = sys.modules["__main__"]
-    monkeypatch.setattr(own, "__module__", "__main__")
+    for of_script in (own, own.__base__):
+        monkeypatch.setattr(of_script, "__module__", "__main__")
     monkeypatch.setattr(main, "Half", own, raising=False)
     named = SIZE | {"delay": DELAY, "schemes": [{"name": "half", "less": 1}]}
     found = eh.run(named, plugins=[own], progress=False)
     assert found.config["plugins"] == ["__main__:Half"]
     same = eh.run(SIZE | {"delay": DELAY, "schemes": [own(less=1)]}, progress=False)
     assert same.summary["cell"].tolist() == found.summary["cell"].tolist()
-    edited = dedent(OWN).replace("workers // 2 - self.less", "workers - self.less")
-    (tmp_path / "others.py").write_text(edited)
-    other = importlib.import_module("others").Half
-    monkeypatch.setattr(other, "__module__", "__main__")
-    monkeypatch.setattr(main, "Half", other)
-    again = eh.run(named, plugins=[other], progress=False)
-    assert again.summary["cell"].tolist() != found.summary["cell"].tolist()
+    cells = {found.summary["cell"][0]}
+    for turn, (before, after) in enumerate(
+        (
+            ("self.half(workers) - self.fewer", "workers - self.fewer"),
+            ("(workers) // 2", "(workers) // 3"),  # of its base
+            ("return self.less", "return 0 * self.less"),  # of a property
+        ),
+        1,
+    ):
+        assert before in OWN
+        (tmp_path / f"others{turn}.py").write_text(dedent(OWN).replace(before, after))
+        module = importlib.import_module(f"others{turn}")
+        other = module.Half
+        for edited in (other, module.Base):
+            monkeypatch.setattr(edited, "__module__", "__main__")
+        monkeypatch.setattr(main, "Half", other)
+        cells.add(eh.run(named, plugins=[other], progress=False).summary["cell"][0])
+        assert len(cells) == 1 + turn
     for wrong, line in (
         ({"plugins": [other], "jobs": 2}, "plugins = '__main__:Half': must stand in a file"),
         ({"plugins": ["__main__:Nobody"]}, "plugins: __main__:Nobody: is no scheme, law or"),

@@ -23,7 +23,7 @@ from packaging.requirements import Requirement
 
 import erasurehead
 import erasurehead as eh
-from erasurehead import testing
+from erasurehead import schemes, testing
 from erasurehead.fitting import ReadingOptions
 
 # ``import erasurehead`` is quick, and offers what it says.
@@ -313,6 +313,8 @@ def test_the_python_page_names_every_option_of_fit() -> None:
         (lambda: testing.check_scheme("uncoded", load=3), "uncoded.load"),
         (lambda: testing.check_scheme("erasurehead", waitfor=3), "erasurehead.waitfor"),
         (lambda: testing.check_scheme("erasurehed"), "scheme"),
+        (lambda: testing.check_scheme(schemes.Uncoded(), worker=30), "worker"),
+        (lambda: testing.check_scheme(schemes.Uncoded(), plugins=["x.py"]), "plugins"),
         (lambda: testing.check_scheme("uncoded", only=["values", "load"]), "only"),
         (
             lambda: testing.check_scheme("fractional_repetition", 30, load=4),

@@ -263,6 +263,11 @@ def test_what_has_no_closed_form_says_why() -> None:
     tied = law_of(keys, MODELS["deterministic"](value=1.0))
     assert isinstance(tied, NoFormula)
     assert "ties" in tied.reason
+    for seconds in (0.4, 1.3, 2.2):  # one worker in 300 takes exactly so long
+        components = MODELS["deterministic"](value=seconds), exponential
+        mixed = law_of(keys, MODELS["mixture"](components=components, weights=(1 / 300, 299 / 300)))
+        assert isinstance(mixed, NoFormula)
+        assert "ties" in mixed.reason
     everybody = law_of({"window": 1.0, "tolerates": 1}, exponential)  # nobody may be late
     assert isinstance(everybody, IterationTimeLaw)
     assert everybody.mean() == pytest.approx(np.sum(1 / np.arange(1, WORKERS + 1)), rel=1e-9)
