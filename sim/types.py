@@ -149,7 +149,7 @@ class Work:
 
     busy: FloatArray  # ``(R, n)`` seconds that each worker computed until the last update
     useful: FloatArray  # ``(R, n)`` the part of ``busy`` that went into messages which counted
-    # ``(R, U)`` the worker whose message made the update (the first of several); -1: a deadline
+    # ``(R, U)`` the worker whose message alone made the update; -1: a deadline, or several at once
     last: IntArray
     # ``(R, U)`` seconds from the message before it, or the opening: what this worker alone cost
     margin: FloatArray

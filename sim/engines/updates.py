@@ -84,10 +84,8 @@ class Accepted:
         times, worker = self.times, self.heard.message
         if self.when.shape[2] == 1:
             return worker[:, :, 0].copy(), np.diff(times, prepend=0.0)
-        first = (self.when == times[:, :, None]).argmax(axis=2)[:, :, None]
-        last = np.take_along_axis(worker, first, axis=2)[:, :, 0]
-        before = np.take_along_axis(self.when, np.maximum(first - 1, 0), axis=2)[:, :, 0]
-        before[first[:, :, 0] == 0] = 0.0
+        before = self.when[:, :, -2].copy()  # at the same instant: neither is alone
+        last = np.where(before < times, worker[:, :, -1], -1)
         np.maximum(before[:, 1:], times[:, :-1], out=before[:, 1:])
         return last, times - before
 

@@ -347,8 +347,8 @@ def test_k_batch_sync_starts_everybody_anew(engine: object) -> None:
     assert trace.work is not None
     np.testing.assert_array_equal(trace.work.busy[0], [4, 4, 4])
     np.testing.assert_array_equal(trace.work.useful[0], [4, 2, 0.25])
-    np.testing.assert_array_equal(trace.work.last[0], [0, 0])
-    np.testing.assert_array_equal(trace.work.margin[0], [1, 1])
+    np.testing.assert_array_equal(trace.work.last[0], [-1, 0])
+    np.testing.assert_array_equal(trace.work.margin[0], [0, 1])
 
 
 def test_who_is_heard_in_the_wave_that_ends_an_update_has_not_begun_anew() -> None:
@@ -706,12 +706,12 @@ def test_k_async_ends_when_too_few_workers_are_left() -> None:
 
 @pytest.mark.parametrize("engine", ["event", "batch"])
 def test_who_arrives_together_is_ahead_of_nobody(engine: Engine) -> None:
-    """Two of two at one instant make an update: it waited for the first since the one before."""
+    """Two of two at one instant make an update: neither was waited for alone."""
     scheme = SCHEMES["k_batch_async"](wait_for=2).build(2)
     work = simulate(Run(scheme, [steady(3, 3)], Proportional(), 4), engine).work
     assert work is not None
-    np.testing.assert_array_equal(work.margin, [[3, 3, 3, 3]])
-    np.testing.assert_array_equal(work.last, [[0, 0, 0, 0]])
+    np.testing.assert_array_equal(work.margin, [[0, 0, 0, 0]])
+    np.testing.assert_array_equal(work.last, [[-1, -1, -1, -1]])
 
 
 def test_max_wait_is_between_updates() -> None:

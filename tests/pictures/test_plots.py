@@ -792,7 +792,7 @@ def test_workers_shows_shares_and_seconds(directories: dict[str, Path]) -> None:
     ended, waited = figure_of("workers", records).axes[:2]
     labels = [label for label, _ in records.labels()]
     shown = [*map(records.shown, labels)]
-    assert [text.get_text() for text in ended.get_yticklabels()] == shown
+    assert [text.get_text() for text in ended.get_yticklabels()] == [f"{n}: 100 %" for n in shown]
     assert waited.get_xlabel() == "worker"
     for axes, column in ((ended, "last"), (waited, "cost")):
         table = np.asarray(axes.images[0].get_array(), dtype=float)
@@ -1855,11 +1855,11 @@ def test_who_caused_delays_as_shares_of_a_row() -> None:
     start = summary.drop(columns="workers").assign(replication=0, iteration=0)
     records = Records(start, summary, workers=workers)
     ended, waited = PICTURE_KINDS["workers"].possible(records).panels
-    np.testing.assert_array_equal(ended.marks[0].values, [[0.25, 0.25, 0.5], [0, 0, np.nan]])  # type: ignore[union-attr]
+    np.testing.assert_array_equal(ended.marks[0].values, [[0.25, 0.25, 0.5], [np.nan] * 3])  # type: ignore[union-attr]
     np.testing.assert_array_equal(waited.marks[0].values, [[0.125, 0.125, 0.75], [0, 1, np.nan]])  # type: ignore[union-attr]
     assert waited.y.names == ("a: 8\N{NO-BREAK SPACE}s", "b: 3\N{NO-BREAK SPACE}s")
     [chart] = PICTURE_KINDS["workers"].charts(records)
-    assert "50.0% (of 2 workers), 33.3% (of 3 workers)" in chart.words
+    assert "50.0 % (of 2 workers), 33.3 % (of 3 workers)" in chart.words
     assert "workers.parquet" in str(
         PICTURE_KINDS["workers"].obstacle(replace(records, workers=None))
     )

@@ -14,7 +14,7 @@ from typing_extensions import override
 from ....sim.errors import shell_word
 from ....sim.types import FloatArray
 from ...page.content import Chart
-from ...text import left_out, number_of
+from ...text import left_out, number_of, percent, whole_percent
 from .. import style
 from ..base import PictureKind
 from ..looks import INK, Look
@@ -184,24 +184,23 @@ class WorkersKind(PictureKind):
     @override
     def charts(self, records: Records) -> Iterator[Chart]:
         sizes = sorted(records.summary["workers"].unique())
-        chance = ", ".join(f"{1 / n:.1%} (of {n} workers)" for n in sizes[:4])
-        ties = "If several messages end a round together, the lowest-numbered of these workers "
-        ties += "counts, which says nothing about it."
-        caption = f"{self.caption} By chance each would have {chance}. {ties}"
+        chance = ", ".join(f"{percent(1 / n)} (of {n} workers)" for n in sizes[:4])
+        nobody = "Rounds that a deadline or several messages at once end count for nobody; a "
+        nobody += "white row has no others."
+        caption = f"{self.caption} By chance each would have {chance}. {nobody}"
         yield Chart(self.name, self.title, caption, self.picture(records))
 
     @override
     def picture(self, records: Records, band: Band | None = None) -> Picture:
         """Both measures below each other; the tables hold no replications to show a spread of."""
         rows = _rows(records)
-        names = tuple(_wrapped(row, "") for row in rows)
+        names = tuple(_wrapped(row, f": {whole_percent(row.last.sum())}") for row in rows)
         costs = tuple(_wrapped(row, f": {row.cost.sum():.3g}{NO_BREAK}s") for row in rows)
         height = 0.16 + 0.13 * max(name.count("\n") + 1 for name in costs)
         more = len(records.summary) - len(rows)
-        ended = Heat(_shares([row.last for row in rows]))
-        waited = Heat(_shares([row.cost for row in rows]))
+        ended, waited = _shares([row.last for row in rows]), _shares([row.cost for row in rows])
         titles = (
-            "share of the rounds (or updates) that its message ended",
+            "share of the rounds (or updates) that its message alone ended (left: of all)",
             "share of the seconds waited for it alone (left: of all, per run)",
         )
         panels = [
@@ -228,9 +227,11 @@ def _wrapped(row: WorkersRow, suffix: str, width: int = 37) -> str:
     return "\n".join(textwrap.wrap(row.name + suffix, width) + textwrap.wrap(point, width))
 
 
-def _shares(rows: list[FloatArray]) -> FloatArray:
-    """Rows as shares of their sums; NaN, which is white, beyond the workers that a row has."""
+def _shares(rows: list[FloatArray]) -> Heat:
+    """Rows as shares of their sums; NaN, which is white, of a row of zeros and beyond the workers
+    that a row has. Shades go at least to four times chance, so that chance alone looks even."""
     table = np.full((len(rows), max(len(row) for row in rows)), np.nan)
     for line, row in zip(table, rows, strict=True):
-        line[: len(row)] = row / row.sum() if row.sum() > 0 else 0.0
-    return table
+        line[: len(row)] = row / (row.sum() or np.nan)
+    even = 4.0 / max(4, table.shape[1])
+    return Heat(table, high=max(even, np.nanmax(table, initial=0.0)))

@@ -76,7 +76,7 @@ def record_in_one_pass(
 ) -> None:
     """Fill in the arrays of ``Trace`` and ``Work`` from ``arrived`` on, for workers with a message
     each, ``offsets (r, t, n)`` seconds after rounds ``opened`` and were cut off as they ``ended``,
-    both ``(r, t)``. Cost: two passes, the second one up to the message that ended the round."""
+    both ``(r, t)``. Cost: two passes."""
     replications, rounds, workers = offsets.shape
     for r in range(replications):
         for t in range(rounds):
@@ -92,8 +92,10 @@ def record_in_one_pass(
             last[r, t], margin[r, t] = -1, 0.0
             for j in range(workers):
                 if begin + offsets[r, t, j] == end:
+                    if last[r, t] >= 0:
+                        last[r, t], margin[r, t] = -1, 0.0
+                        break
                     last[r, t], margin[r, t] = j, end - max(before, begin)
-                    break
 
 
 def play_in_one_pass(

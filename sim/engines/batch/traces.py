@@ -225,12 +225,12 @@ def blame(ahead: IntArray, opened: FloatArray, ended: FloatArray, work: Work) ->
     messages = ahead.shape[-1] // work.busy.shape[-1]
     at_the_end = np.equal(ahead, -1)
     first = at_the_end.argmax(axis=-1)
-    someone = at_the_end.any(axis=-1)
+    alone = np.count_nonzero(at_the_end, axis=-1) == 1
     work.last[:] = first if messages == 1 else first // messages
     # Without signs, what is not early is beyond all that is.
     nearest = ahead.view(np.uint64).min(axis=-1).view(np.int64)
     before = (ended.view(np.int64) - 1 - np.maximum(nearest, 0)).view(np.float64)
     before[nearest < 0] = 0.0
     work.margin[:] = ended - np.maximum(before, opened)
-    if not someone.all():
-        work.last[~someone], work.margin[~someone] = -1, 0.0
+    if not alone.all():
+        work.last[~alone], work.margin[~alone] = -1, 0.0

@@ -328,12 +328,12 @@ class BarrierlessMaster:
             raise NeverEnough(decisions.iteration, never)
 
     def _record(self, before: int, now: float, recorder: Recorder) -> None:
-        """Note the waits for the updates of this instant; its first message ended each."""
+        """Note the waits for the updates of this instant, and whose message alone ended each."""
         accepted, k = self.decisions.accepted, self.decisions.scheme.gradients
         for update in range(before, self.decisions.version):
             opened = accepted[update * k - 1][3] if update else 0.0
-            last = next(worker for worker, *_, heard in accepted[update * k :] if heard == now)
-            recorder.round_ended(update, opened, now, last)
+            enders = [worker for worker, *_, heard in accepted[update * k :][:k] if heard == now]
+            recorder.round_ended(update, opened, now, enders[0] if len(enders) == 1 else -1)
 
     def _watch(self) -> None:
         if self._max_wait is None:

@@ -163,8 +163,8 @@ class Master:
                 if self._latest >= 0:
                     self._before = self._latest
                 self._latest, self._last = now, worker
-            elif worker < self._last:
-                self._last = worker
+            else:
+                self._last = -1  # several messages at once: nobody's alone
             enough = self._stopping_state.arrive(message, now)
             if not self._decided:
                 if enough:
@@ -231,7 +231,7 @@ class Master:
         now, t = self.env.now, self.round
         self.masks[t] = self.arrived
         self.dead[t] = self.workers.dead
-        if self._latest == now:
+        if self._latest == now and self._last >= 0:
             self.last[t], self.margin[t] = self._last, now - self._before
         if self.workers.recorder is not None:
             self.workers.recorder.round_ended(t, self.opened, now, int(self.last[t]))
