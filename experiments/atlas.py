@@ -35,15 +35,13 @@ PORTRAIT_TRAINING = {  # for schemes that look at losses
     "problem": {"loss": "logistic", "dataset": "synthetic", "rows": 480, "features": 10},
     "optimizer": {"rule": "gd", "learning_rate": 0.1},
 }
-MATRIX_INCHES = 3.4  # inches of a matrix
-PORTRAIT_ROUNDS, PORTRAIT_CYCLES = (
-    4,
-    1,
-)  # rounds in a picture; without rounds, iterations of n gradients
+PORTRAIT_ROUNDS, PORTRAIT_CYCLES = 4, 2  # in a picture: rounds; without, iterations of n gradients
+MATRIX_INCHES, CLOCK_INCHES = 2.4, 1.75  # heights of panels
 
 
 def portrait(family: SchemeFamily, workers: int, catalogue: Catalogue) -> Picture:
-    """A scheme's picture, among n workers. Raises ConfigError, ImpossibleCell: it cannot work."""
+    """A scheme's picture, among n workers: its first rounds, below its encoding matrix if that is
+    worth a look. Raises ConfigError, ImpossibleCell: it cannot work."""
     scheme = family.build(workers)
     rounds = not isinstance(scheme, Barrierless)
     iterations = (PORTRAIT_ROUNDS if rounds else PORTRAIT_CYCLES) * scheme.local_steps
@@ -52,15 +50,17 @@ def portrait(family: SchemeFamily, workers: int, catalogue: Catalogue) -> Pictur
     if isinstance(scheme, RoundScheme) and scheme.sees is Sees.LOSSES:
         document |= PORTRAIT_TRAINING
     [cell] = cells(document)
-    if (encoding := encoding_of(build.scheme_of(cell))) is not None:
-        return _matrix(encoding, workers)
     free = () if rounds else (cell.label,)
     spans = gantt.classified(timeline.timeline_table(timeline.record([cell])), free)
     end = float(spans.loc[spans["worker"] < 0, "end"].max())
     named = sorted(int(worker) for worker in spans["worker"].unique() if worker >= 0)
     what, name = "round" if rounds else "update", shown_name(cell.label, cell.scheme["name"])
-    panel = gantt.panel(spans, named, end, what, name)
-    return Picture([panel], columns=1, width=style.ONE_PANEL, height=2.9, legend=2)
+    panels = [gantt.panel(spans, named, end, what, name)]
+    heights = [CLOCK_INCHES]
+    if (encoding := encoding_of(build.scheme_of(cell))) is not None:
+        panels, heights = [_matrix(encoding, workers), *panels], [MATRIX_INCHES, *heights]
+    height = 0.75 + sum(heights) + 0.4 * len(heights)
+    return Picture(panels, 1, style.ONE_PANEL, height, legend=2, heights=heights)
 
 
 def encoding_of(scheme: Scheme) -> sparse.csr_array | None:
@@ -76,20 +76,21 @@ def encoding_of(scheme: Scheme) -> sparse.csr_array | None:
     return None if uncoded else encoding
 
 
-def _matrix(encoding: sparse.csr_array, workers: int) -> Picture:
-    """Workers down, partitions across. Shades are the sizes of the coefficients or, of a worker
-    with several messages, the order in which it sends them."""
+def _matrix(encoding: sparse.csr_array, workers: int) -> Panel:
+    """Workers down, partitions across. Shades are the sizes of the coefficients, equal steps of
+    the logarithm, or, of a worker with several messages, the order in which it sends them."""
     messages = encoding.shape[0] // workers
     sizes = np.abs(encoding.toarray()).reshape(workers, messages, -1)
     label = "in which message" if messages > 1 else "size of coefficient"
     if messages > 1:
         sizes = (sizes > 0) * np.arange(1.0, messages + 1)[:, None]
     shades = sizes.max(axis=1)
+    shades[shades == 0] = np.nan
     rows, columns = shades.shape
     axes = (_numbered("partition", columns), _numbered("worker", rows))
-    panel = Panel(*axes, [Heat(np.where(shades > 0, shades, np.nan), label)], grid=False)
-    height = 0.75 + 0.7 * MATRIX_INCHES * rows / columns
-    return Picture([panel], columns=1, width=MATRIX_INCHES, height=max(1.9, height))
+    least, most = np.nanmin(shades), np.nanmax(shades)
+    heat = Heat(shades, label, messages == 1 and least < most, least / 3, bar=bool(least < most))
+    return Panel(*axes, [heat], grid=False)
 
 
 def _numbered(label: str, count: int) -> Axis:

@@ -170,6 +170,12 @@ class StaleSynchronous(Batched):
         some = cls(ahead=2), cls(ahead=0, wait_for=12, data="own"), cls(ahead=1, wait_for=30)
         return *some, cls(wait_for=5)
 
+    @classmethod
+    @override
+    def portrait(cls) -> tuple[SchemeFamily, int]:
+        """Workers who wait: with more, the first updates are those of ``asynchronous``."""
+        return cls(ahead=0), 12
+
     @override
     def build(self, workers: int) -> Barrierless:
         ahead = inf if self.ahead is None else self.ahead
