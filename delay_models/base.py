@@ -141,6 +141,10 @@ class DelayModel(metaclass=Configurable):
         """Quantiles of X in seconds, elementwise, or ``None``."""
         return None
 
+    def isf(self, probability: ArrayLike) -> FloatArray | None:
+        """Seconds that X exceeds with that chance, elementwise, precise near 0; or ``None``."""
+        return None
+
     def mean(self) -> float | None:
         """E[X] in seconds (may be infinite), or ``None``."""
         return None

@@ -158,10 +158,10 @@ class Empirical(DelayModel):
         """Probabilities and the quantiles at them: a table of few rows is drawn in less time."""
         return np.linspace(0.0, 1 - self.tail, len(self.quantiles)), np.array(self.quantiles)
 
-    def isf(self, above: ArrayLike) -> FloatArray:
-        """Seconds that are exceeded with probability ``above``, elementwise; precise near 0."""
+    @override
+    def isf(self, probability: ArrayLike) -> FloatArray:
         # Nothing smaller is drawn, as of one uniform number.
-        s = np.maximum(np.asarray(above, dtype=np.float64), 2.0**-53)
+        s = np.maximum(np.asarray(probability, dtype=np.float64), 2.0**-53)
         seconds = np.asarray(np.interp(1 - s, *self._curve))
         if self.tail > 0:
             beyond = s < self.tail

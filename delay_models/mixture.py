@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, TypeAlias
 
 import numpy as np
@@ -61,30 +61,47 @@ class Mixed(DelayModel):
 
     @override
     def ppf(self, probability: ArrayLike) -> FloatArray | None:
-        """By root finding (Chandrupatla's method) between the extremes of the parts' quantiles."""
-        if self.mixed is None:
-            return None
         q = np.asarray(probability, dtype=np.float64)
-        quantiles = [law.ppf(q) for w, law in zip(*self.mixed, strict=True) if w > 0]
-        if any(quantile is None for quantile in quantiles):
+        return self._root([law.ppf(q) for law in self._present], self.cdf, q, 1)
+
+    @override
+    def isf(self, probability: ArrayLike) -> FloatArray | None:
+        p = np.asarray(probability, dtype=np.float64)
+        return self._root([law.isf(p) for law in self._present], self.sf, p, -1)
+
+    def _root(
+        self,
+        quantiles: Sequence[FloatArray | None],
+        chance: Callable[[FloatArray], FloatArray | None],
+        wanted: FloatArray,
+        sign: int,
+    ) -> FloatArray | None:
+        """Where a chance that rises (1) or falls (-1) is the wanted one, by root finding
+        (Chandrupatla's method) between the extremes of the parts' quantiles."""
+        if self.mixed is None or any(quantile is None for quantile in quantiles):
             return None
         table = np.stack([x for x in quantiles if x is not None])
         low, high = table.min(axis=0), table.max(axis=0)
 
-        def excess(seconds: FloatArray, q: FloatArray) -> FloatArray:
-            value = self.cdf(seconds)
+        def excess(seconds: FloatArray, wanted: FloatArray) -> FloatArray:
+            value = chance(seconds)
             assert value is not None
-            return value - q
+            return sign * (value - wanted)
 
-        at_low, at_high = excess(low, q) >= 0, excess(high, q) <= 0
+        at_low, at_high = excess(low, wanted) >= 0, excess(high, wanted) <= 0
         inside = ~(at_low | at_high)
         result: FloatArray = np.where(at_low, low, high)
         if np.any(inside):
             bracket = (low[inside], high[inside])
             from scipy.optimize import elementwise  # a fifth of a second, only for quantiles
 
-            result[inside] = elementwise.find_root(excess, bracket, args=(q[inside],)).x
+            result[inside] = elementwise.find_root(excess, bracket, args=(wanted[inside],)).x
         return result
+
+    @property
+    def _present(self) -> list[DelayModel]:
+        """The laws that have a weight."""
+        return [] if self.mixed is None else [law for w, law in zip(*self.mixed, strict=True) if w]
 
     @property
     def _laws(self) -> Sequence[DelayModel]:

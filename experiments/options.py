@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -47,6 +48,23 @@ def whole(least: int, most: int, meaning: str) -> Any:
         return int(text)
 
     return typer.Option(parser=read, metavar="N", help=meaning)
+
+
+def numbers_up_to(workers: int, text: str) -> list[int]:
+    """What ``--stragglers`` says, ascending. Raises ConfigError: not numbers and ranges, or more
+    stragglers than workers."""
+    chosen = set[int]()
+    for word in text.split(","):
+        match = re.fullmatch(r"0*([0-9]{1,9})(?::0*([0-9]{1,9}))?", word.strip())
+        if match is None:
+            valid = "must be numbers or ranges A:B (both included), with commas between"
+            raise at("--stragglers", text, valid)
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not first <= last <= workers:
+            valid = f"must be from 0 to workers = {workers}, the smaller number first"
+            raise at("--stragglers", text, valid)
+        chosen |= {*range(first, last + 1)}
+    return sorted(chosen)
 
 
 def option(

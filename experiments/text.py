@@ -125,6 +125,12 @@ def interval(
     return TableCell(text + ends, float(value))
 
 
+def interval_columns(name: str, interval: tuple[float, float, float]) -> dict[str, float]:
+    """An interval as columns of a row: ``name``, ``name_low`` and ``name_high``."""
+    middle, low, high = interval
+    return {name: middle, f"{name}_low": low, f"{name}_high": high}
+
+
 def theory_text(expected: float, z: float) -> TableCell:
     """A closed form, and how many standard errors a simulated mean is from it: ``1.49 (+0.4)``."""
     if _missing(expected):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
@@ -22,6 +21,7 @@ from ..config import build
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
 from ..config.errors import ConfigError, at
+from ..options import numbers_up_to
 from ..page.answer import Answer
 from ..page.content import Chart, Page, Section, capped, plain_cell
 from ..pictures import paint, style
@@ -127,26 +127,14 @@ def attack_row(attacked: AttackedCode, worst: Worst) -> dict[str, object]:
 
 def straggler_numbers(text: str | None, workers: int, most: int = 30) -> Sequence[int]:
     """Numbers of stragglers, ascending; by default from 0 to half of the workers, some ``most`` in
-    all, but every number up to 10. Raises ConfigError: not numbers and ranges, or more stragglers
-    than workers."""
-    if text is None:
-        last = max(1, workers // 2)
-        if last <= most:
-            return range(last + 1)
-        rest = np.linspace(10, last, most - 10).round().astype(int)
-        return sorted({*range(10), *rest.tolist()})
-    chosen = set[int]()
-    for word in text.split(","):
-        match = re.fullmatch(r"0*([0-9]{1,9})(?::0*([0-9]{1,9}))?", word.strip())
-        if match is None:
-            valid = "must be numbers or ranges A:B (both included), with commas between"
-            raise at("--stragglers", text, valid)
-        first, last = int(match[1]), int(match[2] or match[1])
-        if not first <= last <= workers:
-            valid = f"must be from 0 to workers = {workers}, the smaller number first"
-            raise at("--stragglers", text, valid)
-        chosen |= {*range(first, last + 1)}
-    return sorted(chosen)
+    all, but every number up to 10. Raises ConfigError: as ``numbers_up_to``."""
+    if text is not None:
+        return numbers_up_to(workers, text)
+    last = max(1, workers // 2)
+    if last <= most:
+        return range(last + 1)
+    rest = np.linspace(10, last, most - 10).round().astype(int)
+    return sorted({*range(10), *rest.tolist()})
 
 
 ATTACK_FILES = (CONFIG, *ATTACK)

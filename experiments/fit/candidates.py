@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...delay_models import DelayModel
 from ...delay_models.base import FloatArray
-from ..config.build import delay_model
+from ...delay_models.mixture import Mixture
 from .cold import UnitDelays
 from .families import EMPIRICAL, FAMILIES
 from .goodness import (
@@ -29,7 +29,7 @@ from .goodness import (
     score,
     waited_for,
 )
-from .law import TwoLogNormals
+from .law import delay_model
 from .recipes import MEASURED_ROUNDS, Recipe, factors, factors_of, laws_of_workers, ranked, states
 from .variance import NO_EFFECTS, Effects, Memory, Variance
 from .workers import Workers, with_own_laws, without
@@ -302,7 +302,6 @@ def effects_of(variance: Variance | None, differ: bool, unlike: bool) -> list[Ef
     return [Effects(w, r) for r in options["round"] for w in options["worker"]]
 
 
-def mixture_of(fits: Sequence[Fit]) -> TwoLogNormals | None:
+def mixture_of(fits: Sequence[Fit]) -> Mixture | None:
     """The fitted mixture of two lognormals, if it could be fitted."""
-    laws = (fit.law for fit in fits)
-    return next((law for law in laws if isinstance(law, TwoLogNormals)), None)
+    return next((fit.law for fit in fits if isinstance(fit.law, Mixture)), None)

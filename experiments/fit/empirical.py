@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 from scipy import special
 from scipy.linalg import solveh_banded
-from typing_extensions import override
 
 from ...delay_models.base import FloatArray
 from ...delay_models.empirical import Empirical
 from ..statistics.spells import fading
-from .law import CannotFit, Family, Law, require_spread, rounded
+from .law import ROUNDING, CannotFit, Law, require_spread, rounded
 from .variance import Effects, components, lag_products, pooled, trust
 
 # *Quantiles.* The sorted delays are a noisy quantile function. It is smoothed by the line of up to
@@ -39,57 +36,19 @@ DELAYS_PER_PIECE = 8  # that a piece needs
 # predict mean arrivals no better, in samples of 480 to 12,000 delays of six laws, and means over
 # thousands of simulated rounds differ by 10 % from run to run, where these differ by 3 %.
 LIGHTEST_SHAPE, HEAVIEST_SHAPE = -0.95, 0.45
-ROUNDING = 2e-5  # share of the longest delay: quantiles are rounded to six digits
-TAIL = ("tail", "tail_scale", "tail_shape")
 
 
-@dataclass(frozen=True)
-class EmpiricalLaw(Law):
-    """Quantiles and a tail; a density is the chance of a cell that is ``window`` seconds wide."""
-
-    model: Empirical
-    window: float
-
-    @override
-    def logpdf(self, seconds: FloatArray) -> FloatArray:
-        half = self.window / 2
-        chance = self.model.sf(seconds - half) - self.model.sf(seconds + half)
-        with np.errstate(divide="ignore"):
-            return np.asarray(np.log(chance / self.window))
-
-    @override
-    def isf(self, probability: ArrayLike) -> FloatArray:
-        return self.model.isf(probability)
-
-    @override
-    def section(self) -> dict[str, Any]:
-        model = self.model
-        section: dict[str, Any] = {"model": "empirical", "quantiles": [*model.quantiles]}
-        if model.tail > 0:
-            section |= {name: getattr(model, name) for name in TAIL}
-        return section
-
-
-class EmpiricalFamily(Family):
-    """As many parameters as a long sample has: the quantiles, and three of the tail."""
-
-    name = "empirical"
-    parameters = (*(f"quantile {i}" for i in range(PIECES + 1)), *TAIL)
-
-    @override
-    def fit(self, sample: FloatArray) -> Law:
-        """One sort, and a system of equations with three diagonals."""
-        require_spread(sample)
-        ordered = np.sort(sample)
-        size = len(ordered)
-        if size < 2 * DELAYS_PER_PIECE:
-            raise CannotFit(f"fewer than {2 * DELAYS_PER_PIECE} delays show no shape")
-        pieces = min(PIECES, size // DELAYS_PER_PIECE)
-        if (model := _with_tail(ordered, pieces)) is None:
-            model = Empirical(quantiles=tuple(map(rounded, smoothed(ordered, pieces))))
-        # The cell whose chance is a delay's density.
-        window = max(1e-6 * float(np.std(sample)), ROUNDING * float(ordered[-1]))
-        return EmpiricalLaw(model, window)
+def fit_empirical(sample: FloatArray) -> Law:
+    """One sort, and a system of equations with three diagonals."""
+    require_spread(sample)
+    ordered = np.sort(sample)
+    size = len(ordered)
+    if size < 2 * DELAYS_PER_PIECE:
+        raise CannotFit(f"fewer than {2 * DELAYS_PER_PIECE} delays show no shape")
+    pieces = min(PIECES, size // DELAYS_PER_PIECE)
+    if (model := _with_tail(ordered, pieces)) is None:
+        model = Empirical(quantiles=tuple(map(rounded, smoothed(ordered, pieces))))
+    return model
 
 
 def _with_tail(ordered: FloatArray, pieces: int) -> Empirical | None:

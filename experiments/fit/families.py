@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from dataclasses import fields
-from typing import ClassVar
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy import optimize, special
-from typing_extensions import override
 
 from ...delay_models import parametric
 from ...delay_models.base import FloatArray
-from .empirical import EmpiricalFamily
-from .law import CannotFit, Family, Law, ScipyLaw, Weighed, require_spread
-from .lognormals import TwoLogNormalsFamily
+from .empirical import PIECES, fit_empirical
+from .law import TAIL, CannotFit, Family, Law, Weighed, require_spread
+from .lognormals import fit_two_lognormals, refit_two_lognormals
 
 # Families whose fit is a formula: exponential, shifted exponential, Pareto.
 #
@@ -28,53 +26,34 @@ from .lognormals import TwoLogNormalsFamily
 # Balakrishnan, Continuous Univariate Distributions 1, 1994, chapters 19 and 20).
 
 
-class ExponentialFamily(Family):
-    """Exponential delays, by maximum likelihood: rate = 1 / mean."""
-
-    name = "exponential"
-    parameters = ("rate",)
-
-    @override
-    def fit(self, sample: FloatArray) -> Law:
-        if (mean := float(sample.mean())) <= 0:
-            raise CannotFit("all delays are 0 s; use the model deterministic")
-        return ScipyLaw(self.name, parametric.Exponential(rate=1 / mean))
+def fit_exponential(sample: FloatArray) -> Law:
+    """By maximum likelihood: rate = 1 / mean."""
+    if (mean := float(sample.mean())) <= 0:
+        raise CannotFit("all delays are 0 s; use the model deterministic")
+    return parametric.Exponential(rate=1 / mean)
 
 
-class ShiftedExponentialFamily(Family):
-    """The minimum less its bias; the mean excess over the minimum with its lost degree."""
-
-    name = "shifted_exponential"
-    parameters = ("shift", "rate")
-
-    @override
-    def fit(self, sample: FloatArray) -> Law:
-        """With m the minimum: 1/rate = N (mean - m) / (N - 1), shift = m - 1/(N rate) >= 0."""
-        require_spread(sample)
-        size, least = len(sample), float(sample.min())
-        scale = (float(sample.mean()) - least) * size / (size - 1)
-        shift = max(0.0, least - scale / size)
-        if shift == 0.0:
-            scale = float(sample.mean())
-        return ScipyLaw(self.name, parametric.ShiftedExponential(shift=shift, rate=1 / scale))
+def fit_shifted_exponential(sample: FloatArray) -> Law:
+    """With m the minimum: 1/rate = N (mean - m) / (N - 1), shift = m - 1/(N rate) >= 0."""
+    require_spread(sample)
+    size, least = len(sample), float(sample.min())
+    scale = (float(sample.mean()) - least) * size / (size - 1)
+    shift = max(0.0, least - scale / size)
+    if shift == 0.0:
+        scale = float(sample.mean())
+    return parametric.ShiftedExponential(shift=shift, rate=1 / scale)
 
 
-class ParetoFamily(Family):
-    """log X is a shifted exponential: the same two estimates, on logarithms."""
-
-    name = "pareto"
-    parameters = ("alpha", "scale")
-
-    @override
-    def fit(self, sample: FloatArray) -> Law:
-        """With 1/a = mean log(X/m): alpha = a (N - 2) / N, scale = m (1 - 1/((N - 1) a))."""
-        require_spread(sample, of_logs=True)
-        size, least = len(sample), float(sample.min())
-        inverse = float(np.mean(np.log(sample / least)))
-        alpha, scale = (size - 2) / (size * inverse), least * (1 - inverse / (size - 1))
-        if size < 3 or scale <= 0:
-            raise CannotFit("too few delays for a tail")
-        return ScipyLaw(self.name, parametric.Pareto(alpha=alpha, scale=scale))
+def fit_pareto(sample: FloatArray) -> Law:
+    """log X is a shifted exponential: with 1/a = mean log(X/m), alpha = a (N - 2) / N and
+    scale = m (1 - 1/((N - 1) a))."""
+    require_spread(sample, of_logs=True)
+    size, least = len(sample), float(sample.min())
+    inverse = float(np.mean(np.log(sample / least)))
+    alpha, scale = (size - 2) / (size * inverse), least * (1 - inverse / (size - 1))
+    if size < 3 or scale <= 0:
+        raise CannotFit("too few delays for a tail")
+    return parametric.Pareto(alpha=alpha, scale=scale)
 
 
 # Families with a shift and a shape, fitted by profile likelihood: Weibull, lognormal, gamma.
@@ -101,21 +80,17 @@ GRID = 48  # shifts at which the profile is evaluated before the search
 LARGEST_SHAPE = 1e4
 
 
-class ShiftedFamily(Family):
-    """A family with a shift; abstract: subclasses fit the rest at a given shift."""
+@dataclass(frozen=True)
+class WithShift:
+    """How a family with a shift is fitted."""
 
-    model: ClassVar[type[parametric.LogNormal | parametric.Gamma | parametric.Weibull]]
-    """The delay model; its fields are the two other parameters and the shift, in this order."""
+    # The delay model; its fields are the two other parameters and the shift, in this order.
+    model: type[parametric.LogNormal | parametric.Gamma | parametric.Weibull]
+    # Best two other parameters for cells beyond the shift, and the mean log density.
+    at_shift: Callable[[Weighed, float], tuple[float, float, float]]
+    # Of the two, c of the distribution function (x/c)**shape near the shift; ``None``: no such law.
+    start_scale: Callable[[float, float], float] | None
 
-    @abstractmethod
-    def at_shift(self, cells: Weighed, shift: float) -> tuple[float, float, float]:
-        """Best two other parameters for cells beyond the shift, and the mean log density."""
-
-    @abstractmethod
-    def start_scale(self, first: float, second: float) -> float | None:
-        """c of the distribution function (x/c)**shape near the shift; ``None``: no such law."""
-
-    @override
     def fit(self, sample: FloatArray) -> Law:
         """Profile likelihood over the shift: some 80 fits at a shift, the last to all cells."""
         require_spread(sample)
@@ -125,6 +100,7 @@ class ShiftedFamily(Family):
         middle = max(middle, float(np.nextafter(least, np.inf)))  # between neighbours there is none
         every = np.where(sample > least, sample, middle)
         gap, cells = float(every.min()) - least, Weighed.of(every)
+        whole = Weighed.of(every, large=np.inf)
 
         def loss(log_distance: float) -> float:
             return -self.at_shift(cells, least - np.exp(log_distance))[2]
@@ -135,127 +111,105 @@ class ShiftedFamily(Family):
         shifts = np.concatenate([[0.0], least - distances])  # 0: the edge, shift = least
         losses = [-self.at_shift(cells, least)[2]] + [loss(float(np.log(d))) for d in distances]
         best = int(np.argmin(losses))
-        if best == 0 or not len(distances):
-            first, second, _ = self.at_shift(Weighed(every), least)
-            scale, bias = self.start_scale(first, second), 0.0
-            if scale is not None:
-                bias = scale * len(every) ** (-1 / first) * float(special.gamma(1 + 1 / first))
-            # Where the bias is lost to rounding, the next smaller number keeps densities finite.
-            edge = min(least - bias, float(np.nextafter(least, -np.inf)))
-            return self._law(every, max(0.0, edge))
         shift = float(shifts[best])
-        if best < GRID:
+        if best == 0:
+            first, second, _ = self.at_shift(whole, least)
+            bias = 0.0
+            if self.start_scale is not None:
+                bias = self.start_scale(first, second) * len(every) ** (-1 / first)
+                bias *= float(special.gamma(1 + 1 / first))
+            # Where the bias is lost to rounding, the next smaller number keeps densities finite.
+            shift = min(least - bias, float(np.nextafter(least, -np.inf)))
+        elif best < GRID:
             low, high = np.log(distances[max(best - 2, 0)]), np.log(distances[best])
             found = optimize.minimize_scalar(
                 loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6}
             )
             shift = least - float(np.exp(found.x)) if found.fun < losses[best] else shift
-        return self._law(every, max(0.0, shift))
-
-    def _law(self, cells: FloatArray, shift: float) -> Law:
-        first, second, mean = self.at_shift(Weighed(cells), shift)
+        shift = max(0.0, shift)
+        first, second, mean = self.at_shift(whole, shift)
         if not np.isfinite(mean) or first <= 0 or second <= 0:
             raise CannotFit("the likelihood has no finite maximum")
         names = (field.name for field in fields(self.model))
-        values = dict(zip(names, (first, second, shift), strict=True))
-        return ScipyLaw(self.name, self.model(**values))
+        return self.model(**dict(zip(names, (first, second, shift), strict=True)))
 
 
-class LogNormalFamily(ShiftedFamily):
+def lognormal_at(cells: Weighed, shift: float) -> tuple[float, float, float]:
     """Mean and standard deviation of log(x - shift)."""
-
-    name = "lognormal"
-    parameters = ("median", "sigma", "shift")
-    model = parametric.LogNormal
-
-    @override
-    def at_shift(self, cells: Weighed, shift: float) -> tuple[float, float, float]:
-        logs = np.log(cells.values - shift)
-        mean, sigma = float(cells.mean(logs)), cells.std(logs)
-        density = -mean - np.log(max(sigma, 1e-300)) - 0.5 * (1 + np.log(2 * np.pi))
-        return float(np.exp(mean)), sigma, float(density)
-
-    @override
-    def start_scale(self, first: float, second: float) -> None:
-        """A lognormal law begins more slowly than any power."""
+    logs = np.log(cells.values - shift)
+    mean, sigma = float(cells.mean(logs)), cells.std(logs)
+    density = -mean - np.log(max(sigma, 1e-300)) - 0.5 * (1 + np.log(2 * np.pi))
+    return float(np.exp(mean)), sigma, float(density)
 
 
-class GammaFamily(ShiftedFamily):
-    """log(shape) - digamma(shape) = log(mean) - mean(log), then scale = mean / shape."""
+def gamma_at(cells: Weighed, shift: float) -> tuple[float, float, float]:
+    """log(shape) - digamma(shape) = log(mean) - mean(log), then scale = mean / shape: one root in
+    one unknown, on two sums over the sample."""
+    excess = cells.values - shift
+    mean, log_mean = float(cells.mean(excess)), float(cells.mean(np.log(excess)))
+    difference = max(np.log(mean) - log_mean, 1e-12)
 
-    name = "gamma"
-    parameters = ("shape", "scale", "shift")
-    model = parametric.Gamma
+    def equation(log_shape: float) -> float:
+        return float(log_shape - special.digamma(np.exp(log_shape)) - difference)
 
-    @override
-    def at_shift(self, cells: Weighed, shift: float) -> tuple[float, float, float]:
-        """One root in one unknown, on two sums over the sample."""
-        excess = cells.values - shift
-        mean, log_mean = float(cells.mean(excess)), float(cells.mean(np.log(excess)))
-        difference = max(np.log(mean) - log_mean, 1e-12)
-
-        def equation(log_shape: float) -> float:
-            return float(log_shape - special.digamma(np.exp(log_shape)) - difference)
-
-        top = np.log(LARGEST_SHAPE)
-        log_shape = top if equation(top) > 0 else optimize.brentq(equation, -12.0, top)
-        shape = float(np.exp(log_shape))
-        scale = mean / shape
-        density = (shape - 1) * log_mean - shape - special.gammaln(shape) - shape * np.log(scale)
-        return shape, scale, float(density)
-
-    @override
-    def start_scale(self, first: float, second: float) -> float:
-        """F(x) is about (x/scale)**shape / Gamma(shape + 1)."""
-        return second * float(np.exp(special.gammaln(first + 1) / first))
+    top = np.log(LARGEST_SHAPE)
+    log_shape = top if equation(top) > 0 else optimize.brentq(equation, -12.0, top)
+    shape = float(np.exp(log_shape))
+    scale = mean / shape
+    density = (shape - 1) * log_mean - shape - special.gammaln(shape) - shape * np.log(scale)
+    return shape, scale, float(density)
 
 
-class WeibullFamily(ShiftedFamily):
-    """The shape solves one equation; then scale**shape = mean(x**shape)."""
-
-    name = "weibull"
-    parameters = ("shape", "scale", "shift")
-    model = parametric.Weibull
-
-    @override
-    def at_shift(self, cells: Weighed, shift: float) -> tuple[float, float, float]:
-        """Newton's method on log(shape): about six passes over the sample. Sums rather than dot
-        products: threads of a linear algebra library cost more than they save on vectors."""
-        logs = np.log(cells.values - shift)
-        log_mean, largest = float(cells.mean(logs)), float(logs.max())
-        centred = logs - largest  # powers of numbers up to 1: no overflow
-        shape = 1.2 / max(cells.std(logs), 1e-12)
-        for _ in range(50):
-            powers = np.exp(shape * centred)
-            total = float(cells.sum(powers))
-            powers *= centred
-            first = float(cells.sum(powers)) / total
-            powers *= centred
-            second = float(cells.sum(powers)) / total
-            gap = 1 / shape + (log_mean - largest) - first
-            slope = -1 / shape**2 - (second - first**2)
-            step = -gap / (slope * shape)
-            shape = min(shape * float(np.exp(np.clip(step, -1.0, 1.0))), LARGEST_SHAPE)
-            if abs(step) < 1e-10:
-                break
-        log_scale = largest + np.log(float(cells.mean(np.exp(shape * centred)))) / shape
-        density = np.log(shape) - shape * log_scale + (shape - 1) * log_mean - 1
-        return shape, float(np.exp(log_scale)), float(density)
-
-    @override
-    def start_scale(self, first: float, second: float) -> float:
-        """F(x) is about (x/scale)**shape."""
-        return second
+def weibull_at(cells: Weighed, shift: float) -> tuple[float, float, float]:
+    """The shape solves one equation, by Newton's method on log(shape), about six passes over the
+    sample; then scale**shape = mean(x**shape). Sums rather than dot products: threads of a linear
+    algebra library cost more than they save on vectors."""
+    logs = np.log(cells.values - shift)
+    log_mean, largest = float(cells.mean(logs)), float(logs.max())
+    centred = logs - largest  # powers of numbers up to 1: no overflow
+    shape = 1.2 / max(cells.std(logs), 1e-12)
+    for _ in range(50):
+        powers = np.exp(shape * centred)
+        total = float(cells.sum(powers))
+        powers *= centred
+        first = float(cells.sum(powers)) / total
+        powers *= centred
+        second = float(cells.sum(powers)) / total
+        gap = 1 / shape + (log_mean - largest) - first
+        slope = -1 / shape**2 - (second - first**2)
+        step = -gap / (slope * shape)
+        shape = min(shape * float(np.exp(np.clip(step, -1.0, 1.0))), LARGEST_SHAPE)
+        if abs(step) < 1e-10:
+            break
+    log_scale = largest + np.log(float(cells.mean(np.exp(shape * centred)))) / shape
+    density = np.log(shape) - shape * log_scale + (shape - 1) * log_mean - 1
+    return shape, float(np.exp(log_scale)), float(density)
 
 
-FAMILIES: dict[str, Family] = {  # classic families: a handful of parameters each
-    "exponential": ExponentialFamily(),
-    "shifted_exponential": ShiftedExponentialFamily(),
-    "weibull": WeibullFamily(),
-    "pareto": ParetoFamily(),
-    "lognormal": LogNormalFamily(),
-    "gamma": GammaFamily(),
-    "mixture": TwoLogNormalsFamily(),
+# A lognormal law begins more slowly than any power; for gamma, F(x) is about (x/scale)**shape /
+# Gamma(shape + 1), for Weibull (x/scale)**shape.
+LOGNORMAL = WithShift(parametric.LogNormal, lognormal_at, None)
+GAMMA = WithShift(
+    parametric.Gamma,
+    gamma_at,
+    lambda shape, scale: scale * float(np.exp(special.gammaln(shape + 1) / shape)),
+)
+WEIBULL = WithShift(parametric.Weibull, weibull_at, lambda shape, scale: scale)
+OF_TWO = ("slow weight", "fast median", "fast sigma", "slow median", "slow sigma")
+
+FAMILIES = {  # classic families: a handful of parameters each
+    family.name: family
+    for family in (
+        Family("exponential", ("rate",), fit_exponential),
+        Family("shifted_exponential", ("shift", "rate"), fit_shifted_exponential),
+        Family("weibull", ("shape", "scale", "shift"), WEIBULL.fit),
+        Family("pareto", ("alpha", "scale"), fit_pareto),
+        Family("lognormal", ("median", "sigma", "shift"), LOGNORMAL.fit),
+        Family("gamma", ("shape", "scale", "shift"), GAMMA.fit),
+        Family("mixture", OF_TWO, fit_two_lognormals, refit_two_lognormals),
+    )
 }
 
-EMPIRICAL = EmpiricalFamily()  # bends to whatever was measured; needs held-out rounds
+# Bends to whatever was measured; needs held-out rounds. As many parameters as a long sample has.
+QUANTILES = tuple(f"quantile {i}" for i in range(PIECES + 1))
+EMPIRICAL = Family("empirical", (*QUANTILES, *TAIL), fit_empirical)

@@ -15,9 +15,8 @@ from ...delay_models.base import FloatArray
 from ...delay_models.parametric import Pareto
 from ...delay_models.tables.measured import ByLoad
 from ...delay_models.trace import MeasuredRounds
-from ..config.build import delay_model
-from ..config.settings import section
-from .law import CannotFit, Family, Law, ScipyLaw, Section, fitted
+from ...sim.load_laws import LOAD_LAWS
+from .law import CannotFit, Family, Law, Section, delay_model, log_density
 
 # A law with many parameters follows whatever it is fitted to, so candidates are compared by the
 # order statistics of rounds that were held out. The first half predicts the second one and the
@@ -146,14 +145,14 @@ def fit_families(
     refused: dict[str, str] = {}
     for family in families:
         try:
-            law = fitted(family, sample)
+            law = family.fitted(sample)
         except CannotFit as error:
             refused[family.name] = str(error)
             continue
-        likelihood = float(law.logpdf(sample).sum())
+        likelihood = float(log_density(law, sample).sum())
         predicted = expected_order_statistics(law, rounds.shape[1], ks)
         of_folds = [_of_fold(family, law, fold, ks) for fold in held_out] or [predicted]
-        cdf = law.cdf(ordered)
+        cdf = np.asarray(law.cdf(ordered))
         apart = float(max(np.max(cdf - below), np.max(upto - cdf)))  # Kolmogorov-Smirnov
         fits.append(
             Fit(family, law, likelihood, apart, predicted, observed, score(of_folds, measured))
@@ -164,7 +163,7 @@ def fit_families(
 def _of_fold(family: Family, near: Law, fold: Fold, ks: Sequence[int]) -> FloatArray:
     """Order statistics predicted from what is seen; infinite where it cannot be fitted."""
     try:
-        law = fitted(family, fold.sample, near)
+        law = family.fitted(fold.sample, near)
     except CannotFit:
         return np.full(len(ks), np.inf)
     return expected_order_statistics(law, fold.held_out.shape[1], ks)
@@ -186,11 +185,12 @@ def expected_order_statistics(law: Law, workers: int, ks: Sequence[int]) -> Floa
     trapezoidal rule on the logit scale, where it decays exponentially both ways. Pareto laws, whose
     quantiles grow too fast for it, have a closed form."""
     k = np.array(ks, dtype=np.float64)
-    if isinstance(law, ScipyLaw) and isinstance(law.model, Pareto):
-        return _pareto(law.model, workers, workers - k + 1)
+    if isinstance(law, Pareto):
+        return _pareto(law, workers, workers - k + 1)
     y, step = _points(workers)
     first, _ = _weights(workers, (min(ks),))  # what is before changes no digit
-    quantiles = np.append(np.zeros(first), law.isf(np.exp(-np.logaddexp(0, y[first:]))))
+    quantiles = np.zeros(len(y))
+    quantiles[first:] = law.isf(np.exp(-np.logaddexp(0, y[first:])))
     parts = []
     for start in range(0, len(k), TOGETHER):
         first, weights = _weights(workers, tuple(ks[start : start + TOGETHER]))
@@ -329,7 +329,8 @@ def least_heard(rounds: FloatArray, ks: Sequence[int], length: int) -> list[Floa
 
 def resimulated(delay: Section, law: Mapping[str, Any], tables: ByLoad) -> list[Resimulated]:
     """Simulate sections of a config at each load of ``{load: (rounds, n) seconds}``."""
-    model, grows = delay_model(delay), section("load_law", dict(law))
+    model = delay_model(delay)
+    grows = LOAD_LAWS[law["kind"]](**{key: law[key] for key in law.keys() - {"kind"}})
     replications, checked = 20, []  # runs: a model with a memory has so many starts
     for load, table in tables.items():
         n = table.shape[1]

@@ -1,29 +1,31 @@
-"""Families of laws, which are fitted; laws, the results; and where variance comes from."""
+"""Laws that are fitted, which are delay models: families, densities, sections of a config."""
 
 from __future__ import annotations
 
 import dataclasses
-from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, TypeAlias, cast
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import special
-from typing_extensions import override
 
-from ...delay_models.base import MAX_DELAY_SECONDS, FloatArray
-from ...delay_models.parametric import LogNormal, ScipyDelays
+from ...delay_models import MODELS, DelayModel
+from ...delay_models.base import MAX_DELAY_SECONDS, EndlessDelays, FloatArray, refuse_endless
+from ...delay_models.empirical import Empirical
+from ...delay_models.mixture import Mixture
+from ...delay_models.parametric import LogNormal, Parametric
 from ...sim.errors import ConfigError
 
-# A ``DelayModel`` is what a simulation draws from, a ``Law`` what a likelihood needs, in seconds.
-
+Law: TypeAlias = "Parametric | Mixture | Empirical"  # a mixture is one of two lognormals
 Section = dict[str, Any]  # the ``delay:`` section of a config, or that of a model in it
 DIGITS = 6  # significant digits of a number in a config: far below any standard error
 LARGE = 100_000  # delays of a sample above which a search looks at groups of neighbours
 # Values at either end that stay alone: there laws begin and tails fall; and groups of the others.
 SINGLE, GROUPS = 1_000, 10_000
 WIDE = 0.05  # standard deviations; the values of a group that is wider stay alone, too
+ROUNDING = 2e-5  # share of the longest delay: quantiles of a config are rounded to six digits
+TAIL = ("tail", "tail_scale", "tail_shape")  # of an empirical law
 
 
 class CannotFit(ValueError):
@@ -32,18 +34,18 @@ class CannotFit(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Weighed:
-    """Values, ``(N,)``, and how many each of them stands for; ``None``: one. A long sample is
-    searched by the means of groups of neighbours, which differ by so little that means of smooth
-    functions stay what they are: to 1e-8 or so, where chance leaves 1 / sqrt(N)."""
+    """Values, ``(N,)``, and how many each of them stands for. A long sample is searched by the
+    means of groups of neighbours, which differ by so little that means of smooth functions stay
+    what they are: to 1e-8 or so, where chance leaves 1 / sqrt(N)."""
 
     values: FloatArray
-    counts: FloatArray | None = None
+    counts: FloatArray
 
     @classmethod
-    def of(cls, sample: FloatArray) -> Weighed:
-        """All values of ``(N,)``, or groups of them where there are more than ``LARGE``."""
-        if len(sample) <= LARGE:
-            return cls(sample)
+    def of(cls, sample: FloatArray, large: float = LARGE) -> Weighed:
+        """All values of ``(N,)``, or groups of them where there are more than ``large``."""
+        if len(sample) <= large:
+            return cls(sample, np.ones(len(sample)))
         ordered = np.sort(sample)
         middle = np.linspace(SINGLE, len(sample) - SINGLE, GROUPS + 1).astype(np.int64)
         starts = np.concatenate([np.arange(SINGLE), middle, np.arange(middle[-1] + 1, len(sample))])
@@ -53,74 +55,79 @@ class Weighed:
         counts = np.diff(starts, append=len(sample)).astype(np.float64)
         return cls(np.add.reduceat(ordered, starts) / counts, counts)
 
-    @property
-    def total(self) -> float:
-        """How many values there are in all."""
-        return len(self.values) if self.counts is None else float(self.counts.sum())
-
     def sum(self, numbers: FloatArray) -> FloatArray:
         """Sum over the sample of ``(..., N)`` numbers, one for each value."""
-        return np.asarray((numbers if self.counts is None else numbers * self.counts).sum(axis=-1))
+        return np.asarray((numbers * self.counts).sum(axis=-1))
 
     def mean(self, numbers: FloatArray) -> FloatArray:
         """Mean over the sample of ``(..., N)`` numbers, one for each value."""
-        if self.counts is None:
-            return np.asarray(numbers.mean(axis=-1))
-        return self.sum(numbers) / self.total
+        return np.asarray(self.sum(numbers) / self.counts.sum())
 
     def std(self, numbers: FloatArray) -> float:
         """Standard deviation over the sample of ``(N,)`` numbers, one for each value."""
-        if self.counts is None:
-            return float(numbers.std())
         return float(np.sqrt(self.mean((numbers - self.mean(numbers)) ** 2)))
 
 
-class Law(ABC):
-    """A continuous law of one delay, with a density beside what its ``model``, which is drawn from,
-    has; abstract."""
-
-    model: Any
-
-    @abstractmethod
-    def logpdf(self, seconds: FloatArray) -> FloatArray:
-        """Logarithm of the density at ``seconds``, elementwise."""
-
-    def cdf(self, seconds: ArrayLike) -> FloatArray:
-        """P(X <= seconds), elementwise."""
-        return np.asarray(self.model.cdf(seconds))
-
-    @abstractmethod
-    def isf(self, probability: ArrayLike) -> FloatArray:
-        """Seconds that X exceeds with the given probability, elementwise; precise near 0."""
-
-    def longest(self) -> float:
-        """The largest number of seconds that a draw can be, as ``DelayModel.longest``."""
-        return float(self.model.longest())
-
-    @abstractmethod
-    def section(self) -> Section:
-        """The law as the ``delay:`` section of a config."""
+def parts_of(mixture: Mixture) -> tuple[LogNormal, LogNormal]:
+    """The fast and the slow law of two lognormals."""
+    return cast("tuple[LogNormal, LogNormal]", mixture.components)
 
 
-@dataclass(frozen=True)
-class ScipyLaw(Law):
-    """A parametric delay model with its density."""
+def _log_parts(mixture: Mixture, seconds: FloatArray) -> list[FloatArray]:
+    """Weighted log densities of the fast law and of the slow one."""
+    parts = zip(parts_of(mixture), mixture.weights, strict=True)
+    return [law.logpdf(seconds) + np.log(weight) for law, weight in parts]
 
-    name: str
-    model: ScipyDelays
 
-    @override
-    def logpdf(self, seconds: FloatArray) -> FloatArray:
-        return np.asarray(self.model.law.logpdf(seconds), dtype=np.float64)
+def slow_probability(mixture: Mixture, seconds: FloatArray) -> FloatArray:
+    """P(a delay came from the slow law | its seconds), elementwise."""
+    fast, slow = _log_parts(mixture, seconds)
+    return np.asarray(special.expit(slow - fast))
 
-    @override
-    def isf(self, probability: ArrayLike) -> FloatArray:
-        return np.asarray(self.model.law.isf(probability), dtype=np.float64)
 
-    @override
-    def section(self) -> dict[str, Any]:
-        fields = dataclasses.asdict(self.model)  # type: ignore[call-overload]
-        return {"model": self.name, **{key: rounded(value) for key, value in fields.items()}}
+def log_density(law: Law, sample: FloatArray) -> FloatArray:
+    """Logarithm of the density at each delay of a sample, ``(N,)`` seconds. An empirical law has
+    the chance of a cell, as wide as numbers are rounded, over its width."""
+    if isinstance(law, Parametric):
+        return law.logpdf(sample)
+    if isinstance(law, Mixture):
+        return np.asarray(np.logaddexp(*_log_parts(law, sample)))
+    window = max(1e-6 * float(np.std(sample)), ROUNDING * float(sample.max()))
+    chance = law.sf(sample - window / 2) - law.sf(sample + window / 2)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(chance / window))
+
+
+def section_of(law: Law) -> Section:
+    """A law as the ``delay:`` section of a config."""
+    section: Section = {"model": next(key for key, of in MODELS.items() if type(law) is of)}
+    if isinstance(law, Mixture):
+        share = rounded(law.weights[1])
+        parts = [section_of(part) for part in parts_of(law)]
+        return section | {"weights": [rounded(1 - share), share], "components": parts}
+    if isinstance(law, Empirical):
+        tail = {name: getattr(law, name) for name in TAIL if law.tail > 0}
+        return section | {"quantiles": [*law.quantiles]} | tail
+    fields = dataclasses.asdict(law)  # type: ignore[call-overload]
+    return section | {key: rounded(value) for key, value in fields.items()}
+
+
+def delay_model(section: Mapping[str, Any]) -> DelayModel:
+    """The model that a section says, with those in it. What was written here needs no reader of
+    configs, which imports all schemes. Raises ConfigError: a delay may be beyond any number."""
+
+    def made(value: Any) -> Any:
+        if isinstance(value, list):
+            return tuple(map(made, value))
+        return delay_model(value) if isinstance(value, dict) and "model" in value else value
+
+    fields = {key: made(value) for key, value in section.items() if key != "model"}
+    model = MODELS[section["model"]](**fields)
+    try:
+        refuse_endless(model)
+    except EndlessDelays as error:
+        raise ConfigError(f"delay: {error}") from None
+    return model
 
 
 def lognormal_section(logs: FloatArray, sigma: float) -> Section:
@@ -130,84 +137,31 @@ def lognormal_section(logs: FloatArray, sigma: float) -> Section:
 
 
 @dataclass(frozen=True)
-class TwoLogNormals(Law):
-    """``fast`` with probability 1 - slow_share, else ``slow``."""
+class Family:
+    """A family of laws that can be fitted to a sample."""
 
-    fast: LogNormal
-    slow: LogNormal
-    slow_share: float
+    name: str  # in the registry
+    parameters: tuple[str, ...]  # free ones, all of which the AIC counts
+    # The law that fits a sample ``(N,)`` best. Raises CannotFit: no likelihood is finite.
+    fit: Callable[[FloatArray], Law]
+    # The same for a sample much like the one that a law was fitted to; faster.
+    refit: Callable[[FloatArray, Law], Law] | None = None
 
-    def slow_probability(self, seconds: FloatArray) -> FloatArray:
-        """P(the draw came from ``slow`` | its value), elementwise."""
-        fast, slow = self._log_parts(seconds)
-        return np.asarray(special.expit(slow - fast))
-
-    @override
-    def logpdf(self, seconds: FloatArray) -> FloatArray:
-        return np.logaddexp(*self._log_parts(seconds))
-
-    def _log_parts(self, seconds: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Weighted log densities of ``fast`` and of ``slow``."""
-        fast, slow = (law.law.logpdf(seconds) for law in (self.fast, self.slow))
-        return fast + np.log1p(-self.slow_share), slow + np.log(self.slow_share)
-
-    @override
-    def cdf(self, seconds: ArrayLike) -> FloatArray:
-        share = self.slow_share
-        return (1 - share) * self.fast.cdf(seconds) + share * self.slow.cdf(seconds)
-
-    @override
-    def isf(self, probability: ArrayLike) -> FloatArray:
-        """Bisection between the quantiles of the two parts; 60 halvings."""
-        share, wanted = self.slow_share, np.asarray(probability, dtype=np.float64)
-        ends = [law.law.isf(wanted) for law in (self.fast, self.slow)]
-        low, high = np.minimum(*ends), np.maximum(*ends)
-        for _ in range(60):
-            middle = (low + high) / 2
-            above = (1 - share) * self.fast.sf(middle) + share * self.slow.sf(middle) > wanted
-            low, high = np.where(above, middle, low), np.where(above, high, middle)
-        return np.asarray((low + high) / 2)
-
-    @override
-    def longest(self) -> float:
-        return max(self.fast.longest(), self.slow.longest())
-
-    @override
-    def section(self) -> dict[str, Any]:
-        share = rounded(self.slow_share)
-        return {
-            "model": "mixture",
-            "weights": [rounded(1 - share), share],
-            "components": [ScipyLaw("lognormal", law).section() for law in (self.fast, self.slow)],
-        }
-
-
-class Family(ABC):
-    """A family of laws that can be fitted to a sample; abstract."""
-
-    name: ClassVar[str]  # the registry name
-    parameters: ClassVar[tuple[str, ...]]  # free parameters, all of which the AIC counts
-
-    @abstractmethod
-    def fit(self, sample: FloatArray) -> Law:
-        """The law that fits a sample ``(N,)`` best. Raises CannotFit: no likelihood is finite."""
-
-    def refit(self, sample: FloatArray, near: Law) -> Law:
-        """As ``fit``, for a sample much like the one that ``near`` was fitted to; may be faster."""
-        return self.fit(sample)
-
-
-def fitted(family: Family, sample: FloatArray, near: Law | None = None) -> Law:
-    """The law of a family that fits a sample best, ready to be simulated; ``near`` as in ``refit``.
-    Raises CannotFit: there is none, or its parameters or its delays are beyond any usable number,
-    as the rate of delays of 1e-310 s is."""
-    try:
-        law = family.fit(sample) if near is None else family.refit(sample, near)
-    except (ConfigError, ArithmeticError) as error:
-        raise CannotFit("the delays are too small or too large: a parameter overflows") from error
-    if law.longest() > MAX_DELAY_SECONDS:
-        raise CannotFit("the tail is too heavy to simulate: it can give infinite delays")
-    return law
+    def fitted(self, sample: FloatArray, near: Law | None = None) -> Law:
+        """The law that fits a sample best, ready to be simulated; ``near`` as in ``refit``. Raises
+        CannotFit: there is none, or its parameters or its delays are beyond any usable number, as
+        the rate of delays of 1e-310 s is."""
+        try:
+            if near is None or self.refit is None:
+                law = self.fit(sample)
+            else:
+                law = self.refit(sample, near)
+        except (ConfigError, ArithmeticError) as error:
+            text = "the delays are too small or too large: a parameter overflows"
+            raise CannotFit(text) from error
+        if law.longest() > MAX_DELAY_SECONDS:
+            raise CannotFit("the tail is too heavy to simulate: it can give infinite delays")
+        return law
 
 
 def require_spread(sample: FloatArray, of_logs: bool = False) -> None:

@@ -7,20 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import optimize, special
-from typing_extensions import override
 
 from ...delay_models.base import FloatArray
+from ...delay_models.mixture import Mixture
 from ...delay_models.parametric import LogNormal
 from .law import (
     CannotFit,
-    Family,
     Law,
     Section,
-    TwoLogNormals,
     Weighed,
+    log_density,
     lognormal_section,
     require_spread,
     rounded,
+    section_of,
+    slow_probability,
 )
 from .variance import Effects, components, trust
 
@@ -60,42 +61,35 @@ class Normals:
         return np.asarray(np.subtract(constant[:, None], z, out=z))
 
 
-class TwoLogNormalsFamily(Family):
-    """Weight, two medians and two sigmas."""
-
-    name = "mixture"
-    parameters = ("slow weight", "fast median", "fast sigma", "slow median", "slow sigma")
-
-    @override
-    def fit(self, sample: FloatArray) -> Law:
-        """Ten starts on at most 4,000 values, then 20 EM steps and a search on all of them."""
-        return self.refit(sample, None)
-
-    @override
-    def refit(self, sample: FloatArray, near: Law | None) -> Law:
-        """One start, at the parts of ``near``."""
-        require_spread(sample, of_logs=True)
-        if len(sample) < 10:
-            raise CannotFit("fewer than 10 delays cannot tell two parts")
-        if not isinstance(near, TwoLogNormals):
-            return fit_two_lognormals(sample)
-        logs = np.log(sample)
-        climb = Climb(Weighed.of(logs), NARROWEST * float(logs.std()))
-        second = near.slow_probability(sample if climb.logs is logs else np.exp(climb.logs))
-        return climb.ended(second, SHORT_SEARCH)
-
-
-def fit_two_lognormals(sample: FloatArray, narrowest: float = NARROWEST) -> TwoLogNormals:
-    """Fit ``(N,)`` seconds > 0 that are not all equal; ``narrowest`` as ``NARROWEST``."""
+def fit_two_lognormals(sample: FloatArray, narrowest: float = NARROWEST) -> Mixture:
+    """Ten starts on at most 4,000 of ``(N,)`` seconds, then 20 EM steps and a search on all of
+    them; ``narrowest`` as ``NARROWEST``."""
+    _require_two(sample)
     logs = np.log(sample)
     floor = narrowest * float(logs.std())
     rng = np.random.default_rng(SEED)
     few = logs if len(logs) <= SUBSAMPLE else rng.choice(logs, SUBSAMPLE, replace=False)
     starts = [np.where(few > np.quantile(few, q), 0.95, 0.05) for q in SPLITS]
     starts += [rng.beta(0.5, 0.5, len(few)) for _ in range(RANDOM_STARTS)]
-    short, whole = Climb(Weighed(few), floor), Climb(Weighed.of(logs), floor)
+    short, whole = Climb(Weighed.of(few), floor), Climb(Weighed.of(logs), floor)
     results = [short.steps(start, START_STEPS) for start in starts]
     return whole.ended(whole.shares(max(results, key=short.log_likelihood)), SEARCH_STEPS)
+
+
+def refit_two_lognormals(sample: FloatArray, near: Law) -> Mixture:
+    """One start, at the parts of ``near``."""
+    assert isinstance(near, Mixture)
+    _require_two(sample)
+    logs = np.log(sample)
+    climb = Climb(Weighed.of(logs), NARROWEST * float(logs.std()))
+    second = slow_probability(near, sample if climb.logs is logs else np.exp(climb.logs))
+    return climb.ended(second, SHORT_SEARCH)
+
+
+def _require_two(sample: FloatArray) -> None:
+    require_spread(sample, of_logs=True)
+    if len(sample) < 10:
+        raise CannotFit("fewer than 10 delays cannot tell two parts")
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,14 +104,14 @@ class Climb:
         """Logarithms of the delays, ``(N,)``."""
         return self.sample.values
 
-    def ended(self, second: FloatArray, search: int) -> TwoLogNormals:
+    def ended(self, second: FloatArray, search: int) -> Mixture:
         """From P(second part) of each value, ``(N,)``, to the nearest maximum."""
         normals = self._polished(self.steps(second, FULL_STEPS), search)
         pairs = zip(normals.means, normals.sigmas, strict=True)
         laws = [LogNormal(median=float(np.exp(mean)), sigma=sigma) for mean, sigma in pairs]
         fast, slow = np.argsort(normals.means)
         share = normals.share if slow == 1 else 1 - normals.share
-        return TwoLogNormals(laws[fast], laws[slow], share)
+        return Mixture(weights=(1 - share, share), components=(laws[fast], laws[slow]))
 
     def log_likelihood(self, normals: Normals) -> float:
         """Of the logarithms, not of the delays."""
@@ -146,7 +140,7 @@ class Climb:
         means = add(shares * self.logs) / weights
         variances = add(shares * (self.logs - means[:, None]) ** 2) / weights
         sigmas = np.maximum(np.sqrt(variances), self.floor)
-        share = float(np.clip(weights[1] / self.sample.total, 1e-9, 1 - 1e-9))
+        share = float(np.clip(weights[1] / self.sample.counts.sum(), 1e-9, 1 - 1e-9))
         return Normals(share, tuple(means.tolist()), tuple(sigmas.tolist()))
 
     def _polished(self, start: Normals, search: int) -> Normals:
@@ -237,6 +231,6 @@ def factor_law(factors: FloatArray) -> Section:
         return single_law
     two = fit_two_lognormals(factors, narrowest=NARROWEST_FACTORS)
     single = LogNormal(median=float(np.exp(float(logs.mean()))), sigma=sigma)
-    gain = float(two.logpdf(factors).sum() - single.law.logpdf(factors).sum())
-    both = 1e-3 < two.slow_share < 1 - 1e-3  # each part holds at least about one round
-    return two.section() if gain > 1.5 * np.log(len(factors)) and both else single_law
+    gain = float(log_density(two, factors).sum() - single.logpdf(factors).sum())
+    both = min(two.weights) > 1e-3  # each part holds at least about one round
+    return section_of(two) if gain > 1.5 * np.log(len(factors)) and both else single_law

@@ -32,6 +32,7 @@ from ..text import (
     percent,
     sentence,
 )
+from .law import section_of
 from .load import LoadFit
 from .study import CONFIG, ESTIMATES, MARKED_LEVELS, Findings
 from .variance import Memory
@@ -90,7 +91,7 @@ def fit_answer(findings: Findings, source: str, words: str = "") -> Answer:
     """Which model simulates the workers of ``source``; ``words`` has also the options it took."""
     main, chosen, ks = findings.main, findings.chosen, findings.ks
     best = main.fits[0]
-    fields = best.law.section().items()
+    fields = section_of(best.law).items()
     numbers = ", ".join(f"{key} {v:.4g}" for key, v in fields if isinstance(v, int | float))
     limits = [*findings.warnings]
     if len(chosen.taken.held_out.apart) > 1:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from ...delay_models.base import FloatArray
 from ...delay_models.factors import placed_in_racks
@@ -114,7 +114,7 @@ def find_racks(
     begins = (slow[1:] & ~slow[:-1]).sum(axis=0) + slow[0]
     unlike = float(((begins - begins.mean()) ** 2).sum() / begins.mean())
     alone = slow.shape[1] < 2 or times <= 1
-    if alone or stats.chi2.sf(unlike, slow.shape[1] - 1) < SPELL_CHANCE:
+    if alone or special.chdtrc(slow.shape[1] - 1, unlike) < SPELL_CHANCE:
         return groups, None
     order = [*dict.fromkeys(of_worker.tolist())]  # racks are numbered in the order of their workers
     return groups, Racks(np.argsort(order)[of_worker], slow[:, order], times)

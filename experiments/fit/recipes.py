@@ -10,10 +10,20 @@ from math import isqrt
 import numpy as np
 
 from ...delay_models.base import FloatArray
+from ...delay_models.mixture import Mixture
 from .empirical import rank_effects
 from .families import EMPIRICAL, FAMILIES
 from .goodness import Score, thinned
-from .law import CannotFit, Family, Law, Section, TwoLogNormals, fitted, lognormal_section, rounded
+from .law import (
+    CannotFit,
+    Family,
+    Law,
+    Section,
+    log_density,
+    lognormal_section,
+    rounded,
+    section_of,
+)
 from .lognormals import split_factors
 from .variance import NO_EFFECTS, Effects, Memory
 
@@ -47,7 +57,7 @@ def factors(
     def section(sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
         rest = split_factors(sample, tables, effects)
         try:
-            law = fitted(family, rest.sample, near).section()
+            law = section_of(family.fitted(rest.sample, near))
         except CannotFit:  # the factors explain everything
             law = _constant(rest.sample)
         return rest.around(law)
@@ -64,24 +74,24 @@ def factors_of(
     sample = thinned(rest) if rest.size else rest
     for family in families if rest.size else ():
         try:
-            law = fitted(family, sample)
+            law = family.fitted(sample)
         except CannotFit:
             continue
-        aic = 2 * len(family.parameters) - 2 * float(law.logpdf(sample).sum())
+        aic = 2 * len(family.parameters) - 2 * float(log_density(law, sample).sum())
         best = min(best, (aic, family, law), key=lambda fit: fit[0])
     return factors(effects, *best[1:])
 
 
-def states(effects: Effects, mixture: TwoLogNormals, memory: Memory) -> Recipe:
+def states(effects: Effects, mixture: Mixture, memory: Memory) -> Recipe:
     """Workers that are slow for a while: two lognormals with a memory, and factors around them."""
 
     def section(sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
         rest = split_factors(sample, tables, effects)
         try:
-            law = fitted(FAMILIES["mixture"], rest.sample, mixture)
+            law = FAMILIES["mixture"].fitted(rest.sample, mixture)
         except CannotFit:
             law = mixture
-        fast, slow = law.section()["components"]
+        fast, slow = section_of(law)["components"]
         stays, begins = rounded(memory.slow_to_slow, 4), rounded(memory.fast_to_slow, 4)
         chain: Section = {"model": "markov", "slow_to_slow": stays, "fast_to_slow": begins}
         return rest.around(chain | {"fast": fast, "slow": slow})
@@ -94,7 +104,7 @@ def ranked(effects: Effects, spells: bool = False) -> Recipe:
 
     def section(sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
         try:
-            law = fitted(EMPIRICAL, sample).section()
+            law = section_of(EMPIRICAL.fitted(sample))
         except CannotFit:
             return _constant(sample)
         few = min(min(table.shape) for table in tables) < 2
@@ -124,7 +134,7 @@ def law_of_one(sample: FloatArray) -> Section:
     if np.ptp(sample) <= 0:
         return _constant(sample[:1])
     if len(sample) >= FEWEST_OF_ONE:
-        return fitted(EMPIRICAL, sample).section()
+        return section_of(EMPIRICAL.fitted(sample))
     logs = np.log(np.maximum(sample, 1e-12))
     return lognormal_section(logs, float(logs.std(ddof=1)))
 

@@ -34,6 +34,7 @@ from .goodness import (
     observed_order_statistics,
     resimulated,
 )
+from .law import section_of
 from .load import LoadFit, measure_load, positive_units
 from .racks import Racks, find_racks
 from .recipes import MEASURED_ROUNDS
@@ -270,7 +271,7 @@ def _fit_rows(findings: LoadFindings) -> Iterator[dict[str, object]]:
         yield {
             "load": findings.delays.label,
             "family": fit.family.name,
-            "delay": json.dumps(fit.law.section()),
+            "delay": json.dumps(section_of(fit.law)),
             "parameters": len(fit.family.parameters),
             "delays": len(findings.delays.bulk),
             "log_likelihood": fit.log_likelihood,

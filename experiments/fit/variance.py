@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...delay_models.base import FloatArray
-from .law import TwoLogNormals
+from ...delay_models.mixture import Mixture
+from .law import parts_of, slow_probability
 
 # Persistence: whether a slow worker stays slow, as opposed to a worker that is always slower.
 #
@@ -89,7 +90,7 @@ class Memory:
         return (1 - self.persistence) * self.slow_share
 
 
-def measure_memory(tables: Sequence[FloatArray], mixture: TwoLogNormals) -> Memory | None:
+def measure_memory(tables: Sequence[FloatArray], mixture: Mixture) -> Memory | None:
     """Persistence in ``(rounds, n)`` tables of seconds > 0; lags never cross from one table to the
     next. The parts of the mixture, fitted to their delays, are the two states. ``None`` where no
     table has ``FEWEST_ROUNDS`` rounds and 2 workers. Cost: L products of the tables,
@@ -97,8 +98,8 @@ def measure_memory(tables: Sequence[FloatArray], mixture: TwoLogNormals) -> Memo
     tables = [t for t in tables if len(t) >= FEWEST_ROUNDS and t.shape[1] >= 2]
     if not tables:
         return None
-    chances = [mixture.slow_probability(table) for table in tables]
-    slow = [np.where(t > mixture.fast.median, p, 0.0) for t, p in zip(tables, chances, strict=True)]
+    chances, fast = [slow_probability(mixture, table) for table in tables], parts_of(mixture)[0]
+    slow = [np.where(t > fast.median, p, 0.0) for t, p in zip(tables, chances, strict=True)]
     flat = np.concatenate([score.ravel() for score in slow])
     posterior = np.concatenate([p.ravel() for p in chances])
     share = float(posterior.mean())

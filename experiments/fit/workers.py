@@ -10,12 +10,11 @@ from scipy import special
 
 from ...delay_models.base import FloatArray
 from ...delay_models.factors import GroupEffects
-from ..config.build import delay_model
 from ..statistics.intervals import LEVEL as CONFIDENCE
 from ..statistics.intervals import Estimates, blocks, correlations
 from ..statistics.job import RUNS, Job, round_medians
 from ..statistics.spells import FEWEST_ROUNDS, Runs, likely_states
-from .law import Section, lognormal_section, rounded
+from .law import Section, delay_model, lognormal_section, rounded
 from .racks import placement
 
 JUDGED_WORKERS = 50  # for which intervals are computed: those that cost most

@@ -24,6 +24,7 @@ from ...sim.types import FloatArray
 from ..config.build import scheme_of, training
 from ..config.cells import Cell
 from ..config.settings import Settings
+from ..text import interval_columns as interval_columns
 from .compute import CellResult, Columns, frame_of_iterations
 
 CONFIDENCE = 0.95
@@ -106,12 +107,6 @@ def compared_times(a: FloatArray, b: FloatArray) -> list[tuple[float, float, flo
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio, low, high = median_interval(mine / base, 1.0)
         return [median_interval(mine - base, 0.0), (ratio, max(low, 0.0), high)]
-
-
-def interval_columns(name: str, interval: tuple[float, float, float]) -> dict[str, float]:
-    """An interval as columns of a row: ``name``, ``name_low`` and ``name_high``."""
-    middle, low, high = interval
-    return {name: middle, f"{name}_low": low, f"{name}_high": high}
 
 
 def diverged(finished: Sequence[Finished]) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
-from scipy.sparse.csgraph import connected_components
 
 from ...delay_models.base import FloatArray
 from .job import Job
@@ -215,9 +214,12 @@ def _correlated(job: Job, logs: FloatArray) -> Iterator[NDArray[np.int64]]:
     """Sets of hosts that are linked by clear correlations, of the thousand most to blame."""
     chosen = np.sort(np.argsort(-job.blame, kind="stable")[:1000])
     correlation, errors = _correlations(job, logs[:, chosen])
-    count, sets = connected_components(correlation > CLEAR_ERRORS * errors, directed=False)
-    for label in range(count):
-        yield chosen[sets == label]
+    linked = correlation > CLEAR_ERRORS * errors
+    before, first = None, np.arange(len(chosen))  # of the set, as far as links are followed
+    while before is None or (first != before).any():
+        before, first = first, np.minimum(first, np.where(linked, first, len(chosen)).min(axis=1))
+    for label in np.unique(first):
+        yield chosen[first == label]
 
 
 def _correlations(job: Job, logs: FloatArray) -> tuple[FloatArray, FloatArray]:

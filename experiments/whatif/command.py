@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,17 +15,18 @@ from ...delay_models.tables.measured import MeasuredDelays, name_at
 from ...sim.files import MOST_CELLS, short
 from ...sim.reading import Reading
 from ...sim.tables import csv_of
-from ..attack.command import straggler_numbers
 from ..config.errors import ConfigError, at
-from ..options import measured_delays
+from ..options import measured_delays, numbers_up_to
 from ..page.answer import ANSWER, Answer, write_answer
 from ..page.content import Page
 from ..page.markdown import as_markdown
 from ..pictures import paint, style
 from ..run import files
-from ..run.command import Progress
 from . import page
 from .study import QUANTILES, Study, study_load
+
+if TYPE_CHECKING:
+    from ..run.command import Progress  # which imports all schemes
 
 SHORTEST = 1e-150  # seconds: products and quotients down to here are numbers
 MOST_COUNTS = 100  # numbers of hosts, and time-outs, that may be asked for
@@ -84,7 +86,7 @@ def trials(stragglers: str | None, timeout: str | None, workers: int) -> Trials:
             raise at("--timeout", timeout, "must be numbers between 0 and 1, with commas between")
     if stragglers is None:
         return None, quantiles
-    counts = straggler_numbers(stragglers, workers)
+    counts = numbers_up_to(workers, stragglers)
     if not 1 <= counts[0] <= counts[-1] < workers:
         raise at("--stragglers", stragglers, f"must be from 1 to {workers - 1} (workers - 1)")
     if len(counts) > MOST_COUNTS:

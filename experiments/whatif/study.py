@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from ...delay_models.base import FloatArray
 from ...delay_models.signs import Sign, awaited, waiting
-from ..run.records import interval_columns
 from ..statistics import groups
 from ..statistics.intervals import Blocks, blocks
 from ..statistics.job import MOST_REPLACED, RARELY, Job, saved_share
 from ..statistics.spells import FEWEST_ROUNDS, Runs
-from ..text import percent
+from ..text import interval_columns, percent
 from . import rounds
 from .rounds import Change
 

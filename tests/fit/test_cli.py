@@ -15,14 +15,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from erasurehead.delay_models import MODELS
+from erasurehead.delay_models import MODELS, Exponential
 from erasurehead.delay_models.tables.read import read_measured
 from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.fit.candidates import simulated_order_statistics
 from erasurehead.experiments.fit.command import FILES, k_range, read_tables, write_fit
 from erasurehead.experiments.fit.goodness import expected_order_statistics
-from erasurehead.experiments.fit.law import ScipyLaw
 from erasurehead.experiments.fit.page import REACHES, fit_answer, read_fit
 from erasurehead.experiments.fit.study import Findings, _quantiles, study
 from erasurehead.experiments.page.content import Table
@@ -341,7 +340,7 @@ def test_the_config_waits_for_nine_tenths(
 def test_quantiles_between_the_least_and_the_longest(count: int, marked: tuple[float, ...]) -> None:
     """The i-th of N delays at (i - 1/2) / N; a level beyond them has no marker."""
     sample = np.arange(1.0, count + 1)
-    law = ScipyLaw("exponential", MODELS["exponential"](rate=1.0))  # type: ignore[arg-type]
+    law = MODELS["exponential"](rate=1.0)
     fit = SimpleNamespace(family=SimpleNamespace(name="exponential"), law=law)
     main: Any = SimpleNamespace(delays=SimpleNamespace(bulk=sample[::-1]), fits=[fit])
     table = _quantiles(main)
@@ -504,7 +503,7 @@ def test_order_statistics_of_many_workers_are_thinned() -> None:
     assert len(k_range("1:1001", 30_000)) == 1000
     assert [*k_range(None, 1), *k_range(None, 5), *k_range("5:5", 5)] == [1, 2, 3, 4, 5, 5]
     assert [*k_range(None, 2), *k_range(None, 3)] == [1, 2, 1, 2, 3], "from half of them on"
-    law = ScipyLaw("exponential", MODELS["exponential"](rate=1.0))
+    law = Exponential(rate=1.0)
     tracemalloc.start()
     predicted = expected_order_statistics(law, 30_000, ks)
     peak = tracemalloc.get_traced_memory()[1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, cast
 from unittest.mock import Mock
 
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models import MODELS
-from erasurehead.delay_models.base import FloatArray
+from erasurehead.delay_models.parametric import Parametric
 from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.fit.candidates import (
     Heard,
@@ -33,6 +32,7 @@ from erasurehead.experiments.fit.goodness import (
     thinned,
     waited_for,
 )
+from erasurehead.experiments.fit.law import Family
 from erasurehead.experiments.fit.lognormals import Split, factor_law, split_factors
 from erasurehead.experiments.fit.recipes import factors_of, law_of_one
 from erasurehead.experiments.fit.study import Findings, study
@@ -67,32 +67,17 @@ def test_every_round_is_held_out_once_in_each_split() -> None:
     assert len(folds([np.ones((6, 3))])) == len(folds([np.ones((4, 3)), np.ones((2, 3))])) == 4
 
 
-@dataclass(frozen=True)
-class Known:
-    """A family whose law is known, and the likelihood of whatever sample, too."""
-
-    name: str
-    numbers: int
-    log_likelihood: float
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        return ("number",) * self.numbers
-
-    def fit(self, sample: FloatArray, near: object = None) -> Known:
-        return self
-
-    def longest(self) -> float:
-        return 1.0
-
-    def logpdf(self, seconds: FloatArray) -> FloatArray:
-        return np.full(len(seconds), self.log_likelihood / len(seconds))
+def known(name: str, numbers: int, log_likelihood: float) -> Family:
+    """A family with so many parameters whose likelihood is known, of whatever sample."""
+    law = Mock(spec=Parametric, longest=lambda: 1.0)
+    law.logpdf = lambda seconds: np.full(len(seconds), log_likelihood / len(seconds))
+    return Family(name, ("number",) * numbers, lambda sample: law)
 
 
 @pytest.mark.parametrize(("more", "best"), [(0.9, "one"), (1.1, "two"), (-5.0, "one")])
 def test_a_parameter_must_gain_a_unit_of_log_likelihood(more: float, best: str) -> None:
     """AIC = 2 parameters - 2 log-likelihood: the family around which factors of workers go."""
-    families = cast(Any, [Known("one", 1, -40.0), Known("two", 2, -40.0 + more)])
+    families = [known("one", 1, -40.0), known("two", 2, -40.0 + more)]
     tables = [np.random.default_rng(0).lognormal(0, 0.3, (20, 4))]
     for several in (families, families[::-1]):
         assert factors_of(several, tables, ONE).base == f"base law: {best}"
@@ -104,8 +89,8 @@ def test_what_predicts_best_competes_beside_the_best_aic() -> None:
 
     def base_laws(*fits: tuple[Any, float]) -> list[str]:
         delays = UnitDelays("", (table,))
-        known: list[Any] = [Mock(family=family, law=None, aic=aic) for family, aic in fits]
-        found = LoadFindings(delays, known, {}, None, None)
+        some: list[Any] = [Mock(family=family, law=None, aic=aic) for family, aic in fits]
+        found = LoadFindings(delays, some, {}, None, None)
         recipes = [*recipes_of(found, [NONE], held_out=True)]
         return [recipe.base.removeprefix("base law: ") for recipe in recipes]
 

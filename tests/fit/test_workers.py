@@ -466,7 +466,7 @@ def by_hand(cold: int = 0) -> dict[str, pd.DataFrame]:
 def finding(**changes: Any) -> Any:
     """What ``fit_answer`` reads, of one load and five workers."""
     held_out = SimpleNamespace(apart=[0.03, 0.03], error=0.03)
-    law = SimpleNamespace(section=lambda: {"model": "gamma", "shape": 2.5, "scale": 0.4})
+    law = MODELS["gamma"](shape=2.5, scale=0.4)
     family = SimpleNamespace(name="gamma")
     recipe = SimpleNamespace(family=family, law=law, order_error=0.0625)
     ones = np.ones(2)
@@ -507,8 +507,8 @@ def test_what_is_said_of_a_fit() -> None:
         "know it.",
         "Workers: cannot be told (too few rounds or workers).",
         "Memory: cannot be told (too few rounds).",
-        "Of one law for all delays, gamma (shape 2.5, scale 0.4) predicts arrivals best: off by "
-        "6.2 %.",
+        "Of one law for all delays, gamma (shape 2.5, scale 0.4, shift 0) predicts arrivals best: "
+        "off by 6.2 %.",
     )
     assert "`erasurehead whatif 'my table.csv'`" in said.next[0]
     assert (
