@@ -19,7 +19,7 @@ from .types import BoolArray, FloatArray, IntArray
 # A partition weight this close to 1 counts as 1: the rest is a decoder's round-off.
 WEIGHT_TOLERANCE = 1e-9
 WEIGHTS_AT_ONCE = 2**17  # partition weights that are decoded together: 1 MiB, in the cache
-WEIGHTS_KEPT = 2**26  # and kept for the learner: 512 MiB; a larger run decodes them again
+WEIGHTS_KEPT = 2**26  # and kept for the learner: 512 MiB
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,7 +258,7 @@ class DecodedRounds(Steps):
     bool, as many rounds at a time as fit in 1 MiB. ``weights`` is the decoder, ``(..., n m)`` bool
     -> ``(..., k)``; ``lag``: rounds between reading a model and applying its gradient; ``checked``:
     how many of the R U rounds are decoded to measure ``recovered`` and ``error``, evenly spread:
-    those of the others are NaN. ``None``: all."""
+    those of the others are NaN. ``None``: all. More weights than ``kept`` are decoded again."""
 
     def __init__(
         self,
@@ -269,8 +269,9 @@ class DecodedRounds(Steps):
         partitions: int,
         lag: int = 0,
         checked: int | None = None,
+        kept: int = WEIGHTS_KEPT,
     ) -> None:
-        self.times = times
+        self.times, self._kept = times, kept
         self.depth = min(lag, max(int(times.shape[1]) - 1, 0))
         self._checked = None if checked is None or checked >= times.size else checked
         self._arrived, self._decode = arrived, weights
@@ -326,7 +327,7 @@ class DecodedRounds(Steps):
         if self._checked is not None:
             return self._some(self._checked), None, False
         recovered, error, heard = np.empty((r, u)), np.empty((r, u)), np.zeros((r, k))
-        kept = np.empty((r, u, k)) if r * u * k <= WEIGHTS_KEPT else None
+        kept = np.empty((r, u, k)) if r * u * k <= self._kept else None
         exact, rounds = True, max(1, WEIGHTS_AT_ONCE // (r * max(k, nm)))
         for start in range(0, u, rounds):
             taken = slice(start, start + rounds)

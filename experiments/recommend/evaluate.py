@@ -173,7 +173,7 @@ class Evaluator:
             iterations = min(max(iterations, int(self.horizon / seconds)), 3 * iterations)
         most_load = self.question.limits.get("load", np.inf)
         if candidate.given:
-            budget, most_load = replace(budget, bar=ANYTHING), np.inf
+            budget, most_load = replace(budget, bar=ANYTHING, common_bar=ANYTHING), np.inf
         return CandidateRuns(
             index=candidate.index,
             base=json.dumps(scenario.base),
@@ -205,7 +205,7 @@ class Evaluator:
             if row.given:
                 raise ConfigError(facts)
             return replace(row, refused=facts)
-        row = replace(row, **facts)
+        row = replace(row, **{"busy": candidate.busy, **facts})
         clock = candidate if candidate.clocked > 0 else None
         row = replace(
             row,

@@ -49,7 +49,8 @@ class Rung:
     @property
     def budget(self) -> Budget:
         """What an evaluation on this rung may cost."""
-        return Budget(self.replications, self.number, int(bool(self.factors)), self.theory)
+        tunes = bool(self.factors)  # what workers compute is known of the first rung
+        return Budget(self.replications, self.number, int(tunes), self.theory, not tunes)
 
 
 # Rates are tuned on delays of their own: first by factors of 4 around the exact gradient's best
@@ -145,8 +146,8 @@ def _on_rung(rung: Rung, pool: Sequence[Candidate], evaluate: Evaluator) -> Rows
     if rung.number == 0 or not question.trains:
         return evaluate(dict.fromkeys(pool, ()), budget)
     own = {row: row.rate if row.rate > 0 else question.exact_rate for row in pool}
+    common, criterion = question.common_rate, question.goal.criterion
     if not rung.factors:
-        common = question.common_rate
         return evaluate({row: tuple(dict.fromkeys((own[row], common))) for row in pool}, budget)
     # What trains quickly goes first: trials of the others end once they are far behind it.
     effort = {row: 1 + row.barrierless - row.exact for row in pool}
@@ -154,8 +155,11 @@ def _on_rung(rung: Rung, pool: Sequence[Candidate], evaluate: Evaluator) -> Rows
     for amount in sorted({*effort.values()}):
         rows = (row for row in pool if effort[row] == amount)
         on_rung |= evaluate({r: question.rates(rung.factors, own[r]) for r in rows}, budget)
+        may = recommendable(on_rung.values(), question)
+        untuned = [row.values(common) for index, row in on_rung.items() if index in may]
+        first = min((order(values, criterion) for values in untuned), default=ANYTHING)
         tier, value = best_first(on_rung.values())[0].order
-        budget = replace(budget, bar=(tier, rung.near * value))
+        budget = replace(budget, bar=(tier, rung.near * value), common_bar=first)
     return on_rung
 
 

@@ -56,7 +56,9 @@ class Budget:
     other_delays: int = 0
     theory: bool = False  # closed forms will do, where there are any
     work: bool = True  # look at what workers compute, too
-    bar: Order = ANYTHING  # what a rate must match to be of interest; of no matter if ``given``
+    # What a rate, and the common one, must match to be of interest; of no matter if ``given``.
+    bar: Order = ANYTHING
+    common_bar: Order = ANYTHING
     perturbation: Perturbation = UNCHANGED  # of the delays
 
 
@@ -150,11 +152,11 @@ def _performance(
     # What a run says of a target comes from the rounds until then.
     used = to_target[np.isfinite(to_target)]
     length = float(used.mean()) if used.size else float(run.iterations)
-    busy = np.full(len(elapsed), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        if trace.work is not None:
-            busy = np.asarray(trace.work.busy.sum(axis=1)) / elapsed
         heard = _heard(run, trace) / elapsed
+        busy = {}
+        if trace.work is not None:
+            busy["busy"] = float((trace.work.busy.sum(axis=1) / elapsed).mean())
     digest = hashlib.sha256(np.ascontiguousarray(steps.times).tobytes())
     for array in (steps.error, values):
         digest.update(np.ascontiguousarray(array).tobytes())
@@ -165,8 +167,8 @@ def _performance(
         "iteration_time": float((elapsed / run.used).mean()),
         "error": float(np.nanmean(steps.error)) * scheme.workers / scheme.partitions,
         "staleness": 0.0 if stale is None else float(stale.mean()),
-        "busy": float(busy.mean()),
         "heard": float(heard.mean()),
+        **busy,
         "exact": exact,
         **hearing(steps, simulation.evidence),
         "digest": digest.hexdigest(),
@@ -284,12 +286,13 @@ def _simulated(
     elif learning is not None and simulation.rates:
         trace = simulate(run, engine, work=simulation.budget.work)
         steps = scheme.steps(trace)
-        times, best = clock(steps, run.iterations), simulation.budget.bar
+        budget = simulation.budget
+        times, best = clock(steps, run.iterations), budget.bar
         for rate in simulation.rates:
             losses = _losses(simulation, run, steps, _at_rate(learning, rate))
             with training_context():
-                reported = rate in simulation.reported
-                trials.append(trial(goal, times, losses, ANYTHING if reported else best))
+                bar = max(best, budget.common_bar) if rate in simulation.reported else best
+                trials.append(trial(goal, times, losses, bar))
             best = min(best, order(trials[-1][0], goal.criterion))
             share(len(trials) / len(simulation.rates))
     else:

@@ -193,7 +193,7 @@ def _few(answer: Recommendation) -> list[Candidate]:
     winner, kinds = answer.winner, ((True, False), (False, False), (False, True))
     others = [r for r in answer.finalists if (r.scheme, r.coded) != (winner.scheme, winner.coded)]
     best = (answer.best(coded=coded, barrierless=free) for coded, free in kinds)
-    some = dict.fromkeys((winner, *others[:2], *(row for row in best if row is not None)))
+    some = dict.fromkeys((winner, *others[:2], *(row for row in best if row and row.reached)))
     given = [row for row in answer.finalists if row.given and row not in some]
     return [*some, *given[:1]]
 

@@ -133,12 +133,13 @@ class TimeLimited(SelfStopping):
         """Pieces in time, and the last message when the worker stops: ``(..., n (M + 1))``."""
         done = times.reshape(*times.shape[:-1], self.n, self.messages)[..., :-1]
         if self.sharp:
-            stops = np.minimum(done[..., -1], self.patience)
-        else:
-            first_beyond = np.where(done > self.patience, done, np.inf).min(axis=-1)
-            stops = np.minimum(done[..., -1], first_beyond)
-        sent = np.where(done <= stops[..., None], done, np.inf)
-        return np.concatenate([sent, stops[..., None]], axis=-1).reshape(times.shape)
+            stops = np.minimum(done[..., -1:], self.patience)
+        else:  # with the piece under way: they end one after the other
+            within = np.count_nonzero(done <= self.patience, axis=-1)[..., None]
+            stops = np.take_along_axis(done, np.minimum(within, self.pieces - 1), axis=-1)
+        sent = np.concatenate([done, stops], axis=-1)
+        sent[sent > stops] = np.inf
+        return sent.reshape(times.shape)
 
     @override
     def weights(self, arrived: BoolArray) -> FloatArray:
@@ -151,12 +152,14 @@ class TimeLimited(SelfStopping):
         """Each worker begins with a random one of its micro-batches."""
         arrived = trace.arrived.copy()
         for r, mine in enumerate(self.done(arrived)):  # a view
-            first = generator(trace.seed, FIRST_PIECES_KEY, r).integers(
-                0, self.pieces, mine.shape[:2]
-            )
-            offset = (np.arange(self.pieces) - first[..., None]) % self.pieces
-            mine[:] = np.take_along_axis(mine, offset, axis=-1)
-        return self.decoded(trace.times, arrived)
+            shape = rounds, workers = mine.shape[:2]
+            first = generator(trace.seed, FIRST_PIECES_KEY, r).integers(0, self.pieces, shape)
+            twice = np.concatenate([mine, mine], axis=-1)
+            from_each = np.lib.stride_tricks.sliding_window_view(twice, self.pieces, axis=-1)
+            mine[:] = from_each[np.arange(rounds)[:, None], np.arange(workers), self.pieces - first]
+        sizes = self.workers, self.partitions
+        # To decode them again takes less time than to keep so many weights.
+        return DecodedRounds(trace.times, arrived, self.weights, *sizes, kept=0)
 
 
 # Of the random first pieces; tapes, data sets and other schemes use other keys.

@@ -67,10 +67,10 @@ def simulated(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[CandidateRu
                 "load": float(section.get("load", 1)),
                 "effective_time": float(values[0].mean()),
                 "iteration_time": 2.0,
-                "busy": 1.0,
                 "staleness": 0.0,
                 "digest": job.scheme,
             }
+            facts |= {"busy": 1.0} if job.budget.work else {}
             needed = np.full((len(job.rates), job.budget.replications), np.nan)
             run = {"rates": job.rates, "criterion": job.goal.criterion, "to_target": needed}
             return facts | of | {"run": performance(values, **run)}
@@ -241,7 +241,8 @@ def test_a_faster_scheme_has_more_iterations(
 
 
 def test_tuning_is_on_other_delays_and_ends_what_is_far_behind(simulated: Any) -> None:
-    """What trains quickly is tried first; what trains slowly must match twice its best."""
+    """What trains quickly is tried first; what trains slowly must match twice its best, and what it
+    takes at the common rate."""
     evaluator = small(trains=True, only="ignore_stragglers")
     rate = evaluator.question.exact_rate
     asked = simulated(
@@ -253,13 +254,16 @@ def test_tuning_is_on_other_delays_and_ends_what_is_far_behind(simulated: Any) -
     tuned = [job for job in asked if job.budget.other_delays]
     assert tuned
     assert all(job.rates for job in tuned)
+    assert not any(job.budget.work for job in tuned), "the first rung has seen it"
+    assert all(row.busy == 1.0 for row in found.tuned.values())
     bars = {
-        json.loads(job.scheme)["name"]: job.budget.bar
+        json.loads(job.scheme)["name"]: (job.budget.bar[1], job.budget.common_bar[1])
         for job in tuned
         if job.budget.replications == 4
     }
     assert bars["uncoded"] == (np.inf, np.inf)
-    assert bars["ignore_stragglers"][1] == pytest.approx(2.0, rel=0.03)
+    untuned = 1 + abs(np.log(evaluator.question.common_rate / rate))
+    assert bars["ignore_stragglers"] == pytest.approx((2.0, untuned), rel=0.03)
     own = {rate for row in found.tuned.values() for rate in row.run.rates}
     assert len(own) > 5
     assert found.last[0].rate == rate, "the best that was planted"
@@ -333,7 +337,7 @@ def test_the_winner_and_two_others_run_on_changed_delays_at_their_own_rates(simu
     found = recommended(evaluator.question, evaluator)
     assert len(found.finalists) > 3
     assert len({each.usual.index for each in found.changed}) == 3
-    assert {job.rates for job in asked if not job.budget.work} == {(own,)}
+    assert {job.rates for job in asked if job.budget.perturbation.name} == {(own,)}
 
 
 def test_every_listed_candidate_is_another_one() -> None:
