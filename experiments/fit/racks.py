@@ -19,6 +19,7 @@ from ..text import percent
 from .law import Section, rounded
 
 SLOW_SHARE = 0.75  # of what a slow rack takes more, from which one is slow that was not found to be
+TOGETHER_CHANCE = 0.01  # that racks are all slow so often, above which rounds are not slow as such
 CLEAR_ERRORS = 4.0  # by which racks must stay slow more often than they are, to have spells
 
 
@@ -75,6 +76,18 @@ class Racks:
         return {"model": "group_effects", **place, "factor": factor, "base": base}
 
 
+def _by_chance(slow: NDArray[np.bool_], together: NDArray[np.bool_]) -> bool:
+    """Whether racks that are ``slow``, ``(R, K)``, are so all ``together`` as often, ``(R,)``: there
+    none of them is slow beside another one. Independent racks begin to be in a round with the chance
+    that all are slow and one leaves."""
+    rounds, racks = slow.shape
+    share = slow.mean()
+    leaves = (~slow[1:])[slow[:-1]].mean()
+    begins = np.count_nonzero(together[1:] & ~together[:-1]) + together[0]
+    expected = rounds * share**racks * (1 - (1 - leaves) ** racks)
+    return bool(special.pdtrc(begins - 1, expected) > TOGETHER_CHANCE)
+
+
 def placement(of_worker: NDArray[np.int64]) -> Section:
     """The fields of a section for the rack of each worker, ``(n,)``, counted from 0."""
     size, workers = int(np.bincount(of_worker)[0]), len(of_worker)
@@ -111,6 +124,10 @@ def find_racks(
     beyond -= beyond.min(axis=1, keepdims=True)
     slow = beyond > SLOW_SHARE * np.log(times)
     slow[:, : len(groups)] |= np.stack([group.slow for group in groups], axis=1)
+    fastest = middles.min(axis=1)
+    everybody = fastest - np.median(fastest) > SLOW_SHARE * np.log(times)
+    if _by_chance(slow, everybody):
+        slow[everybody] = True
     begins = (slow[1:] & ~slow[:-1]).sum(axis=0) + slow[0]
     unlike = float(((begins - begins.mean()) ** 2).sum() / begins.mean())
     alone = slow.shape[1] < 2 or times <= 1

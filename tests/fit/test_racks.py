@@ -11,7 +11,7 @@ import pytest
 
 import erasurehead as eh
 from erasurehead.delay_models import DelayModel, Tape
-from erasurehead.delay_models.factors import GroupEffects, Spells
+from erasurehead.delay_models.factors import GroupEffects, RoundEffects, Spells
 from erasurehead.delay_models.mixture import Mixture
 from erasurehead.delay_models.parametric import (
     Deterministic,
@@ -20,9 +20,11 @@ from erasurehead.delay_models.parametric import (
     ShiftedExponential,
 )
 from erasurehead.experiments.config.build import delay_model
+from erasurehead.experiments.fit.candidates import effects_of
 from erasurehead.experiments.fit.cold import UnitDelays
 from erasurehead.experiments.fit.page import fit_answer
 from erasurehead.experiments.fit.racks import Racks, find_racks
+from erasurehead.experiments.fit.variance import split_variance
 from erasurehead.experiments.fit.workers import in_turn
 from erasurehead.experiments.statistics.groups import placed
 from tests.statistics import BOUND
@@ -181,6 +183,34 @@ def test_what_is_no_law_of_racks(kind: str) -> None:
     groups, racks = find_racks([table], hosts_of(24), named)
     assert racks is None
     assert len(groups) == {"independent": 0, "one rack": 1, "unlike": 4, "lasting": 1}[kind]
+
+
+OFTEN = Mixture(weights=(0.8, 0.2), components=(ONE, Deterministic(value=2.0)))
+ROUND = Mixture(weights=(0.9, 0.1), components=(ONE, Deterministic(value=1.6)))
+
+
+@pytest.mark.parametrize("rounds", [False, True], ids=["racks", "racks and rounds"])
+@pytest.mark.parametrize("factor", [OFTEN, SPELLS], ids=["often", "spells"])
+@pytest.mark.parametrize(
+    "seeds", [range(4), pytest.param(range(100, 140), marks=pytest.mark.slow)], ids=["4", "40"]
+)
+def test_rounds_in_which_all_three_racks_are_slow_are_of_racks(
+    factor: Any, rounds: bool, seeds: range
+) -> None:
+    """They are slow for everybody, as often as chance has it of such racks; rounds that are slow by
+    themselves stay. Catches racks that are compared with each other alone."""
+    model: DelayModel = in_racks(BASES[0], factor, size=8)
+    model = RoundEffects(base=model, factor=ROUND) if rounds else model
+    slow, lost = 0, 0
+    for seed in seeds:
+        table = planted(model, 24, 300, seed)
+        _, racks = find_racks([table], hosts_of(24), {})
+        left = [table] if racks is None else racks.mended([table])
+        slow += any(effect.round for effect in effects_of(split_variance(left), False, False))
+        lost += racks is None
+    wrong = len(seeds) - slow if rounds else slow - lost
+    assert wrong <= max(1, len(seeds) // 20)
+    assert lost <= len(seeds) // 2
 
 
 def test_racks_around_cold_starts_and_loads() -> None:
