@@ -6,7 +6,7 @@ the order statistics of unseen rounds; a later one, which is fuller, must do so 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isqrt
 from typing import Any
@@ -68,22 +68,14 @@ class LoadFindings:
     memory: Memory | None  # persistence, of the bulk without workers that have spells of their own
 
 
-@dataclass(frozen=True)
-class Tried:
-    """A recipe and how well it predicts."""
-
-    recipe: Recipe
-    held_out: Score
-
-    def beats(self, simpler: Tried) -> bool:
-        """Whether it predicts so much better that it is worth being fuller."""
-        old, new = simpler.held_out, self.held_out
-        if not np.isfinite(old.error):
-            return bool(np.isfinite(new.error))
-        gain = float(old.error - new.error + BIAS_WEIGHT * (old.bias - new.bias))
-        gains = np.subtract(old.together, new.together)
-        clear = min(gain, float(gains.min())) > LEAST_GAIN_IN_BOTH
-        return gain > LEAST_GAIN or (clear and gain > LEAST_GAIN_SHARE * old.error)
+def beats(new: Score, old: Score) -> bool:
+    """Whether a fuller recipe predicts so much better than a simpler one that it is worth it."""
+    if not np.isfinite(old.error):
+        return bool(np.isfinite(new.error))
+    gain = float(old.error - new.error + BIAS_WEIGHT * (old.bias - new.bias))
+    gains = np.subtract(old.together, new.together)
+    clear = min(gain, float(gains.min())) > LEAST_GAIN_IN_BOTH
+    return gain > LEAST_GAIN or (clear and gain > LEAST_GAIN_SHARE * old.error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +87,8 @@ class Chosen:
     error: float  # mean over k of ``|log(predicted / observed)|``
     off: float  # the largest of these where masters wait
     why: tuple[str, ...]  # what it is made of, in words
-    tried: tuple[Tried, ...]  # all that competed, the simplest first
-    taken: Tried  # the one of them that was chosen
+    tried: Mapping[Recipe, Score]  # all that competed, the simplest first
+    taken: Recipe  # the one of them that was chosen
 
 
 def choose(findings: LoadFindings, ks: Sequence[int], workers: Workers | None) -> Chosen:
@@ -107,35 +99,34 @@ def choose(findings: LoadFindings, ks: Sequence[int], workers: Workers | None) -
     held_out = folds(tables)
     competing = held_out or [Fold(tuple(tables), np.concatenate(tables))]
     measured = [observed_order_statistics(fold.held_out, ks) for fold in competing]
-    tried: list[Tried] = []
+    tried = dict[Recipe, Score]()
     heard = Heard.of(tables, () if workers is None else workers.spelled)
     differ = workers is not None and workers.differ
     effects = effects_of(findings.variance, differ, heard.misplaced(heard.alike))
-    taken: Tried | None = None
-    best: Tried | None = None  # whether or not it misplaces a worker
+    taken: Recipe | None = None
+    best: Recipe | None = None  # whether or not it misplaces a worker
     for recipe in recipes_of(findings, effects, bool(held_out)):
         models: list[DelayModel] = []
         if (known := recipe.known) is None:
             models = [delay_model(recipe.section(fold.sample, fold.seen)) for fold in competing]
             simulated = [simulated_order_statistics(m, n, ks, DELAYS_OF_FOLD) for m in models]
             known = score(simulated, measured)
-        tried.append(candidate := Tried(recipe, known))
-        best = candidate if best is None or candidate.beats(best) else best
+        tried[recipe] = known
+        best = recipe if best is None or beats(known, tried[best]) else best
+        better = taken is None or beats(known, tried[taken])
         # of a handful of rounds nobody's place is known
-        if (taken is None or candidate.beats(taken)) and not (
-            held_out and heard.misses(recipe, models)
-        ):
-            taken = candidate
+        if better and not (held_out and heard.misses(recipe, models)):
+            taken = recipe
     assert best is not None
     taken = taken or best
-    section, why = _built(taken.recipe, delays, workers)
+    section, why = _built(taken, delays, workers)
     every = [*ks, *waited_for(n)]
     own = observed_order_statistics(delays.rounds, every)
     predicted = simulated_order_statistics(delay_model(section), n, every, known=0.01)
     of_ks, of_waits = slice(len(ks)), slice(len(ks), None)
     error = order_error(predicted[of_ks], own[of_ks])
     off = order_error(predicted[of_waits], own[of_waits], np.max)
-    return Chosen(section, predicted[of_ks], error, off, why, tuple(tried), taken)
+    return Chosen(section, predicted[of_ks], error, off, why, tried, taken)
 
 
 def bootstrapped(chosen: Chosen, delays: UnitDelays, ks: Sequence[int]) -> Chosen:
@@ -144,10 +135,10 @@ def bootstrapped(chosen: Chosen, delays: UnitDelays, ks: Sequence[int]) -> Chose
     every = folds(tables) or [Fold(tuple(tables), np.concatenate(tables))]
     seen = [observed_order_statistics(np.concatenate(fold.seen), ks) for fold in every]
     measured = [observed_order_statistics(fold.held_out, ks) for fold in every]
-    taken = Tried(MEASURED_ROUNDS, score(seen, measured))
+    tried = {**chosen.tried, MEASURED_ROUNDS: score(seen, measured)}
     section = MEASURED_ROUNDS.section(np.empty(0), delays.tables)
     own, why = observed_order_statistics(delays.rounds, ks), tuple(MEASURED_ROUNDS.words)
-    return Chosen(section, own, 0.0, 0.0, why, (*chosen.tried, taken), taken)
+    return Chosen(section, own, 0.0, 0.0, why, tried, MEASURED_ROUNDS)
 
 
 def may_be_bootstrapped(delays: UnitDelays) -> bool:

@@ -16,6 +16,7 @@ from ...delay_models.empirical import Empirical
 from ...delay_models.mixture import Mixture
 from ...delay_models.parametric import LogNormal, Parametric
 from ...sim.errors import ConfigError
+from ...sim.load_laws import LOAD_LAWS, LoadLaw
 
 Law: TypeAlias = "Parametric | Mixture | Empirical"  # a mixture is one of two lognormals
 Section = dict[str, Any]  # the ``delay:`` section of a config, or that of a model in it
@@ -128,6 +129,13 @@ def delay_model(section: Mapping[str, Any]) -> DelayModel:
     except EndlessDelays as error:
         raise ConfigError(f"delay: {error}") from None
     return model
+
+
+def load_law(section: Mapping[str, Any]) -> LoadLaw:
+    """The load law that a section says."""
+    fields = {key: value for key, value in section.items() if key != "kind"}
+    law: LoadLaw = LOAD_LAWS[section["kind"]](**fields)
+    return law
 
 
 def lognormal_section(logs: FloatArray, sigma: float) -> Section:

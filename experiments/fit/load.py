@@ -11,9 +11,9 @@ import numpy as np
 from scipy.optimize import isotonic_regression, minimize_scalar
 
 from ...delay_models.base import FloatArray
-from ...sim.load_laws import PartlyProportional, StepCosts
+from ...sim.load_laws import OfOneDraw, PartlyProportional
 from .goodness import arrivals, waited_for
-from .law import rounded
+from .law import load_law, rounded
 
 # A law is fitted and judged by what it predicts: the mean k-th arrivals of a round at each load,
 # for 10 %, half, 90 % and all of the workers. Of one draw X a law makes
@@ -193,11 +193,8 @@ def positive_units(
 def unit_delays(table: FloatArray, load: float, law: Mapping[str, Any]) -> FloatArray:
     """The delays X of which a load law makes a table's seconds; ``(rounds, n)``, >= 0. Under
     ``per_partition`` the single draws are not seen: their mean is taken, ``T / d``."""
-    if law["kind"] == "additive":
-        return np.asarray(np.maximum(table - load * law["seconds_per_partition"], 0.0))
-    if law["kind"] == "steps":
-        cost = float(StepCosts(loads=tuple(law["loads"]), seconds=tuple(law["seconds"])).cost(load))
-        return np.asarray(np.maximum(table - cost, 0.0))
-    if law["kind"] == "partly_proportional":
-        return np.asarray(table / PartlyProportional(fixed=law["fixed"]).growth(load))
+    known = load_law(law)
+    if isinstance(known, OfOneDraw):
+        growth = float(known.growth(load))
+        return np.asarray(np.maximum(table - known.cost(load), 0.0) / (growth or 1.0))
     return np.asarray(table / load) if load > 0 else table

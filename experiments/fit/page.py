@@ -94,9 +94,9 @@ def fit_answer(findings: Findings, source: str, words: str = "") -> Answer:
     fields = section_of(best.law).items()
     numbers = ", ".join(f"{key} {v:.4g}" for key, v in fields if isinstance(v, int | float))
     limits = [*findings.warnings]
-    if len(chosen.taken.held_out.apart) > 1:
-        unseen = percent(chosen.taken.held_out.error)
-        limits.append(f"where rounds were held out, they are off by {unseen}")
+    score = chosen.tried[chosen.taken]
+    if len(score.apart) > 1:
+        limits.append(f"where rounds were held out, they are off by {percent(score.error)}")
     of = f"k = {ks[0]} to {ks[-1]} of {findings.measured.workers}"
     does = f"simulates these workers: its mean k-th arrivals are off by {percent(chosen.error)}"
     if findings.warnings:
@@ -105,7 +105,7 @@ def fit_answer(findings: Findings, source: str, words: str = "") -> Answer:
     clauses = [f"delay model {chosen.section['model']} {does}", f" on average, {of}"]
     verdict, limit = at_a_glance(clauses, limits)
     made_of = [*chosen.why]
-    made_of += ["a worker's factor is against the mean of all"] * chosen.taken.recipe.effects.worker
+    made_of += ["a worker's factor is against the mean of all"] * chosen.taken.effects.worker
     made_of += ["all loads are pooled"] * (len(main.delays.tables) > 1)
     if findings.load is None:
         assumed = f"the load law is assumed: {findings.load_law['kind']}"

@@ -77,9 +77,8 @@ class Racks:
 
 
 def _by_chance(slow: NDArray[np.bool_], together: NDArray[np.bool_]) -> bool:
-    """Whether racks that are ``slow``, ``(R, K)``, are so all ``together`` as often, ``(R,)``: there
-    none of them is slow beside another one. Independent racks begin to be in a round with the chance
-    that all are slow and one leaves."""
+    """Whether racks that are ``slow``, ``(R, K)``, are all slow ``together`` as often, ``(R,)``; none
+    is then slow beside another one. That of independent racks ends where one of them leaves."""
     rounds, racks = slow.shape
     share = slow.mean()
     leaves = (~slow[1:])[slow[:-1]].mean()

@@ -101,7 +101,7 @@ class Findings:
     @property
     def racks(self) -> Racks | None:
         """Those of the section; ``None``: it has none."""
-        return None if self.chosen.taken.recipe is MEASURED_ROUNDS else self.main.delays.racks
+        return None if self.chosen.taken is MEASURED_ROUNDS else self.main.delays.racks
 
     @cached_property
     def sections(self) -> str:
@@ -245,13 +245,8 @@ def tables(findings: Findings) -> dict[str, pd.DataFrame]:
     worker, those that stand out first."""
     growth, chosen = findings.load, findings.chosen
     rows = [
-        (
-            "; ".join(candidate.recipe.words),
-            candidate.held_out.error,
-            candidate.held_out.bias,
-            candidate is chosen.taken,
-        )
-        for candidate in chosen.tried
+        ("; ".join(recipe.words), score.error, score.bias, recipe is chosen.taken)
+        for recipe, score in chosen.tried.items()
     ]
     misfits = {} if growth is None else growth.misfits
     laws = [(law, misfit, growth and law == growth.kind) for law, misfit in sorted(misfits.items())]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
@@ -12,10 +12,10 @@ import pytest
 from erasurehead.delay_models import MODELS
 from erasurehead.delay_models.parametric import Parametric
 from erasurehead.experiments.config.build import delay_model
+from erasurehead.experiments.fit import candidates
 from erasurehead.experiments.fit.candidates import (
     Heard,
     LoadFindings,
-    Tried,
     effects_of,
     may_be_bootstrapped,
     recipes_of,
@@ -232,8 +232,8 @@ def test_a_fuller_candidate_must_predict_better(
     old: tuple[float, ...], new: tuple[float, ...], beats: bool
 ) -> None:
     """By 0.015; or clearly so in both splits, where the simpler one is hardly wrong."""
-    simpler, fuller = (Tried(cast(Any, None), Score(of[:1], of[1:])) for of in (old, new))
-    assert fuller.beats(simpler) == beats
+    simpler, fuller = (Score(of[:1], of[1:]) for of in (old, new))
+    assert candidates.beats(fuller, simpler) == beats
 
 
 def test_what_the_halves_differ_by_cancels_out() -> None:
@@ -271,8 +271,9 @@ def test_a_wall_is_not_run_through() -> None:
     require_recorded("fit/wall", fit_told(findings))
     assert worst(findings, table[20:], range(1, 257)) < 0.10
     assert "base law: empirical" in findings.chosen.why
-    factors = [t for t in findings.chosen.tried if "factor" in str(t.recipe.words)]
-    assert all(t.held_out.error > 4 * findings.chosen.taken.held_out.error for t in factors)
+    scores = findings.chosen.tried
+    factors = [score for recipe, score in scores.items() if "factor" in str(recipe.words)]
+    assert all(score.error > 4 * scores[findings.chosen.taken].error for score in factors)
 
 
 @pytest.mark.golden
@@ -283,8 +284,9 @@ def test_workers_that_differ_in_how_much_they_vary_have_laws_of_their_own() -> N
     require_recorded("fit/own laws", fit_told(findings))
     assert worst(findings, table[60:], range(1, 17)) < 0.06
     assert findings.chosen.why == ("a law for each worker",)
-    for each in findings.chosen.tried[:-2]:
-        assert each.held_out.error > 2 * findings.chosen.taken.held_out.error
+    scores = findings.chosen.tried
+    for other in [*scores.values()][:-2]:
+        assert other.error > 2 * scores[findings.chosen.taken].error
 
 
 @pytest.mark.slow
@@ -429,8 +431,8 @@ def test_a_handful_of_rounds_is_drawn_again(rounds: int) -> None:
     assert (taken.section["model"], taken.error) == ("measured_rounds", 0.0)
     chosen = found(table[1:3]).chosen
     assert chosen.section["model"] != "measured_rounds"
-    best = min(each.held_out.error for each in chosen.tried)
-    assert chosen.taken.held_out.error <= best + 0.02
+    best = min(each.error for each in chosen.tried.values())
+    assert chosen.tried[chosen.taken].error <= best + 0.02
 
 
 def steadily_slow(rng: np.random.Generator, rounds: int, workers: int, tail: float) -> np.ndarray:

@@ -17,7 +17,7 @@ from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.fit import workers as workers_module
-from erasurehead.experiments.fit.goodness import Comparison, Resimulated
+from erasurehead.experiments.fit.goodness import Comparison, Resimulated, Score
 from erasurehead.experiments.fit.load import LoadFit
 from erasurehead.experiments.fit.page import (
     _estimate,
@@ -26,7 +26,7 @@ from erasurehead.experiments.fit.page import (
     fit_page,
     worker_sentences,
 )
-from erasurehead.experiments.fit.recipes import laws_of_workers
+from erasurehead.experiments.fit.recipes import Recipe, laws_of_workers
 from erasurehead.experiments.fit.study import study, tables, worker_table
 from erasurehead.experiments.fit.variance import Effects, Memory, Variance
 from erasurehead.experiments.fit.workers import (
@@ -465,7 +465,7 @@ def by_hand(cold: int = 0) -> dict[str, pd.DataFrame]:
 
 def finding(**changes: Any) -> Any:
     """What ``fit_answer`` reads, of one load and five workers."""
-    held_out = SimpleNamespace(apart=[0.03, 0.03], error=0.03)
+    taken = Recipe("base law: gamma", lambda sample, tables: {})
     law = MODELS["gamma"](shape=2.5, scale=0.4)
     family = SimpleNamespace(name="gamma")
     recipe = SimpleNamespace(family=family, law=law, order_error=0.0625)
@@ -474,7 +474,7 @@ def finding(**changes: Any) -> Any:
     main = SimpleNamespace(fits=[recipe], variance=None, memory=None, delays=delays, refused={})
     chosen = SimpleNamespace(
         section={"model": "gamma"}, why=("base law: gamma",), error=0.0125,
-        taken=SimpleNamespace(held_out=held_out, recipe=SimpleNamespace(effects=Effects())),
+        taken=taken, tried={taken: Score((0.03, 0.03), (0.0,))},
     )  # fmt: skip
     found = SimpleNamespace(
         racks=None,
@@ -516,11 +516,9 @@ def test_what_is_said_of_a_fit() -> None:
         in (fit_answer(finding(), "my table.csv", "again.csv --unit ms").next[0])
     )
     assert (said.notes, said.read) == (("a note",), ("as read",))
-    bare = SimpleNamespace(
-        held_out=SimpleNamespace(apart=[0.03], error=0.03),
-        recipe=SimpleNamespace(effects=Effects()),
-    )
-    assert fit_answer(finding(chosen__taken=bare), "t").verdict.endswith("k = 3 to 5 of 5.")
+    bare = replace(finding().chosen.taken, effects=Effects(worker=True))
+    few = {bare: Score((0.03,), (0.0,))}
+    assert fit_answer(finding(chosen__taken=bare, chosen__tried=few), "t").limits == ""
     ones = np.ones(2)
     low = Resimulated(None, Comparison((4, 5), ones * 2, ones, ones, ones))
     [_, wrong, *_] = fit_answer(finding(checked=[low]), "t").why
@@ -533,10 +531,10 @@ def test_what_is_said_of_a_fit() -> None:
     warned = fit_answer(finding(warnings=["the model misses"]), "t")
     assert warned.verdict.startswith("Delay model gamma does not simulate these workers well: ")
     assert warned.limits.startswith("The model misses; where rounds were held out")
-    bare.recipe.effects = Effects(worker=True)
     pooled = finding(
         chosen__why=("a factor for each worker", "memory"),
         chosen__taken=bare,
+        chosen__tried=few,
         delays__tables=(np.ones(2),) * 2,
     )
     assert fit_answer(pooled, "t").why[0] == (
