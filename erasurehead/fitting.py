@@ -34,6 +34,7 @@ from erasurehead.delay_models.trace import MeasuredTrace
 from erasurehead.experiments.config.document import write_yaml
 from erasurehead.experiments.config.errors import ConfigError, at, one_of
 from erasurehead.experiments.fit import command, page
+from erasurehead.experiments.fit.answer import fit_answer
 from erasurehead.experiments.fit.study import Findings, study_for, tables
 from erasurehead.experiments.options import measured_delays
 from erasurehead.experiments.page.content import Answer, Page
@@ -91,7 +92,7 @@ class Fitted:
 
     @cached_property
     def _answer(self) -> Answer:
-        answer = page.fit_answer(self.findings, self.source)
+        answer = fit_answer(self.findings, self.source)
         if self.source != IN_MEMORY:
             return answer
         then = "`eh.run(fitted.config)` simulates these workers: put your schemes into it."

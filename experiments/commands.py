@@ -287,7 +287,8 @@ def fit(
 ) -> None:
     """Fit delay models to a measured table, and write a config that simulates it."""
     from .fit import command
-    from .fit.page import DELAY, fit_answer
+    from .fit.answer import fit_answer
+    from .fit.page import DELAY
     from .fit.study import study_for
     from .run.files import output_folder
 

@@ -30,8 +30,8 @@ from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.config.schema import FieldRow, field_rows, first_sentence
 from erasurehead.experiments.config.settings import FailureSettings
 from erasurehead.experiments.explore import server
+from erasurehead.experiments.fit import answer as fit_page
 from erasurehead.experiments.fit import command as fit
-from erasurehead.experiments.fit import page as fit_page
 from erasurehead.experiments.fit import study as fit_study
 from erasurehead.experiments.live import command as live_command
 from erasurehead.experiments.options import (

@@ -77,8 +77,8 @@ class Racks:
 
 
 def _by_chance(slow: NDArray[np.bool_], together: NDArray[np.bool_]) -> bool:
-    """Whether racks that are ``slow``, ``(R, K)``, are all slow ``together`` as often, ``(R,)``; none
-    is then slow beside another one. That of independent racks ends where one of them leaves."""
+    """Whether racks that are ``slow``, ``(R, K)``, are all slow ``together`` so often, ``(R,)``, where
+    none is slow beside another. If they are independent, that ends as soon as one leaves."""
     rounds, racks = slow.shape
     share = slow.mean()
     leaves = (~slow[1:])[slow[:-1]].mean()

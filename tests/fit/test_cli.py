@@ -19,10 +19,11 @@ from erasurehead.delay_models import MODELS, Exponential
 from erasurehead.delay_models.tables.read import read_measured
 from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.fit.answer import fit_answer
 from erasurehead.experiments.fit.candidates import simulated_order_statistics
 from erasurehead.experiments.fit.command import FILES, k_range, read_tables, write_fit
 from erasurehead.experiments.fit.goodness import expected_order_statistics
-from erasurehead.experiments.fit.page import REACHES, fit_answer, read_fit
+from erasurehead.experiments.fit.page import REACHES, read_fit
 from erasurehead.experiments.fit.study import Findings, _quantiles, study
 from erasurehead.experiments.page.content import Table
 from erasurehead.experiments.text import percent

@@ -14,6 +14,7 @@ import pytest
 
 import erasurehead as eh
 from erasurehead.experiments.config.settings import section
+from erasurehead.experiments.fit.answer import fit_answer
 from erasurehead.experiments.fit.cold import by_load
 from erasurehead.experiments.fit.goodness import Comparison, Resimulated, resimulated
 from erasurehead.experiments.fit.load import (
@@ -23,7 +24,6 @@ from erasurehead.experiments.fit.load import (
     standard_errors,
     unit_delays,
 )
-from erasurehead.experiments.fit.page import fit_answer
 from erasurehead.experiments.fit.study import Findings, study
 from erasurehead.sim.load_laws import (
     Additive,

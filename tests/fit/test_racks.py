@@ -20,9 +20,9 @@ from erasurehead.delay_models.parametric import (
     ShiftedExponential,
 )
 from erasurehead.experiments.config.build import delay_model
+from erasurehead.experiments.fit.answer import fit_answer
 from erasurehead.experiments.fit.candidates import effects_of
 from erasurehead.experiments.fit.cold import UnitDelays
-from erasurehead.experiments.fit.page import fit_answer
 from erasurehead.experiments.fit.racks import Racks, find_racks
 from erasurehead.experiments.fit.variance import split_variance
 from erasurehead.experiments.fit.workers import in_turn

@@ -17,15 +17,10 @@ from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.fit import workers as workers_module
+from erasurehead.experiments.fit.answer import _memory_sentence, fit_answer, worker_sentences
 from erasurehead.experiments.fit.goodness import Comparison, Resimulated, Score
 from erasurehead.experiments.fit.load import LoadFit
-from erasurehead.experiments.fit.page import (
-    _estimate,
-    _memory_sentence,
-    fit_answer,
-    fit_page,
-    worker_sentences,
-)
+from erasurehead.experiments.fit.page import _estimate, fit_page
 from erasurehead.experiments.fit.recipes import Recipe, laws_of_workers
 from erasurehead.experiments.fit.study import study, tables, worker_table
 from erasurehead.experiments.fit.variance import Effects, Memory, Variance

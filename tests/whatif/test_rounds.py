@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from erasurehead.delay_models.base import FloatArray
-from erasurehead.experiments.fit.page import fit_answer
+from erasurehead.experiments.fit.answer import fit_answer
 from erasurehead.experiments.fit.study import study
 from erasurehead.experiments.statistics import job
 from erasurehead.experiments.statistics.job import Job, shrunk, slowest, waiting_saves
