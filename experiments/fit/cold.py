@@ -14,7 +14,7 @@ from scipy import special
 from ...delay_models.base import FloatArray
 from ...delay_models.tables.measured import ByLoad
 from .law import Section, lognormal_section, rounded
-from .racks import Racks
+from .workers import Racks
 
 # How many workers a cold start hits at once is binomial, or nearly always the same. Both laws have
 # one parameter, the mean size, so the one under which the observed sizes are more likely is taken;

@@ -1,17 +1,20 @@
-"""The classic families, fitted by a formula or, with a shift and a shape, by profile likelihood."""
+"""Families: the classic ones, fitted by a formula or, with a shift and a shape, by profile
+likelihood; and the law as it was measured."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 
 import numpy as np
 from scipy import optimize, special
+from scipy.linalg import solveh_banded
 
 from ...delay_models import parametric
 from ...delay_models.base import FloatArray
-from .empirical import PIECES, fit_empirical
-from .law import TAIL, CannotFit, Family, Law, Weighed, require_spread
+from ...delay_models.empirical import Empirical
+from .law import ROUNDING, TAIL, CannotFit, Family, Law, Weighed, require_spread, rounded
 from .lognormals import fit_two_lognormals, refit_two_lognormals
 
 # Families whose fit is a formula: exponential, shifted exponential, Pareto.
@@ -54,6 +57,87 @@ def fit_pareto(sample: FloatArray) -> Law:
     if size < 3 or scale <= 0:
         raise CannotFit("too few delays for a tail")
     return parametric.Pareto(alpha=alpha, scale=scale)
+
+
+# The law as it was measured.
+#
+# *Quantiles.* The sorted delays are a noisy quantile function. It is smoothed by the line of up to
+# ``PIECES`` straight pieces that is nearest to it by least squares, so that the mean of each piece
+# comes out right: quantiles read off one by one, with straight lines between them, are too long
+# wherever the quantile function bends upwards, as before every tail.
+#
+# *Tail.* Delays beyond the last quantile get a generalized Pareto law from their
+# probability-weighted moments, a0 = E[X] and a1 = E[X (1 - F(X))]: shape 2 - a0 / (a0 - 2 a1),
+# scale 2 a0 a1 / (a0 - 2 a1) in the sign convention of ``Empirical``. Where that law would end
+# before the longest delay, it ends just behind it, at the same mean: that is a wall.
+#
+# Source: Hosking and Wallis, Parameter and quantile estimation for the generalized Pareto
+# distribution, Technometrics 29 (1987); the rest is our own.
+
+PIECES = 64  # straight pieces of the quantile function of a long sample
+DELAYS_PER_PIECE = 8  # that a piece needs
+# Shapes of a tail that are taken. Heavier ones have no variance: at the same mean excess they
+# predict mean arrivals no better, in samples of 480 to 12,000 delays of six laws, and means over
+# thousands of simulated rounds differ by 10 % from run to run, where these differ by 3 %.
+LIGHTEST_SHAPE, HEAVIEST_SHAPE = -0.95, 0.45
+
+
+def fit_empirical(sample: FloatArray) -> Law:
+    """One sort, and a system of equations with three diagonals."""
+    require_spread(sample)
+    ordered = np.sort(sample)
+    size = len(ordered)
+    if size < 2 * DELAYS_PER_PIECE:
+        raise CannotFit(f"fewer than {2 * DELAYS_PER_PIECE} delays show no shape")
+    pieces = min(PIECES, size // DELAYS_PER_PIECE)
+    if (model := _with_tail(ordered, pieces)) is None:
+        model = Empirical(quantiles=tuple(map(rounded, smoothed(ordered, pieces))))
+    return model
+
+
+def _with_tail(ordered: FloatArray, pieces: int) -> Empirical | None:
+    """The tail reaches as far as two pieces; ``None`` where it would have no extent."""
+    size = len(ordered)
+    beyond = int(2 * size / pieces)
+    if pieces < 5:  # two of them are no tail then
+        return None
+    quantiles = tuple(map(rounded, smoothed(ordered[: size - beyond], pieces)))
+    excess = np.maximum(ordered[size - beyond :] - quantiles[-1], 0.0)
+    if np.ptp(excess) <= ROUNDING * float(ordered[-1]):
+        return None
+    scale, shape = fit_tail(excess)
+    tail = rounded(beyond / size)
+    return Empirical(quantiles=quantiles, tail=tail, tail_scale=scale, tail_shape=shape)
+
+
+def smoothed(ordered: FloatArray, pieces: int) -> FloatArray:
+    """Ends of the straight pieces nearest to sorted delays ``(N,)``: ``(pieces + 1,)`` seconds."""
+    at = (np.arange(len(ordered)) + 0.5) / len(ordered) * pieces
+    piece = np.minimum(at.astype(np.int64), pieces - 1)
+    right = at - piece
+    left = 1 - right
+    sums = partial(np.bincount, minlength=pieces + 1)
+    diagonals = np.zeros((2, pieces + 1))
+    diagonals[1] = sums(piece, left**2) + sums(piece + 1, right**2)
+    diagonals[0, 1:] = sums(piece, left * right)[:-1]
+    wanted = sums(piece, left * ordered) + sums(piece + 1, right * ordered)
+    ends = np.clip(solveh_banded(diagonals, wanted), ordered[0], ordered[-1])
+    ends[0] = ordered[0]
+    return np.asarray(np.maximum.accumulate(ends))
+
+
+def fit_tail(excess: FloatArray) -> tuple[float, float]:
+    """Scale in seconds and shape of ascending seconds ``(N,)`` beyond the last quantile."""
+    size = len(excess)
+    mean = float(excess.mean())
+    weighted = float(excess @ (1 - (np.arange(size) + 0.65) / size)) / size
+    shape = 2 - mean / max(mean - 2 * weighted, 1e-12 * mean)
+    shape = float(np.clip(shape, LIGHTEST_SHAPE, HEAVIEST_SHAPE))
+    end = float(excess[-1]) * (1 + 1 / size)
+    if shape < 0 and mean * (1 - shape) / -shape < end:
+        shape = max(LIGHTEST_SHAPE, -mean / (end - mean)) if end > 2 * mean else LIGHTEST_SHAPE
+        return rounded(max(mean * (1 - shape), -shape * end)), rounded(shape)
+    return rounded(mean * (1 - shape)), rounded(shape)
 
 
 # Families with a shift and a shape, fitted by profile likelihood: Weibull, lognormal, gamma.

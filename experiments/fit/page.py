@@ -16,7 +16,7 @@ from ..page.content import Chart, CommandLine, Page, Section, Table, capped, pla
 from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, GRID_COLOUR, LONG_DASHED, MUTED, SOLID, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
-from ..statistics.spells import SPELL_CORRELATION
+from ..statistics.series import SPELL_CORRELATION
 from ..text import (
     NOTHING,
     TableCell,

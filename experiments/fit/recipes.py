@@ -11,7 +11,6 @@ import numpy as np
 
 from ...delay_models.base import FloatArray
 from ...delay_models.mixture import Mixture
-from .empirical import rank_effects
 from .families import EMPIRICAL, FAMILIES
 from .goodness import Score, thinned
 from .law import (
@@ -25,7 +24,7 @@ from .law import (
     section_of,
 )
 from .lognormals import split_factors
-from .variance import NO_EFFECTS, Effects, Memory
+from .variance import NO_EFFECTS, Effects, Memory, rank_effects
 
 FEWEST_OF_ONE = 64  # delays of one worker that show more of a law than its middle and its width
 

@@ -36,10 +36,9 @@ from .goodness import (
 )
 from .law import section_of
 from .load import LoadFit, measure_load, positive_units
-from .racks import Racks, find_racks
 from .recipes import MEASURED_ROUNDS
 from .variance import measure_memory, split_variance
-from .workers import Workers, in_turn, judge_workers, without
+from .workers import Racks, Workers, find_racks, in_turn, judge_workers, without
 
 CONFIG = "config"  # what tables call the whole ``delay:`` section, beside the families
 LOAD_COLUMNS = ["load", "rounds", "median", "spread", "delays", "worker", "round", "rest"]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from scipy import special
 
 from ...delay_models.base import FloatArray
 from ...delay_models.mixture import Mixture
-from .law import parts_of, slow_probability
+from ..statistics.series import fading
+from .law import parts_of, rounded, slow_probability
 
 # Persistence: whether a slow worker stays slow, as opposed to a worker that is always slower.
 #
@@ -301,3 +305,58 @@ def components(tables: Sequence[FloatArray]) -> tuple[float, float, float]:
         max(0.0, (by_round / round_free - rest) / workers),
         max(0.0, rest),
     )
+
+
+# Effects of workers and rounds on the ranks of delays: a Gaussian copula around any law.
+#
+# Each delay is replaced by the normal number of its rank among all of them, and the variance of
+# these numbers is split as that of delays is. So a wall stays where it is, however much workers
+# differ, and a delay that is a hundred times too long counts as the longest one.
+
+
+def latent(tables: Sequence[FloatArray]) -> list[FloatArray]:
+    """Normal numbers in the order of the delays, of all ``(rounds, n)`` tables together."""
+    values = np.concatenate([table.ravel() for table in tables])
+    numbers = special.ndtri((pd.Series(values).rank().to_numpy() - 0.5) / len(values))
+    split = np.split(numbers, np.cumsum([table.size for table in tables])[:-1])
+    return [own.reshape(table.shape) for own, table in zip(split, tables, strict=True)]
+
+
+def rank_effects(tables: Sequence[FloatArray], effects: Effects, spells: bool) -> dict[str, Any]:
+    """Fields of the model ``empirical``: ``ranks``, ``round``, ``spells`` and ``persistence``. The
+    mean of each worker is shrunk towards 0 by the part of it that is noise, and counted in standard
+    deviations of what a worker varies by itself; so are the shares, where there are ranks.
+    ``(rounds, n)`` tables have at least 2 rounds of 2 workers."""
+    numbers = latent(tables)
+    of_worker, of_round, rest = components(numbers)
+    own = max(of_round + rest if effects.worker else of_worker + of_round + rest, 1e-12)
+    fields: dict[str, Any] = {}
+    if effects.worker:
+        means = np.mean([n.mean(axis=0) - n.mean() for n in numbers], axis=0)
+        means = trust(of_worker, rest / sum(map(len, numbers))) * means
+        fields["ranks"] = [rounded(rank, 4) for rank in means / np.sqrt(own)]
+    left = 1.0
+    if effects.round:
+        fields["round"] = rounded(min(of_round / own, 0.9999), 4)
+        left -= fields["round"]
+    if spells:
+        share, persistence = what_stays(numbers)
+        fields["spells"] = float(np.floor(min(share / own, left) * 1e4) / 1e4)
+        fields["persistence"] = rounded(persistence, 4)
+    return fields
+
+
+def what_stays(numbers: Sequence[FloatArray]) -> tuple[float, float]:
+    """Variance of what stays with a worker for a while, and its correlation from round to round.
+    The covariance of a worker's numbers l rounds apart is V + S r**l, with V of lasting
+    differences; for each r on a grid, V >= 0 and S >= 0 follow by least squares."""
+    lags = min(max(len(n) for n in numbers) * 2 // 3, 50)
+    if lags < 2:
+        return 0.0, 0.0
+    centred = [n - n.mean(axis=1, keepdims=True) for n in numbers]
+    covariance, pairs = pooled([lag_products(n, lags) for n in centred])
+    decays = np.linspace(0.0, 0.99, 100)
+    curves = decays[:, None] ** np.arange(1, lags + 1)
+    shares, _, misfits = fading(covariance, pairs / pairs.sum(), curves)
+    best = int(np.argmin(misfits.round(15)))
+    return float(shares[best]), float(decays[best])

@@ -11,7 +11,7 @@ from scipy import special
 
 from ...delay_models.base import FloatArray
 from .job import Job
-from .spells import SPELL_CHANCE, likely_states, runs_of
+from .series import SPELL_CHANCE, likely_states, runs_of
 
 FEWEST_HOSTS = 3  # of a group; half of all at most
 FEWEST_SLOW = 3  # rounds in which a group is slow

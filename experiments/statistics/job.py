@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from ...delay_models.base import FloatArray
-from .intervals import SEED
-from .spells import SlowRounds, in_and_out, in_spells, slow_rounds, wandering
+from .series import SEED, SlowRounds, in_and_out, in_spells, slow_rounds, wandering
 
 PIECE_CELLS = 2_000_000  # 16 MB: a large table needs little memory beside such a piece
 RUNS = 10  # runs of consecutive rounds whose medians give the error of a worker's factor

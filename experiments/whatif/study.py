@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from ...delay_models.base import FloatArray
 from ...delay_models.signs import Sign, awaited, waiting
 from ..statistics import groups
-from ..statistics.intervals import Blocks, blocks
 from ..statistics.job import MOST_REPLACED, RARELY, Job, saved_share
-from ..statistics.spells import FEWEST_ROUNDS, Runs
+from ..statistics.series import FEWEST_ROUNDS, Blocks, Runs, blocks
 from ..text import interval_columns, percent
 from . import rounds
 from .rounds import Change

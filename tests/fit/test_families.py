@@ -9,14 +9,7 @@ import pytest
 from scipy import stats
 
 from erasurehead.delay_models import MODELS, DelayModel, Empirical
-from erasurehead.experiments.fit.empirical import (
-    fit_tail,
-    latent,
-    rank_effects,
-    smoothed,
-    what_stays,
-)
-from erasurehead.experiments.fit.families import EMPIRICAL, FAMILIES
+from erasurehead.experiments.fit.families import EMPIRICAL, FAMILIES, fit_tail, smoothed
 from erasurehead.experiments.fit.goodness import (
     expected_order_statistics,
     fit_families,
@@ -31,7 +24,7 @@ from erasurehead.experiments.fit.law import (
     section_of,
 )
 from erasurehead.experiments.fit.lognormals import Climb
-from erasurehead.experiments.fit.variance import Effects
+from erasurehead.experiments.fit.variance import Effects, latent, rank_effects, what_stays
 from tests.statistics import BOUND
 
 # Fits recover known parameters, and tell the families apart.

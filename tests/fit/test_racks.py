@@ -23,9 +23,8 @@ from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.fit.answer import fit_answer
 from erasurehead.experiments.fit.candidates import effects_of
 from erasurehead.experiments.fit.cold import UnitDelays
-from erasurehead.experiments.fit.racks import Racks, find_racks
 from erasurehead.experiments.fit.variance import split_variance
-from erasurehead.experiments.fit.workers import in_turn
+from erasurehead.experiments.fit.workers import Racks, find_racks, in_turn
 from erasurehead.experiments.statistics.groups import placed
 from tests.statistics import BOUND
 

@@ -14,7 +14,7 @@ from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.experiments.fit import (
     candidates,
     cold,
-    empirical,
+    families,
     law,
     variance,
     workers,
@@ -290,7 +290,7 @@ def test_the_numbers_of_a_fit_are_those_that_the_docs_promise() -> None:
     assert variance.FEWEST_ROUNDS == workers.FEWEST_ROUNDS
     assert_told(
         "traces.md",
-        f"a generalized Pareto tail of shape {empirical.HEAVIEST_SHAPE} at most",
+        f"a generalized Pareto tail of shape {families.HEAVIEST_SHAPE} at most",
         f"of up to {candidates.MOST_DRAWN_DELAYS:,} delays, where the law departs",
         f"explains {words[candidates.LARGE_SHARE]} of the variance or more",
         f"{candidates.MISPLACED_SHARE:g} (and "
@@ -299,7 +299,7 @@ def test_the_numbers_of_a_fit_are_those_that_the_docs_promise() -> None:
         f"Above {law.LARGE:,} delays the search",
         f"looks at {law.GROUPS + 2 * law.SINGLE:,} groups of neighbouring delays",
         f"{words[law.SINGLE]} at either end stay single",
-        f"between steps of 1/{empirical.PIECES},",
+        f"between steps of 1/{families.PIECES},",
         f"up to {words[cold.LARGEST_SHARE]} of all delays may be",
         f"Fewer than {words[cold.FEWEST_IN_CLUMPS]} far delays in a table",
         f"are given for the {workers.JUDGED_WORKERS} costliest workers",

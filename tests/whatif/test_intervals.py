@@ -11,10 +11,12 @@ from scipy.optimize import nnls
 from scipy.signal import lfilter
 
 from erasurehead.delay_models.base import FloatArray
-from erasurehead.experiments.statistics import spells
-from erasurehead.experiments.statistics.intervals import block_length, blocks, correlations
-from erasurehead.experiments.statistics.spells import (
+from erasurehead.experiments.statistics import series
+from erasurehead.experiments.statistics.series import (
     SlowRounds,
+    block_length,
+    blocks,
+    correlations,
     has_spells,
     in_and_out,
     in_spells,
@@ -95,8 +97,8 @@ def test_blocks_are_drawn_with_replacement_and_weigh_what_they_hold() -> None:
     walk, noise = np.random.default_rng(3).standard_normal(61).cumsum(), np.ones(61)
     assert block_length(walk) > 61 // 8
     assert blocks([noise]).length == 1
-    for series in ([walk, noise], [noise, walk]):
-        found = blocks(series)
+    for several in ([walk, noise], [noise, walk]):
+        found = blocks(several)
         assert (found.length, found.rounds, found.count) == (7, 61, 9)
     assert found.drawn.shape == (1000, 9)
     assert (found.drawn.sum(axis=1) == 9).all()
@@ -188,7 +190,7 @@ def test_the_likeliest_path_is_the_best_of_all() -> None:
     for _ in range(60):
         odds, (begins, ends) = 3 * rng.standard_normal(9), rng.uniform(0.05, 0.95, 2)
         np.testing.assert_array_equal(
-            spells._path(odds, begins, ends), likeliest(odds, begins, ends)
+            series._path(odds, begins, ends), likeliest(odds, begins, ends)
         )
 
 

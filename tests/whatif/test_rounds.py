@@ -15,7 +15,7 @@ from erasurehead.experiments.fit.answer import fit_answer
 from erasurehead.experiments.fit.study import study
 from erasurehead.experiments.statistics import job
 from erasurehead.experiments.statistics.job import Job, shrunk, slowest, waiting_saves
-from erasurehead.experiments.statistics.spells import slow_rounds
+from erasurehead.experiments.statistics.series import slow_rounds
 from erasurehead.experiments.text import percent
 from erasurehead.experiments.whatif.rounds import Change, of_hosts, of_timeouts
 from erasurehead.experiments.whatif.study import study_load

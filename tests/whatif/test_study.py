@@ -24,8 +24,8 @@ from erasurehead.delay_models.base import FloatArray
 from erasurehead.experiments.fit.workers import judge_workers
 from erasurehead.experiments.page.content import Answer
 from erasurehead.experiments.statistics import job
-from erasurehead.experiments.statistics.intervals import Blocks, block_length, blocks
 from erasurehead.experiments.statistics.job import Job
+from erasurehead.experiments.statistics.series import Blocks, block_length, blocks
 from erasurehead.experiments.text import percent
 from erasurehead.experiments.whatif import answer, rounds
 from erasurehead.experiments.whatif import study as study_module
@@ -1070,7 +1070,7 @@ def test_long_series_are_looked_at_in_means_of_runs(monkeypatch: pytest.MonkeyPa
     rng = np.random.default_rng(4)
     means = np.asarray(lfilter([1.0], [1.0, -0.9], rng.standard_normal(100)))
     known = block_length(means)
-    monkeypatch.setattr("erasurehead.experiments.statistics.intervals.FINEST", 110)
+    monkeypatch.setattr("erasurehead.experiments.statistics.series.FINEST", 110)
     series = np.append((means[:, None] + [-0.5, 0.0, 0.5]).ravel(), [99.0, -99.0])
     assert known > 1
     assert block_length(series) == 3 * known
