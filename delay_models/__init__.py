@@ -7,8 +7,7 @@ if __name__ == "delay_models":
     )
 
 from .base import DelayModel, Tape
-from .cold_starts import ColdStarts
-from .compose import OwnLaws, Scaled, Shifted
+from .compose import ColdStarts, OwnLaws, Scaled, Shifted
 from .empirical import Empirical
 from .factors import Drift, GroupEffects, Heterogeneous, RoundEffects, Spells
 from .mixture import Markov, Mixture

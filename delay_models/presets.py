@@ -11,8 +11,7 @@ from typing_extensions import override
 
 from ..sim.fields import configured
 from .base import DelayModel, Finite
-from .cold_starts import ColdStarts
-from .compose import Affine
+from .compose import Affine, ColdStarts
 from .empirical import Empirical
 from .mixture import Mixture
 from .parametric import Gamma, LogNormal

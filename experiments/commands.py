@@ -542,7 +542,7 @@ def cite(
     result: Annotated[Path, argument("What a run, sweep or live run wrote.", "DIR")],
 ) -> None:
     """Print BibTeX, and what a paper should say of how a result was computed."""
-    from .cite import citation
+    from .listing import citation
 
     print(citation(result))
 

@@ -30,7 +30,7 @@ LAYERS = [
   sim.attack sim.engines sim.learner sim.theory experiments.text experiments.statistics
   experiments.config experiments.conformance experiments.understood
   experiments.run experiments.options
-  experiments.page experiments.pictures experiments.cite
+  experiments.page experiments.pictures
   experiments.verify experiments.attack experiments.explore experiments.data experiments.run.command
   experiments.compare experiments.reproduce experiments.live experiments.whatif experiments.fit
   experiments.atlas experiments.listing experiments.measure experiments.recommend experiments.report

@@ -16,7 +16,15 @@ from typer.testing import CliRunner
 from erasurehead.delay_models.parametric import Exponential, Pareto, ShiftedExponential
 from erasurehead.experiments.commands import app
 from erasurehead.experiments.options import VerifyRequest
-from erasurehead.experiments.verify import compare, compare_settings, grid
+from erasurehead.experiments.verify import (
+    TableRow,
+    Verification,
+    compare,
+    compare_settings,
+    grid,
+    show_verification,
+    summary,
+)
 from erasurehead.experiments.verify.compare import (
     EQUAL_TOLERANCE,
     Scored,
@@ -28,12 +36,6 @@ from erasurehead.experiments.verify.compare import (
     same,
 )
 from erasurehead.experiments.verify.grid import cases
-from erasurehead.experiments.verify.table import (
-    TableRow,
-    Verification,
-    show_verification,
-    summary,
-)
 from erasurehead.sim.engines import law
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
@@ -44,8 +46,7 @@ from erasurehead.sim.schemes.decoders import OnePerGroup, SumArrived
 from erasurehead.sim.schemes.erasurehead import ErasureHead
 from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
 from erasurehead.sim.theory import NoFormula
-from erasurehead.sim.theory.convergence import ErasureBound
-from erasurehead.sim.theory.decoding_error import GroupErasure
+from erasurehead.sim.theory.decoding_error import ErasureBound, GroupErasure
 from erasurehead.sim.theory.iteration_time import IterationTimeLaw
 from tests.golden.records import require_recorded
 

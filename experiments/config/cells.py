@@ -55,22 +55,10 @@ def hashed_text(plain: Any, files: Iterable[Input]) -> str:
     if not digests:
         return _encoded([plain, []])
     public = sorted(set(digests) - {str(path) for path in _named(plain)})
-    return _encoded([_by_content(plain, digests), [digests[path] for path in public]])
+    return _encoded([renamed(plain, digests), [digests[path] for path in public]])
 
 
 _encoded = json.JSONEncoder(sort_keys=True, default=str).encode
-
-
-def _by_content(section: Any, digests: Mapping[str, str]) -> Any:
-    if isinstance(section, list):
-        return [_by_content(entry, digests) for entry in section]
-    if isinstance(section, dict):
-        contents = {name: _by_content(entry, digests) for name, entry in section.items()}
-        named = {
-            key: path for key in ("path", "model") if isinstance(path := section.get(key), str)
-        }
-        return contents | {key: digests.get(path, path) for key, path in named.items()}
-    return section
 
 
 def renamed(section: Any, names: Mapping[str, str]) -> Any:
@@ -89,25 +77,21 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 def _named(section: Any) -> Iterator[Path]:
     """The paths that a section names under ``path``, however deep."""
-    if isinstance(section, dict):
-        for key, entry in section.items():
-            if key == "path" and isinstance(entry, str):
-                yield Path(entry)
-            elif isinstance(entry, (dict, list)):
-                yield from _named(entry)
-    elif isinstance(section, list):
-        for entry in section:
+    if isinstance(section, dict) and isinstance(path := section.get("path"), str):
+        yield Path(path)
+    if isinstance(section, dict | list):
+        for entry in section.values() if isinstance(section, dict) else section:
             yield from _named(entry)
 
 
-def _data(value: Any, data_dir: Path | None) -> Iterator[Path]:
+def _data(value: Any, data_dir: Path | None) -> list[Path]:
     """The file of a problem's data set; one that is missing is reported elsewhere."""
+    files: list[Path | None] = []
     if isinstance(value, ProblemConfig):
-        if (model := getattr(value.own, "file", None)) is not None:
-            yield model
+        files.append(getattr(value.own, "file", None))
         with suppress(DataNotFound):
-            if (path := value.family.file(data_dir)) is not None:
-                yield path
+            files.append(value.family.file(data_dir))
+    return [file for file in files if file is not None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,13 +14,13 @@ from ...sim.engines.simulate import simulate
 from ...sim.metrics import per_replication
 from ...sim.problems import Problem
 from ...sim.steps import DecodedRounds
-from ...sim.theory.convergence import (
+from ...sim.theory.decoding_error import (
     ErasureBound,
+    GroupErasure,
     LeastSquaresSpectrum,
     gradient_descent_rate,
     least_squares_spectrum,
 )
-from ...sim.theory.decoding_error import GroupErasure
 from ..config import build
 from ..pictures import style
 from ..pictures.kinds.losses import pareto

@@ -23,8 +23,8 @@ from ..page.markdown import as_markdown
 from ..pictures import style
 from ..run.records import mean_and_error
 from ..text import TableCell, number_of, sentence
+from ..verify import FALSE_ALARM_CHANCE
 from ..verify.compare import bound
-from ..verify.table import FALSE_ALARM_CHANCE
 from . import FIGURES, changes_in, figure_with, line_of
 from .base import PaperFigure, rows_at
 from .claims import LIVE_COLUMNS, LIVE_TABLE, Claim, ClaimVerdict, Judgement, verdicts

@@ -24,7 +24,7 @@ DROP_COMPUTE_PATIENCE = 1.25  # in mean times of a partition
 # share of workers that are slow at any moment, and how many times slower they are
 SLOW_SHARE, SPEED_RATIO = 0.2, 5.0
 
-# from light to heavy
+# from light to heavy; all of the same mean
 TAILS: dict[str, Section] = {
     "shifted exponential": {
         "model": "shifted_exponential",

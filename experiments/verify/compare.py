@@ -17,8 +17,12 @@ from ...sim.schemes.base import Fixed
 from ...sim.schemes.stopping import FirstK
 from ...sim.steps import GivenWeights
 from ...sim.theory import IterationTimeLaw, NoFormula, round_theory, scheme_iteration_time
-from ...sim.theory.convergence import ErasureBound, least_squares_spectrum
-from ...sim.theory.decoding_error import GroupErasure, group_erasure
+from ...sim.theory.decoding_error import (
+    ErasureBound,
+    GroupErasure,
+    group_erasure,
+    least_squares_spectrum,
+)
 from ...sim.theory.scheme_time import TIED
 from ...sim.types import FloatArray
 from ..run.records import DECODED, mean_and_error

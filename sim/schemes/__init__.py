@@ -22,10 +22,15 @@ from .deployed import Balanced, Speculative
 from .erasurehead import ErasureHead, FractionalRepetition, GeneralizedFractionalRepetition
 from .exact_codes import CommunicationEfficient, HeterogeneityAware
 from .graph_codes import BlockDesign, Expander, GraphAssignment, RegularGraph
-from .ignore_arbitrary import IgnoreArbitrary
 from .local_sgd import LocalSgd, Outer
 from .partial_work import BlockCoordinate, MultiMessage, PartialStragglers
-from .random_codes import Bernoulli, HeterogeneousSplit, StochasticBlock, StochasticGradientCoding
+from .random_codes import (
+    Bernoulli,
+    HeterogeneousSplit,
+    IgnoreArbitrary,
+    StochasticBlock,
+    StochasticGradientCoding,
+)
 from .sequential import Sequential
 from .stale_gradients import GradientTable, Malenia, Pipelined, Ringleader
 from .time_limits import DropCompute, MindFlayer

@@ -297,3 +297,9 @@ def sparse_rows(columns: IntArray, values: np.ndarray, k: int | None = None) -> 
     count, d = columns.shape
     entries = values.ravel(), columns.ravel(), np.arange(count + 1) * d
     return sparse.csr_array(entries, shape=(count, k or count))
+
+
+def shifted(offsets: IntArray, workers: int) -> Encoded:
+    """Worker j holds partitions j + o (mod n), for every offset o."""
+    columns = np.sort((np.arange(workers)[:, None] + offsets) % workers, axis=1)
+    return Encoded(sparse_rows(columns, np.ones(columns.shape)))

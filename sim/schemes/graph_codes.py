@@ -14,8 +14,8 @@ from typing_extensions import override
 
 from ..errors import InvalidParameter
 from ..fields import Count, configured, refuse_naming, require_at_most_workers, require_size
-from ..types import BoolArray, ComplexArray, FloatArray, IntArray
-from .assignments import Encoded, sparse_rows
+from ..types import BoolArray, ComplexArray, FloatArray
+from .assignments import Encoded, shifted
 from .base import Fixed, SchemeFamily
 from .codes import Decoded, DecoderName, Loaded, Seeded
 from .decoders import Decoder, Optimal, unbiased
@@ -133,12 +133,6 @@ def _paley(load: int, workers: int) -> Encoded:
         valid = f"must be (workers - 1) / 2 = {half} for a Paley graph"
         raise InvalidParameter("load", load, valid, {"load": half})
     return shifted(np.unique(np.arange(1, workers) ** 2 % workers), workers)
-
-
-def shifted(offsets: IntArray, workers: int) -> Encoded:
-    """Worker j holds partitions j + o (mod n), for every offset o."""
-    columns = np.sort((np.arange(workers)[:, None] + offsets) % workers, axis=1)
-    return Encoded(sparse_rows(columns, np.ones(columns.shape)))
 
 
 def circulant_offsets(load: int, workers: int) -> tuple[int, ...]:

@@ -7,21 +7,19 @@ for the straggler policy ``cancel``. Where nothing is known the answer is ``None
 ``docs/theory.md`` has the formulas, by what they are about."""
 
 from ..schemes.arrivals import NoFormula
-from .convergence import (
-    ErasureBound,
-    LeastSquaresSpectrum,
-    expected_total_time,
-    gradient_descent_rate,
-    least_squares_spectrum,
-)
 from .decoding_error import (
+    ErasureBound,
     GroupErasure,
+    LeastSquaresSpectrum,
     bernoulli_error,
     common_weight_error,
     design_error,
     expander_bound,
     expected_decoding_error,
+    expected_total_time,
+    gradient_descent_rate,
     group_erasure,
+    least_squares_spectrum,
     one_step_error,
     quorum_error,
     stochastic_block_error,

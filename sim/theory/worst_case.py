@@ -29,7 +29,7 @@ from ..schemes.cyclic import Cyclic
 from ..schemes.decoders import CommonWeight, Decoder, OnePerGroup, Optimal, SumArrived
 from ..schemes.erasurehead import BestClass
 from ..schemes.graph_codes import ByComponent
-from ..schemes.ignore_arbitrary import Rescaled
+from ..schemes.random_codes import Rescaled
 from ..types import FloatArray
 
 RELATIVE_TOLERANCE = 1e-9  # relative difference of numbers that are equal but for rounding

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from erasurehead.delay_models.cold_starts import ColdStarts
+from erasurehead.delay_models.compose import ColdStarts
 from erasurehead.delay_models.trace import MeasuredRounds
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.cells import resolved

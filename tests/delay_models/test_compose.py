@@ -11,8 +11,7 @@ from scipy import stats
 
 from erasurehead.delay_models import MODELS, DelayModel, Tape
 from erasurehead.delay_models.base import NORMAL_END
-from erasurehead.delay_models.cold_starts import ColdStarts
-from erasurehead.delay_models.compose import OwnLaws, Scaled, Shifted
+from erasurehead.delay_models.compose import ColdStarts, OwnLaws, Scaled, Shifted
 from erasurehead.delay_models.factors import Drift, Heterogeneous, RoundEffects
 from erasurehead.delay_models.mixture import Mixture
 from erasurehead.delay_models.parametric import (

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.delay_models.cold_starts import ColdStarts
+from erasurehead.delay_models.compose import ColdStarts
 from erasurehead.delay_models.parametric import Deterministic, LogNormal
 from erasurehead.delay_models.presets import LambdaCnn, LlmRanks
 from erasurehead.sim.errors import ConfigError

@@ -11,10 +11,11 @@ import pytest
 
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.schemes.assignments import shifted
 from erasurehead.sim.schemes.base import Fixed
 from erasurehead.sim.schemes.decoders import Optimal, decoding_error, least_error
 from erasurehead.sim.schemes.exact_codes import ShortMessages, portions
-from erasurehead.sim.schemes.graph_codes import circulant_offsets, designs, is_prime, shifted
+from erasurehead.sim.schemes.graph_codes import circulant_offsets, designs, is_prime
 from erasurehead.sim.theory import (
     bernoulli_error,
     design_error,

@@ -18,11 +18,10 @@ from erasurehead.experiments.conformance.rounds import end_by_state
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.numerics import row_max
 from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.assignments import Encoded, Pieces
+from erasurehead.sim.schemes.assignments import Encoded, Pieces, shifted
 from erasurehead.sim.schemes.base import Fixed, OfWorkers
 from erasurehead.sim.schemes.deadlines import Deadline, Later, Window
 from erasurehead.sim.schemes.decoders import Optimal, decoding_error
-from erasurehead.sim.schemes.graph_codes import shifted
 from erasurehead.sim.schemes.stop import KINDS, CoverPartitions, Decodable, Stop, ending
 from erasurehead.sim.schemes.stopping import (
     CoverGroups,

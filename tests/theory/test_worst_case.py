@@ -20,13 +20,13 @@ from erasurehead.sim.schemes.decoders import Optimal, SumArrived, unbiased
 from erasurehead.sim.schemes.graph_codes import adjacency
 from erasurehead.sim.schemes.stopping import FirstK
 from erasurehead.sim.theory import NoFormula, design_error, expander_bound
-from erasurehead.sim.theory.convergence import (
+from erasurehead.sim.theory.decoding_error import (
     ErasureBound,
+    GroupErasure,
     expected_total_time,
     gradient_descent_rate,
     least_squares_spectrum,
 )
-from erasurehead.sim.theory.decoding_error import GroupErasure
 from erasurehead.sim.theory.worst_case import (
     GroupsLost,
     singular_values,
