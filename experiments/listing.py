@@ -27,7 +27,6 @@ from .config.schema import FieldRow, field_rows, first_sentence, schema
 from .config.settings import FailureSettings, NetworkSettings
 from .page import terminal
 from .reproduce import FIGURES, figure_named, settable
-from .run.outputs import MANIFEST, required_origin, seeds_of
 from .text import line
 
 EXAMPLES_FOLDER = resources.files("erasurehead.experiments") / "configs"
@@ -191,6 +190,8 @@ NAMED = ("python", "numpy", "scipy", "simpy", "scikit-learn")  # libraries that 
 
 def citation(result: Path) -> str:
     """BibTeX, and a sentence with versions, seeds and machine. Raises ConfigError: no result."""
+    from .run.outputs import MANIFEST, required_origin, seeds_of  # imports pandas
+
     origin = required_origin(result)
     try:
         manifest = json.loads((result / MANIFEST).read_bytes())
