@@ -148,7 +148,7 @@ class Result:
 
     def _repr_html_(self) -> str:
         """The summary's main columns, for a notebook."""
-        table, most = self._overview(), MAX_NOTEBOOK_ROWS
+        table, most = self._overview(), 60
         more = f"<p>{len(table) - most} more rows: <code>.summary</code></p>" * (len(table) > most)
         return f"<p>{escape(self._title())}</p>{table.head(most).to_html(border=0)}{more}"
 
@@ -188,7 +188,6 @@ def _estimate(mean: float, error: float) -> str:
 
 # one, or an array of them where a picture has several panels
 Ax: TypeAlias = "Axes | Sequence[Axes] | np.ndarray[Any, Any] | None"
-MAX_NOTEBOOK_ROWS = 60  # rows of a result that a notebook shows
 Schemes = str | Sequence[str] | None
 Spread = Band | None
 

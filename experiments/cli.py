@@ -57,10 +57,6 @@ def main() -> None:
 # files are written that belong together does Ctrl-C wait a moment (``run.files.postponed``).
 
 INTERRUPTED = 130
-GOES_ON = b"interrupted; run the same command again to go on\n"
-STARTS_OVER = b"interrupted; run the same command again to start over\n"
-RESUMED = ("run", "sweep")  # commands that find again what an interrupted one has finished
-SHOW_CURSOR = b"\x1b[?25h\n"  # a progress bar hides it
 STDERR = 2
 
 
@@ -68,11 +64,14 @@ STDERR = 2
 def stopped_by_ctrl_c(arguments: Sequence[str]) -> Iterator[None]:
     """Within this context Ctrl-C stops the command; not where someone else decides about Ctrl-C."""
     command = next((argument for argument in arguments if not argument.startswith("-")), "")
-    words = GOES_ON if command in RESUMED else STARTS_OVER
+    # these find again what an interrupted one has finished
+    then = b"go on" if command in ("run", "sweep") else b"start over"
+    words = b"interrupted; run the same command again to " + then + b"\n"
+    show_cursor = b"\x1b[?25h\n"  # a progress bar hides it
 
     def stop(number: int, frame: FrameType | None) -> None:
         try:
-            os.write(STDERR, SHOW_CURSOR + words if os.isatty(STDERR) else words)
+            os.write(STDERR, show_cursor + words if os.isatty(STDERR) else words)
         finally:
             os._exit(INTERRUPTED)
 

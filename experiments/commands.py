@@ -414,7 +414,7 @@ def attack(
         with terminal.progress("stragglers") as progress:
             frame = command.attack_codes(planned, progress)
         command.write_attack(planned, frame, target)
-    terminal.show(command.attack_page(frame, name, planned.attacked.left_out, _said()), None)
+    terminal.show(command.attack_page(frame, name, planned.left_out, _said()), None)
     terminal.say(f"table and picture in {target}/")
     ran = Path("results") / name
     done = origin_of(ran) is not None and not holds_another(ran, planned.config)

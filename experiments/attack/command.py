@@ -49,18 +49,10 @@ class AttackedCode:
         return None if bound is None else bound.value
 
 
-@dataclass(frozen=True)
-class AttackedCodes:
-    """The codes of a config that are attacked, lines of those left out, and keys of all cells."""
-
-    codes: list[AttackedCode]
-    left_out: list[str]
-    keys: list[str]
-
-
-def codes_of(document: Mapping[str, Any]) -> AttackedCodes:
-    """The codes of a config; equal ones once. Raises ConfigError: it is bad, or holds no code."""
-    codes, lines, known, grid = list[AttackedCode](), list[str](), set[str](), cells(document)
+def codes_of(grid: Sequence[Cell]) -> tuple[list[AttackedCode], list[str]]:
+    """The codes of a config's cells, equal ones once, and lines of those left out.
+    Raises ConfigError: there is no code."""
+    codes, lines, known = list[AttackedCode](), list[str](), set[str]()
     for cell in grid:
         identity = json.dumps(
             [cell.settings.workers, cell.settings.seed, cell.scheme], sort_keys=True
@@ -76,7 +68,7 @@ def codes_of(document: Mapping[str, Any]) -> AttackedCodes:
     if not codes:
         reasons = "; ".join(dict.fromkeys(lines))
         raise ConfigError(f"schemes: none is a code with an encoding matrix: {reasons}")
-    return AttackedCodes(codes, [*dict.fromkeys(lines)], [cell.key for cell in grid])
+    return codes, [*dict.fromkeys(lines)]
 
 
 def _attacked(cell: Cell, before: Sequence[AttackedCode]) -> AttackedCode | str:
@@ -145,7 +137,9 @@ class AttackPlan:
     """What is going to be attacked: the codes of a resolved config."""
 
     config: Mapping[str, Any]
-    attacked: AttackedCodes
+    keys: list[str]  # of all cells
+    codes: list[AttackedCode]
+    left_out: list[str]  # lines of the schemes that are not attacked
     counts: list[list[int]] = field(repr=False)  # numbers of stragglers for each code
     effort: SearchBudget
 
@@ -153,15 +147,16 @@ class AttackPlan:
     def origin(self) -> Origin:
         """Of the table: the config, its cells, what was asked for, and the code that answered."""
         asked = json.dumps([self.counts, self.effort.budget, self.effort.samples])
-        return Origin.of(self.config, [*self.attacked.keys, asked], code_fingerprint())
+        return Origin.of(self.config, [*self.keys, asked], code_fingerprint())
 
 
 def plan_attack(document: Mapping[str, Any], asked: str | None, effort: SearchBudget) -> AttackPlan:
     """Read a config and find its codes; what is asked are numbers as ``--stragglers`` has them.
     Raises ConfigError: the config or an option is bad, or there is no code."""
-    config, attacked = resolved(document), codes_of(document)
-    wanted = [[*straggler_numbers(asked, code.code.workers)] for code in attacked.codes]
-    return AttackPlan(config, attacked, wanted, effort)
+    config, grid = resolved(document), cells(document)
+    codes, left_out = codes_of(grid)
+    wanted = [[*straggler_numbers(asked, code.code.workers)] for code in codes]
+    return AttackPlan(config, [cell.key for cell in grid], codes, left_out, wanted, effort)
 
 
 def attack_codes(planned: AttackPlan, progress: Callable[[int, int], None]) -> pd.DataFrame:
@@ -170,7 +165,7 @@ def attack_codes(planned: AttackPlan, progress: Callable[[int, int], None]) -> p
     total, rows = sum(map(len, planned.counts)), list[dict[str, object]]()
     progress(0, total)
     with one_thread():
-        for attacked, wanted in zip(planned.attacked.codes, planned.counts, strict=True):
+        for attacked, wanted in zip(planned.codes, planned.counts, strict=True):
             effort = replace(planned.effort, seed=attacked.seed)
             for worst in worst_sets(attacked.code, wanted, effort, attacked.ceiling):
                 rows.append(attack_row(attacked, worst))

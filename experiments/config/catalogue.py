@@ -98,8 +98,6 @@ BUILT_IN = Catalogue(
 # abstract and has no leading underscore. A file is run once for each content that it has had, under
 # a module name made from path and content, so that two versions of it can stand in one process.
 
-ENTRY_POINTS = "erasurehead.plugins"
-
 
 def with_plugins(listed: Sequence[str] = ()) -> Catalogue:
     """What a document can name: what is built in, what is installed, and what it lists. Raises
@@ -182,7 +180,7 @@ def load_plugin(name: str) -> Plugin:
 @lru_cache(maxsize=4)
 def _installed(path: tuple[str, ...]) -> tuple[Plugin, ...]:
     """The plugins of installed packages; ``path``, which is ``sys.path``, is the cache's key."""
-    entries = sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=str)
+    entries = sorted(importlib.metadata.entry_points(group="erasurehead.plugins"), key=str)
     return tuple(load_plugin(entry.module) for entry in entries)
 
 

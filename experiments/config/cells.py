@@ -26,7 +26,6 @@ from .errors import ConfigError, at
 from .settings import AUTO, FIELDS, SchemeEntry, Settings, follows_workers, section, validate
 
 NO_NUMBERS = ("name", "sweep", "plugins")  # settings that change no number by themselves
-AS_GIVEN = ("network", "failures", "sweep")  # that a resolved config keeps as they were written
 
 
 @dataclass(frozen=True)
@@ -204,7 +203,7 @@ def resolved(document: Mapping[str, Any]) -> dict[str, Any]:
     full["schemes"] = schemes
     if not full["plugins"]:
         del full["plugins"]
-    kept = {name: base.get(name) for name in AS_GIVEN} | {"sweep": grid.sweep}
+    kept = {"network": base.get("network"), "failures": base.get("failures"), "sweep": grid.sweep}
     return {name: filled(base.get(name), value) for name, value in full.items()} | kept
 
 

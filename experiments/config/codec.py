@@ -30,8 +30,6 @@ _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 MAX_NESTED_MODELS = 20  # how deep delay models may be nested; a YAML file can even hold itself
 LIST_TYPES = (list, tuple, set, frozenset, Collection, Sequence)
 FOLLOWING = "n/2 (rounded up) or n-2, where n is the number of workers"
-OF_SCHEME = re.compile(r"schemes\.[^.]+\.[^.]+")  # the place of a field that can follow the workers
-ONE_VALUE = ("int_type", "float_type", "enum")  # errors that a list of values makes
 
 
 class NestedTooDeep(Exception):
@@ -267,9 +265,9 @@ def _faults(kind: LiteralString, faults: Iterable[tuple[Any, Any, str]]) -> Vali
 def _more_valid(path: str, problem: Mapping[str, Any]) -> str:
     """What a config can say beside what a field itself allows."""
     kind, given = problem["type"], problem["input"]
-    if kind == "int_parsing" and OF_SCHEME.fullmatch(path):
+    if kind == "int_parsing" and re.fullmatch(r"schemes\.[^.]+\.[^.]+", path):
         return f", or {FOLLOWING}"
-    if kind in ONE_VALUE and isinstance(given, list):
+    if kind in ("int_type", "float_type", "enum") and isinstance(given, list):
         return "; a sweep takes lists of values (eh.sweep)"
     if (path, kind) == ("schemes", "list_type") and isinstance(given, Mapping):
         return "; a sweep takes a list of such lists"

@@ -31,8 +31,7 @@ from .catalogue import BUILT_IN, Catalogue
 from .codec import Reader, fault, located, no_section, plain, require_known, takes_list
 from .document import MOST_POINTS
 
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-LONGEST_LABEL, MOST_SHOWN = 100, 4  # characters of a label, and entries of a list in it
+LONGEST_LABEL = 100  # characters of a label
 OF_WORKERS = re.compile(r"n *([-/]) *([1-9][0-9]{0,6})")  # a count that follows the workers
 AUTO = "auto"  # instead of a number of workers: as many as the delays have columns
 
@@ -157,7 +156,7 @@ def _shown(value: Any) -> Any:
     """A load of 3.0 is a load of 3; of a long list its ends."""
     if isinstance(value, list):
         entries = [str(_shown(entry)) for entry in value]
-        ends = entries if len(entries) <= MOST_SHOWN else [*entries[:2], "...", entries[-1]]
+        ends = entries if len(entries) <= 4 else [*entries[:2], "...", entries[-1]]
         return f"[{', '.join(ends)}]"
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -274,7 +273,7 @@ class Settings(BaseModel):
         extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True
     )
 
-    name: Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)] = "run"
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)] = "run"
     workers: Annotated[Count, Le(10**6)]
     iterations: Annotated[Count, Le(10**9)] = 100
     replications: Annotated[Count, Le(2**30)] = 1

@@ -109,8 +109,6 @@ ATLAS_DELAYS: dict[str, Section] = {
 }
 OTHERS_LOOK = Look("#9A9A9A", "o", "none", "others")
 LATE_LOOK = replace(OTHERS_LOOK, marker="x", title="others, with late gradients")
-# exact schemes whose workers send several messages a round
-MULTI_MESSAGE = ("multi_message", "partial_stragglers", "block_coordinate")
 # errors below the first are on a linear axis, on which it is so high, in decades; half the height
 # of the strip of exact schemes
 LINEAR_ERROR, LINEAR_DECADES, STRIP_DECADES = 1e-3, 0.7, 0.4
@@ -201,7 +199,8 @@ def _findings(frame: pd.DataFrame) -> str:
     sentences = []
     for delays, under_law in frame.groupby("delays", sort=False):
         exact = under_law[under_law["exact"] & ~under_law["late"]]
-        single_message = exact[~exact["scheme"].isin(MULTI_MESSAGE)]
+        several = ("multi_message", "partial_stragglers", "block_coordinate")
+        single_message = exact[~exact["scheme"].isin(several)]
         kinds = (exact, single_message, rows_at(under_law, scheme="uncoded"))
         best, plain, uncoded = (rows.nsmallest(1, "iteration_time").iloc[0] for rows in kinds)
         sentences.append(

@@ -28,7 +28,6 @@ from .printed_numbers import GC, PRINTED, SETTINGS, SR, M, Measure, PrintedNumbe
 from .sequential_members import load_of
 
 CLOSE = 0.05  # the share of a printed number up to which ours may be away and agrees
-SLOW_SECONDS = 1.0  # of a round, for ``Measure.SLOW``
 
 # scheme and value of the sweep of a config -> what was played
 Played = Mapping[tuple[str, str, float | None], tuple[Run, Trace]]
@@ -52,11 +51,6 @@ def verdict_on(ours: Interval, printed: str) -> Agreement:
     digits = 0.5 * 10.0**-decimals
     near = abs(mean - value) <= CLOSE * value or low - digits <= value <= high + digits
     return Agreement.AGREES if near else Agreement.DIFFERS
-
-
-BARRIER_LOOK = looks.Look("#C2410C", "s", "none", "barrier of their program")
-EARLIEST_LOOK = looks.Look("#1D4ED8", "o", "none", "each round as early as the code allows")
-PRINTED_LOOK = looks.Look(looks.INK, "D", "none", "as their program prints it")
 
 
 @final
@@ -96,13 +90,16 @@ class Printed(PaperFigure):
         theirs, earliest = (rows_at(frame, measure=m) for m in (Measure.RELATIVE, Measure.EARLIEST))
         names = [*theirs["what"]]
         marks = []
-        for own, look in ((theirs, BARRIER_LOOK), (earliest, EARLIEST_LOOK)):
+        barrier = looks.Look("#C2410C", "s", "none", "barrier of their program")
+        early = looks.Look("#1D4ED8", "o", "none", "each round as early as the code allows")
+        for own, look in ((theirs, barrier), (earliest, early)):
             ours, low, high = own[["ours", "low", "high"]].to_numpy(float).T
             at = np.array([float(names.index(name)) for name in own["what"]])
             marks.append(Points(look, ours, at, dx=bars(ours, low, high), size=9.0))
         printed = theirs["printed"].to_numpy(float)
         at = np.arange(float(len(names)))
-        marks.append(Points(PRINTED_LOOK, printed, at, hollow=True, size=9.0))
+        look = looks.Look(looks.INK, "D", "none", "as their program prints it")
+        marks.append(Points(look, printed, at, hollow=True, size=9.0))
         x = Axis("time of 80 jobs, relative to uncoded", low=0.65, high=1.02)
         y = Axis("", low=len(names) - 0.5, high=-0.5, names=tuple(names))
         panel = Panel(x, y, [Rules("uncoded", x=np.ones(1)), *marks])
@@ -170,7 +167,7 @@ def measured(number: PrintedNumber, played: Played) -> FloatArray:
             assert trace.work is not None
             return np.asarray(100.0 * trace.work.busy.mean(axis=1) / ends)
         case Measure.SLOW:
-            return np.asarray(100.0 * np.mean(trace.intervals > SLOW_SECONDS, axis=1))
+            return np.asarray(100.0 * np.mean(trace.intervals > 1.0, axis=1))
     return ends
 
 

@@ -47,7 +47,6 @@ TIMES, ERRORS = "theory (z)", "error in theory (z)"
 IN_THEORY = dict(zip(STAYING, (TIMES, ERRORS), strict=True))
 # what is left when there is little space, the most important first
 IMPORTANT = (*STAYING, TIMES, "time_to_target", "final_train_loss", ERRORS)
-MAX_PLAN_ROWS = 40  # rows of a plan that are shown
 MAX_SHOWN_LETTERS = 24  # characters of a swept value that are shown: a whole section can be one
 
 
@@ -312,7 +311,7 @@ def show_plan(planned: Plan) -> None:
     known, jobs = planned.checked.estimates, planned.options.jobs
     rows = [(cell, known[cell.key]) for cell in planned.cells if cell.key in known]
     todo = {cell.key for cell in planned.todo}
-    some = rows[:MAX_PLAN_ROWS]
+    some = rows[:40]  # are shown
     keys = _swept([cell for cell, _ in some])
     columns = [Column.of(key, [_short(c.swept.get(key, "")) for c, _ in some]) for key in keys]
     columns += [

@@ -41,15 +41,11 @@ Columns = Mapping[str, np.ndarray]
 COUNTS = ("arrived", "updates", "dead")
 # errors whose message says everything; of others the kind is said too
 EXPECTED = (ConfigError, NeverEnough, EngineRefused, InvalidParameter)
-# the table of workers of whom nothing was recorded
-NO_WORKERS = dict.fromkeys(("worker", "utilisation", "wasted", "last", "cost"), np.empty(0))
 # folders whose code a cell's numbers can come from; a test compares them with what is imported
 CODE_FOLDERS = ("sim", "delay_models", "experiments/config", "experiments/run")
 # packages whose version can change a number
 LIBRARIES = ("numpy", "scipy", "simpy", "pandas", "scikit-learn")
 CHECKSUM = b"checksum"
-# rows of a file that compression makes no smaller; it takes two thirds of the time
-UNCOMPRESSED_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -180,7 +176,8 @@ def clock_alone(run: Run, trace: Trace) -> CellResult:
         "iteration_time": np.hstack([start * np.nan, np.diff(times, axis=1, prepend=0.0)]).ravel(),
     }
     whole = {"elapsed": trace.times[:, -1].copy()} | _exact_time(run, trace)
-    return CellResult(frame, whole, NO_WORKERS, trace.engine, None)
+    nobody = dict.fromkeys(("worker", "utilisation", "wasted", "last", "cost"), np.empty(0))
+    return CellResult(frame, whole, nobody, trace.engine, None)
 
 
 def _exact_time(run: Run, trace: Trace) -> dict[str, np.ndarray]:
@@ -360,9 +357,8 @@ def write_cell(output: Path, key: str, result: CellResult) -> None:
         [values.cast(kind) for values, kind in zip(arrays, schema.types, strict=True)],
         schema=schema.with_metadata(metadata),
     )
-    write_arrow(
-        cell_path(output, key), table, "zstd" if table.num_rows > UNCOMPRESSED_ROWS else "none"
-    )
+    # fewer rows are made no smaller by compression, which takes two thirds of the time
+    write_arrow(cell_path(output, key), table, "zstd" if table.num_rows > 1000 else "none")
 
 
 @cache

@@ -21,8 +21,6 @@ from ..config.errors import ConfigError
 # what a command found, and the page made of it
 ANSWER, REPORT_FILE = "answer.json", "report.html"
 TEMPORARY = ".part"  # ending of files that are being written: ``.<name>.<process>.<random>.part``
-# characters of a file's name that stand in its temporary one: names cannot be long
-MAX_NAME_LETTERS = 40
 FILE_TYPES = {
     stat.S_IFDIR: "a directory",
     stat.S_IFLNK: "a symbolic link",
@@ -33,16 +31,13 @@ FILE_TYPES = {
 }
 MARK = ".erasurehead"  # a file in each folder of results, also after a command that was killed
 MARK_TEXT = b"The files beside this one are results of erasurehead, which replaces them.\n"
-# files with these facts are in folders that were made before there was a mark
-FACT_OF_FILE = {"manifest.json": "versions", "answer.json": "verdict"}
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file at once or not at all; survives ``kill -9`` at any moment.
     Raises ConfigError: it cannot be written there, or something else than a file is there."""
-    partial = path.with_name(
-        f".{path.name[:MAX_NAME_LETTERS]}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY}"
-    )
+    beginning = path.name[:40]  # names cannot be long
+    partial = path.with_name(f".{beginning}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY}")
     with _reported(path):
         require_replaceable(path)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -195,8 +190,6 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 LOCK_NAME = ".lock"
-# how often a lock is looked at whose owner has not yet said who it is, and seconds in between
-LOCK_CHECKS, LOCK_PAUSE = 50, 0.02
 
 
 @contextmanager
@@ -300,7 +293,8 @@ def is_ours(folder: Path) -> bool:
         return True  # what else is there is refused when the folder is made
     if (folder / MARK).is_file() or all(p.name.startswith(".") for p in folder.iterdir()):
         return True
-    for name, fact in FACT_OF_FILE.items():
+    # files with these facts are in folders that were made before there was a mark
+    for name, fact in (("manifest.json", "versions"), ("answer.json", "verdict")):
         with suppress(OSError, ValueError, RecursionError):
             facts = json.loads((folder / name).read_bytes())
             if isinstance(facts, dict) and fact in facts:
@@ -323,7 +317,7 @@ def writer_of(folder: Path) -> int | None:
 def _acquired(path: Path) -> int:
     """An open file with the lock on it; closing it gives the lock back."""
     who = "another process"
-    for _ in range(LOCK_CHECKS):
+    for _ in range(50):  # looks at a lock whose owner has not yet said who it is
         handle = _opened(path)
         taken = False
         try:
@@ -331,7 +325,7 @@ def _acquired(path: Path) -> int:
                 if (owner := _process(os.read(handle, 32))) is not None and alive(owner):
                     who = f"process {owner}"
                     break
-                time.sleep(LOCK_PAUSE)
+                time.sleep(0.02)
             elif _same(handle, path):  # otherwise its last owner has just removed it
                 try:
                     os.ftruncate(handle, 0)

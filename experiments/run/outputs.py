@@ -50,14 +50,12 @@ RUN_FILES = (
     *CSV_TABLES,
 )
 PLOTS = "plots"
-MAX_SEEDS = 5  # that are named one by one
 FACT: Final = b"erasurehead.origin"  # where a Parquet file's metadata hold its origin
 # what computes, writes or draws; some of these need not be installed
 PACKAGES = (
     *("numpy", "scipy", "simpy", "pandas", "pyarrow", "scikit-learn", "networkx", "pydantic"),
     *("matplotlib", "numba", "jax", "jaxlib", "torch", "distributed", "erasurehead-simulator"),
 )
-COMMIT_FILE = "commit.txt"  # in an installed package: the commit that it was built from
 
 
 @dataclass(frozen=True)
@@ -267,7 +265,7 @@ def provenance() -> dict[str, Any]:
 def seeds_of(manifest: Mapping[str, Any]) -> str:
     """The seeds of a result in words: ``0, 1, 2``, or ``600 from 0 to 599``."""
     seeds = manifest.get("seeds") or [manifest.get("seed")]
-    few = len(seeds) <= MAX_SEEDS
+    few = len(seeds) <= 5
     return ", ".join(map(str, seeds)) if few else f"{len(seeds)} from {seeds[0]} to {seeds[-1]}"
 
 
@@ -310,5 +308,6 @@ def _commit() -> tuple[str | None, bool | None]:
             said = git("describe", "--always", "--dirty", "--abbrev=40", "--match=none")
             return said.removesuffix("-dirty"), said.endswith("-dirty")
     with suppress(OSError):
-        return (here.parents[1] / COMMIT_FILE).read_text().strip(), None
+        # in an installed package: the commit that it was built from
+        return (here.parents[1] / "commit.txt").read_text().strip(), None
     return None, None

@@ -36,13 +36,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 Share = Callable[[float], None]  # called by a task with the share of its work that is done, 0 to 1
 Task = Callable[[Item, Share], Result]
-TASK_TRIES = 2  # how often a task is started whose process dies
 POLL_SECONDS = 0.5  # seconds between two looks at how far the running tasks are
-SHARE_EVERY = 0.2  # seconds between two messages of a process about its share
-START_TRIES, START_PAUSE = 5, 0.2  # starts of a process whose server dies, seconds between them
-EXIT_TIMEOUT = 60.0  # seconds that a killed process may take to end on a busy machine
-LONGEST_BASE = 60  # characters of the temporary folder: a socket's path adds 44, of 104 on macOS
-FILES_OF_A_START = 12  # that are open while a process starts, and some to spare
+START_TRIES = 5  # starts of a process whose server dies
 HAS_FORKSERVER = "forkserver" in multiprocessing.get_all_start_methods()
 STARTS = threading.Lock()  # held while a process starts
 PRELOADED = [  # what a process needs for its first cell
@@ -129,7 +124,7 @@ def map_unordered(
         for attempt, result in pool.completed(POLL_SECONDS) if running else ():
             running -= 1
             attempt.deaths += isinstance(result, Died)
-            if isinstance(result, Died) and attempt.deaths < TASK_TRIES:
+            if isinstance(result, Died) and attempt.deaths < 2:
                 suspects.append(attempt)
             else:
                 ended.append((attempt, result))
@@ -171,7 +166,7 @@ class Worker:
         """End the process, whatever it is doing."""
         self.pipe.close()
         self.process.kill()
-        self.process.join(EXIT_TIMEOUT)
+        self.process.join(60.0)  # seconds, on a busy machine
 
 
 class ProcessPool(Pool):
@@ -207,7 +202,7 @@ class ProcessPool(Pool):
             except Failed:  # a new server starts in a moment
                 if tried == START_TRIES - 1:
                     raise
-                time.sleep(START_PAUSE)
+                time.sleep(0.2)
         return self._workers[-1]
 
     @override
@@ -277,7 +272,7 @@ def _work(pipe: connection.Connection) -> None:
 
     def tell(share: float) -> None:
         nonlocal sent
-        if time.monotonic() > sent + SHARE_EVERY:
+        if time.monotonic() > sent + 0.2:  # seconds between two messages
             pipe.send(("share", share))
             sent = time.monotonic()
 
@@ -315,7 +310,8 @@ def _watched_folder() -> tuple[str, int]:
     that ends: then it kills the server, whose number it reads there, and removes the folder. The
     path is short, since that of a socket may have some hundred characters."""
     base = tempfile.gettempdir()
-    base = base if len(os.fsencode(base)) < LONGEST_BASE else "/tmp"
+    # a socket's path adds 44 characters, of 104 on macOS
+    base = base if len(os.fsencode(base)) < 60 else "/tmp"
     folder = os.path.join(base, f"eh-{secrets.token_hex(4)}")
     script = 'trap "" HUP TERM; while read -r n; do pid=$n; done; kill -9 $pid; rm -rf "$0"'
     read, write = os.pipe()
@@ -339,7 +335,7 @@ def starting() -> Iterator[None]:
 def served() -> Iterator[None]:
     """A process starts within. Raises Failed: the server that it is forked from has died."""
     with ExitStack() as files:  # too few of them, and the server prints a traceback at half a call
-        for _ in range(FILES_OF_A_START):
+        for _ in range(12):  # that are open while a process starts, and some to spare
             files.enter_context(open(os.devnull, "rb"))
     try:
         yield

@@ -37,11 +37,7 @@ COMPARED = sorted((m for m in METRICS.values() if m.compared), key=lambda m: m.u
 MAX_CLOSED_FORMS = 1000
 # sections of a config on which iteration times and decoding errors depend
 TIMING = ("workers", "iterations", "delay", "load_law", "policy", "schemes", "network", "failures")
-MAX_BIAS_NUMBERS = (
-    2**22
-)  # numbers of training data up to which the end of biased descent is computed
 Finished = tuple[Cell, CellResult]
-NO_DIFFERENCE = {f"iteration_time_difference{end}": np.nan for end in ("", "_low", "_high")}
 
 
 def mean_and_error(values: FloatArray) -> tuple[float, float]:
@@ -286,10 +282,11 @@ def biased(finished: Sequence[Finished]) -> tuple[str, ...]:
 
 
 def _tends(cell: Cell, weights: FloatArray) -> str:
-    """Where small steps end if partitions have these weights; known of small least squares."""
+    """Where small steps end if partitions have these weights; known of least squares whose data
+    have at most 2^22 numbers."""
     learning = None if cell.data_stamps() else training(cell)
     problem = learning.problem if learning is not None else None
-    if not isinstance(problem, LeastSquares) or problem.rows * problem.features > MAX_BIAS_NUMBERS:
+    if not isinstance(problem, LeastSquares) or problem.rows * problem.features > 2**22:
         return "another model than the optimum"
     X = problem.X if isinstance(problem.X, np.ndarray) else problem.X.toarray()
     root = np.sqrt(np.repeat(weights, problem.partition_sizes))
@@ -340,6 +337,7 @@ def summary_table(finished: Sequence[Finished], simulated: bool = True) -> pd.Da
     first = {cell.point: cell.key for cell, _ in reversed(finished)}
     endless = [pair for pair in finished if known and closed_form(pair[0]).endless]
     medians = {cell.key: _without_mean(result) for cell, result in endless}
+    none = interval_columns("iteration_time_difference", (np.nan,) * 3)
     rows = [
         {
             **_identity(cell),
@@ -352,7 +350,7 @@ def summary_table(finished: Sequence[Finished], simulated: bool = True) -> pd.Da
             **_costliest(result.per_worker),
             **({f"code_{k}": v for k, v in vars(c).items()} if (c := result.conditioning) else {}),
             **comparison(metrics[cell.key], metrics[first[cell.point]]),
-            **(NO_DIFFERENCE if medians.keys() & {cell.key, first[cell.point]} else {}),
+            **(none if medians.keys() & {cell.key, first[cell.point]} else {}),
         }
         for (cell, result), swept in zip(finished, _swept(finished), strict=True)
     ]

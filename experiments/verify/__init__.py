@@ -46,8 +46,6 @@ COMPARISONS: tuple[Compared, ...] = (
 )
 
 Progress = Callable[[int, int], None]  # called with schemes done and schemes in all
-# What is compared of a user's own schemes: what the tables of a run have closed forms of.
-OF_A_CONFIG = (compare.compare_iteration_time, compare.compare_decoding_error)
 
 
 def compare_settings(
@@ -84,7 +82,8 @@ def verify_grid(asked: VerifyRequest, document: Mapping[str, Any] | None = None)
     settings, others, compared = grid.whole_grid(), list[tuple[Cell, str]](), COMPARISONS
     if document is not None:
         of_config, others = grid.of_config(cells(document))
-        settings, compared = tuple(of_config), OF_A_CONFIG
+        settings = tuple(of_config)  # compared in what the tables of a run have closed forms of
+        compared = (compare.compare_iteration_time, compare.compare_decoding_error)
     room = Room() if asked.allow_large else Room(free_memory())
     what = f"--replications {asked.replications}"
     # bytes of a round of one scheme: 1500 at least, and 50 a worker

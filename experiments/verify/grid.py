@@ -156,7 +156,7 @@ class Setting:
 
     def tapes(self, asked: VerifyRequest, rounds: int) -> list[Tape]:
         """One for each so many of the rounds that are asked for, the last perhaps for fewer."""
-        first = self.index * SETTINGS_APART
+        first = self.index * 2**24  # no two settings share a tape
         runs = range(first, first - (-asked.replications // rounds))
         return [Tape(self.delay, self.workers, asked.seed, r) for r in runs]
 
@@ -239,7 +239,6 @@ def name_and_fields(name: str, instance: object) -> str:
 # rounds in one run: few enough that the clock's rounding stays below 1e-12 of a round
 RUN_ROUNDS = 1000
 TAPES_AT_ONCE = 8  # tapes that are kept in memory together: 2 MiB a stream for 30 workers
-SETTINGS_APART = 2**24  # replication numbers of a setting: no two settings share a tape
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,9 +22,7 @@ from .base import Fixed, Scheme
 from .deadlines import Deadline, Later, WindowIfFew
 from .stopping import AllOf, AnyOf, CoverGroups, FirstK, StoppingRule
 
-# Terms of a binomial so many standard deviations and terms from its mean are below 1e-40; and the
-# least chance that the chain goes on with.
-DEVIATIONS, LEAST_REACH, LEFT_OUT = 14.0, 60.0, 1e-100
+LEFT_OUT = 1e-100  # the least chance that the chain goes on with
 
 Pick: TypeAlias = Callable[[float, float], Any]  # ``min``: the earlier of two rules; or ``max``
 
@@ -101,7 +99,8 @@ class Arrivals:
             return head
         done, gone = np.ravel(reached())[:, None], np.ravel(missing)[:, None]
         log_done, log_gone = special.xlogy(1.0, done), special.xlogy(1.0, gone)
-        reach = DEVIATIONS * np.sqrt(n * done * gone) + LEAST_REACH
+        # Terms of a binomial so many deviations and terms from its mean are below 1e-40.
+        reach = 14.0 * np.sqrt(n * done * gone) + 60.0
         lowest, highest = n * done - reach - split, n * done + reach + 1 - split
         rest = np.empty(len(done))
         step = max(1, 2**20 // (self.high - split))  # terms in memory at once: 8 MiB

@@ -204,16 +204,14 @@ class Barrierless(Scheme):
         partition = worker
         if not self.own_data:  # drawn at random; each replication has a stream of its own
             partition = np.full(worker.shape, -1, dtype=np.int64)
+            key = 2**32 - 2  # tapes and data sets use others
             for r, drawn in enumerate(partition):
-                rng = generator(trace.seed, PARTITION_DRAWS_KEY, r)
+                rng = generator(trace.seed, key, r)
                 drawn[:] = rng.integers(0, self.partitions, drawn.shape)
             partition[worker < 0] = -1
         staleness = np.arange(worker.shape[1])[:, None] - version
         weight = np.where(worker >= 0, self.weight(staleness, self.counts(worker)), 0.0)
         return SingleGradients(trace.times, worker, partition, weight, version, self.partitions)
-
-
-PARTITION_DRAWS_KEY = 2**32 - 2  # key of the random partitions; tapes and data sets use others
 
 
 @final

@@ -443,6 +443,15 @@ class SchemeFamily(metaclass=Configurable):
         fields cannot work with this number of workers."""
 
 
+class SingleFamily(SchemeFamily):
+    """A family of one scheme, without fields; abstract."""
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return (cls(),)
+
+
 # What a scheme may know of the workers' times before a run, where its plan depends on them.
 class KnownDelays(Protocol):
     """The law of the seconds that a worker needs for one partition, as far as schemes ask for it.

@@ -20,7 +20,7 @@ from typing_extensions import override
 from ..fields import Share, configured, require_at_most_workers
 from ..numerics import solve_each
 from ..types import BoolArray, ComplexArray, FloatArray, IntArray
-from .assignments import CyclicCode, CyclicMds, UniformLoad
+from .assignments import SYSTEM_ENTRIES_AT_ONCE, CyclicCode, CyclicMds, UniformLoad
 from .base import Fixed, SchemeFamily
 from .codes import Loaded, Seeded, Stopped
 from .deadlines import Deadline, PastDeadline
@@ -33,7 +33,6 @@ MAX_LEAST_SQUARES_WORKERS = 512  # of cyclic MDS codes: its memory is O(n^2)
 FACTORS_AT_ONCE = 64  # factors of a product that are multiplied together
 MAX_DENSE_WORKERS = 64  # workers up to which systems are solved densely, many in one call
 WEIGHT_TOLERANCE = 1e-10  # weights of a small code further than this from 1 are corrected
-DENSE_ENTRIES_AT_ONCE = 2**22  # entries of the dense systems that are solved together: 32 MiB
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +109,7 @@ class Banded(Cyclic):
         if n > MAX_DENSE_WORKERS:
             return super().solve_all(masks)
         order = np.arange(kept - n, kept) % n
-        together = DENSE_ENTRIES_AT_ONCE // kept**2
+        together = SYSTEM_ENTRIES_AT_ONCE // kept**2
         for start in range(0, len(masks), together):
             some = masks[start : start + together, order]
             rows = order[np.nonzero(some)[1].reshape(-1, kept)]

@@ -256,9 +256,6 @@ def _without_design(workers: int, load: int) -> InvalidParameter:
     raise AssertionError("there is a design with 7 workers")
 
 
-EDGES_AT_ONCE = 2**17  # edges of all rounds together that are decoded at once, to bound the memory
-
-
 @configured
 class GraphAssignment(Seeded, Decoded):
     """A random d-regular graph on 2 n / d vertices; worker j holds the two blocks of edge j.
@@ -328,7 +325,7 @@ class ByComponent(Decoder):
     def partition_weights(self, arrived: BoolArray) -> FloatArray:
         flat = arrived.reshape(-1, arrived.shape[-1])
         weights = np.empty((len(flat), self.code.partitions))
-        rounds = max(1, EDGES_AT_ONCE // max(1, self.code.workers))
+        rounds = max(1, 2**17 // max(1, self.code.workers))  # to bound the memory
         ends = self.code.matrix.indices.reshape(-1, 2).astype(np.int32)
         for start in range(0, len(flat), rounds):
             rows = slice(start, start + rounds)

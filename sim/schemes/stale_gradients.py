@@ -13,7 +13,7 @@ from ..fields import Load, WaitFor, configured, require_at_most_workers
 from ..steps import WEIGHTS_AT_ONCE, DecodedRounds, Held, Measured, Renewal, Steps, count_distinct
 from ..types import BoolArray, FloatArray, IntArray, Messages, Stream, Trace
 from .barrierless import Barrierless, Stops
-from .base import Round, SchemeFamily, Sees, State, SumOfWorkers
+from .base import Round, SchemeFamily, Sees, SingleFamily, State, SumOfWorkers
 from .stopping import FirstK
 
 
@@ -139,7 +139,7 @@ class PipelinedSteps(Steps):
 
 
 @configured
-class GradientTable(SchemeFamily):
+class GradientTable(SingleFamily):
     """Every arrival is an update, along the mean of everybody's latest gradient; nobody waits.
 
     Worker j's gradient is that of partition j, scaled to all data. Before all have arrived, the
@@ -153,11 +153,6 @@ class GradientTable(SchemeFamily):
     over the gradients seen so far."""
 
     name: ClassVar[str] = "gradient_table"
-
-    @classmethod
-    @override
-    def examples(cls) -> tuple[SchemeFamily, ...]:
-        return (cls(),)
 
     @override
     def build(self, workers: int) -> Barrierless:
@@ -222,7 +217,7 @@ def _replaced(worker: IntArray, version: IntArray) -> IntArray:
 
 
 @configured
-class Malenia(SchemeFamily):
+class Malenia(SingleFamily):
     """An update once everybody has a gradient at the current model; meanwhile nobody rests.
 
     The model moves along the mean of the workers' means, and the update stops everybody. Worker j's
@@ -235,11 +230,6 @@ class Malenia(SchemeFamily):
     Under a Fixed Computation Model (arXiv 2305.12387), Malenia SGD."""
 
     name: ClassVar[str] = "malenia"
-
-    @classmethod
-    @override
-    def examples(cls) -> tuple[SchemeFamily, ...]:
-        return (cls(),)
 
     @override
     def build(self, workers: int) -> Barrierless:
@@ -256,7 +246,7 @@ def one_of_each(trace: Trace, workers: int) -> Steps:
 
 
 @configured
-class Ringleader(SchemeFamily):
+class Ringleader(SingleFamily):
     """Cycles of n updates, one of each worker, along the mean of the workers' means; nobody waits.
 
     A cycle first collects, without an update, until everybody has a gradient in its table. The last
@@ -271,11 +261,6 @@ class Ringleader(SchemeFamily):
     Complexity under Data Heterogeneity (arXiv 2509.22860)."""
 
     name: ClassVar[str] = "ringleader"
-
-    @classmethod
-    @override
-    def examples(cls) -> tuple[SchemeFamily, ...]:
-        return (cls(),)
 
     @override
     def build(self, workers: int) -> Barrierless:

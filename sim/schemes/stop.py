@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property, reduce
 from itertools import pairwise
-from typing import Annotated, Any, Literal, final
+from typing import Annotated, Any, Literal, TypeAlias, final, get_args
 
 import numpy as np
 from pydantic import BeforeValidator, Discriminator, Tag
@@ -244,18 +244,22 @@ def _rules(name: str, stops: tuple[Stop, ...], code: Assignment) -> list[Stoppin
     return [stop.on(code) for stop in stops]
 
 
+Choices: TypeAlias = (
+    Annotated[Quorum, Tag("choice-grace")]  # asked before "first", which it also has
+    | Annotated[Spread, Tag("choice-spread")]
+    | Annotated[FirstK, Tag("choice-first")]
+    | Annotated[Covered, Tag("choice-cover")]
+    | Annotated[DecodableWithin, Tag("choice-decodable")]
+    | Annotated[Deadline, Tag("choice-deadline")]
+    | Annotated[Barrier, Tag("choice-tolerates")]  # asked before "window", which it also has
+    | Annotated[Window, Tag("choice-window")]
+    | Annotated[Adaptive, Tag("choice-adaptive")]
+    | Annotated[Earliest, Tag("choice-any")]
+    | Annotated[Latest, Tag("choice-all")]
+)
 KINDS: dict[str, type[StoppingRule | ForCode]] = {
-    "grace": Quorum,  # asked before "first", which it also has
-    "spread": Spread,
-    "first": FirstK,
-    "cover": Covered,
-    "decodable": DecodableWithin,
-    "deadline": Deadline,
-    "tolerates": Barrier,  # asked before "window", which it also has
-    "window": Window,
-    "adaptive": Adaptive,
-    "any": Earliest,
-    "all": Latest,
+    choice.__metadata__[0].tag.removeprefix("choice-"): choice.__origin__
+    for choice in get_args(Choices)
 }
 """The key that tells which choice a section is."""
 
@@ -280,17 +284,7 @@ def _kind(value: Any) -> str | None:
 
 
 Stop = Annotated[
-    Annotated[Quorum, Tag("choice-grace")]
-    | Annotated[Spread, Tag("choice-spread")]
-    | Annotated[FirstK, Tag("choice-first")]
-    | Annotated[Covered, Tag("choice-cover")]
-    | Annotated[DecodableWithin, Tag("choice-decodable")]
-    | Annotated[Deadline, Tag("choice-deadline")]
-    | Annotated[Barrier, Tag("choice-tolerates")]
-    | Annotated[Window, Tag("choice-window")]
-    | Annotated[Adaptive, Tag("choice-adaptive")]
-    | Annotated[Earliest, Tag("choice-any")]
-    | Annotated[Latest, Tag("choice-all")],
+    Choices,
     Discriminator(
         _kind,
         custom_error_type="stop",

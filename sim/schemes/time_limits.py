@@ -151,19 +151,16 @@ class TimeLimited(SelfStopping):
     def steps(self, trace: Trace) -> DecodedRounds:
         """Each worker begins with a random one of its micro-batches."""
         arrived = trace.arrived.copy()
+        key = 2**32 - 3  # tapes, data sets and other schemes use other keys
         for r, mine in enumerate(self.done(arrived)):  # a view
             shape = rounds, workers = mine.shape[:2]
-            first = generator(trace.seed, FIRST_PIECES_KEY, r).integers(0, self.pieces, shape)
+            first = generator(trace.seed, key, r).integers(0, self.pieces, shape)
             twice = np.concatenate([mine, mine], axis=-1)
             from_each = np.lib.stride_tricks.sliding_window_view(twice, self.pieces, axis=-1)
             mine[:] = from_each[np.arange(rounds)[:, None], np.arange(workers), self.pieces - first]
         sizes = self.workers, self.partitions
         # To decode them again takes less time than to keep so many weights.
         return DecodedRounds(trace.times, arrived, self.weights, *sizes, kept=0)
-
-
-# Of the random first pieces; tapes, data sets and other schemes use other keys.
-FIRST_PIECES_KEY = 2**32 - 3
 
 
 @configured

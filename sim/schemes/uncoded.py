@@ -28,6 +28,7 @@ from .base import (
     RoundOutcome,
     SchemeFamily,
     Sees,
+    SingleFamily,
     SumOfWorkers,
 )
 from .deadlines import Deadline, PastDeadline, Spread, Window
@@ -37,17 +38,12 @@ from .stopping import FirstK, FirstKEach, StoppingRule
 
 
 @configured
-class Uncoded(SchemeFamily):
+class Uncoded(SingleFamily):
     """Wait for all n workers; exact.
 
     Source: plain synchronous gradient descent."""
 
     name: ClassVar[str] = "uncoded"
-
-    @classmethod
-    def examples(cls) -> tuple[SchemeFamily, ...]:
-        """The one scheme of this family."""
-        return (cls(),)
 
     def build(self, workers: int) -> Fixed:
         """One partition a worker, stop at n."""

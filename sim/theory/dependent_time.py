@@ -28,9 +28,8 @@ from ..types import FloatArray, IntArray
 from .iteration_time import IterationTimeLaw
 from .worker_time import WorkerTime, smallest
 
-POINTS_PER_SPREAD, LEAST_PER_SPREAD = 400.0, 50.0  # lattice points between the quartiles of a step
-MOST_POINTS = 2**20
-BEYOND = 1e-12  # chance that a step of a round is beyond the lattice
+MOST_POINTS = 2**20  # of the lattice
+LEAST_PER_SPREAD = 50.0  # points between the quartiles of a step
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,9 +79,10 @@ def levels_law(
     start, low, high = smallest(lambda t: worker.cdf(t) > quartiles, 3).tolist()
     longest = IterationTimeLaw(everybody, worker)
     mean, spread, scale = longest.mean(), sqrt(longest.variance()), high - low
-    far = float(smallest(lambda t: worker.sf(t) * workers * steps <= BEYOND, 1)[0])
+    # where a step of a round is with a chance of a millionth of a millionth
+    far = float(smallest(lambda t: worker.sf(t) * workers * steps <= 1e-12, 1)[0])
     reach = steps * (mean - start) + 8.0 * sqrt(steps) * spread + far - start
-    density = min(POINTS_PER_SPREAD, MOST_POINTS / reach * scale) if reach else LEAST_PER_SPREAD
+    density = min(8 * LEAST_PER_SPREAD, MOST_POINTS / reach * scale) if reach else LEAST_PER_SPREAD
     if not (reach < np.inf and density >= LEAST_PER_SPREAD):
         return NoFormula("levels: the tail of a step is too heavy for a lattice")
     spacing = scale / density or 1.0
@@ -100,8 +100,6 @@ Kind = tuple[int, ...]  # workers of each law in a code group
 Groups = tuple[tuple[Any, Any], ...]  # a mapping that can be hashed
 Chances = dict[tuple[tuple[Kind, int], ...], float]  # by how many groups are of each kind
 
-MAX_STATES = 4_096  # ways in which racks can be slow that are told apart at once,
-MAX_STATES_OF_WORKERS = 100_000  # and times workers
 MAX_TERMS = 10_000  # numbers of groups of each kind, times arrivals that are counted
 SMALLEST_TAIL = 1e-13  # sums of powers of roots of unity are off by less than this
 
@@ -113,7 +111,7 @@ def chances_of_kinds(racks: IntArray, weights: Sequence[float], size: int) -> Ch
     members = [
         Counter((np.flatnonzero(racks == r) // size).tolist()) for r in range(racks.max() + 1)
     ]
-    most = min(MAX_STATES, MAX_STATES_OF_WORKERS // len(racks))
+    most = min(4096, 100_000 // len(racks))  # ways in which racks can be slow, told apart at once
     last = {group: rack for rack, own in enumerate(members) for group in own}
     states: dict[tuple[Groups, Groups], float] = {((), ()): 1.0}  # unfinished, finished
     for rack, own in enumerate(members):

@@ -21,7 +21,6 @@ from ..types import FloatArray
 from .worker_time import WorkerTime, smallest
 
 GAUSS_NODES, GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(12)  # on a panel
-MAX_PANELS = 4096  # refinement ends here: the rest is rounding, or a law with thousands of jumps
 
 
 def integrate(
@@ -33,7 +32,7 @@ def integrate(
     left, right = knots[:-1], knots[1:]
     coarse = _panels(function, left, right)
     scale, total = tolerance * float(np.abs(coarse).sum()), 0.0
-    while 0 < left.size <= MAX_PANELS:
+    while 0 < left.size <= 4096:  # the rest is rounding, or a law with thousands of jumps
         middle = 0.5 * (left + right)
         first, second = _panels(function, left, middle), _panels(function, middle, right)
         split = (np.abs(first + second - coarse) > scale) & (left < middle) & (middle < right)
@@ -57,10 +56,6 @@ SURVIVAL_LEVELS = np.concatenate((_LARGE, 10.0 ** -np.arange(1.0, 101.0)))
 
 
 MAX_SECONDS = 1e300  # seconds; beyond, a law's arguments overflow, and its values are nonsense
-MEDIAN_LEVEL, TAIL_LEVELS = (
-    8,
-    [49, 69],
-)  # places in SURVIVAL_LEVELS of 0.5; and of 1e-40 and 1e-60, for the tail's slope
 
 
 @dataclass(frozen=True)
@@ -152,7 +147,7 @@ class IterationTimeLaw:
     def tail_index(self) -> float:
         """Moments of an order below this are finite: the slope of the tail far out, to a tenth.
         Exact for a power law, large for lighter tails, infinite for a bounded one."""
-        near, far = self._passed[TAIL_LEVELS]
+        near, far = self._passed[[49, 69]]  # 1e-40 and 1e-60
         if far > MAX_SECONDS:
             return 0.0  # it falls by less than 1e60 in 300 powers of ten
         return np.inf if near == far else round(float(np.log(1e20) / np.log(far / near)), 1)
@@ -171,7 +166,7 @@ class IterationTimeLaw:
     @cached_property
     def _centre(self) -> float:
         """The knot nearest to the median, where the integrals below and above must meet."""
-        median = float(self._passed[MEDIAN_LEVEL])
+        median = float(self._passed[8])
         if not median <= MAX_SECONDS:
             return np.inf
         return float(self._knots[np.abs(self._knots - median).argmin()])

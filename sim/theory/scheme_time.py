@@ -153,7 +153,6 @@ TIED = "ties: all who arrive at the stopping instant count"
 
 # survival levels at which ``_tied`` looks for jumps: no instant of a chance over 1/513 is missed
 TIE_LEVELS = np.linspace(0.0, 1.0, 514)[1:-1]
-MIN_TIE_PROBABILITY = 1e-6  # smallest jump that counts as one: a smaller one is rounding
 
 
 @dataclass(frozen=True)
@@ -213,6 +212,4 @@ def _waits_for_all(asked: Demand) -> bool:
 def _tied(worker: WorkerTime) -> bool:
     """Whether some exact time has a chance of its own, so that workers arrive together."""
     times = smallest(lambda t: worker.sf(t) <= TIE_LEVELS, TIE_LEVELS.size)
-    return bool(
-        np.any(worker.sf(np.nextafter(times, 0.0)) - worker.sf(times) > MIN_TIE_PROBABILITY)
-    )
+    return bool(np.any(worker.sf(np.nextafter(times, 0.0)) - worker.sf(times) > 1e-6))

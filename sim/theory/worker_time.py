@@ -25,9 +25,6 @@ UnitLaw = Callable[[FloatArray], FloatArray | None]
 """Seconds -> probability, elementwise; ``None`` if there is no closed form."""
 
 
-CDF_RESOLUTION = 1e-10  # the smallest P(T > t) that ``1 - cdf`` gives to about six digits
-
-
 @dataclass(frozen=True)
 class WorkerTime:
     """The law of ``offset + scale * X``, in seconds, scale > 0 and offset >= 0; made by the
@@ -54,8 +51,8 @@ class WorkerTime:
 
     @property
     def resolution(self) -> float:
-        """The smallest value of ``sf`` that is accurate."""
-        return CDF_RESOLUTION if self.unit_sf is None else 0.0
+        """The smallest value of ``sf`` that is accurate; ``1 - cdf`` gives this to six digits."""
+        return 1e-10 if self.unit_sf is None else 0.0
 
     def _at(self, law: UnitLaw, seconds: ArrayLike, before: float) -> FloatArray:
         unit = (np.asarray(seconds, dtype=np.float64) - self.offset) / self.scale

@@ -19,7 +19,6 @@ from erasurehead.experiments.attack.command import (
     UPPER_BOUND_LOOK,
     WORST_SET_LOOK,
     beginning,
-    codes_of,
     picture,
     rounding,
     straggler_numbers,
@@ -44,6 +43,10 @@ DOCUMENT: dict[str, Any] = {
         {"name": "asynchronous"},
     ],
 }
+
+
+def plan_of(document: dict[str, Any]) -> command.AttackPlan:
+    return command.plan_attack(document, None, SearchBudget())
 
 
 def attacked(asked: str | None = "0:5", **changes: Any) -> tuple[command.AttackPlan, pd.DataFrame]:
@@ -170,8 +173,8 @@ def test_a_sweep_over_workers_has_a_panel_each() -> None:
 
 def test_what_differs_in_nothing_that_an_attack_sees_is_named_once() -> None:
     """Delays do not change a code; what cannot be attacked is left out in one line."""
-    found = codes_of({**DOCUMENT, "sweep": {"delay.rate": [1.0, 2.0]}})
-    once = codes_of(DOCUMENT)
+    found = plan_of({**DOCUMENT, "sweep": {"delay.rate": [1.0, 2.0]}})
+    once = plan_of(DOCUMENT)
     assert [each.label for each in found.codes] == [each.label for each in once.codes]
     assert found.left_out == once.left_out
     assert [line.partition(":")[0] for line in once.left_out] == [
@@ -256,8 +259,8 @@ def test_a_code_that_cannot_be_built_is_left_out_of_a_sweep_alone() -> None:
     """Where no key is swept it is a mistake."""
     schemes = [{"name": "fractional_repetition", "load": 5}]
     with pytest.raises(ConfigError, match="must divide workers = 12"):
-        codes_of({**DOCUMENT, "schemes": schemes})
-    found = codes_of({**DOCUMENT, "schemes": schemes, "sweep": {"workers": [12, 10]}})
+        plan_of({**DOCUMENT, "schemes": schemes})
+    found = plan_of({**DOCUMENT, "schemes": schemes, "sweep": {"workers": [12, 10]}})
     assert [each.code.workers for each in found.codes] == [10]
     [line] = found.left_out
     assert "left out: " in line
