@@ -401,7 +401,7 @@ def attack(
 ) -> None:
     """Find the worst stragglers for each code of a config."""
     from ..sim.attack import SearchBudget
-    from .attack import command
+    from . import attack as command
     from .run.files import output_folder
     from .run.outputs import holds_another, origin_of
 

@@ -23,8 +23,16 @@ import pytest
 import yaml
 
 from erasurehead.delay_models import MODELS
-from erasurehead.experiments import atlas, commands, compare, listing, measure, options, verify
-from erasurehead.experiments.attack import command as attack
+from erasurehead.experiments import (
+    atlas,
+    attack,
+    commands,
+    compare,
+    listing,
+    measure,
+    options,
+    verify,
+)
 from erasurehead.experiments.commands import app
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.config.schema import FieldRow, field_rows, first_sentence

@@ -1,2 +1,2 @@
 """What stands in a file that holds measured delays, as columns and numbers: texts, Parquet, arrays,
-JSON, traces of a profiler, samples. What the columns are is found in ``delay_models.tables``."""
+JSON, traces of a profiler. What the columns are is found in ``delay_models.tables``."""

@@ -20,9 +20,8 @@ from ...sim.reading import Reading
 from ..formats.cells import numbers
 from ..formats.files import FileContents, read_file, retyped, with_durations
 from ..formats.profiler import JSON_ENDINGS, are_profiles, read_json, read_traces
-from ..formats.samples import is_pai, new_measurements
 from ..signs import waiting_note
-from .long import LongTable
+from .long import LongTable, is_pai, new_measurements
 from .measured import AS_IT_IS, MeasuredDelays, RawTable, Repair, TableError, complete
 from .names import ROLE_WORDS, SPELLINGS, is_call, parse, role_of
 from .roles import roles_of

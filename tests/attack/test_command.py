@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from erasurehead.experiments.attack import command
-from erasurehead.experiments.attack.command import (
+from erasurehead.experiments import attack as command
+from erasurehead.experiments.attack import (
     RANDOM_SETS_LOOK,
     THICK,
     THIN,

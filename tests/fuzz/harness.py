@@ -53,7 +53,7 @@ PRELOADED = (
     ),
     *(
         "erasurehead.experiments.whatif.command",
-        "erasurehead.experiments.attack.command",
+        "erasurehead.experiments.attack",
         "erasurehead.experiments.report.command",
     ),
     "erasurehead.experiments.recommend.command",

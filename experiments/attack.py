@@ -12,25 +12,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...sim.attack import Code, NoCode, SearchBudget, Worst, code_of, worst_sets
-from ...sim.numerics import one_thread
-from ...sim.tables import csv_of
-from ...sim.theory import NoFormula, WorstCase, worst_bound, worst_cases
-from ...sim.types import FloatArray
-from ..config import build
-from ..config.cells import Cell, cells, resolved
-from ..config.document import write_yaml
-from ..config.errors import ConfigError, at
-from ..options import numbers_up_to
-from ..page.answer import Answer
-from ..page.content import Chart, Page, Section, capped, plain_cell
-from ..pictures import paint, style
-from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, Look, variants
-from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
-from ..run import files
-from ..run.compute import code_fingerprint
-from ..run.outputs import ATTACK, CONFIG, Origin, holds_another
-from ..text import TableCell, number, number_of
+from ..sim.attack import Code, NoCode, SearchBudget, Worst, code_of, worst_sets
+from ..sim.numerics import one_thread
+from ..sim.tables import csv_of
+from ..sim.theory import NoFormula, WorstCase, worst_bound, worst_cases
+from ..sim.types import FloatArray
+from .config import build
+from .config.cells import Cell, cells, resolved
+from .config.document import write_yaml
+from .config.errors import ConfigError, at
+from .options import numbers_up_to
+from .page.answer import Answer
+from .page.content import Chart, Page, Section, capped, plain_cell
+from .pictures import paint, style
+from .pictures.looks import DASHED, DOTTED, MUTED, SOLID, Look, variants
+from .pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
+from .run import files
+from .run.compute import code_fingerprint
+from .run.outputs import ATTACK, CONFIG, Origin, holds_another
+from .text import TableCell, number, number_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,1 +1,0 @@
-"""``erasurehead attack``: the worst stragglers of each code of a config."""
