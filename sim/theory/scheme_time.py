@@ -212,4 +212,5 @@ def _waits_for_all(asked: Demand) -> bool:
 def _tied(worker: WorkerTime) -> bool:
     """Whether some exact time has a chance of its own, so that workers arrive together."""
     times = smallest(lambda t: worker.sf(t) <= TIE_LEVELS, TIE_LEVELS.size)
+    # a smaller jump is rounding
     return bool(np.any(worker.sf(np.nextafter(times, 0.0)) - worker.sf(times) > 1e-6))
