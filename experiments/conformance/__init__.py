@@ -7,29 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from .codes import (
-    Nonconforming,
-    SchemeUnderTest,
-    check_decoding,
-    check_error,
-    check_exactness,
-    check_loads,
-    check_unbiased,
-)
-from .rounds import check_engines, check_refusals, check_stopping, check_values
+from . import codes, rounds
+from .codes import Nonconforming, SchemeUnderTest
 
 Check = Callable[[SchemeUnderTest], str]
 
 CHECKS: Mapping[str, Check] = {
-    "values": check_values,  # frozen, hashable, picklable
-    "loads": check_loads,  # rows of B against loads, copies of every partition
-    "decoding": check_decoding,  # a decoder's two answers are one, row by row
-    "stopping": check_stopping,  # monotone, and fast rules against their definition
-    "exactness": check_exactness,  # exact at every stop, and without any tolerated stragglers
-    "unbiased": check_unbiased,  # mean weights are 1, where that is claimed
-    "error": check_error,  # the decoding error against its formula and its bound
-    "engines": check_engines,  # batch and event engine, to the bit
-    "refusals": check_refusals,  # a refused number comes with one that is accepted
+    "values": rounds.check_values,  # frozen, hashable, picklable
+    "loads": codes.check_loads,  # rows of B against loads, copies of every partition
+    "decoding": codes.check_decoding,  # a decoder's two answers are one, row by row
+    "stopping": rounds.check_stopping,  # monotone, and fast rules against their definition
+    "exactness": codes.check_exactness,  # exact at every stop, and without any tolerated stragglers
+    "unbiased": codes.check_unbiased,  # mean weights are 1, where that is claimed
+    "error": codes.check_error,  # the decoding error against its formula and its bound
+    "engines": rounds.check_engines,  # batch and event engine, to the bit
+    "refusals": rounds.check_refusals,  # a refused number comes with one that is accepted
 }
 
 __all__ = ["CHECKS", "Check", "Nonconforming", "SchemeUnderTest"]

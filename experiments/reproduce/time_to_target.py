@@ -16,17 +16,10 @@ from ..pictures.picture import Axis, Heat, Mark, Panel, Picture, Points, Rules, 
 from ..run.records import interval_columns, mean_interval, ratio_interval
 from ..run.tuning import TARGET_SHARE, Runs, best, target_loss
 from . import base
+from . import sequential_members as codes
 from .base import CodedFigure, Effort, Numbers, Section, Words, bars, interval_text, rows_at
 from .loss_time import EXPERIMENTS
 from .ranking import DROP_COMPUTE_PATIENCE
-from .sequential_members import (
-    CODE_LOOKS,
-    MULTIPLEXED,
-    REPEAT,
-    STRAGGLER_TOLERANCE,
-    problem_alone,
-    training_runs,
-)
 
 
 @final
@@ -92,7 +85,12 @@ class TimeToTarget(CodedFigure):
         load, wait_for = self.load, self.wait_for
         fewer = self.workers - load + 1
         patience = round(DROP_COMPUTE_PATIENCE * (base.QUICK_WORK + self.delay), 6)
-        burst = {"B": 1, "W": 2, "stragglers": 2 * (load - 1), "tolerance": STRAGGLER_TOLERANCE}
+        burst = {
+            "B": 1,
+            "W": 2,
+            "stragglers": 2 * (load - 1),
+            "tolerance": codes.STRAGGLER_TOLERANCE,
+        }
         rows: list[tuple[str, str, Section]] = [
             ("synchronous", "uncoded", {}),
             ("synchronous", "ignore_stragglers", {"wait_for": fewer}),
@@ -102,8 +100,8 @@ class TimeToTarget(CodedFigure):
             ("partial work", "multi_message", {"load": load}),
             # the smallest data set has 353 rows for 30 workers' micro-batches
             ("partial work", "drop_compute", {"pieces": 10, "patience": patience}),
-            ("sequential", REPEAT, {"variant": REPEAT, **burst}),
-            ("sequential", MULTIPLEXED, {"variant": MULTIPLEXED, **burst}),
+            ("sequential", codes.REPEAT, {"variant": codes.REPEAT, **burst}),
+            ("sequential", codes.MULTIPLEXED, {"variant": codes.MULTIPLEXED, **burst}),
             ("stale sums", "pipelined", {"load": load, "wait_for": fewer}),
             ("asynchronous", "k_async", {"wait_for": wait_for}),
             ("asynchronous", "k_batch_async", {"wait_for": wait_for}),
@@ -115,8 +113,11 @@ class TimeToTarget(CodedFigure):
         return {
             key: TunedScheme(
                 family,
-                {"name": "sequential" if key in (REPEAT, MULTIPLEXED) else key, **fields},
-                CODE_LOOKS[key] if key in CODE_LOOKS else look(key),
+                {
+                    "name": "sequential" if key in (codes.REPEAT, codes.MULTIPLEXED) else key,
+                    **fields,
+                },
+                codes.CODE_LOOKS[key] if key in codes.CODE_LOOKS else look(key),
             )
             for family, key, fields in rows
         }
@@ -130,17 +131,17 @@ class TimeToTarget(CodedFigure):
         )
         trial = {**document, "replications": effort.times(self.trials)}
         other = replace(effort, seed=effort.seed + 1)
-        target = target_loss(problem_alone(document, effort))
+        target = target_loss(codes.problem_alone(document, effort))
         common, exact = np.nan, np.empty(0)
         for scheme, member in self.tuned_schemes().items():
             facts = {"scheme": scheme, "target": target}
-            _, tried = training_runs(trial, member.section, rates, other)
+            _, tried = codes.training_runs(trial, member.section, rates, other)
             for rate, runs in zip(rates, tried, strict=True):
                 yield {**facts, "kind": TRIED, "rate": rate, **numbers_at_target(runs, target)}
             own = rates[best([runs.seconds(target) for runs in tried])]
             common = own if scheme == "uncoded" else common
             both = sorted({own, common})
-            _, several = training_runs(document, member.section, both, effort)
+            _, several = codes.training_runs(document, member.section, both, effort)
             by_rate = dict(zip(both, several, strict=True))
             exact = by_rate[own].seconds(target) if scheme == "uncoded" else exact
             for kind, rate in ((OWN, own), (UNCODED_RATE, common)):
