@@ -107,6 +107,11 @@ class Candidate:
         return 0 if self.run is None else int(np.isfinite(self.values()).sum())
 
     @property
+    def always(self) -> bool:
+        """Whether every replication reaches the goal."""
+        return self.reached == self.replications
+
+    @property
     def iterations(self) -> float:
         """Mean iterations to the target, of the runs that reach it; NaN: none does."""
         needed = np.empty(0) if self.run is None else self.run.to_target[:1]

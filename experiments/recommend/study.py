@@ -32,20 +32,9 @@ class Changed:
     best: Candidate  # the winner on these
 
     @property
-    def ratio(self) -> Interval:
-        """Of what it takes over what the winner does, with a 95 % interval."""
-        return self.row.ratio(self.best)
-
-    @property
-    def best_reaches(self) -> bool:
-        """Whether the winner reaches the goal in every replication."""
-        return self.best.reached == self.best.replications
-
-    @property
     def beats(self) -> bool:
         """Whether it is surely better than the winner here, or alone reaches the goal."""
-        alone = self.row.reached == self.row.replications and not self.best_reaches
-        return self.ratio[2] < 1 or alone
+        return self.row.ratio(self.best)[2] < 1 or (self.row.always and not self.best.always)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +144,11 @@ class Recommendation:
         """Whether the winner reaches the goal."""
         return self.winner.order[0] == 0
 
+    @property
+    def codes_searched(self) -> bool:
+        """Whether there is a candidate whose workers hold more than one partition."""
+        return any(row.coded for row in self.everybody)
+
     def best(self, **fields: Any) -> Candidate | None:
         """The best feasible candidate whose fields are these, on the furthest rung that one is on;
         ``None``: there is none."""
@@ -243,7 +237,7 @@ def recommendation_tables(answer: Recommendation) -> dict[str, pd.DataFrame]:
     costs = candidates[["value", "error", "worker_seconds"]].to_numpy(float)
     changed = [
         (c.change.name or "unchanged", c.change.value, c.usual.scheme, c.usual.label, c.row.value,
-         *c.ratio, c.row.replications)
+         *c.row.ratio(c.best), c.row.replications)
         for c in answer.changed
     ]  # fmt: skip
     columns = ["dial", "times", "scheme", "label", "value", "ratio", "ratio_low", "ratio_high"]

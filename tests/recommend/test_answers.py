@@ -11,10 +11,11 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from erasurehead.experiments.recommend.answer import answered, next_steps, verdict, why
+from erasurehead.experiments.recommend.answer import answered, next_steps, verdict
 from erasurehead.experiments.recommend.command import winner_config
 from erasurehead.experiments.recommend.compare import ratio
 from erasurehead.experiments.recommend.evaluate import Candidate
+from erasurehead.experiments.recommend.reasons import why
 from erasurehead.experiments.recommend.scenario import SHUFFLED_ROUNDS
 from erasurehead.experiments.recommend.study import Recommendation, recommendation_tables
 from tests.recommend.made import (

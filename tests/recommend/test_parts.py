@@ -17,7 +17,6 @@ from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.options import Criterion, SearchRequest
-from erasurehead.experiments.pictures.kinds.losses import pareto
 from erasurehead.experiments.recommend import question
 from erasurehead.experiments.recommend.candidates import (
     NOT_SEARCHED,
@@ -334,11 +333,6 @@ def test_limits_that_can_be_kept(given: dict[str, float], wrong: str) -> None:
         assert found == {name.removeprefix("max_"): value for name, value in given.items()}
 
 
-def test_the_front_by_hand() -> None:
-    points = np.array([[1, 9, 9], [9, 1, 9], [2, 9, 9], [9, 9, np.nan], [9, 1, 9], [5, 5, 5.0]])
-    assert pareto(*points.T).tolist() == [True, True, False, False, True, True]
-
-
 def test_every_scheme_is_searched_or_left_out_with_a_reason() -> None:
     """Of the registry, for 31 and 32 workers: a new scheme needs no recipe, but must build."""
     searched = set[str]()
@@ -365,12 +359,6 @@ def test_what_is_searched_is_what_was_searched_yesterday(workers: int, fine: boo
         tried.setdefault(section["name"], []).append(json.dumps(section))
     found = [f"{name} {len(each)} {hash_of(str(each))}" for name, each in tried.items()]
     require_recorded("recommend", {f"sections {workers} {fine}": found})
-
-
-def test_a_limit_on_the_load_bounds_what_is_searched() -> None:
-    space = SearchSpace(30, 1.0, 3)
-    loads = {section.get("load", 1) for section in space.sections(BUILT_IN)}
-    assert loads <= {1, 2, 3}
 
 
 def test_designs_that_are_searched_are_projective_spaces() -> None:

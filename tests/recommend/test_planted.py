@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +14,14 @@ import numpy as np
 import pytest
 
 from erasurehead.experiments.config import build
-from erasurehead.experiments.options import SearchRequest
+from erasurehead.experiments.options import Criterion, SearchRequest
 from erasurehead.experiments.recommend import question
-from erasurehead.experiments.recommend.answer import next_steps, why
+from erasurehead.experiments.recommend.answer import next_steps
 from erasurehead.experiments.recommend.compare import Order, order
 from erasurehead.experiments.recommend.evaluate import Candidate, Evaluator
 from erasurehead.experiments.recommend.halving import search
 from erasurehead.experiments.recommend.measure import Budget, CandidateRuns, performance
+from erasurehead.experiments.recommend.reasons import why
 from erasurehead.experiments.recommend.study import (
     Recommendation,
     recommendation_tables,
@@ -115,21 +117,17 @@ def k_batch_async_is_found(seed: int) -> None:
     assert k_batch_async(study.winner.section["wait_for"]) <= CLOSE * best
 
 
-def test_coding_does_not_pay_under_a_proportional_law_with_a_large_shift() -> None:
-    """shift x rate = 10: a second partition costs 10 / rate, more than all stragglers together."""
-    delay = {"model": "shifted_exponential", "shift": 10.0, "rate": 1.0}
-    study = ask(only="uncoded,fractional_repetition,cyclic_mds", delay=delay)
-    assert said_of(study).startswith("Coding does not pay: keep uncoded")
-    assert study.winner.load == 1
-    reason = next(text for text in why(study) if "two partitions" in text)
-    assert "2.00 times" in reason
-
-
-def test_coding_pays_where_it_is_known_to() -> None:
-    """Cheap work under the additive law: the opposite answer, so the words follow the numbers."""
-    study = ask(only="uncoded,fractional_repetition", **ADDITIVE)
-    assert not re.search("oding does not pay|edundancy is not", said_of(study))
-    assert study.winner.section["name"] == "fractional_repetition"
+@pytest.mark.parametrize("pays", [False, True])
+def test_coding_pays_where_it_is_known_to(pays: bool) -> None:
+    """shift x rate = 10 under a proportional law: a second partition costs 10 / rate, more than all
+    stragglers together. Cheap work under the additive law: the words follow the numbers."""
+    more = ADDITIVE if pays else {"delay": {**DELAY, "shift": 10.0}}
+    study = ask(only="uncoded,fractional_repetition,cyclic_mds", **more)
+    assert study.winner.scheme == ("fractional_repetition" if pays else "uncoded")
+    assert bool(re.search("oding does not pay|edundancy is not", said_of(study))) != pays
+    if not pays:
+        assert said_of(study).startswith("Coding does not pay: keep uncoded")
+        assert any("2.00 times" in text for text in why(study) if "two partitions" in text)
 
 
 @pytest.mark.slow
@@ -327,14 +325,14 @@ def best_is(found: Recommendation, truth: Truth, sections: Iterable[Fields]) -> 
     assert truth(dict(found.winner.section)) <= WITHIN * best, said_of(found)
 
 
-def repetition(per_partition: float, proportional: bool = False) -> Truth:
-    """Seconds of a round of 12 workers in groups of d: the slowest of 12 / d minima of d."""
+def repetition(per_partition: float, shift: float = 1.0, each: float = 0.0) -> Truth:
+    """Seconds of a round of 12 workers in groups of d: the slowest of 12 / d minima of d, of which
+    further partitions cost so many seconds, or take a share ``each`` of the first one's time."""
 
     def seconds(fields: Fields) -> float:
         load = fields.get("load", 1)
-        spread = harmonic(12 // load) / load
-        scale = load if proportional else 1
-        return float(scale * (1.0 + spread) + (0 if proportional else load * per_partition))
+        times = 1 + each * (load - 1)
+        return float(times * (shift + harmonic(12 // load) / load) + load * per_partition)
 
     return seconds
 
@@ -342,24 +340,18 @@ def repetition(per_partition: float, proportional: bool = False) -> Truth:
 REPETITIONS = [{}, *({"load": d} for d in (2, 3, 4, 6, 12))]
 
 
-def best_load(per_partition: float) -> Callable[[int], None]:
+def best_load(law: dict[str, Any], shift: float = 1.0, **more: Any) -> Callable[[int], None]:
+    truth = repetition(
+        law.get("seconds_per_partition", 0.0), shift, float(law["kind"] == "proportional")
+    )
+
     def check(seed: int) -> None:
-        law = additive(per_partition)
-        found = ask(only="uncoded,fractional_repetition", seed=seed, load_law=law, **SMALL)
-        best_is(found, repetition(per_partition), REPETITIONS)
+        document = {**SMALL, "delay": {**NORMAL, "shift": shift}, "load_law": law, **more}
+        found = ask(only="uncoded,fractional_repetition", seed=seed, **document)
+        assert found.winner.replications > 1, "whatever the config says of its own runs"
+        best_is(found, truth, REPETITIONS)
 
     return check
-
-
-def best_load_where_work_costs_in_proportion(seed: int) -> None:
-    delay = {"model": "shifted_exponential", "shift": 0.05, "rate": 1.0}
-    found = ask(only="uncoded,fractional_repetition", seed=seed, **{**SMALL, "delay": delay})
-
-    def seconds(fields: Fields) -> float:
-        load = fields.get("load", 1)
-        return float(load * (0.05 + harmonic(12 // load) / load))
-
-    best_is(found, seconds, REPETITIONS)
 
 
 def best_load_of_those_that_fit(seed: int) -> None:
@@ -371,16 +363,14 @@ def best_load_of_those_that_fit(seed: int) -> None:
 
 
 def first_k(mean: Callable[[int], float], delay: dict[str, Any]) -> Callable[[int], None]:
-    """The best number of arrivals of 12 where an update of K counts K / 12."""
+    """The best number of arrivals of 12 where an update of K counts K / 12. A deadline is no number
+    of arrivals, and may be better."""
 
     def check(seed: int) -> None:
         found = ask(only="ignore_stragglers", seed=seed, **{**SMALL, "delay": delay})
-        field = found.winner.section.get("wait_for")
-        if field is not None:  # a deadline is no number of arrivals, and may be better
-            best = min(mean(k) * 12 / k for k in range(1, 13))
-            assert mean(field) * 12 / field <= WITHIN * best, said_of(found)
-        else:
-            assert found.winner.value / 20 <= WITHIN * min(mean(k) * 12 / k for k in range(1, 13))
+        takes = {k: mean(k) * 12 / k for k in range(1, 13)}
+        seconds = takes.get(found.winner.section.get("wait_for"), found.winner.value / 20)
+        assert seconds <= WITHIN * min(takes.values()), said_of(found)
 
     return check
 
@@ -421,47 +411,23 @@ TWO_SPEEDS = {
 TRY: dict[str, Any] = {"workers": 8, "iterations": 20, "delay": TWO_SPEEDS}
 
 
-def best_patience_and_pieces(seed: int) -> None:
-    """Of a grid far beyond the one that is searched first; one goes on from its edge."""
-    found = ask(only="drop_compute", seed=seed, **{**TRY, "delay": NORMAL})
-    assert found.winner.section["pieces"] > 10
-    grid = [
-        {"name": "drop_compute", "pieces": pieces, "patience": patience}
-        for pieces in (5, 20, 60, 120)
-        for patience in np.geomspace(0.2, 4.0, 14).round(3).tolist()
-    ]
-    brute(found, grid, 24)
+def best_of_grid(
+    name: str, *grids: Mapping[str, Iterable[float]], **more: Any
+) -> Callable[[int], None]:
+    """Of grids far beyond what is searched first: one goes on from its edge."""
+
+    def check(seed: int) -> None:
+        found = ask(only=name, seed=seed, **{**TRY, **more})
+        values = (itertools.product(*grid.values()) for grid in grids)
+        pairs = ((grid, row) for grid, rows in zip(grids, values, strict=True) for row in rows)
+        brute(found, [{"name": name, **dict(zip(grid, row, strict=True))} for grid, row in pairs])
+
+    return check
 
 
-def best_patience_of_a_trial(seed: int) -> None:
-    found = ask(only="mindflayer", seed=seed, **TRY)
-    grid = [
-        {"name": "mindflayer", "trials": trials, "patience": patience}
-        for trials in (1, 2, 3)
-        for patience in np.geomspace(0.9, 8.0, 16).round(3).tolist()
-    ]
-    brute(found, grid)
-
-
-def best_deadline(seed: int) -> None:
-    schemes = [{"name": "uncoded"}, {"name": "ignore_stragglers", "deadline": 9.0}]
-    found = ask(only="ignore_stragglers", seed=seed, schemes=schemes, **TRY)
-    grid: list[Fields] = [{"name": "ignore_stragglers", "wait_for": k} for k in range(1, 8)]
-    grid += [
-        {"name": "ignore_stragglers", "deadline": d}
-        for d in np.geomspace(0.8, 7.0, 20).round(3).tolist()
-    ]
-    brute(found, grid)
-
-
-def best_tolerance(seed: int) -> None:
-    found = ask(only="window", seed=seed, **TRY)
-    grid = [
-        {"name": "window", "tolerance": tolerance, "at_least": least}
-        for tolerance in np.geomspace(0.05, 6.0, 16).round(3).tolist()
-        for least in (1, 2, 4, 6, 7)
-    ]
-    brute(found, grid)
+def between(low: float, high: float, count: int) -> list[float]:
+    """So many numbers, each as many times the one before."""
+    return np.geomspace(low, high, count).round(3).tolist()
 
 
 def smallest_batch(name: str, field: str) -> Callable[[int], None]:
@@ -476,37 +442,22 @@ def smallest_batch(name: str, field: str) -> Callable[[int], None]:
     return check
 
 
-def rare_catastrophes(seed: int) -> None:
-    """59.8 s uncoded, 20 s in pairs, though most runs of uncoded take 10 s."""
-    document = {"workers": 10, "iterations": 10, "delay": catastrophes(0.0005), "seed": seed}
-    found = ask(only="uncoded,fractional_repetition", **document)
-    assert found.winner.section == {"name": "fractional_repetition", "load": 2}, said_of(found)
-    assert said_of(found).startswith("The best is fractional repetition (d = 2), 20")
-    assert found.winner.value <= WITHIN * 20.03
+def rare(chance: float, criterion: Criterion, begins: str) -> Callable[[int], None]:
+    """Ten workers, ten rounds, 1000 s with this chance: what is said first."""
+
+    def check(seed: int) -> None:
+        document = {"workers": 10, "iterations": 10, "delay": catastrophes(chance), "seed": seed}
+        request = SearchRequest(only="uncoded,fractional_repetition", criterion=criterion)
+        found = ask(request=request, **document)
+        assert said_of(found).startswith(begins)
+        assert ("in 95 % of the runs" in said_of(found)) == (criterion == "p95")
+        if criterion == "mean" and "repetition" in begins:
+            assert found.winner.value <= WITHIN * 20.03
+
+    return check
 
 
-def catastrophes_too_rare_to_pay_for(seed: int) -> None:
-    """10 (1 + 999 (1 - (1 - 1e-5)^10)) = 11.0 s uncoded."""
-    document = {"workers": 10, "iterations": 10, "delay": catastrophes(1e-5), "seed": seed}
-    found = ask(only="uncoded,fractional_repetition", **document)
-    assert found.winner.section["name"] == "uncoded", said_of(found)
-
-
-def the_median_run(seed: int) -> None:
-    """19 of 20 runs have no catastrophe."""
-    document = {"workers": 10, "iterations": 10, "delay": catastrophes(0.0005), "seed": seed}
-    request = SearchRequest(only="uncoded,fractional_repetition", criterion="median")
-    found = ask(request=request, **document)
-    assert said_of(found).startswith("Coding does not pay: keep uncoded, nothing is better: 10 s")
-
-
-def the_run_of_one_in_twenty(seed: int) -> None:
-    """18 % of the runs have a catastrophe, so 95 % of them take at most some 1000 s."""
-    document = {"workers": 10, "iterations": 10, "delay": catastrophes(0.002), "seed": seed}
-    request = SearchRequest(only="uncoded,fractional_repetition", criterion="p95")
-    found = ask(request=request, **document)
-    assert said_of(found).startswith("The best is fractional repetition (d = 2), 20")
-    assert "in 95 % of the runs" in said_of(found)
+PAIRS = "The best is fractional repetition (d = 2), 20"
 
 
 def someone_is_never_heard(slow: int) -> Callable[[int], None]:
@@ -551,15 +502,6 @@ def nobody_is_faster_than_anybody(law: dict[str, Any]) -> Callable[[int], None]:
     return check
 
 
-def one_replication(seed: int) -> None:
-    """What the config says of its own runs does not make the search blind."""
-    law = additive(0.05)
-    only = "uncoded,fractional_repetition"
-    found = ask(only=only, replications=1, seed=seed, load_law=law, **SMALL)
-    assert found.winner.replications > 1
-    best_is(found, repetition(0.05), REPETITIONS)
-
-
 def a_tie_with_all_of_them(seed: int) -> None:
     schemes = [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 12}]
     found = ask(only="uncoded", seed=seed, schemes=schemes, **SMALL)
@@ -580,30 +522,47 @@ def a_tie_of_two_codes(seed: int) -> None:
 KINDS: dict[str, Callable[[int], None]] = {
     "best load and arrivals": erasurehead_is_found,
     "best batch within an error": k_batch_async_is_found,
-    "best load, work is cheap": best_load(0.02),
-    "best load, work is dear": best_load(0.3),
-    "best load, work is very dear": best_load(3.0),
-    "best load at the edge": best_load(0.0005),
-    "best load, proportional": best_load_where_work_costs_in_proportion,
+    "best load, work is cheap": best_load(additive(0.02)),
+    "best load, work is dear": best_load(additive(0.3)),
+    "best load, work is very dear": best_load(additive(3.0)),
+    "best load at the edge": best_load(additive(0.0005)),
+    "best load, proportional": best_load({"kind": "proportional"}, 0.05),
     "best load that fits": best_load_of_those_that_fit,
     "best K, exponential": first_k(exponential_arrival, {"model": "exponential", "rate": 1.0}),
     "best K, shifted": first_k(lambda k: exponential_arrival(k, 1.0), NORMAL),
     "best K, heavy tail": first_k(pareto_arrival, {"model": "pareto", "alpha": 1.5, "scale": 1.0}),
-    "best patience and pieces": best_patience_and_pieces,
-    "best patience of a trial": best_patience_of_a_trial,
-    "best deadline": best_deadline,
-    "best tolerance": best_tolerance,
+    "best patience and pieces": best_of_grid(
+        "drop_compute",
+        {"pieces": (5, 20, 60, 120), "patience": between(0.2, 4.0, 14)},
+        delay=NORMAL,
+    ),
+    "best patience of a trial": best_of_grid(
+        "mindflayer", {"trials": (1, 2, 3), "patience": between(0.9, 8.0, 16)}
+    ),
+    "best deadline": best_of_grid(
+        "ignore_stragglers",
+        {"wait_for": range(1, 8)},
+        {"deadline": between(0.8, 7.0, 20)},
+        schemes=[{"name": "uncoded"}, {"name": "ignore_stragglers", "deadline": 9.0}],
+    ),
+    "best tolerance": best_of_grid(
+        "window", {"tolerance": between(0.05, 6.0, 16), "at_least": (1, 2, 4, 6, 7)}
+    ),
     "smallest batch, k_batch_sync": smallest_batch("k_batch_sync", "wait_for"),
     "smallest batch, rennala": smallest_batch("rennala", "batch"),
-    "rare catastrophes": rare_catastrophes,
-    "too rare catastrophes": catastrophes_too_rare_to_pay_for,
-    "median": the_median_run,
-    "p95": the_run_of_one_in_twenty,
+    # 59.8 s uncoded, 20 s in pairs, though most runs of uncoded take 10 s
+    "rare catastrophes": rare(0.0005, "mean", PAIRS),
+    # 10 (1 + 999 (1 - (1 - 1e-5)^10)) = 11.0 s uncoded
+    "too rare catastrophes": rare(1e-5, "mean", "Coding does not pay: keep uncoded"),
+    # 19 of 20 runs have none
+    "median": rare(0.0005, "median", "Coding does not pay: keep uncoded, nothing is better: 10 s"),
+    # 18 % of the runs have one, so 95 % of them take at most some 1000 s
+    "p95": rare(0.002, "p95", PAIRS),
     "one is never heard": someone_is_never_heard(1),
     "two are never heard": someone_is_never_heard(2),
     "deterministic, proportional": nobody_is_faster_than_anybody({"kind": "proportional"}),
     "deterministic, additive": nobody_is_faster_than_anybody(additive(0.1)),
-    "one replication": one_replication,
+    "one replication": best_load(additive(0.05), replications=1),
     "tie": a_tie_with_all_of_them,
     "tie of codes": a_tie_of_two_codes,
 }
