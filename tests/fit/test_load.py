@@ -95,11 +95,22 @@ def test_the_unit_delays_are_those_of_load_1() -> None:
     """Of a table without load they are what it has."""
     table = np.array([[2.0, 3.0]])
     np.testing.assert_array_equal(unit_delays(table, 0.0, {"kind": "proportional"}), table)
-    made = tables(PartlyProportional(fixed=0.4), 0)
+    for law in (PartlyProportional(fixed=0.4), Additive(seconds_per_partition=0.05)):
+        made = tables(law, 0)
+        found = measure_load(made)
+        assert found is not None
+        medians = [np.median(unit_delays(table, d, found.law)) for d, table in made.items()]
+        np.testing.assert_allclose(medians, medians[0], rtol=0.05)
+    assert found.slope == pytest.approx(0.05, rel=0.02)
+
+
+@pytest.mark.parametrize("loads", [(1, 2), (1, 2, 3, 5, 8)], ids=str)
+def test_sums_of_draws_are_found_where_workers_are_alike(loads: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    made = {float(d): d + rng.gamma(d, 0.5, (100, 256)) for d in loads}
     found = measure_load(made)
     assert found is not None
-    medians = [np.median(unit_delays(table, d, found.law)) for d, table in made.items()]
-    np.testing.assert_allclose(medians, medians[0], rtol=0.05)
+    assert found.kind == "per_partition", found.misfits
 
 
 @pytest.mark.one_in(2)
