@@ -11,7 +11,7 @@ from scipy import special
 
 from ...delay_models.base import FloatArray
 from .job import Job
-from .series import SPELL_CHANCE, likely_states, runs_of
+from .series import SPELL_CHANCE, likely_states, runs_of, spans
 
 FEWEST_HOSTS = 3  # of a group; half of all at most
 FEWEST_SLOW = 3  # rounds in which a group is slow
@@ -32,7 +32,7 @@ class Group:
     @property
     def spans(self) -> NDArray[np.int64]:
         """The first and the last of each run of these rounds, ``(runs, 2)``."""
-        return _spans(self.slow)
+        return spans(runs_of(self.slow[:, None])[0])
 
     def without(self, job: Job) -> FloatArray:
         """``(R,)`` seconds of rounds without what the hosts share: they are divided by how many
@@ -77,16 +77,11 @@ def placed(
     return of_host
 
 
-def _spans(slow: NDArray[np.bool_]) -> NDArray[np.int64]:
-    first, many = runs_of(slow[:, None])[0]
-    return np.stack([first, first + many - 1], axis=1)
-
-
 def shared(slow: NDArray[np.bool_], beyond: FloatArray) -> FloatArray:
     """What hosts share, ``(R,)`` logarithms >= 0: the median of a run of slow rounds, or of all
     those of fewer than five together, of how far their own median is ``beyond`` in each round."""
     times, short = np.zeros(len(slow)), np.zeros(len(slow), dtype=bool)
-    for first, last in _spans(slow):
+    for first, last in spans(runs_of(slow[:, None])[0]):
         run = slice(first, last + 1)
         if last - first + 1 < 5:
             short[run] = True

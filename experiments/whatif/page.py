@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -104,15 +105,7 @@ def whatif_page(studies: Sequence[Study], answer: Answer) -> Page:
             for item, load in items
         ]
 
-    asked = any(option in answer.command for option in ASKED)
-
-    def tables(study: Study) -> Iterator[Table]:
-        return _tables(study, asked)
-
-    def timelines(study: Study) -> list[Part]:
-        """None where times include waiting: nobody is seen to wait there."""
-        return [] if study.waits else [_timeline(study)]
-
+    tables = partial(_tables, asked=any(option in answer.command for option in ASKED))
     most = studies[:MOST_LOADS]
     few = f"The first {MOST_LOADS} of {len(studies)} loads." if len(most) < len(studies) else ""
     loads = [f"{study.load:g}" for study in studies if study.load is not None]
@@ -125,11 +118,9 @@ def whatif_page(studies: Sequence[Study], answer: Answer) -> Page:
             ("loads", ", ".join(loads) or "one"),
         ],
         sections=[
-            Section(
-                "heat", "Workers over rounds", of_loads(lambda study: [_heat_map(study)], most), few
-            ),
+            Section("heat", "Workers over rounds", of_loads(_heat_map, most), few),
             Section("pictures", "What would change it", of_loads(_bars, most), few),
-            Section("ideal", "Measured and ideal", of_loads(timelines, most), few),
+            Section("ideal", "Measured and ideal", of_loads(_timeline, most), few),
             Section("table", "All numbers", of_loads(tables, studies)),
         ],
         provenance=[
@@ -221,31 +212,30 @@ def _tables(study: Study, asked: bool) -> Iterator[Table]:
 def _hosts(study: Study) -> Table:
     header = ["host", "costs alone (s a step, 95 %)", "share", "lasting factor"]
     header += ["rounds it ends", "blame (s a step)"]
+    older = {"in_spells": False, "spell_factor": np.nan}  # what its table lacks
     rows = [
         [
             plain_cell(
                 f"{row['host']}{' (stands out)' * bool(row['stands_out'])}"
-                f"{' (in spells)' * bool(row.get('in_spells'))}"  # which an older version lacks
+                f"{' (in spells)' * bool(row['in_spells'])}"
             ),
             interval(row["alone"], row["alone_low"], row["alone_high"]),
             percent(row["alone_share"]),
-            _factor(row["factor"], row.get("spell_factor", np.nan)),
+            TableCell(
+                f"{plain_cell(row['factor'])}"
+                + f"; {row['spell_factor']:.3g} in spells" * bool(row["spell_factor"] > 0),
+                row["factor"],
+            ),
             percent(row["ends"]),
             plain_cell(row["blame"]),
         ]
-        for row in study.hosts.to_dict("records")
+        for row in (older | row for row in study.hosts.to_dict("records"))
     ]
     named = study.order[: min(MOST_HOSTS, hosts_to_name(study) or 1)]
     brief = np.flatnonzero(study.hosts["host"].astype(str).isin(named)).tolist()
     note = "Costs alone: what a median host in its place saves, in this table. "
     note += "Of a host with few spells an interval is wide: how often they come is hardly known."
     return capped("hosts", "Hosts", header, rows, "hosts.csv", note, brief)
-
-
-def _factor(lasting: float, in_spells: float) -> TableCell:
-    """A host's lasting factor, and that of the rounds of its spells if it has any."""
-    spells = "" if np.isnan(in_spells) else f"; {in_spells:.3g} in spells"
-    return TableCell(f"{plain_cell(lasting)}{spells}", lasting)
 
 
 def _stages(study: Study) -> Table:
@@ -310,7 +300,7 @@ def _savings(changes: pd.DataFrame, indexes: Iterable[int]) -> Picture:
     return Picture([panel], 1, style.TWO_PANELS, height, heading=heading, last=(SAVES.title,))
 
 
-def _heat_map(study: Study) -> Chart:
+def _heat_map(study: Study) -> Iterator[Chart]:
     table, standing = _wide(study.heat_map), study.standing
     first, named = table.columns.to_numpy(dtype=float), _names(study.heat_map)
     run = int(first[1] - first[0]) if len(first) > 1 else 1
@@ -332,7 +322,7 @@ def _heat_map(study: Study) -> Chart:
         "is a slow host, a dark column a slow round."
     )
     picture = Picture([panel], 1, 7.2, 0.9 + min(4.4, 0.17 * max(4, rows)))
-    return Chart("heat_map", "Delays", words, picture)
+    yield Chart("heat_map", "Delays", words, picture)
 
 
 def _round_ticks(
@@ -375,7 +365,9 @@ def _hosts_axis(study: Study, table: pd.DataFrame) -> Axis:
     return Axis("", low=low, high=-0.5, names=labels, places=at, strong=strong)
 
 
-def _timeline(study: Study) -> Chart:
+def _timeline(study: Study) -> Iterator[Chart]:
+    if study.waits:  # times include waiting: nobody is seen to wait
+        return
     table, typical = _wide(study.timeline), study.seconds("typical")
     delays, named = table.to_numpy(dtype=float).T, _names(study.timeline)
     steps = study.timeline.drop_duplicates("round")["step"].to_numpy(dtype=float)
@@ -393,7 +385,7 @@ def _timeline(study: Study) -> Chart:
         f"time, on one time axis.{some}"
     )
     picture = Picture(panels, 1, style.TWO_PANELS, 1.8 + 0.28 * max(4, len(table)), share="x")
-    return Chart("timeline", "Timeline", words, picture)
+    yield Chart("timeline", "Timeline", words, picture)
 
 
 def _spans(delays: FloatArray, steps: FloatArray) -> list[Mark]:

@@ -15,7 +15,7 @@ from ...delay_models.base import FloatArray
 from ...delay_models.signs import Sign, awaited, waiting
 from ..statistics import groups
 from ..statistics.job import MOST_REPLACED, RARELY, Job, saved_share
-from ..statistics.series import FEWEST_ROUNDS, Blocks, Runs, blocks
+from ..statistics.series import FEWEST_ROUNDS, Blocks, Runs, blocks, spans
 from ..text import interval_columns, percent
 from . import rounds
 from .rounds import Change
@@ -138,8 +138,7 @@ def study_load(
         frame.insert(0, "load", np.nan if load is None else float(load))
     kept = np.flatnonzero(job.whole)
     spells = {
-        names[host]: kept[np.stack([first, first + rows - 1], axis=1)[rows > 1]].tolist()
-        for host, (first, rows) in job.spells.items()
+        names[host]: kept[spans(runs)[runs[1] > 1]].tolist() for host, runs in job.spells.items()
     }
     together_slow = [
         (
