@@ -25,6 +25,22 @@ def row_max(table: FloatArray) -> FloatArray:
     return np.asarray(columns.max(axis=0).reshape(table.shape[:-1]))
 
 
+def kth_smallest(table: FloatArray, k: int) -> FloatArray:
+    """The k-th smallest entry of each row, none of which is NaN: ``(..., n) -> (...)``. Cost: one
+    partition. That of long rows takes half the time in single precision, which keeps the order but
+    for entries that round alike: rows where the k-th is such a one are done again."""
+    if table.shape[-1] < 256:  # entries
+        return np.asarray(np.partition(table, k - 1, axis=-1)[..., k - 1])
+    with np.errstate(over="ignore"):
+        rough = table.astype(np.float32)
+    alike = rough == np.partition(rough, k - 1, axis=-1)[..., k - 1, None]
+    kth = np.take_along_axis(table, alike.argmax(axis=-1)[..., None], axis=-1)[..., 0]
+    if np.count_nonzero(alike) > kth.size:
+        several = np.count_nonzero(alike, axis=-1) > 1
+        kth[several] = np.partition(table[several], k - 1, axis=-1)[..., k - 1]
+    return np.asarray(kth)
+
+
 def generator(seed: int, *key: int) -> np.random.Generator:
     """Random numbers from a stream of its own for each key, the same ones for the same seed."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))

@@ -21,6 +21,10 @@ WEIGHT_TOLERANCE = 1e-9
 WEIGHTS_AT_ONCE = 2**17  # partition weights that are decoded together: 1 MiB, in the cache
 WEIGHTS_KEPT = 2**26  # and kept for the learner: 512 MiB
 
+# Which of equal runs of partitions are used, ``(..., g)`` bool, and the weight of each partition
+# that is, which broadcasts to ``(...,)``; the others have none.
+CommonlyWeighted: TypeAlias = tuple[BoolArray, FloatArray]
+
 
 @dataclass(frozen=True, eq=False)
 class Update:
@@ -258,7 +262,8 @@ class DecodedRounds(Steps):
     bool, as many rounds at a time as fit in 1 MiB. ``weights`` is the decoder, ``(..., n m)`` bool
     -> ``(..., k)``; ``lag``: rounds between reading a model and applying its gradient; ``checked``:
     how many of the R U rounds are decoded to measure ``recovered`` and ``error``, evenly spread:
-    those of the others are NaN. ``None``: all. More weights than ``kept`` are decoded again."""
+    those of the others are NaN. ``None``: all. More weights than ``kept`` are decoded again.
+    ``common``: what counts say without decoding; see ``Decoder.common_weight``."""
 
     def __init__(
         self,
@@ -270,11 +275,12 @@ class DecodedRounds(Steps):
         lag: int = 0,
         checked: int | None = None,
         kept: int = WEIGHTS_KEPT,
+        common: Callable[[BoolArray], CommonlyWeighted | None] = lambda arrived: None,
     ) -> None:
         self.times, self._kept = times, kept
         self.depth = min(lag, max(int(times.shape[1]) - 1, 0))
         self._checked = None if checked is None or checked >= times.size else checked
-        self._arrived, self._decode = arrived, weights
+        self._arrived, self._decode, self._common = arrived, weights, common
         self._workers, self._partitions, self._lag = workers, partitions, lag
 
     @override
@@ -327,16 +333,23 @@ class DecodedRounds(Steps):
         if self._checked is not None:
             return self._some(self._checked), None, False
         recovered, error, heard = np.empty((r, u)), np.empty((r, u)), np.zeros((r, k))
-        kept = np.empty((r, u, k)) if r * u * k <= self._kept else None
+        keeps = r * u * k <= self._kept and self._common(self._arrived[:, :1]) is None
+        kept = np.empty((r, u, k)) if keeps else None
         exact, rounds = True, max(1, WEIGHTS_AT_ONCE // (r * max(k, nm)))
         for start in range(0, u, rounds):
             taken = slice(start, start + rounds)
-            weights = self._decode(self._arrived[:, taken])
-            used, recovered[:, taken], error[:, taken] = _measured_of(weights)
-            heard += np.count_nonzero(used, axis=1)
-            exact = exact and bool(np.all(np.abs(weights - 1) <= WEIGHT_TOLERANCE))
-            if kept is not None:
-                kept[:, taken] = weights
+            arrived = self._arrived[:, taken]
+            if (counted := _counted(self._common(arrived), k)) is not None:
+                used, error[:, taken] = counted
+                exact = exact and not error[:, taken].any()
+            else:
+                weights = self._decode(arrived)
+                used, error[:, taken] = weights != 0, np.square(weights - 1.0).sum(axis=-1)
+                exact = exact and bool(np.all(np.abs(weights - 1) <= WEIGHT_TOLERANCE))
+                if kept is not None:
+                    kept[:, taken] = weights
+            recovered[:, taken] = np.count_nonzero(used, axis=-1) / used.shape[-1]
+            heard += np.repeat(np.count_nonzero(used, axis=1), k // used.shape[-1], axis=-1)
         return Measured(recovered, error, heard / u, self.staleness), kept, exact
 
     def _some(self, checked: int) -> Measured:
@@ -353,6 +366,19 @@ class DecodedRounds(Steps):
         with np.errstate(invalid="ignore"):
             shares = heard / np.bincount(sampled // u, minlength=r)[:, None]
         return Measured(recovered.reshape(r, u), error.reshape(r, u), shares, self.staleness)
+
+
+def _counted(common: CommonlyWeighted | None, partitions: int) -> CommonlyWeighted | None:
+    """Which runs of partitions are used, and the decoding errors, where sums of their squares have
+    no rounding: then a count of them gives the same bits."""
+    if common is None:
+        return None
+    used, weight = common
+    square = np.square(weight - 1.0)
+    if (square * 2.0**20 % 1).any() or square.max(initial=1.0) * partitions > 2.0**33:
+        return None
+    count = np.count_nonzero(used, axis=-1) * (partitions // used.shape[-1])
+    return used, count * square + (partitions - count)
 
 
 def _measured_of(weights: FloatArray) -> tuple[BoolArray, FloatArray, FloatArray]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, overload
+from typing import Annotated, Any, TypeVar, final, overload
 
 import numpy as np
 from annotated_types import Ge, Lt
@@ -18,8 +18,10 @@ from ...delay_models.base import Finite, IndependentDelays, Seconds
 from ...sim.engines.cluster import IDEAL, Cluster, Failures
 from ...sim.engines.law import round_law
 from ...sim.engines.run import Run
+from ...sim.engines.tapes import RememberedTape
 from ...sim.errors import DataNotFound, InvalidParameter
 from ...sim.fields import configured
+from ...sim.load_laws import PerPartition
 from ...sim.numerics import one_thread
 from ...sim.optimizers import Optimizer
 from ...sim.problems import Objective, ProblemConfig
@@ -88,6 +90,38 @@ def run_of(settings: Settings, features: int | None = None) -> Run:
     if settings.engine in ("batch", "law") and isinstance(refusal, str):
         raise at("engine", settings.engine, f"{refusal}: must be event or auto")
     return run
+
+
+@final
+class SharedTapes:
+    """Delays that runs of several schemes read, drawn once. Life cycle: ``shared`` for each run.
+
+    Args:
+        max_delays: of the tapes that are kept, together; a run of more draws its own.
+        max_keys: how many runs' tapes are kept, the latest.
+    """
+
+    def __init__(self, max_delays: int, max_keys: int = 2**20) -> None:
+        self._max_delays, self._max_keys = max_delays, max_keys
+        self._known: dict[Hashable, tuple[int, list[RememberedTape]]] = {}  # with their delays
+
+    def shared(self, key: Hashable, run: Run) -> Run:
+        """The run on the tapes that all runs with this key read, which says all that decides their
+        delays."""
+        if not isinstance(run.scheme, RoundScheme) or run.cluster.failures is not None:
+            return run  # these read on as long as it takes
+        known = self._known
+        if key not in known:  # some schemes begin some rounds earlier: an eighth more is drawn
+            rounds = max(run.updates + run.updates // 8, run.iterations)
+            streams = run.scheme.workers if isinstance(run.load_law, PerPartition) else 1
+            delays = len(run.tapes) * rounds * run.scheme.workers * streams
+            if delays > self._max_delays:
+                return run
+            known[key] = delays, [RememberedTape(tape, rounds) for tape in run.tapes]
+        known[key] = known.pop(key)  # the latest is the last
+        while len(known) > self._max_keys or sum(n for n, _ in known.values()) > self._max_delays:
+            known.pop(next(iter(known)))
+        return replace(run, tapes=known[key][1])
 
 
 def _require_workers(settings: Settings) -> None:

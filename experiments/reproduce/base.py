@@ -6,7 +6,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import product, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
@@ -16,7 +16,6 @@ import numpy as np
 from ...sim.engines.cluster import Policy
 from ...sim.engines.run import Run
 from ...sim.engines.simulate import simulate
-from ...sim.engines.tapes import RememberedTape
 from ...sim.problems import Problem
 from ...sim.theory import mean_times
 from ...sim.types import FloatArray, Trace
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 
 Section = dict[str, Any]
-Tapes = dict[str, tuple[int, list[RememberedTape]]]  # by their delays: their size, and themselves
 
 
 @final
@@ -163,8 +161,10 @@ class Effort:
     seed: int = 0  # of all tapes
     full: bool = False  # more replications, and the public data sets whose files the user has
     data_dir: Path | None = None  # where those files lie
-    max_remembered_delays: int = 2**24  # kept for the next scheme: 128 MiB
-    _tapes: Tapes = field(default_factory=dict, compare=False, repr=False)
+    # 128 MiB of delays are kept for the next scheme
+    tapes: build.SharedTapes = field(
+        default_factory=lambda: build.SharedTapes(2**24), compare=False, repr=False
+    )
     # what was trained already, by all that it depends on; see ``training_runs``
     losses: dict[str, list[FloatArray]] = field(default_factory=dict, compare=False, repr=False)
 
@@ -202,20 +202,9 @@ class Effort:
             yield cell, run, simulate(run, heard=heard or not run.scheme.exact, work=False)
 
     def remembering(self, cell: Cell, run: Run) -> Run:
-        """The run on tapes that other cells with these delays read, too; drawn once if not large.
-        The latest are kept: as many as have ``max_remembered_delays`` together."""
-        known, keys = self._tapes, ("delay", "workers", "replications", "seed")
-        delays = json.dumps([cell.document[key] for key in keys])
-        if delays not in known:  # some schemes begin some rounds earlier: an eighth more is drawn
-            rounds = max(run.updates + run.updates // 8, run.iterations)
-            size = len(run.tapes) * rounds * run.scheme.workers
-            if size > self.max_remembered_delays:
-                return run
-            known[delays] = size, [RememberedTape(tape, rounds) for tape in run.tapes]
-        known[delays] = known.pop(delays)  # the latest is the last
-        while sum(size for size, _ in known.values()) > self.max_remembered_delays:
-            known.pop(next(iter(known)))
-        return replace(run, tapes=known[delays][1])
+        """The run on tapes that other cells with these delays read, too, if they are not large."""
+        keys = ("delay", "workers", "replications", "seed")
+        return self.tapes.shared(json.dumps([cell.document[key] for key in keys]), run)
 
 
 class PaperFigure(ABC):

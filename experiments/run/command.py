@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import pandas as pd
 from ...sim.metrics import METRICS
 from ...sim.numerics import one_thread
 from ...sim.tables import csv_of
-from ..config.build import require_delays
+from ..config.build import SharedTapes, require_delays
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
 from ..page import terminal
@@ -47,6 +49,7 @@ TIMES, ERRORS = "theory (z)", "error in theory (z)"
 IN_THEORY = dict(zip(STAYING, (TIMES, ERRORS), strict=True))
 # what is left when there is little space, the most important first
 IMPORTANT = (*STAYING, TIMES, "time_to_target", "final_train_loss", ERRORS)
+MAX_SHARED_DELAYS = 2**23  # of a point's tapes that its cells share: 64 MiB
 MAX_SHOWN_LETTERS = 24  # characters of a swept value that are shown: a whole section can be one
 
 
@@ -181,7 +184,11 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
             count = number_of(len(planned.todo), "cell")
             options.tell(f"{count} to compute: about {duration(planned.seconds)}")
         progress(0)
-        for cell, done in map_unordered(compute_cell, planned.todo, pool, progress):
+        todo, task = planned.todo, compute_cell
+        if pool is None and len({cell.point for cell in todo}) < len(todo):
+            todo = sorted(todo, key=attrgetter("point"))  # whose cells read the same delays
+            task = partial(compute_cell, tapes=SharedTapes(MAX_SHARED_DELAYS, max_keys=1))
+        for cell, done in map_unordered(task, todo, pool, progress):
             if isinstance(done, Died):
                 failed[cell.key] = done.reason
             elif isinstance(result := _trusted(cell, done), CellResult):

@@ -80,12 +80,16 @@ def frame_of_iterations(columns: Columns) -> pd.DataFrame:
     return pd.DataFrame({**columns, **counts})
 
 
-def compute(cell: Cell, progress: Progress | None = None) -> CellResult:
-    """Run a cell; ``progress`` is told of each iteration that is learned. Raises ConfigError: it
-    cannot be built; NeverEnough: an update can never happen. Cost: R T n worker-rounds in the
-    engine; per iteration two products with the training data (R columns, or one when every round
-    decodes exactly) and one with the test data; of stale single gradients, see ``sim.learner``."""
+def compute(
+    cell: Cell, progress: Progress | None = None, tapes: build.SharedTapes | None = None
+) -> CellResult:
+    """Run a cell; ``progress`` is told of each iteration that is learned; ``tapes`` are those of
+    other cells of its point, too. Raises ConfigError: it cannot be built; NeverEnough: an update
+    can never happen. Cost: R T n worker-rounds in the engine; per iteration two products with the
+    training data (R columns, or one when every round decodes exactly) and one with the test data;
+    of stale single gradients, see ``sim.learner``."""
     run, learning = build.both(cell)
+    run = run if tapes is None else tapes.shared(cell.point, run)
     engine = cell.settings.engine
     losses: Learned | None = None
     with one_thread():
@@ -112,14 +116,16 @@ class Done:
     code: str  # the fingerprint of the code that ran, which may be on another machine
 
 
-def compute_cell(cell: Cell, share: Callable[[float], None]) -> Done:
-    """What a worker process does with a cell, telling the share that is done, 0 to 1.
-    Any error is that cell's alone, also where a plugin exits."""
+def compute_cell(
+    cell: Cell, share: Callable[[float], None], tapes: build.SharedTapes | None = None
+) -> Done:
+    """What a worker process does with a cell, telling the share that is done, 0 to 1; ``tapes`` as
+    for ``compute``. Any error is that cell's alone, also where a plugin exits."""
     began = time.monotonic()
     result: CellResult | str
     try:
         with streams_kept() if cell.code else nullcontext():
-            result = compute(cell, lambda done, total: share(done / total))
+            result = compute(cell, lambda done, total: share(done / total), tapes)
     except EXPECTED as error:
         result = str(error)
     except KeyboardInterrupt:

@@ -88,7 +88,10 @@ class RememberedTape(TapeAround):
         """Unit delays of rounds ``start <= t < stop``: ``(stop - start, n)`` seconds, read-only."""
         known = self._streams.get(stream)
         if known is None or len(known) < stop:
-            known = self.tape.rows(0, max(stop, self.rounds), stream)
+            known, size = np.empty((max(stop, self.rounds), self.workers)), self.block_rounds
+            for first in range(0, len(known), size):  # a block at a time, which stays in the cache
+                end = min(first + size, len(known))
+                known[first:end] = self.tape.rows(first, end, stream)
             known.flags.writeable = False
             self._streams[stream] = known
         return known[start:stop]

@@ -15,7 +15,7 @@ from typing_extensions import override
 from ..fields import Configurable
 from ..load_laws import LoadLaw
 from ..renamed import renamed_argument, renamed_names, warn_renamed
-from ..steps import DecodedRounds, Steps
+from ..steps import CommonlyWeighted, DecodedRounds, Steps
 from ..types import BoolArray, FloatArray, IntArray, Loads, TapeLike, Trace
 from .assignments import Assignment
 from .decoders import PROBED_ORDERS, Conditioning, Decoder, SumArrived
@@ -282,6 +282,10 @@ class RoundScheme(Scheme):
     def weights(self, arrived: BoolArray) -> FloatArray:
         """Partition weights from what had arrived: ``(..., n m)`` bool -> ``(..., k)``."""
 
+    def common_weight(self, arrived: BoolArray) -> CommonlyWeighted | None:
+        """As ``Decoder.common_weight``, of ``weights``."""
+        return None
+
     @override
     def steps(self, trace: Trace) -> Steps:
         """Each round's update with the gradient that was decoded in it."""
@@ -293,7 +297,8 @@ class RoundScheme(Scheme):
     ) -> DecodedRounds:
         """Updates at ``(R, U)`` times, from what had arrived in ``(R, U, n m)`` rounds."""
         size = self.workers, self.partitions
-        return DecodedRounds(times, arrived, self.weights, *size, lag, checked)
+        common = self.common_weight
+        return DecodedRounds(times, arrived, self.weights, *size, lag, checked, common=common)
 
 
 @dataclass(frozen=True)
@@ -389,6 +394,10 @@ class Fixed(Assigned):
     @override
     def weights(self, arrived: BoolArray) -> FloatArray:
         return self.decoder.partition_weights(arrived)
+
+    @override
+    def common_weight(self, arrived: BoolArray) -> CommonlyWeighted | None:
+        return self.decoder.common_weight(arrived)
 
     @override
     def outline(self, trace: Trace) -> Steps:

@@ -18,7 +18,7 @@ import numpy as np
 from typing_extensions import override
 
 from ..fields import STRICT, WaitFor, require_at_most
-from ..numerics import row_max
+from ..numerics import kth_smallest, row_max
 from ..renamed import renamed_names, warn_renamed
 from ..types import BoolArray, FloatArray, IntArray
 from .assignments import Assignment
@@ -281,9 +281,7 @@ class FirstK(StoppingRule):
             return np.asarray(delays.min(axis=-1))
         if self.first == 0:
             return np.broadcast_to(np.asarray(opened, dtype=np.float64), delays.shape[:-1])
-        ranked = delays.copy()
-        ranked.partition(self.first - 1, axis=-1)
-        return np.asarray(ranked[..., self.first - 1])
+        return kth_smallest(delays, self.first)
 
     @override
     def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:

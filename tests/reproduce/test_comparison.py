@@ -352,9 +352,8 @@ def test_mean_times_of_the_five_schemes(law: str, delays: float) -> None:
 
 def test_tapes_are_remembered_as_long_as_there_is_room() -> None:
     """The latest stay; what is too large for all of it is drawn anew."""
-    assert 8 * Effort().max_remembered_delays == 128 * 2**20, "128 MiB"
     two_tapes = 2 * 9 * 3  # of 8 rounds and an eighth, 3 workers
-    effort = Effort(max_remembered_delays=two_tapes)
+    effort = Effort(tapes=build.SharedTapes(two_tapes))
 
     def tapes(seed: int, workers: int = 3, scheme: str = "uncoded") -> object:
         document = {"workers": workers, "iterations": 8, "replications": 1, "seed": seed}

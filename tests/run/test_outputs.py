@@ -303,6 +303,26 @@ def test_a_grown_sweep_computes_what_is_new(tmp_path: Path) -> None:
     assert sorted(summary["delay.rate"].unique()) == [1, 2, 3]
 
 
+def test_cells_that_share_their_delays_are_those_that_run_alone() -> None:
+    """To the bit. Catches delays of another point: each axis changes what is drawn, or how much of
+    it is read, and some schemes read ahead, or draw by partition."""
+    sequential = {"name": "sequential", "B": 2, "W": 3, "stragglers": 2, "tolerance": 1.0}
+    schemes = [*DOCUMENT["schemes"], sequential, {"name": "asynchronous"}]
+    sweep = {
+        "load_law": [{"kind": "proportional"}, {"kind": "per_partition"}],
+        "workers": [6, 8],
+        "seed": [0, 1],
+        "iterations": [3, 20],
+        "delay.rate": [1.0, 2.0],
+    }
+    document = DOCUMENT | {"schemes": schemes, "sweep": sweep}
+    together = eh.run(document).iterations
+    for cell in cells(document)[::7]:
+        own = together[together["cell"] == cell.key]
+        alone = compute(cell).iterations
+        pd.testing.assert_frame_equal(own[["time"]].reset_index(drop=True), alone[["time"]])
+
+
 def test_a_plan_says_what_would_run_and_writes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,7 +23,7 @@ from erasurehead.sim.schemes.assignments import (
     Groups,
     Pieces,
 )
-from erasurehead.sim.schemes.base import MAX_DECODING_OPERATIONS, Fixed
+from erasurehead.sim.schemes.base import MAX_DECODING_OPERATIONS, Fixed, RoundScheme
 from erasurehead.sim.schemes.cyclic import MAX_LEAST_SQUARES_WORKERS, Banded, Cyclic, Interpolated
 from erasurehead.sim.schemes.decoders import (
     PROBED_ORDERS,
@@ -33,7 +33,7 @@ from erasurehead.sim.schemes.decoders import (
     SumArrived,
     decoding_error,
 )
-from erasurehead.sim.steps import WEIGHT_TOLERANCE
+from erasurehead.sim.steps import WEIGHT_TOLERANCE, DecodedRounds
 from erasurehead.sim.types import BoolArray, Rounds, Trace
 
 # Decoders: which messages are taken, with which weight, and how well.
@@ -101,6 +101,29 @@ def test_sum_of_what_arrived() -> None:
     for mask, weights in zip(masks, rescaled, strict=True):
         assert len(set(weights[mask])) <= 1
         assert not weights[~mask].any()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 0.9, 1.0])
+def test_counts_tell_the_same_as_weights(share: float) -> None:
+    """To the bit, of every scheme that decodes by counting: shares, errors, and who is exact.
+    Catches a factor n/m whose squares round when they are added, and partitions of half a group."""
+    counting, rng = 0, np.random.default_rng(7)
+    for family in SCHEMES.values():
+        for example in family.examples():
+            scheme = example.build(12)
+            if not isinstance(scheme, RoundScheme):
+                continue
+            arrived = rng.random((2, 60, 12 * scheme.messages)) < share
+            if scheme.common_weight(arrived) is None:
+                continue
+            counting += 1
+            size = np.ones((2, 60)), arrived, scheme.weights, 12, scheme.partitions
+            counted = DecodedRounds(*size, common=scheme.common_weight)
+            decoded = DecodedRounds(*size)
+            for name in ("error", "recovered", "shares", "exact", "weights"):
+                np.testing.assert_array_equal(getattr(counted, name), getattr(decoded, name))
+            np.testing.assert_array_equal(counted.step(5).weights, decoded.step(5).weights)
+    assert counting >= 20
 
 
 @pytest.mark.parametrize(("n", "load"), [(7, 3), (8, 3), (8, 4), (8, 7)])

@@ -347,6 +347,18 @@ def test_the_latest_of_few_and_of_many_messages(width: int) -> None:
     np.testing.assert_array_equal(FirstK(width).stopping_delay(table), table.max(axis=-1))
 
 
+@pytest.mark.parametrize("width", [3, 255, 256, 1000])
+def test_the_median_of_few_and_of_many_messages(width: int) -> None:
+    """Long rows are ranked in single precision first: in the second row all numbers are alike
+    there, in the third most are, in the fourth some are beyond it, in the last they tie."""
+    drawn = np.random.default_rng(width).exponential(size=(6, width))
+    table = np.array([drawn[0], 1 + drawn[1] * 1e-12, 1e6 + drawn[2], drawn[3], drawn[4].round()])
+    table[3, ::2] = np.inf
+    table[3, 1::4] *= 1e300
+    expected = np.sort(table)[:, width // 2]
+    np.testing.assert_array_equal(FirstK(width // 2 + 1).stopping_delay(table), expected)
+
+
 @pytest.mark.parametrize(
     ("value", "place"),
     [
