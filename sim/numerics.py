@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from typing import final
 
 import numpy as np
-from scipy import sparse
+import scipy
 from threadpoolctl import ThreadpoolController
 
 from .types import BoolArray, ComplexArray, FloatArray, IntArray
@@ -74,7 +74,9 @@ def _libraries(modules: int) -> ThreadpoolController:
 MOST_CG_STEPS = 300  # enough for a code with a condition number of some hundred
 
 
-def sparse_least_squares(encoding: sparse.csr_array, masks: BoolArray) -> FloatArray | ComplexArray:
+def sparse_least_squares(
+    encoding: scipy.sparse.csr_array, masks: BoolArray
+) -> FloatArray | ComplexArray:
     """For each set F of rows the a of smallest norm that minimises ``||B_F^T a - 1||``: ``(N, n)``
     sets -> ``(N, n)``, 0 for rows that are not in the set.
 
@@ -100,7 +102,7 @@ def sparse_least_squares(encoding: sparse.csr_array, masks: BoolArray) -> FloatA
 
 
 def _together(
-    forth: sparse.csr_array, back: sparse.csr_array, arrived: FloatArray
+    forth: scipy.sparse.csr_array, back: scipy.sparse.csr_array, arrived: FloatArray
 ) -> FloatArray | ComplexArray:
     """The same for as many sets as ``arrived (n, width)`` has columns."""
     rest = np.ones((forth.shape[0], arrived.shape[1]), dtype=forth.dtype)

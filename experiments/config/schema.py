@@ -20,7 +20,7 @@ from ...sim.problems.losses import ProblemSettings
 from ...sim.reading import Reading
 from .catalogue import BUILT_IN, Catalogue
 from .codec import names, plain, takes_list
-from .settings import ADAPTERS, AUTO, FIELDS, OF_WORKERS, FailureSettings, NetworkSettings, Settings
+from .settings import AUTO, FIELDS, OF_WORKERS, FailureSettings, NetworkSettings, Settings, adapter
 
 Schema = dict[str, Any]
 DELAY_MODEL = "x-delay-model"  # stands for a nested delay model until all definitions are there
@@ -200,7 +200,7 @@ def _setting(name: str) -> Schema:
         return {"type": "array", "items": _ref("schemes"), "minItems": 1}
     if name == "sweep":
         return {"type": "object"}
-    value = _ref(SECTION_KINDS[name]) if name in SECTION_KINDS else _json_schema(ADAPTERS[name])
+    value = _ref(SECTION_KINDS[name]) if name in SECTION_KINDS else _json_schema(adapter(name))
     if name == "workers":
         return {"anyOf": [value, {"const": AUTO}]}
     if field.is_required():

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -299,8 +300,12 @@ class Settings(BaseModel):
 
 
 FIELDS = tuple(Settings.model_fields)
-_TYPES = get_type_hints(Settings, include_extras=True)
-ADAPTERS: Mapping[str, TypeAdapter[Any]] = {name: TypeAdapter(_TYPES[name]) for name in FIELDS}
+
+
+@cache
+def adapter(field: str) -> TypeAdapter[Any]:
+    """What reads one field of ``Settings``; made when it is asked for."""
+    return TypeAdapter(get_type_hints(Settings, include_extras=True)[field])
 
 
 def validate(document: Mapping[str, Any], catalogue: Catalogue = BUILT_IN) -> Settings:
@@ -314,4 +319,4 @@ def validate(document: Mapping[str, Any], catalogue: Catalogue = BUILT_IN) -> Se
 def section(name: str, value: Any, catalogue: Catalogue = BUILT_IN, workers: Any = None) -> Any:
     """Read one setting; schemes can have counts that follow ``workers``. Raises ConfigError."""
     with located(name):
-        return ADAPTERS[name].validate_python(value, context=Reader(catalogue, workers))
+        return adapter(name).validate_python(value, context=Reader(catalogue, workers))

@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any, Self, TypeAlias
 
 import numpy as np
-from scipy import sparse
+import scipy
 from typing_extensions import override
 
 from ..steps import Held
@@ -73,19 +73,21 @@ def class_basis(X: Csr) -> Csr:
     members = np.flatnonzero(label >= 0)
     targets = rank[label[members]]
     values = 1 / np.sqrt(np.bincount(targets, minlength=order.size)[targets])
-    return sparse.csr_array((values, (members, targets)), shape=(X.shape[1], order.size))
+    return scipy.sparse.csr_array((values, (members, targets)), shape=(X.shape[1], order.size))
 
 
 def merge(X: Csr, basis: Csr) -> Csr:
     """The product ``X S``, with sorted indices."""
-    merged = sparse.csr_array(X @ basis)
+    merged = scipy.sparse.csr_array(X @ basis)
     merged.sort_indices()
     return merged
 
 
 def append_column(X: Csr, column: FloatArray) -> Csr:
     """X with one more column, of which only the non-zeros are stored."""
-    return sparse.csr_array(sparse.hstack([X, sparse.csr_array(column[:, None])], format="csr"))
+    return scipy.sparse.csr_array(
+        scipy.sparse.hstack([X, scipy.sparse.csr_array(column[:, None])], format="csr")
+    )
 
 
 NUMBERS_AT_ONCE = 2**15  # numbers of a temporary, 256 KiB: several fit in the second-level cache

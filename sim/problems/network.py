@@ -13,9 +13,9 @@ from itertools import pairwise
 from typing import Annotated, Any, ClassVar, final
 
 import numpy as np
+import scipy
 from annotated_types import MinLen
 from pydantic.dataclasses import dataclass
-from scipy import sparse
 from typing_extensions import override
 
 from ..errors import InvalidParameter
@@ -65,7 +65,7 @@ class NeuralNetwork(Objective):
     @override
     def __post_init__(self) -> None:
         super().__post_init__()
-        if sparse.issparse(self.X):
+        if scipy.sparse.issparse(self.X):
             raise InvalidParameter("dataset", "sparse", "a network needs dense features")
         labels = self.y if self.y_test is None else np.concatenate([self.y, self.y_test])
         most = int(labels.max()) + 1 if np.isfinite(labels).all() else 0

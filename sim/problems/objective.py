@@ -15,13 +15,13 @@ from itertools import pairwise
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from ..errors import InvalidParameter
 from ..steps import Held
 from ..types import FloatArray, IntArray
 
-Csr: TypeAlias = "sparse.csr_array[np.float64]"
+Csr: TypeAlias = "scipy.sparse.csr_array[np.float64]"
 Matrix: TypeAlias = "FloatArray | Csr"
 # Targets are numbers, -1 and +1, or the numbers of classes from 0.
 Task: TypeAlias = Literal["regression", "classification", "classes"]
@@ -89,7 +89,7 @@ class Objective(ABC):
         """Refuse data with NaN or infinity. Raises InvalidParameter. Cost: one pass over them."""
         for name in ("X", "y", "X_test", "y_test"):
             values: Any = getattr(self, name)
-            numbers = values.data if isinstance(values, sparse.csr_array) else values
+            numbers = values.data if isinstance(values, scipy.sparse.csr_array) else values
             if numbers is not None and not np.isfinite(numbers).all():
                 wrong = float(numbers[~np.isfinite(numbers)][0])
                 raise InvalidParameter(name, wrong, "every number must be finite")
@@ -238,11 +238,11 @@ def _numbers(name: str, values: Any, axes: int) -> Any:
     Raises InvalidParameter: these are no numbers, or have another number of axes."""
     if values is None:
         return None
-    if isinstance(values, sparse.csr_array) and values.dtype == np.float64:
+    if isinstance(values, scipy.sparse.csr_array) and values.dtype == np.float64:
         return values
-    if sparse.issparse(values):
+    if scipy.sparse.issparse(values):
         whole: Any = values
-        return sparse.csr_array(whole).astype(np.float64)
+        return scipy.sparse.csr_array(whole).astype(np.float64)
     try:
         array = np.ascontiguousarray(values, dtype=np.float64)
     except (TypeError, ValueError):

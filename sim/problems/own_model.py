@@ -21,8 +21,8 @@ from types import ModuleType
 from typing import Any, ClassVar, Literal, Protocol, final
 
 import numpy as np
+import scipy
 from pydantic.dataclasses import dataclass
-from scipy import sparse
 from typing_extensions import override
 
 from ..errors import InvalidParameter
@@ -108,7 +108,7 @@ class OwnModel(Objective):
     @override
     def __post_init__(self) -> None:
         super().__post_init__()
-        if sparse.issparse(self.X):
+        if scipy.sparse.issparse(self.X):
             raise InvalidParameter("dataset", "sparse", "a model needs dense features")
         if self.targets == "classes" and not self.classes:
             labels = self.y if self.y_test is None else np.concatenate([self.y, self.y_test])

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import final
 
 import numpy as np
-from scipy import sparse
+import scipy
 from typing_extensions import override
 
 from ..fields import require_count
@@ -30,7 +30,7 @@ class Assignment(ABC):
 
     @property
     @abstractmethod
-    def encoding(self) -> sparse.csr_array:
+    def encoding(self) -> scipy.sparse.csr_array:
         """The encoding matrix B, ``(n m, k)``: one row per message, worker by worker."""
 
     @property
@@ -101,7 +101,7 @@ class Groups(UniformLoad):
 
     @property
     @override
-    def encoding(self) -> sparse.csr_array:
+    def encoding(self) -> scipy.sparse.csr_array:
         columns = (np.arange(self.n) // self.load)[:, None] * self.load + np.arange(self.load)
         return sparse_rows(columns, np.ones(columns.shape))
 
@@ -127,7 +127,7 @@ class CyclicCode(UniformLoad):
         return float(self.n) * self.load**3
 
     @cached_property
-    def encoding(self) -> sparse.csr_array:
+    def encoding(self) -> scipy.sparse.csr_array:
         """Cost: n solves of size s, as many at a time as fit into ``SYSTEM_ENTRIES_AT_ONCE``
         entries."""
         n, s = self.n, self.load - 1
@@ -174,7 +174,7 @@ class CyclicMds(UniformLoad):
         return 1.0 if self.real else 2.0
 
     @cached_property
-    def encoding(self) -> sparse.csr_array:
+    def encoding(self) -> scipy.sparse.csr_array:
         """Cost: O(n d)."""
         s, offset = self.load - 1, np.arange(self.load)
         step = np.pi / self.n
@@ -209,7 +209,7 @@ class Pieces(UniformLoad):
 
     @property
     @override
-    def encoding(self) -> sparse.csr_array:
+    def encoding(self) -> scipy.sparse.csr_array:
         carried = np.array(self.carried)[:, None]
         return sparse_rows(carried, np.ones(carried.shape), self.n)
 
@@ -230,13 +230,13 @@ class Encoded(Assignment):
     first m rows those of worker 0; a worker computes the partitions of its rows, and sends its i-th
     message after i/m of them. Two with the same entries are equal."""
 
-    matrix: sparse.csr_array  # what else SciPy makes one of, such as an array, becomes one
+    matrix: scipy.sparse.csr_array  # what else SciPy makes one of, such as an array, becomes one
     messages: int = 1
 
     def __post_init__(self) -> None:
         require_count("messages", self.messages)
-        if not isinstance(self.matrix, sparse.csr_array):
-            object.__setattr__(self, "matrix", sparse.csr_array(self.matrix))
+        if not isinstance(self.matrix, scipy.sparse.csr_array):
+            object.__setattr__(self, "matrix", scipy.sparse.csr_array(self.matrix))
         if len(self.matrix.shape) != 2 or self.matrix.shape[0] % self.messages:
             rows = "workers" if self.messages == 1 else f"workers times {self.messages}"
             raise ValueError(f"B has shape {self.matrix.shape}: must be ({rows}, partitions)")
@@ -259,7 +259,7 @@ class Encoded(Assignment):
 
     @property
     @override
-    def encoding(self) -> sparse.csr_array:
+    def encoding(self) -> scipy.sparse.csr_array:
         return self.matrix
 
     @cached_property
@@ -292,11 +292,13 @@ def cyclic_support(n: int, load: int) -> IntArray:
     return np.asarray((np.arange(n)[:, None] + np.arange(load)) % n)
 
 
-def sparse_rows(columns: IntArray, values: np.ndarray, k: int | None = None) -> sparse.csr_array:
+def sparse_rows(
+    columns: IntArray, values: np.ndarray, k: int | None = None
+) -> scipy.sparse.csr_array:
     """A sparse matrix from the ``(rows, d)`` columns of each row's entries, as they come."""
     count, d = columns.shape
     entries = values.ravel(), columns.ravel(), np.arange(count + 1) * d
-    return sparse.csr_array(entries, shape=(count, k or count))
+    return scipy.sparse.csr_array(entries, shape=(count, k or count))
 
 
 def shifted(offsets: IntArray, workers: int) -> Encoded:

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
+import scipy
 from pydantic.dataclasses import dataclass
-from scipy import sparse
 from typing_extensions import override
 
 from ..errors import InvalidParameter
@@ -194,7 +194,7 @@ class Matrix(Decoded):
         return self.coded(code, load)
 
 
-def read_matrix(path: Path) -> sparse.csr_array:
+def read_matrix(path: Path) -> scipy.sparse.csr_array:
     """The matrix in a file, zeros left out. Raises ``UnusableFile``: no file, or no numbers."""
     require_regular(path)
     name = path.name.removesuffix(".gz")
@@ -215,7 +215,7 @@ def read_matrix(path: Path) -> sparse.csr_array:
     return matrix
 
 
-def _from_csv(path: Path) -> sparse.csr_array:
+def _from_csv(path: Path) -> scipy.sparse.csr_array:
     import pandas as pd
 
     from ..tables import read_csv
@@ -230,10 +230,10 @@ def _from_csv(path: Path) -> sparse.csr_array:
         if frame.isna().iat[rows[0], columns[0]]:
             raise UnusableFile(f"{where}: is empty; all rows must have the same number of columns")
         raise UnusableFile(f"{where}: {short(cell)} is not a number; there must be no header")
-    return sparse.csr_array(numbers.to_numpy(dtype=np.float64))
+    return scipy.sparse.csr_array(numbers.to_numpy(dtype=np.float64))
 
 
-def _from_npz(path: Path) -> sparse.csr_array:
+def _from_npz(path: Path) -> scipy.sparse.csr_array:
     def choose(names: list[str]) -> list[str]:
         if set(NPZ_ARRAYS) <= set(names):
             return [*NPZ_ARRAYS]
@@ -247,19 +247,19 @@ def _from_npz(path: Path) -> sparse.csr_array:
         if array.ndim != 2 or array.dtype.kind not in "fiub":
             text = f"array has shape {array.shape} and type {array.dtype}"
             raise UnusableFile(f"{text}; valid: numbers in rows and columns")
-        return sparse.csr_array(array.astype(np.float64))
+        return scipy.sparse.csr_array(array.astype(np.float64))
     data, indices, indptr, shape = (arrays[name] for name in NPZ_ARRAYS)
     with reading("sparse"):
         rows, columns = (int(size) for size in shape)
-        matrix = sparse.csr_array((data, indices, indptr), shape=(rows, columns))
+        matrix = scipy.sparse.csr_array((data, indices, indptr), shape=(rows, columns))
         matrix.check_format(full_check=True)
     return matrix.astype(np.float64)
 
 
-def _from_matrix_market(path: Path) -> sparse.csr_array:
+def _from_matrix_market(path: Path) -> scipy.sparse.csr_array:
     from scipy.io import mminfo, mmread
 
     with reading("Matrix Market"):
         rows, columns, entries, *_ = mminfo(path)
         require_cells(max(rows, columns, entries))
-        return sparse.csr_array(mmread(path)).astype(np.float64)
+        return scipy.sparse.csr_array(mmread(path)).astype(np.float64)

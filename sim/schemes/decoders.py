@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import ClassVar, final
 
 import numpy as np
-from scipy import sparse
+import scipy
 from typing_extensions import override
 
 from ..numerics import MOST_CG_STEPS, SubsetLeastSquares, sparse_least_squares
@@ -245,7 +245,7 @@ def of_distinct(arrived: BoolArray, solve: Callable[[BoolArray], np.ndarray]) ->
     return np.asarray(solve(flat[first])[inverse.ravel()].reshape(arrived.shape))
 
 
-def products(vectors: FloatArray | ComplexArray, encoding: sparse.csr_array) -> FloatArray:
+def products(vectors: FloatArray | ComplexArray, encoding: scipy.sparse.csr_array) -> FloatArray:
     """Partition weights, the real part of ``vectors @ B``: ``(..., n) -> (..., k)``."""
     weights = (encoding.T @ vectors.reshape(-1, vectors.shape[-1]).T).T.real
     return np.ascontiguousarray(weights).reshape(*vectors.shape[:-1], encoding.shape[1])

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import ClassVar, final
 
 import numpy as np
-from scipy import sparse
+import scipy
 from typing_extensions import override
 
 from ..errors import InvalidParameter
@@ -90,9 +90,9 @@ class ShortMessages(UniformLoad):
         return shares
 
     @cached_property
-    def encoding(self) -> sparse.csr_array:
+    def encoding(self) -> scipy.sparse.csr_array:
         """How the first part of each partition's gradient goes into the messages."""
-        return sparse.csr_array(self.parts[0])
+        return scipy.sparse.csr_array(self.parts[0])
 
 
 @final
@@ -189,4 +189,4 @@ def _code(counts: IntArray, gaussian: FloatArray, partitions: int) -> Encoded:
     systems = gaussian.T[holders].transpose(0, 2, 1)
     values = np.linalg.solve(systems, np.ones((partitions, load, 1)))[:, :, 0]
     entries = values.ravel(), (holders.ravel(), np.repeat(np.arange(partitions), load))
-    return Encoded(sparse.csr_array(entries, shape=(len(counts), partitions)))
+    return Encoded(scipy.sparse.csr_array(entries, shape=(len(counts), partitions)))

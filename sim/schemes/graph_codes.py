@@ -9,7 +9,7 @@ from math import comb
 from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 import numpy as np
-from scipy import sparse
+import scipy
 from typing_extensions import override
 
 from ..errors import InvalidParameter
@@ -113,12 +113,12 @@ def regular_graph(field: str, degree: int, vertices: int, seed: int) -> nx.Graph
     return nx.random_regular_graph(degree, vertices, seed=seed)
 
 
-def adjacency(graph: nx.Graph) -> sparse.csr_array:
+def adjacency(graph: nx.Graph) -> scipy.sparse.csr_array:
     """The adjacency matrix, as numbers, vertices in ascending order."""
     import networkx as nx
 
     nodes = range(graph.number_of_nodes())
-    return sparse.csr_array(nx.to_scipy_sparse_array(graph, nodelist=nodes, dtype=np.float64))
+    return scipy.sparse.csr_array(nx.to_scipy_sparse_array(graph, nodelist=nodes, dtype=np.float64))
 
 
 def _paley(load: int, workers: int) -> Encoded:
@@ -346,7 +346,7 @@ def _weights(arrived: BoolArray, ends: np.ndarray, blocks: int) -> FloatArray:
     starts = np.zeros(twice + 1, dtype=np.int32)
     np.cumsum(np.tile(np.bincount(u, minlength=vertices), 2), out=starts[1:])
     columns = np.concatenate([v + np.int32(vertices), v])
-    cover = sparse.csr_array((np.ones(len(columns)), columns, starts), shape=(twice, twice))
+    cover = scipy.sparse.csr_array((np.ones(len(columns)), columns, starts), shape=(twice, twice))
     count, label = connected_components(cover, directed=False)
     first, second = label[:vertices], label[vertices:]
     bipartite = first != second

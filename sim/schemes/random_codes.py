@@ -8,9 +8,9 @@ from itertools import pairwise
 from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
+import scipy
 from annotated_types import Ge, Gt, Lt
 from pydantic import AllowInfNan, BeforeValidator
-from scipy import sparse
 from typing_extensions import override
 
 from ..errors import InvalidParameter
@@ -132,7 +132,7 @@ def plain_code(rows: Sequence[IntArray], partitions: int) -> Encoded:
     pointers = np.concatenate([[0], np.cumsum([len(row) for row in held])])
     columns = np.concatenate(held)
     shape = (len(held), partitions)
-    return Encoded(sparse.csr_array((np.ones(len(columns)), columns, pointers), shape=shape))
+    return Encoded(scipy.sparse.csr_array((np.ones(len(columns)), columns, pointers), shape=shape))
 
 
 # Codes for stragglers whose probability is known: unbiased sums.
@@ -177,7 +177,7 @@ class StochasticGradientCoding(Seeded, Counted, Loaded):
         holders = [rng.choice(workers, self.load, replace=False) for _ in range(workers)]
         columns = np.repeat(np.arange(workers), self.load)
         entries = np.ones(len(columns)), (np.concatenate(holders), columns)
-        code = Encoded(sparse.csr_array(entries, shape=(workers, workers)))
+        code = Encoded(scipy.sparse.csr_array(entries, shape=(workers, workers)))
         rule, chance = self.rule(code), self.straggle_probability
         if chance is None:
             if self.wait_for is None:
@@ -248,7 +248,7 @@ class Shares(Assignment):
 
     @property
     @override
-    def encoding(self) -> sparse.csr_array:
+    def encoding(self) -> scipy.sparse.csr_array:
         n = self.workers
         ends = np.concatenate([[0.0], np.cumsum(self.shares)])
         ends[-1] = n
@@ -258,7 +258,7 @@ class Shares(Assignment):
                 rows.append(j)
                 columns.append(i)
                 values.append(min(stop, i + 1) - max(start, i))
-        return sparse.csr_array((values, (rows, columns)), shape=(n, n))
+        return scipy.sparse.csr_array((values, (rows, columns)), shape=(n, n))
 
 
 @final

@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal, TypeAlias, final, get_args
 
 import numpy as np
 from pydantic import BeforeValidator, Discriminator, Tag
-from pydantic.dataclasses import rebuild_dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
@@ -293,9 +292,6 @@ Stop = Annotated[
     BeforeValidator(_written),
 ]
 """The field ``stop``."""
-
-for kind in (Earliest, Latest):  # each holds choices, and is one
-    rebuild_dataclass(kind, force=True)  # type: ignore[arg-type]
 
 
 def refuse_beside_stop(**others: object) -> None:

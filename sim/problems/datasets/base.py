@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
+import scipy
 from annotated_types import Ge
 from numpy.typing import ArrayLike
-from scipy import sparse
 from typing_extensions import override
 
 from ...fields import Configurable, configured
@@ -62,7 +62,7 @@ def category_codes(column: ArrayLike) -> tuple[IntArray, int]:
     return codes.astype(np.int64), values.size
 
 
-def one_hot(columns: list[ArrayLike]) -> sparse.csr_array[np.float64]:
+def one_hot(columns: list[ArrayLike]) -> scipy.sparse.csr_array[np.float64]:
     """Replace each of c columns of N values by one 0/1 feature per distinct value: ``(N, p)``, p
     the number of distinct (column, value) pairs, with exactly c ones a row. Cost: c sorts."""
     coded = [category_codes(column) for column in columns]
@@ -71,7 +71,7 @@ def one_hot(columns: list[ArrayLike]) -> sparse.csr_array[np.float64]:
     rows, width = indices.shape
     pointers = np.arange(rows + 1, dtype=np.int32) * np.int32(width)
     entries = (np.ones(rows * width), indices.astype(np.int32).ravel(), pointers)
-    return sparse.csr_array(entries, shape=(rows, int(sizes.sum())))
+    return scipy.sparse.csr_array(entries, shape=(rows, int(sizes.sum())))
 
 
 def interactions(columns: list[ArrayLike], skip: frozenset[tuple[int, int]]) -> list[ArrayLike]:
