@@ -10,9 +10,16 @@ from math import inf
 from operator import attrgetter
 from pathlib import Path
 
+import numpy as np
+
 from ...delay_models.base import BLOCK_CELLS, DelayModel, ReplayedDelays
 from ...sim.engines.batch.ahead import TASKS_AT_ONCE
-from ...sim.engines.batch.rounds import BYTES_PER_CELL, CELLS_IN_CACHE, MOST_WORKING_BYTES
+from ...sim.engines.batch.rounds import (
+    BLOCKS_AT_ONCE,
+    BYTES_PER_CELL,
+    CELLS_IN_CACHE,
+    MOST_WORKING_BYTES,
+)
 from ...sim.engines.cluster import IDEAL, Policy
 from ...sim.engines.run import Engine, Run
 from ...sim.engines.simulate import simulate
@@ -237,9 +244,12 @@ def _recorded(run: Run) -> int:
     if isinstance(scheme, Barrierless):
         return tables + MESSAGE * rounds * scheme.gradients
     weights = rounds * scheme.partitions
-    kept = weights if weights <= WEIGHTS_KEPT else 0
     at_once = min(weights, max(WEIGHTS_AT_ONCE, replications * scheme.partitions))
-    messages = scheme.messages if isinstance(scheme, RoundScheme) else 1
+    messages, counted = 1, None
+    if isinstance(scheme, RoundScheme):
+        messages = scheme.messages
+        counted = scheme.common_weight(np.zeros((1, scheme.workers * messages), dtype=np.bool_))
+    kept = weights if weights <= WEIGHTS_KEPT and counted is None else 0
     return tables + rounds * scheme.workers * messages + FLOAT_BYTES * (kept + 3 * at_once)
 
 
@@ -256,12 +266,12 @@ def _working(run: Run, engine: str) -> int:
         return AHEAD * tasks * min(len(run.tapes), max(1, TASKS_AT_ONCE // tasks))
     if not isinstance(scheme, RoundScheme):
         return 0
-    block = max(1, BLOCK_CELLS // scheme.workers)
+    coupled = run.policy.couples_rounds or not run.cluster.ideal
+    block = max(1, BLOCK_CELLS // scheme.workers) * (1 if coupled else BLOCKS_AT_ONCE)
     rounds = run.updates if not run.cluster.ideal else min(run.updates, block)
     trace = BYTES_PER_CELL * rounds * scheme.workers * scheme.messages
     if scheme.sees is not Sees.NOTHING:
         return len(run.tapes) * trace // 4
-    coupled = run.policy.couples_rounds or not run.cluster.ideal
     most = MOST_WORKING_BYTES if coupled else CELLS_IN_CACHE * BYTES_PER_CELL
     return max(trace, min(len(run.tapes) * trace, most))
 

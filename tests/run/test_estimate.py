@@ -414,9 +414,10 @@ def test_trials_of_a_replay_begin_no_streams() -> None:
 ROUNDS, CELLS = 10 * 1000, 10 * 1000 * 12
 TABLES = 270 * 10 * 1001 + 350 * 10  # of iterations and of replications
 WEIGHTS = 8 * CELLS  # a partition weight for each worker's round
-PLAIN = TABLES + 450 * 12 + CELLS + WEIGHTS + 3 * WEIGHTS
+PLAIN = TABLES + 450 * 12 + CELLS + 3 * WEIGHTS  # of a scheme that decodes by counting
+KEPT = PLAIN + WEIGHTS
 BLOCK = 64 * 1000 * 12  # what an engine works in, of one replication
-CACHED = 64 * 2**15  # of replications whose rounds are independent, together
+CACHED = 64 * 2**17  # of replications whose rounds are independent, together
 TRAINING = {
     "problem": {"loss": "least_squares", "dataset": "synthetic", "rows": 240, "features": 5},
     "optimizer": {"rule": "gd", "learning_rate": 0.01},
@@ -430,20 +431,20 @@ LAW = {"record": "clock", "engine": "law"}
 @pytest.mark.parametrize(
     ("change", "memory"),
     [
-        ({}, PLAIN + CACHED),
+        ({}, PLAIN + 10 * BLOCK),
         ({"policy": "queue"}, PLAIN + 10 * BLOCK),  # rounds that are coupled, all together
-        ({"policy": "drain"}, PLAIN + CACHED),
+        ({"policy": "drain"}, PLAIN + 10 * BLOCK),
         ({"network": {"uplink_latency": 1.0}}, PLAIN + 10 * BLOCK),
         ({"engine": "event"}, PLAIN + 10_000 * 12),
-        ({"schemes": [{"name": "multi_message", "load": 3}]}, PLAIN + 2 * CELLS + 3 * BLOCK),
-        ({"record": "clock"}, TABLES + 32 * 12 + 8 * ROUNDS + CACHED),
+        ({"schemes": [{"name": "multi_message", "load": 3}]}, PLAIN + 2 * CELLS + CACHED),
+        ({"record": "clock"}, TABLES + 32 * 12 + 8 * ROUNDS + 10 * BLOCK),
         (LAW, TABLES + 32 * 12 + 8 * ROUNDS + 64 * 2**20),
         # three updates an iteration, of four gradients each
         ({"schemes": [{"name": "k_async", "wait_for": 4}]}, TABLES + 5400 + 120 * 3 * 4 * ROUNDS),
         # a state for all replications, a quarter of the working set of each
         ({"schemes": [{"name": "adaptive_deadline", "kappa": 3.0}]}, PLAIN + 10 * BLOCK // 4),
-        (TRAINING, PLAIN + CACHED + FEEDS + 4 * 8 * (240 + 5)),  # one model
-        (TRAINING | {"schemes": RANDOM}, PLAIN + CACHED + FEEDS + 4 * 8 * 10 * (240 + 5)),
+        (TRAINING, PLAIN + 10 * BLOCK + FEEDS + 4 * 8 * (240 + 5)),  # one model
+        (TRAINING | {"schemes": RANDOM}, PLAIN + 10 * BLOCK + FEEDS + 4 * 8 * 10 * (240 + 5)),
     ],
     ids=str,
 )  # fmt: skip
@@ -459,7 +460,8 @@ def test_weights_that_are_not_kept_need_no_memory(monkeypatch: pytest.MonkeyPatc
     """Up to a number of them they are kept, and at most so many are decoded together, but a round
     of every replication at least."""
     document = SMALL | {"iterations": 1000, "replications": 10}
-    expected = PLAIN + CACHED
+    document |= {"schemes": [{"name": "bernoulli", "load": 3, "wait_for": 8}]}
+    expected = KEPT + 10 * BLOCK
     for kept, at_once, more in (
         (CELLS, CELLS, 0),
         (CELLS - 1, CELLS, -WEIGHTS),
@@ -490,13 +492,13 @@ def test_a_long_run_works_in_blocks_of_its_tape(monkeypatch: pytest.MonkeyPatch)
     """On an ideal cluster; on a network the whole run is held, at most a budget of it."""
     document = SMALL | {"iterations": 1000, "replications": 10}
     monkeypatch.setattr(estimate, "BLOCK_CELLS", 12 * 40 + 11)
-    assert check(cells(document)).estimates.popitem()[1].memory == PLAIN + 10 * 64 * 40 * 12
+    assert check(cells(document)).estimates.popitem()[1].memory == PLAIN + 10 * 64 * 160 * 12
     monkeypatch.setattr(estimate, "CELLS_IN_CACHE", 40 * 12 - 1)
-    assert check(cells(document)).estimates.popitem()[1].memory == PLAIN + 64 * 40 * 12
-    monkeypatch.setattr(estimate, "CELLS_IN_CACHE", 15 * 40)
-    assert check(cells(document)).estimates.popitem()[1].memory == PLAIN + 64 * 15 * 40
-    monkeypatch.setattr(estimate, "BLOCK_CELLS", 11)  # one round at least
-    assert check(cells(document)).estimates.popitem()[1].memory == PLAIN + 10 * 64 * 12
+    assert check(cells(document)).estimates.popitem()[1].memory == PLAIN + 64 * 160 * 12
+    monkeypatch.setattr(estimate, "CELLS_IN_CACHE", 15 * 160)
+    assert check(cells(document)).estimates.popitem()[1].memory == PLAIN + 64 * 15 * 160
+    monkeypatch.setattr(estimate, "BLOCK_CELLS", 11)  # four rounds at least
+    assert check(cells(document)).estimates.popitem()[1].memory == PLAIN + 10 * 64 * 48
     monkeypatch.setattr(estimate, "MOST_WORKING_BYTES", BLOCK + 1)
     far = document | {"network": {"uplink_latency": 1.0}}
     assert check(cells(far)).estimates.popitem()[1].memory == PLAIN + BLOCK + 1
@@ -572,8 +574,9 @@ def test_estimates_are_those_of_yesterday(tmp_path: Path) -> None:
 def test_weights_of_a_large_cluster_by_hand(workers: int, kept: int, at_once: int) -> None:
     """Up to 512 MiB of them are kept, and 1 MiB are decoded together."""
     document = SMALL | {"iterations": 1000, "replications": 10, "workers": workers}
+    document |= {"schemes": [{"name": "bernoulli", "load": 3, "wait_for": 8}]}
     (found,) = check(cells(document)).estimates.values()
-    block = 64 * (2**15 // workers) * workers
+    block = 64 * (2**15 // workers) * 4 * workers
     expected = TABLES + 450 * workers + ROUNDS * workers + 8 * (kept + 3 * at_once)
     assert found.memory == expected + min(10 * block, CACHED)
 

@@ -295,8 +295,8 @@ def test_other_code_on_a_worker_is_no_result(
     """A cluster's workers may have another version installed than the one that asks."""
     computed_here = command.compute_cell
 
-    def computed_elsewhere(*arguments: Any) -> Any:
-        return replace(computed_here(*arguments), code="another")
+    def computed_elsewhere(*given: Any, **named: Any) -> Any:
+        return replace(computed_here(*given, **named), code="another")
 
     monkeypatch.setattr(command, "compute_cell", computed_elsewhere)
     outcome = run(GRID | {"sweep": {}}, tmp_path / "out", RunOptions())
