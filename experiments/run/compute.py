@@ -125,7 +125,8 @@ def compute_cell(
     result: CellResult | str
     try:
         with streams_kept() if cell.code else nullcontext():
-            result = compute(cell, lambda done, total: share(done / total), tapes)
+            shared = None if cell.code else tapes  # what a plugin does is done for each cell
+            result = compute(cell, lambda done, total: share(done / total), shared)
     except EXPECTED as error:
         result = str(error)
     except KeyboardInterrupt:
