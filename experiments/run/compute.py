@@ -77,7 +77,7 @@ class CellResult:
 def frame_of_iterations(columns: Columns) -> pd.DataFrame:
     """Iterations as a frame."""
     counts = {name: pd.array(columns[name], "Int64") for name in COUNTS if name in columns}
-    return pd.DataFrame({**columns, **counts})
+    return pd.DataFrame({**columns, **counts}, copy=False)
 
 
 def compute(

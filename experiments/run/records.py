@@ -378,6 +378,8 @@ def metrics_of(finished: Sequence[Finished]) -> dict[str, dict[str, FloatArray]]
 
 
 def _concatenated(tables: Sequence[Columns]) -> dict[str, np.ndarray]:
+    if len(tables) == 1:
+        return dict(tables[0])
     return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
 
 
