@@ -619,14 +619,14 @@ def test_every_exact_scheme_decodes_at_every_load(monkeypatch, workers):
 
 def test_a_partition_that_is_lost_once_is_no_rounding(monkeypatch):
     """Catches a tolerance that hides one wrong round in a thousand."""
-    right = OnePerGroup.partition_weights
+    right = OnePerGroup.common_weight
 
     def once(self, arrived):
-        weights = right(self, arrived)
-        weights[0, 0] = 0.0
-        return weights
+        used, scale = right(self, arrived)
+        used[0, 0] = False
+        return used, scale
 
-    monkeypatch.setattr(OnePerGroup, "partition_weights", once)
+    monkeypatch.setattr(OnePerGroup, "common_weight", once)
     assert failures_of_exact_schemes(monkeypatch, 12, [3], 1000) == [
         "erasurehead 3 {'wait_for': 12}",
         "fractional_repetition 3 {}",
