@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from .pictures import paint, style
 from .pictures.kinds.losses import loss_axis
 from .pictures.looks import DASHED, MUTED, Look, shown_in, variants
 from .pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
-from .pictures.records import Records, read_records
+from .pictures.records import Records, comparable, read_records
 from .run import files
 from .run.records import CONFIDENCE, interval_columns
 from .text import enumerated, interval, left_out, number
@@ -45,11 +45,16 @@ class Pair:
 
 def pairs(first: Records, second: Records) -> list[Pair]:
     """The cells that both results have, by label and swept values, in the first one's order, with
-    the replications and iterations that both have. Raises ConfigError: no scheme is in both."""
-    keys = first.swept()
+    the replications and iterations that both have. Raises ConfigError: no scheme is in both, or
+    they sweep other keys."""
+    keys, theirs = first.swept(), second.swept()
+    if {*keys} != {*theirs}:
+        swept = [", ".join(names) or "nothing" for names in (theirs, keys)]
+        valid = f"must sweep the same keys as {first.directory}, which sweeps {swept[1]}"
+        raise ConfigError(f"{second.directory}: sweeps {swept[0]}; {valid}")
     others = dict(_cells(second, keys))
     known = ((name, rows) for name, rows in _cells(first, keys) if name in others)
-    matched = [_pair(name, keys, rows, others[name]) for name, rows in known]
+    matched = [_pair(keys, rows, others[name]) for name, rows in known]
     if not matched:
         labels = ", ".join(label for label, _ in second.labels())
         lack = f"has no scheme and point of a sweep that {second.directory} has"
@@ -57,29 +62,27 @@ def pairs(first: Records, second: Records) -> list[Pair]:
     return matched
 
 
-def _cells(records: Records, keys: list[str]) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
-    table = records.iterations
-    if not {*keys} <= {*table.columns}:
-        return
-    names = table[["label", "scheme", *keys]].astype(str)
-    for _, rows in table.groupby([names[name] for name in names], sort=False):
-        yield tuple(map(str, rows[names.columns].iloc[0])), rows
+def _cells(records: Records, keys: list[str]) -> Iterator[tuple[Hashable, pd.DataFrame]]:
+    """The rows of each cell, by what names it in every result."""
+    names = ["label", "scheme", *keys]
+    for _, rows in records.iterations.groupby(names, dropna=False, sort=False):
+        yield comparable(rows[names].iloc[0].tolist()), rows
 
 
-def _pair(name: tuple[str, ...], keys: list[str], left: pd.DataFrame, right: pd.DataFrame) -> Pair:
+def _pair(keys: list[str], left: pd.DataFrame, right: pd.DataFrame) -> Pair:
     known = ("time", "iteration_time", "train_loss")
     columns = [c for c in known if c in left and c in right]
     wide = []
     for rows in (left, right):
-        once = rows.drop_duplicates(["replication", "iteration"])
         tables = {
-            c: once.pivot(index="replication", columns="iteration", values=c) for c in columns
+            c: rows.pivot(index="replication", columns="iteration", values=c) for c in columns
         }
         wide.append({c: t.to_numpy(dtype=float, na_value=np.nan) for c, t in tables.items()})
     r, t = (min(side["time"].shape[axis] for side in wide) for axis in (0, 1))
     first, second = ({c: values[:r, :t] for c, values in side.items()} for side in wide)
-    label, scheme, *values = name
-    return Pair(label, scheme, dict(zip(keys, values, strict=True)), first, second)
+    label, scheme, *values = left[["label", "scheme", *keys]].iloc[0]
+    swept = {k: "null" if pd.isna(v) else str(v) for k, v in zip(keys, values, strict=True)}
+    return Pair(str(label), str(scheme), swept, first, second)
 
 
 def ratio_of_means(a: FloatArray, b: FloatArray) -> tuple[float, float, float]:
@@ -329,6 +332,19 @@ def differences(left: Records, right: Records, first: str, second: str) -> tuple
     for key in ("problem", "optimizer") if all(configs) else ():
         if configs[0].get(key) != configs[1].get(key):
             notes.append(f"They differ in {key}, so losses are not of schemes alone.")
+    if all(configs) and (configs[0].get("sweep") or {}) != (configs[1].get("sweep") or {}):
+        notes.append("They sweep other values; the points that both have are compared.")
+    sections = [
+        {
+            str(section["label"]): section
+            for section in config.get("schemes") or ()
+            if isinstance(section, Mapping) and "label" in section
+        }
+        for config in configs
+    ]
+    for label in [label for label in sections[0] if label in sections[1]]:
+        if sections[0][label] != sections[1][label]:
+            notes.append(f"{label} is another scheme in {second} than in {first}.")
     labels = [[label for label, _ in records.labels()] for records in (left, right)]
     for name, mine, theirs in ((first, *labels), (second, *labels[::-1])):
         if alone := [label for label in mine if label not in theirs]:

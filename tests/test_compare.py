@@ -44,18 +44,31 @@ def ratios(rows: Sequence[Ratio], **more: list[float]) -> pd.DataFrame:
     return pd.DataFrame({**columns, "ratio_low": low, "ratio_high": high, **more})
 
 
-def test_results_of_other_sweeps_have_nothing_to_compare() -> None:
-    """A result without the swept key has no cell of that name; before, a KeyError."""
+def test_points_of_two_sweeps_are_matched_by_their_values() -> None:
+    """1 is 1.0, and nothing is nothing. Where they sweep other keys, whichever of the two does,
+    nobody knows which point is meant; before, the first of them was."""
 
-    def result(**columns: object) -> Records:
-        table = pd.DataFrame({"label": ["a"], "scheme": ["uncoded"], **columns})
-        rounds = table.assign(replication=0, iteration=0, time=0.0)
+    def result(label: str = "a", **columns: Sequence[float | None]) -> Records:
+        points = max(map(len, columns.values()), default=1)
+        table = pd.DataFrame({"label": [label] * points, "scheme": "uncoded", **columns})
+        rounds = table.assign(replication=0, iteration=0, time=np.arange(float(points)))
         return Records(rounds, table, directory=Path("there"))
 
-    with pytest.raises(ConfigError, match="has no scheme and point of a sweep that there has: a"):
-        pairs(result(workers=[12]), result())
-    [pair] = pairs(result(workers=[12]), result(workers=[12]))
-    assert (pair.label, pair.scheme, pair.swept) == ("a", "uncoded", {"workers": "12"})
+    once, twelve = result(), result(workers=[12])
+    for first, second in ((once, twelve), (twelve, once), (twelve, result(seed=[12]))):
+        with pytest.raises(ConfigError, match="; must sweep the same keys as there, which"):
+            pairs(first, second)
+    with pytest.raises(ConfigError, match="has no scheme and point of a sweep that there has: b"):
+        pairs(once, result("b"))
+    both = pairs(result(rate=[1, 2]), result(rate=[1.0, 1.5, 2.0]))
+    assert [(pair.label, pair.scheme, pair.swept) for pair in both] == [
+        ("a", "uncoded", {"rate": "1"}),
+        ("a", "uncoded", {"rate": "2"}),
+    ]
+    assert [float(pair.second["time"][0, 0]) for pair in both] == [0.0, 2.0]
+    unlimited, _ = pairs(result(rate=[None, 2.0]), result(rate=[2.0, None]))
+    assert unlimited.swept == {"rate": "null"}
+    assert unlimited.second["time"].tolist() == [[1.0]]
 
 
 NAN = float("nan")
@@ -265,6 +278,13 @@ def test_settings_that_differ_are_named(tmp_path: Path) -> None:
     assert delay == "They differ in delay, so ratios are not of schemes alone."
     assert alone == "Only one has a."
     assert differences(one, one, "one", "one") == ()
+    code = {"name": "erasurehead", "label": "EH", "wait_for": 4}
+    four = records("four", ["EH"], schemes=[code, {"name": "uncoded"}], sweep={"seed": [1, 2]})
+    six = records("six", ["EH"], schemes=[{**code, "wait_for": 6}], sweep={"seed": [2, 3]})
+    assert differences(four, six, "four", "six") == (
+        "They sweep other values; the points that both have are compared.",
+        "EH is another scheme in six than in four.",
+    )
     nothing = records("none", ["c"])
     assert differences(two, nothing, "two", "none") == ("Only two has b.", "Only none has c.")
 

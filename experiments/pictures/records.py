@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,7 +42,8 @@ class Records:
     title: str = ""
     left_out: int = 0  # points of the sweep beyond those that are drawn
     workers: pd.DataFrame | None = None  # one row per cell and worker, if written
-    timeline: pd.DataFrame | None = None  # one row per span of the sweep's first point, if written
+    # one row per span of the sweep's first point, if written; none where the part lacks that
+    timeline: pd.DataFrame | None = None
     config: Mapping[str, Any] | None = None  # the resolved config, if written
     directory: Path = Path()  # where all of it lies, for messages
     live: bool = False  # measured on real workers
@@ -74,17 +75,19 @@ class Records:
         for key, wanted in conditions.items():
             if key not in keys:
                 raise at("where", key, one_of(keys, key) if keys else "nothing was swept here")
-            known = summary[key].map(_comparable)
-            values = [*map(_comparable, wanted if isinstance(wanted, list | tuple) else [wanted])]
-            possible = [str(value) for value in dict.fromkeys(known[summary[key].notna()])]
-            for value in values:
-                if value not in possible:
-                    raise at(f"where {key}", value, one_of(possible, value))
-            own &= known.isin(values).to_numpy()
+            has = summary[key].notna() | (key in self.swept())  # a scheme may lack the field
+            texts, known = texts_of(summary[key]), [*map(comparable, summary[key])]
+            rows = pd.Series(False, summary.index)
+            for value in wanted if isinstance(wanted, list | tuple) else [wanted]:
+                equal = np.array([known_value == comparable(value) for known_value in known])
+                if not (same := (texts.eq(str(value)) | equal) & has).any():
+                    raise at(f"where {key}", value, one_of([*texts[has].unique()], value))
+                rows |= same
+            own &= rows.to_numpy()
         if not own.any():
             raise at("where", dict(conditions), "no cell has all of these")
-        common = [key for key in conditions if summary[key][own].nunique() == 1]
-        title = names_of(summary[own].head(1), common).iloc[0] if common else self.title
+        common = [key for key in conditions if summary[key][own].nunique(dropna=False) == 1]
+        title = names_of(summary, common)[own].iloc[0] if common else self.title
         return self._point(pd.Series(own, summary.index, dtype=bool), title, 0)
 
     @property
@@ -148,12 +151,17 @@ class Records:
 
     def _point(self, rows: pd.Series[bool], title: str, left_out: int) -> Records:
         """The part with these rows of the summary; the other tables are matched by cell."""
-        own, workers = self.summary[rows], self.workers
+        own, workers, timeline = self.summary[rows], self.workers, self.timeline
         title = f"{self.title}\n{title}" if self.title else title
         of_point = replace(self, summary=own, left_out=left_out, title=title)
         iterations = _of_cells(self.iterations, own, ["cell", "replication", "iteration"])
         workers = None if workers is None else _of_cells(workers, own, ["cell", "worker"])
-        return replace(of_point, iterations=iterations, workers=workers)
+        if timeline is not None:
+            first, point = (
+                comparable(table[self.swept()].iloc[0].tolist()) for table in (self.summary, own)
+            )
+            timeline = timeline[timeline["label"].isin(own["label"]) & (point == first)]
+        return replace(of_point, iterations=iterations, workers=workers, timeline=timeline)
 
     def swept(self) -> list[str]:
         """Swept keys that make points of the grid, columns of both tables; not schemes' fields."""
@@ -161,18 +169,41 @@ class Records:
         return [k for k in both if k not in IDENTITY and not k.startswith("scheme.")]
 
 
-def _comparable(value: Any) -> str:
-    """A value as the command line and Python both give it: 2, 2.0 and "2" are one."""
-    try:
-        return f"{float(value):g}"
-    except (TypeError, ValueError):
-        return short_text(value)
+def comparable(value: Any) -> Hashable:
+    """A value as tables, Python and the command line all give it: 2, 2.0 and "2" are one; so are
+    NaN, ``None`` and "null", and a section and its JSON."""
+    if isinstance(value, str):
+        for read in (json.loads, float):
+            with suppress(ValueError, RecursionError):
+                value = read(value)
+                break
+    if isinstance(value, Mapping):
+        return frozenset((key, comparable(entry)) for key, entry in value.items())
+    if isinstance(value, list | tuple):
+        return tuple(map(comparable, value))
+    known: Hashable = None if value != value else value
+    return known
 
 
 def names_of(table: pd.DataFrame, keys: list[str]) -> pd.Series[str]:
     """What each row has of these keys, ``key = value`` a line."""
-    texts = table[keys].map(short_text).rename(columns=lambda key: key.removeprefix("schemes."))
+    texts = table[keys].apply(texts_of).rename(columns=lambda key: key.removeprefix("schemes."))
     return texts.apply(lambda row: "\n".join(f"{k} = {v}" for k, v in row.items()), axis=1)
+
+
+def texts_of(column: pd.Series[Any]) -> pd.Series[str]:
+    """A swept key's values as ``short_text``, numbered where several have the same."""
+    codes, values = column.factorize(use_na_sentinel=False)
+    texts = numbered([short_text(value) for value in values.tolist()])
+    return pd.Series(np.array(texts, dtype=object)[codes], column.index)
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """The names, those that several have with a number behind: ``a (1)``, ``a (2)``."""
+    column = pd.Series(names, dtype=object)
+    several, number = column.duplicated(keep=False), column.groupby(column).cumcount() + 1
+    known = zip(names, several, number, strict=True)
+    return [f"{name} ({n})" if alike else name for name, alike, n in known]
 
 
 def _of_cells(table: pd.DataFrame, summary: pd.DataFrame, unique: list[str]) -> pd.DataFrame:
@@ -191,6 +222,8 @@ def short_text(value: Any) -> str:
         fields = [k for k, v in value.items() if k != "model" and isinstance(v, int | float | str)]
         plain = [f"{k} = {short_text(value[k])}" for k in fields]
         return ", ".join([str(value.get("model", "...")), *plain])
+    if value is None or value != value:  # as a table holds it
+        return "null"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import pkgutil
 import shutil
 import subprocess
@@ -36,6 +37,7 @@ from erasurehead.experiments.pictures.kinds import (
     losses,
     times,
 )
+from erasurehead.experiments.pictures.kinds.delays import samples
 from erasurehead.experiments.pictures.kinds.losses import band_of, loss_at, pareto
 from erasurehead.experiments.pictures.kinds.times import AgainstKind
 from erasurehead.experiments.pictures.looks import SCHEME_LOOKS, Look, look, shade, variants
@@ -748,7 +750,9 @@ def test_delays_has_a_line_for_each_swept_model(directories: dict[str, Path]) ->
         np.testing.assert_allclose(share, expected, atol=0.02)
     config = dict(records.config or {})
     config["sweep"] = {"delay.rate": [0.1 * i for i in range(1, 10)]}
-    many = figure_of("delays", replace(records, config=config))
+    reason = "config.yaml: its sweep has none of the points of the tables"
+    assert PICTURE_KINDS["delays"].obstacle(replace(records, config=config)) == reason
+    many = figure_of("delays", replace(swept(config["sweep"]), config=config))
     assert many.get_suptitle() == "3 more delay models of the sweep are not shown"
 
 
@@ -2182,6 +2186,57 @@ def test_nine_points_of_a_sweep_are_shown(points: int, shown: int, left_out: int
     assert titled[0].title == "\n".join(["measured on real workers", *titles[: points > 1]])
     assert titled[0].clock == "measured time (s)"
     assert parts[0].clock == "simulated time (s)"
+
+
+GAMMA = {"model": "scaled", "by": 2, "base": {"model": "gamma", "shape": 2.0}}
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "wanted", "texts"),
+    [
+        ("seed", [1000001, 1000002], 1000002, ["1000001", "1000002"]),
+        ("delay.rate", [1.00000001, 1.00000002], "1.00000002", ["1 (1)", "1 (2)"]),
+        ("network.bandwidth", [1e6, None], None, ["1e+06", "null"]),
+        ("network.bandwidth", [1e6, None], "null", ["1e+06", "null"]),
+        (
+            "delay",
+            [json.dumps({**GAMMA, "base": "exponential"}), json.dumps(GAMMA)],
+            {**GAMMA, "by": 2.0},
+            ["scaled, by = 2, base = exponential", "scaled, by = 2"],
+        ),
+        (
+            "delay",
+            [json.dumps(GAMMA | {"base": {"shape": shape}}) for shape in (1, 2)],
+            "scaled, by = 2 (2)",
+            ["scaled, by = 2 (1)", "scaled, by = 2 (2)"],
+        ),
+    ],
+)
+def test_points_that_read_alike_are_points_of_their_own(
+    key: str, values: list[Any], wanted: Any, texts: list[str]
+) -> None:
+    """A panel and a mark for each, and ``where`` takes the one that is meant."""
+    records = swept({key: values})
+    assert [part.title for part in records.points()] == [f"{key} = {text}" for text in texts]
+    part = records.where({key: wanted})
+    assert part.summary["cell"].tolist() == ["1a"]
+    assert part.title == f"{key} = {texts[1]}"
+    marks = [mark for mark in against(records).marks if isinstance(mark, Points) and len(mark.x)]
+    assert [(len({*mark.x}), mark.y.tolist()) for mark in marks] == [(2, [1.0, 2.0])]
+
+
+def test_a_part_has_the_timeline_and_the_delays_of_its_own_points() -> None:
+    """The timeline is that of the first point, so a part without that has none."""
+    config = {"workers": 6, "iterations": 2, "schemes": [{"name": "uncoded"}], "replications": 1}
+    config |= {"delay": {"model": "exponential", "rate": 1.0}, "sweep": {"delay.rate": [1, 5]}}
+    spans = pd.DataFrame({"label": ["a", "b"], "worker": 0})
+    records = replace(swept({"delay.rate": [1, 5]}, "ab"), timeline=spans, config=config)
+    first, second = (records.where({"delay.rate": rate}) for rate in (1, 5))
+    kind = PICTURE_KINDS["gantt"]
+    assert (kind.obstacle(first), first.timeline.to_dict()) == (None, spans.to_dict())
+    assert "of the sweep's first point, which is not in this part" in str(kind.obstacle(second))
+    assert [sample.title for sample in samples(second, delays=1)[0]] == ["exponential, rate = 5"]
+    assert [sample.title for sample in samples(records, delays=1)[0]] == ["rate = 1", "rate = 5"]
 
 
 def test_fields_of_a_scheme_make_no_points_and_several_keys_a_line_each() -> None:

@@ -24,7 +24,7 @@ from ...text import left_out
 from ..base import PictureKind
 from ..looks import DASHED, DOTTED, INK, LONG_DASHED, SOLID, LineStyle, Look, ramp
 from ..picture import Axis, Band, Curve, Panel, Picture
-from ..records import Records, short_text
+from ..records import Records, comparable, numbered, short_text
 
 if TYPE_CHECKING:
     from ...config.cells import Cell
@@ -89,12 +89,20 @@ def samples(records: Records, most: int = 6, delays: int = 2**17) -> tuple[list[
 
     assert records.config is not None
     models: dict[str, Cell] = {}
+    keys = records.swept()
+    points = {*map(comparable, records.summary[keys].to_numpy(dtype=object).tolist())}
     for cell in cells(records.config):
+        if keys and comparable([cell.swept.get(key) for key in keys]) not in points:
+            continue
         settings = cell.settings
         facts = (cell.document["delay"], settings.workers, settings.seed, settings.iterations)
         models.setdefault(json.dumps(facts, sort_keys=True, default=str), cell)
+    if not models:
+        raise ConfigError("its sweep has none of the points of the tables")
     chosen = [_sample(cell, len(models) == 1, delays) for cell in [*models.values()][:most]]
-    return chosen, len(models) - len(chosen)
+    titles = numbered([sample.title for sample in chosen])
+    named = [replace(sample, title=title) for sample, title in zip(chosen, titles, strict=True)]
+    return named, len(models) - len(chosen)
 
 
 def _sample(cell: Cell, alone: bool, delays: int) -> Sample:

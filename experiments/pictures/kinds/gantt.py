@@ -47,7 +47,8 @@ class GanttKind(PictureKind):
     @override
     def obstacle(self, records: Records) -> str | None:
         if records.timeline is not None:
-            return None
+            lack = "the timeline is that of the sweep's first point, which is not in this part"
+            return lack if records.timeline.empty else None
         if (records.config or {}).get("engine") == "law":
             return "engine: law drew how long iterations took, and no worker's time"
         return (

@@ -20,7 +20,7 @@ from .. import style
 from ..base import PanelKind, PictureKind
 from ..looks import DOTTED, GRID_COLOUR, INK, MUTED, SOLID, THEORY_LOOK, Look, shade, variants
 from ..picture import Axis, Band, Bars, Curve, Fill, Mark, Panel, Picture, Points, axis_of
-from ..records import Records, names_of, short_text
+from ..records import Records, names_of, texts_of
 from .losses import LEAST_TIME_COLUMN, band_key, band_of, half_interval
 
 QUANTILE_LEVELS = np.linspace(0.0, 1.0, 401)
@@ -146,7 +146,12 @@ class AgainstKind(PictureKind):
     def picture(self, records: Records, band: Band | None = None) -> Picture:
         """Bars are confidence intervals whatever ``band`` says: the summary has nothing else."""
         lengths = _swept(records)
-        numeric = {key: is_numeric_dtype(records.summary[key]) for key in lengths}
+        on_grid = records.swept()
+        numeric = {
+            key: is_numeric_dtype(own := records.summary[key])
+            and not (key in on_grid and own.isna().any())  # null has no place among numbers
+            for key in lengths
+        }
         several = [key for key in lengths if lengths[key] > 1]
         x = self.x or max(several, key=lambda key: (numeric[key], lengths[key]))
         columns = _columns(records)
@@ -154,8 +159,11 @@ class AgainstKind(PictureKind):
         summary, median = _middles(records.summary, y)
         summary = summary.assign(label=_series(summary, x))
         looks = variants(replace(records, summary=summary).labels(), records.names)
+        if not numeric[x]:
+            has = summary[x].notna() | (x in on_grid)  # a scheme may lack the field
+            summary = summary.assign(**{x: texts_of(summary[x]).where(has)})
         values = [value for value in dict.fromkeys(summary[x]) if pd.notna(value)]
-        axis = Axis(x, names=tuple(map(short_text, values)))
+        axis = Axis(x, names=tuple(map(str, values)))
         where = {value: float(number) for number, value in enumerate(values)}
         if numeric[x]:
             where = {value: float(value) for value in values}
@@ -168,7 +176,7 @@ class AgainstKind(PictureKind):
                 axis = replace(axis, names=tuple(f"{at:.4g}" for at in ticks), places=ticks)
         finite = summary.reindex(columns=[f"{y}_mean", f"{y}_high"]).to_numpy(dtype=float)
         top = 1.1 * float(np.max(finite, where=np.isfinite(finite), initial=0.0))
-        others = [k for k in records.swept() if k != x and lengths[k] > 1]
+        others = [k for k in on_grid if k != x and lengths[k] > 1]
         groups = [("", summary)]
         if others:
             names = names_of(summary, others)
@@ -231,8 +239,8 @@ class AgainstKind(PictureKind):
 def _swept(records: Records) -> dict[str, int]:
     """How many values each swept key has, those of schemes included."""
     own = [str(name) for name in records.summary if str(name).startswith("scheme.")]
-    keys = [*records.swept(), *own]
-    return {key: records.summary[key].dropna().astype(str).nunique() for key in keys}
+    on_grid = {key: records.summary[key].nunique(dropna=False) for key in records.swept()}
+    return on_grid | {key: records.summary[key].dropna().astype(str).nunique() for key in own}
 
 
 def _columns(records: Records) -> list[str]:
@@ -263,9 +271,9 @@ def _series(summary: pd.DataFrame, x: str) -> pd.Series[str]:
     if not x.startswith("scheme."):
         return summary["label"]
     others = [str(name) for name in summary if str(name).startswith("scheme.") and name != x]
-    named = []
-    for row in summary.to_dict("records"):
-        fields = (f"{k[7:]}={short_text(row[k])}" for k in others if pd.notna(row[k]))
+    named, texts = [], {k: texts_of(summary[k]).where(summary[k].notna()) for k in others}
+    for row in summary.assign(**texts).to_dict("records"):
+        fields = (f"{k[7:]}={row[k]}" for k in others if pd.notna(row[k]))
         named.append(row["label"] if pd.isna(row[x]) else " ".join([row["scheme"], *fields]))
     return pd.Series(named, summary.index)
 
@@ -282,8 +290,9 @@ def _series_marks(
     medians of those of whom half do not reach the target."""
     marks: list[Mark] = []
     ends = [min(where.values()), max(where.values())]
-    for label, own in table.groupby("label", sort=False):
-        look, level = looks[str(label)], own[x].isna().to_numpy()
+    # a scheme without the field that is on the axis is level, the same whatever is there
+    for (label, level), own in table.groupby(["label", table[x].isna()], sort=False):
+        look = looks[str(label)]
         metric, rows = METRICS.get(y), own.to_dict("records")
         late = [metric.late(row) if metric else "" for row in rows]
         names = [f"{y}_mean", f"{y}_theory", f"{y}_low", f"{y}_high"]
@@ -296,7 +305,7 @@ def _series_marks(
         if np.isnan(middle).all() and not any(late):
             endless = metric is not None and any(map(metric.without_mean, rows))
             look = replace(look, title=f"{look.title} ({'no mean' if endless else 'no run'})")
-        if level.any():  # the same whatever is on the axis
+        if level:
             at, height = np.array(ends), np.full(2, (middle if np.isnan(theory[0]) else theory)[0])
             if late[0]:
                 title = f"{look.title} ({late[0]} runs)"
