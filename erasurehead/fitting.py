@@ -150,12 +150,15 @@ class Fitted:
 
 @face
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FittedPlots:
     """Pictures of a fit: on ``ax``, an array of axes where there are several panels, or on a new
     figure of pyplot. Each method returns the first panel."""
 
     _page: Page
+
+    def __repr__(self) -> str:
+        return "<Plots: .quantiles(), .order_statistics()>"
 
     def quantiles(self, ax: Ax = None) -> Axes:
         """Measured quantiles against those of each family."""

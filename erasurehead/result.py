@@ -103,7 +103,7 @@ class Result:
     def workers(self) -> pd.DataFrame:
         """One row per cell and worker: utilisation, and what waiting for it cost."""
         if (workers := self._records.workers) is None:
-            raise ConfigError(f"{self.directory}: has no workers.parquet")
+            raise ConfigError(f"{self.directory or 'this result'}: has no table of workers")
         return workers
 
     @cached_property

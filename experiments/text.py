@@ -149,7 +149,7 @@ def percent(value: float, low: float = nan, high: float = nan) -> TableCell:
 
 def whole_percent(value: float, other: float = nan) -> str:
     """A share of which no more is to be known: ``38 %``; of two shares ``38 to 41 %``."""
-    low, high = f"{100 * value:.0f}", f"{100 * other:.0f}"
+    low, high = (f"{round(100 * share, 0) + 0.0:.0f}" for share in (value, other))  # never -0
     return f"{low} %" if _missing(other) or low == high else f"{low} to {high} %"
 
 

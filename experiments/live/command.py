@@ -33,7 +33,7 @@ from ..run import files
 from ..run.command import Outcome, Progress, write_result
 from ..run.compute import CellResult, learn, result
 from ..run.estimate import Room, check
-from ..run.outputs import CONFIG, RUN_FILES, make_way
+from ..run.outputs import CONFIG, OWN_PROCESSES, RUN_FILES, make_way
 from ..run.records import diverged, summary_table
 from .masters import (
     CannotEnd,
@@ -262,7 +262,7 @@ def run_live(
         outcome = Outcome(finished, [*failed, *missing], seconds, summary, tuple(warnings))
         live = {
             "began": at_once,
-            "workers": how.scheduler or "processes of this machine",
+            "workers": how.scheduler or OWN_PROCESSES,
             "time_scale": how.scale,
             "injected": how.injected,
             "slow": {str(worker): factor for worker, factor in how.slow},

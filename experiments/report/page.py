@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ import numpy as np
 
 from ...sim.errors import shell_word
 from ...sim.metrics import METRICS
+from ..config import settings
+from ..config.catalogue import blamed
+from ..config.cells import catalogue_of
 from ..config.document import write_yaml
+from ..config.errors import ConfigError
 from ..page import content
 from ..page.answer import Answer, json_at
 from ..page.content import Chart, CommandLine, Page, Section, Table, capped
@@ -38,7 +43,8 @@ def read_run(directory: Path, where: Mapping[str, Any] = {}) -> Page:
     kind = "live" if "live" in manifest else "sweep" if config.get("sweep") else "run"
     verdict = judged(records)
     title = str(config.get("name", directory.resolve().name))
-    steps = tuple(next_commands(records, kind, verdict, directory))
+    options = live_options(manifest.get("live"))
+    steps = tuple(next_commands(records, kind, verdict, directory, options))
     failed = manifest.get("failed") or {}
     part = [f"{key} = {', '.join(map(str, values))}" for key, values in where.items()]
     notes = [f"a part of the result: {'; '.join(part)}"] if part else []
@@ -56,7 +62,7 @@ def read_run(directory: Path, where: Mapping[str, Any] = {}) -> Page:
         question=question_of(config, records),
         sections=[*_sections(records)],
         provenance=provenance_of(manifest, records),
-        commands=commands_of(kind, title),
+        commands=commands_of(kind, title, options, where),
         config=write_yaml(config) if config else "",
     )
 
@@ -190,37 +196,78 @@ def provenance_of(manifest: Mapping[str, Any], records: Records) -> list[tuple[s
     return facts
 
 
-def commands_of(kind: str, name: str) -> list[CommandLine]:
-    """How to make the result and the page again."""
+def live_options(facts: object) -> str:
+    """How a live result was measured, as options of ``live``; empty where by its defaults, or where
+    nothing was measured."""
+    if not isinstance(facts, Mapping):
+        return ""
+    options = list[str]()
+    if (workers := str(facts.get("workers", outputs.OWN_PROCESSES))) != outputs.OWN_PROCESSES:
+        options += ["--scheduler", shell_word(workers)]
+    if (scale := facts.get("time_scale", 1.0)) != 1:
+        options += ["--time-scale", str(scale)]
+    options += ["--no-injection"] * (not facts.get("injected", True))
+    for worker, factor in (facts.get("slow") or {}).items():
+        options += ["--slow", shell_word(f"{worker}={factor:g}")]
+    return "".join(f" {option}" for option in options)
+
+
+def commands_of(
+    kind: str, name: str, options: str = "", where: Mapping[str, Any] = {}
+) -> list[CommandLine]:
+    """How to make the result and the page again; ``options`` are those of ``kind``."""
+    part = [shell_word(f"{key}={','.join(map(str, values))}") for key, values in where.items()]
     folder = f"results/{name}" + ("-live" if kind == "live" else "")
     repeat = "measure again" if kind == "live" else f"{kind} it again, to the same bytes"
     words = f"Save the config above as config.yaml; then {repeat}:"
     jobs = " --jobs 2" if kind == "sweep" else ""
     return [
-        CommandLine(words, f"erasurehead {kind} config.yaml{jobs} --output {shell_word(folder)}"),
-        CommandLine("Make this page again:", f"erasurehead report {shell_word(folder)}"),
+        CommandLine(
+            words, f"erasurehead {kind} config.yaml{jobs}{options} --output {shell_word(folder)}"
+        ),
+        CommandLine(
+            "Make this page again:",
+            "".join([f"erasurehead report {shell_word(folder)}", *(f" --where {p}" for p in part)]),
+        ),
     ]
 
 
-def next_commands(records: Records, kind: str, verdict: Verdict, directory: Path) -> list[str]:
+def dial_of(config: Mapping[str, Any]) -> tuple[str, list[str]] | None:
+    """The first number of the delay model that can be half and twice as much, and these values."""
+    if not isinstance(delay := config.get("delay"), Mapping):
+        return None
+    with suppress(ConfigError):
+        catalogue = catalogue_of(config)
+        model = settings.section("delay", delay, catalogue)
+        for key in delay:
+            value = getattr(model, key, None)
+            if type(value) is float and value and key != "load":  # which says which delays it reads
+                values = [f"{times * value:g}" for times in (0.5, 1, 2)]
+                with suppress(ConfigError), blamed(catalogue):
+                    for text in values:
+                        settings.section("delay", {**delay, key: float(text)}, catalogue)
+                    return key, values
+    return None
+
+
+def next_commands(
+    records: Records, kind: str, verdict: Verdict, directory: Path, options: str = ""
+) -> list[str]:
     """Commands that read the config of the result, with all options that it was made with."""
     folder, path = directory.as_posix(), shell_word((directory / outputs.CONFIG).as_posix())
     same, lines = f"{path} --output {shell_word(folder)}", []
     if verdict.tied:
         more = 4 * int(records.summary["replications"].max())
-        repeat = f"`erasurehead {kind} {same} --set replications={more}`"
+        repeat = f"`erasurehead {kind} {same}{options} --set replications={more}`"
         lines.append(f"Four times the replications halve the intervals: {repeat}.")
     config = records.config or {}
-    delay, by_law = config.get("delay"), config.get("engine") == "law"
+    by_law = config.get("engine") == "law"
     if not config.get("sweep") and kind != "live":
-        fields = delay if isinstance(delay, Mapping) else {}
-        which = ("load", "most_cells")  # numbers that say which delays a model reads, not how long
-        dials = [k for k, v in fields.items() if type(v) in (int, float) and k not in which]
-        for key in dials[:1]:
-            values = ",".join(f"{f * fields[key]:g}" for f in (0.5, 1, 2))
+        if (dial := dial_of(config)) is not None:
+            key, values = dial
             lines.append(
                 f"How far the delays may move before the answer changes: `erasurehead sweep {path} "
-                f"--set delay.{key}={values} --output {shell_word(f'{folder}-{key}')}`."
+                f"--set delay.{key}={','.join(values)} --output {shell_word(f'{folder}-{key}')}`."
             )
         known = " --set engine=auto" if by_law else ""
         lines.append(

@@ -13,9 +13,9 @@ from scipy.special import bdtrc
 
 from ...sim.metrics import METRICS, time_to_target
 from ...sim.types import FloatArray
-from ..pictures.records import Records
+from ..pictures.records import Records, names_of
 from ..run.records import compared_times, median_interval
-from ..text import enumerated, number_of, percent, sentence, whole_percent
+from ..text import enumerated, percent, sentence, whole_percent
 
 NAMED_IN_VERDICT = 3  # schemes that a sentence names
 DOES = {
@@ -48,7 +48,15 @@ def _run(records: Records) -> Verdict:
         return _alone(records, values)
     first, *_ = values
     aimed = name == "time_to_target"
+    rows = {str(row["label"]): row for row in records.summary.to_dict("records")[::-1]}
+    without_mean = METRICS["iteration_time"].without_mean
+    endless = [label for label in values if not aimed and without_mean(rows[label])]
     seconds = {label: _middle(v) if aimed else float(np.mean(v)) for label, v in values.items()}
+    seconds |= dict.fromkeys(endless, np.inf)
+    if len(endless) == len(values):
+        seconds = {label: float(rows[label]["iteration_time_median"]) for label in values}
+        times = {label: records.runs(label, "iteration_time")[:, 1:] for label in values}
+        values = {label: np.nanmedian(of_runs, axis=1) for label, of_runs in times.items()}
     best, second, *_ = sorted(values, key=lambda label: seconds[label])
     against = {label: compared_times(v, values[best])[1] for label, v in values.items()}
     there = [label for label in values if label != best and seconds[label] < np.inf]
@@ -57,10 +65,13 @@ def _run(records: Records) -> Verdict:
     shown = {label: records.shown(label) for label in values}
     beside = second if best == first else first
     takes = f"takes {_times(against[beside])}"
-    misses = "misses it in half of its runs or more"
-    pays = best != first or dict(records.labels())[best] != "uncoded"
+    misses = "misses it in half of its runs or more" if aimed else "has no mean iteration time"
+    schemes, redundant = dict(records.labels()), _redundant(records.config or {})
+    slower = [against[label][1] > 1 for label in values if schemes[label] in redundant]
+    pays = best != first or schemes[best] != "uncoded" or not (slower and all(slower))
+    median = " (the median; there is no mean)" * (best in endless)
     verdict = (
-        f"{shown[best]} {DOES[name].format(target=target or 0.0)}: {seconds[best]:.3g} s; "
+        f"{shown[best]} {DOES[name].format(target=target or 0.0)}: {seconds[best]:.3g} s{median}; "
         f"{'' if pays else 'redundancy does not pay, '}{shown[beside]} "
         f"{takes if seconds[beside] < np.inf else misses}."
     )
@@ -92,6 +103,14 @@ def _run(records: Records) -> Verdict:
         )
     why = _why(records, values, name, best, first)
     return Verdict(verdict, why, bool(tied) and not single, _in_one_line(limits))
+
+
+def _redundant(config: Mapping[str, Any]) -> set[str]:
+    """Names of schemes whose workers compute more than one partition; ``n/2`` is more."""
+    sections = [section for section in config.get("schemes") or () if isinstance(section, Mapping)]
+    pairs = [(str(own.get("name")), own.get("load", own.get("degree"))) for own in sections]
+    loads = ((name, load if isinstance(load, list) else [load]) for name, load in pairs)
+    return {name for name, of_name in loads if any(load not in (1, None) for load in of_name)}
 
 
 def _in_one_line(limits: Sequence[str]) -> str:
@@ -140,6 +159,8 @@ def _alone(records: Records, values: Mapping[str, FloatArray]) -> Verdict:
 
 def _times(interval: tuple[float, float, float]) -> str:
     ratio, low, high = interval
+    if ratio == 1 and not low < 1 < high:
+        return "exactly as long"
     to = f"to {high:.3g}" if high < np.inf else "or more"
     ends = "" if np.isnan(low) else f" ({low:.3g} {to})"
     return f"{ratio:.3g} times as long{ends}"
@@ -262,12 +283,16 @@ def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
     name = "time_to_target" if aimed else "iteration_time"
     mean, error = f"{name}_mean", f"{name}_se"
     middle = middle if aimed else mean
-    winners, close, gains, seconds = Counter[str](), 0, [], []
+    winners, close, compared, gains, seconds = Counter[str](), 0, 0, [], []
+    keys = [key for key in records.swept() if summary[key].nunique(dropna=False) > 1]
+    names, nobody = names_of(summary, keys).str.replace("\n", ", "), list[str]()
+    base_label = str(summary.iloc[0]["label"])
     heard, used, ranks = _heard(records), list[tuple[str, float]](), Counter[str]()
     for rows in points:
         base = rows.iloc[0]
         order = rows[np.isfinite(rows[middle].astype(float))].sort_values(middle, kind="stable")
         if order.empty:
+            nobody.append(names.loc[rows.index].iloc[0])
             continue
         best = order.iloc[0]
         winners[str(best["label"])] += 1
@@ -275,27 +300,33 @@ def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
         used.append((records.shown(str(best["label"])), heard.get(best["cell"], np.nan)))
         places = {str(label): place for place, label in enumerate(order["label"])}
         ranks.update({str(label): places.get(str(label), len(rows)) for label in rows["label"]})
+        compared += len(rows) > 1
         if len(order) > 1:
             second = order.iloc[1]
-            noise = 1.96 * float(np.hypot(*np.nan_to_num([best[error], second[error]])))
+            noise = 1.96 * float(np.hypot(best[error], second[error]))  # NaN where it is unknown
             apart = second[mean] - best[mean] > noise  # no means where not all reach the target
             low, high = second.get(f"{middle}_low", np.nan), best.get(f"{middle}_high", np.nan)
             close += not (apart or low > high)
-        if np.isfinite(base[middle]) and best[middle] > 0:
+        if base["label"] == base_label and np.isfinite(base[middle]) and best[middle] > 0:
             gains.append(float(base[middle] / best[middle]))
     if not winners:
-        return Verdict("No scheme reaches the target loss at any point.", [], tied=False)
+        lack = "has a mean iteration time" if records.target is None else "reaches the target loss"
+        return Verdict(f"No scheme {lack} at any point.", [], tied=False)
     does = DOES[name].format(target=records.target or 0.0)
     (leader, count), *ranked = winners.most_common()
-    total, few, name_of = winners.total(), few_parts_used(used), records.shown
+    total, name_of, limits = len(points), records.shown, [] if aimed else few_parts_used(used)
+    where = f"all {total} points" if count == total else f"{count} of {total} points"
+    if nobody:
+        lack = "reaches it" if aimed else "has a mean"
+        limits.append(f"no scheme {lack} at {enumerated(nobody, NAMED_IN_VERDICT)}")
     if len(winners) == 1 and all(len(rows) == 1 for rows in points):
         what = "to the target loss" if aimed else "per iteration"
         span = f"{min(seconds):.3g} to {max(seconds):.3g} s {what}"
-        text = f"{name_of(leader)} takes {span} at {number_of(total, 'point')} of the sweep."
-        return Verdict(text, [], tied=False, limits=_in_one_line([] if aimed else few))
-    where = f"all {total} points" if count == total else f"{count} of {total} points"
-    where = where if total > 1 else "1 point"
-    verdict, limits = f"{name_of(leader)} {does} at {where}", [] if aimed else few
+        text = f"{name_of(leader)} takes {span} at {where.removeprefix('all ')} of the sweep."
+        return Verdict(text, [], tied=False, limits=_in_one_line(limits))
+    single = int(summary["replications"].max()) < 2
+    limits += ["one replication does not show how sure that is"] * single
+    verdict = f"{name_of(leader)} {does} at {where}"
     exact = _next_exact(summary, leader, [label for label, _ in ranks.most_common()[::-1]])
     if exact:
         verdict += f", with approximate gradients; the next exact scheme is {name_of(exact)}"
@@ -307,15 +338,18 @@ def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
         limits = [f"{others}{f' and others at {rest}' if rest else ''}", *limits]
     why = []
     if gains and max(gains) > 1:
-        base_label = str(summary.iloc[0]["label"])
+        at = "each point" if len(gains) == total else f"{len(gains)} of {total} points"
+        times = " to ".join(dict.fromkeys(f"{gain:.3g}" for gain in (min(gains), max(gains))))
         why.append(
-            f"At each point the winner is {min(gains):.3g} to {max(gains):.3g} times as fast as "
-            f"{base_label} (ratio of {'medians' if aimed else 'means'})."
+            f"At {at} the winner is {times} times as fast as {name_of(base_label)} (ratio of "
+            f"{'medians' if aimed else 'means'})."
         )
-    some = f"The runner-up may be as fast at {close} of {total} points"
-    why.append(
-        f"{some if close else 'The runner-up is slower at every point'} (95 % intervals of "
-        f"independent means{', or medians where some runs do not reach it' * aimed}; the paired "
-        "ratios in the table are narrower)."
-    )
-    return Verdict(f"{verdict}.", why, close > 0, _in_one_line(limits))
+    slower = "every point" if compared == total else f"{compared} of {total} points"
+    how = f"may be as fast at {close} of {total} points" if close else f"is slower at {slower}"
+    if compared and not single:
+        why.append(
+            f"The runner-up {how} (95 % intervals of independent means"
+            f"{', or medians where some runs do not reach it' * aimed}; the paired ratios in the "
+            "table are narrower)."
+        )
+    return Verdict(f"{verdict}.", why, close > 0 and not single, _in_one_line(limits))

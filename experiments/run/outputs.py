@@ -29,6 +29,7 @@ from .files import MARK, REPORT_FILE, remove, write_arrow, write_bytes, writer_o
 
 CONFIG = "config.yaml"
 MANIFEST = "manifest.json"
+OWN_PROCESSES = "processes of this machine"  # workers of a live run without a scheduler
 ITERATIONS, SUMMARY, WORKERS = (
     "iterations.parquet",
     "summary.parquet",

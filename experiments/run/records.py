@@ -114,7 +114,7 @@ def diverged(finished: Sequence[Finished]) -> tuple[str, ...]:
                 len(result.per_replication["elapsed"]), -1
             )
             if not (runs[:, -1] <= DIVERGED * np.maximum(runs[:, 0], np.finfo(float).tiny)).all():
-                labels.append(cell.label)
+                labels.append(cell.named)
     if not labels:
         return ()
     more = f", and {len(labels) - NAMED_CELLS} more" if len(labels) > NAMED_CELLS else ""

@@ -370,6 +370,7 @@ def test_it_has_tables_report_and_pictures(
     rows = slow.report.partition("## Workers")[2].partition("\n## ")[0].splitlines()
     assert [line.split()[1] for line in rows if line.startswith("| ")] == ["worker", "3"]
     assert fitted.plot.quantiles().has_data()
+    assert repr(fitted.plot) == "<Plots: .quantiles(), .order_statistics()>", "not its whole page"
     assert len(fitted.plot.order_statistics().figure.axes) == 2
     saved = fitted.save(tmp_path)
     assert (tmp_path / "delay.yaml") in saved
@@ -745,6 +746,8 @@ def test_a_result_is_told_with_its_sizes_and_errors() -> None:
     }
     summary = pd.DataFrame({**columns, "staleness_mean": means, "staleness_se": errors})
     result = eh.Result(None, {}, Records(pd.DataFrame(), summary, config={}))
+    with pytest.raises(eh.ConfigError, match=r"^this result: has no table of workers$"):
+        result.workers  # noqa: B018
     assert "; 12 to 48 workers, 100 iterations, " in repr(result)
     assert all(f"<td>{text}</td>" in notebook_html(result) for text in texts)
 

@@ -13,6 +13,10 @@ import pandas as pd
 import pytest
 from markupsafe import Markup
 
+from erasurehead.delay_models import MODELS
+from erasurehead.experiments.config.catalogue import BUILT_IN
+from erasurehead.experiments.config.cells import cells
+from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.page.answer import Answer, table_at
 from erasurehead.experiments.page.content import Image, Page, Section, Table, capped, plain_cell
@@ -25,7 +29,9 @@ from erasurehead.experiments.pictures.svg.picture import LegendEntry
 from erasurehead.experiments.report import page as page_module
 from erasurehead.experiments.report.page import (
     commands_of,
+    dial_of,
     heatmap_charts,
+    live_options,
     next_commands,
     provenance_of,
     question_of,
@@ -39,7 +45,7 @@ from erasurehead.experiments.report.verdict import (
     lines_of_scheme,
     stands_out,
 )
-from erasurehead.experiments.text import enumerated, left_out, number_of, sentence
+from erasurehead.experiments.text import enumerated, left_out, number_of, sentence, whole_percent
 from tests.tools import inside
 
 
@@ -129,6 +135,7 @@ def test_a_picture_that_was_drawn_before_is_part_of_the_page() -> None:
 
 
 def test_words_for_numbers() -> None:
+    assert (whole_percent(-0.001), whole_percent(-0.001, 0.409)) == ("0 %", "0 to 41 %")
     assert left_out(0, "row") == ""
     assert left_out(1, "row") == "1 more row is not shown"
     assert left_out(2, "row", "of the table") == "2 more rows of the table are not shown"
@@ -258,7 +265,7 @@ def test_who_is_first_to_the_target() -> None:
     slow, fast = ([3.0, 3.3], DOWN), ([2.0, 2.2], LATE)
     found = judged(result(2.5, uncoded=slow, code=fast))
     assert found.verdict.startswith("uncoded reaches")
-    assert "; redundancy does not pay, code takes" in found.verdict
+    assert "; code takes" in found.verdict
     seconds = "An iteration of code takes 2.1 s on average, one of uncoded 3.15 s."
     assert not any(line.startswith("An iteration of") for line in found.why)
     other = judged(result(3.5, uncoded=slow, code=fast))
@@ -320,6 +327,40 @@ def test_one_scheme_has_nobody_beside_it() -> None:
     runs = table.iterations.drop(columns="iteration_time").assign(**named)
     nothing = replace(table, iterations=runs, summary=table.summary.assign(**named))
     assert judged(nothing).verdict == "mine: nothing was measured."
+
+
+@pytest.mark.parametrize(
+    ("load", "seconds", "said"),
+    [
+        (2, [2.0, 2.2], "; redundancy does not pay, code takes 2 times as long (2 to 2)."),
+        ([1, 2], [2.0, 2.2], "; redundancy does not pay, code takes"),
+        ("n/2", [2.0, 2.2], "; redundancy does not pay, code takes"),
+        (1, [2.0, 2.2], "; code takes 2 times as long"),
+        (None, [2.0, 2.2], "; code takes 2 times as long"),
+        (2, [1.0, 1.4], "; code takes 1.13 times as long (0.244 to 5.22)."),
+        (2, [1.0, 1.1], "; code takes exactly as long."),
+    ],
+)
+def test_redundancy_does_not_pay_where_it_surely_costs(
+    load: object, seconds: list[float], said: str
+) -> None:
+    """Not where nobody has any, nor where it may be as fast."""
+    table = result(None, uncoded=([1.0, 1.1], DOWN), code=(seconds, DOWN))
+    config = {"schemes": [{"name": "uncoded"}, {"name": "code", "load": load}]}
+    assert f"iterations: 1.05 s{said}" in judged(replace(table, config=config)).verdict
+
+
+def test_times_without_a_mean_are_judged_by_their_medians() -> None:
+    """A mean of a sample says nothing then; and whoever has one is faster than who has none."""
+    table = result(None, uncoded=([9.0, 9.9], DOWN), code=([2.0, 2.2], DOWN))
+    neither = table.summary.assign(iteration_time_median=[9.5, 2.125])
+    found = judged(replace(table, summary=neither))
+    assert found.verdict.startswith(
+        "code has the shortest iterations: 2.12 s (the median; there is no mean); uncoded takes 4.5"
+    )
+    one = table.summary.assign(iteration_time_median=[np.nan, 2.125])
+    found = judged(replace(table, summary=one))
+    assert found.verdict.startswith("uncoded has the shortest iterations: 9.45 s; code has no mean")
 
 
 def test_a_sweep_of_one_point_is_a_run() -> None:
@@ -465,15 +506,19 @@ def test_who_leaves_out_half_of_the_gradient_is_named() -> None:
     assert "only 12 to 49 % of the" in both
 
 
-def swept(times: dict[str, list[float]], **columns: dict[str, list[float]]) -> Verdict:
-    """Of a sweep over seeds; what is not given is not known."""
+def swept(
+    times: dict[str, list[float]], replications: int = 4, **columns: dict[str, list[float]]
+) -> Verdict:
+    """Of a sweep over seeds; what is not given is not known, and whose time is 0 has failed."""
     points = len(next(iter(times.values())))
     rows = [
         PLAIN | {"label": label, "scheme": label, "cell": f"{label}{i}", "seed": i}
-        | {"iteration_time_mean": seconds[i], "iteration_time_se": 0.05}
+        | {"iteration_time_mean": seconds[i], "replications": replications}
+        | {"iteration_time_se": 0.05 if replications > 1 else np.nan}
         | {name: own.get(label, [np.nan] * points)[i] for name, own in columns.items()}
         for i in range(points)
         for label, seconds in times.items()
+        if seconds[i] != 0
     ]  # fmt: skip
     runs = pd.DataFrame({"cell": "uncoded0", "seed": [0]})
     return judged(Records(runs, pd.DataFrame(rows), config={"target_loss": 0.5}))
@@ -483,7 +528,8 @@ def test_a_sweep_is_judged_by_the_target_where_somebody_reaches_it() -> None:
     """By medians over all runs; if there are none, by the iterations."""
     times = {"uncoded": [2.0, 2.0, 2.0], "code": [1.0, 1.0, 3.0]}
     to_target = {"uncoded": [8.0, 4.0, 3.0], "code": [4.0, 5.0, np.inf]}
-    means = {"time_to_target_mean": to_target, "time_to_target_se": {"uncoded": [1.0] * 3}}
+    errors = {"uncoded": [1.0] * 3, "code": [0.0] * 3}
+    means = {"time_to_target_mean": to_target, "time_to_target_se": errors}
     more = {**means, "time_to_target_median": to_target}
     found = swept(times, **more)
     reached = "uncoded reaches loss 0.5 first at 2 of 3 points; code at 1."
@@ -515,20 +561,37 @@ def test_a_sweep_that_the_first_scheme_wins_says_no_gain_over_it() -> None:
     assert [line.split(" (")[0] for line in found.why] == ["The runner-up is slower at every point"]
 
 
-def test_points_of_a_sweep_at_which_nobody_is_first_count_for_nothing() -> None:
-    """Neither where all have failed, nor where nobody reaches the target in half of the runs."""
+def test_a_sweep_of_single_replications_does_not_say_how_sure_it_is() -> None:
+    found = swept({"uncoded": [2.0, 2.0], "code": [1.0, 1.0]}, replications=1)
+    assert found.limits == "One replication does not show how sure that is."
+    assert [line.split(" (")[0] for line in found.why] == [
+        "At each point the winner is 2 times as fast as uncoded"
+    ]
+    assert not found.tied
+
+
+def test_gains_are_over_one_scheme() -> None:
+    """Where the first has failed, the first that ran is another one."""
+    found = swept({"a": [2.0, 0.0, 3.0], "b": [1.0, 1.0, 1.0], "c": [4.0, 9.0, 4.0]})
+    assert found.why[0].startswith("At 2 of 3 points the winner is 2 to 3 times as fast as a (")
+
+
+def test_points_of_a_sweep_at_which_nobody_is_first_are_named() -> None:
+    """Where all have failed, and where nobody reaches the target in half of the runs."""
     times = {"uncoded": [2.0, np.nan, 2.0, 1.0], "code": [1.0, np.nan, 3.0, 2.0]}
     found = swept(times)
-    assert found.verdict == "uncoded has the shortest iterations at 2 of 3 points; code at 1."
+    assert found.verdict == "uncoded has the shortest iterations at 2 of 4 points; code at 1."
+    assert found.limits == "No scheme has a mean at seed = 1."
+    assert found.why[-1].startswith("The runner-up is slower at 3 of 4 points (")
     to_target = {"uncoded": [3.0, np.inf, np.inf, 2.0], "code": [4.0, np.inf, np.nan, 4.0]}
     more = {"time_to_target_median": to_target, "time_to_target_mean": {}, "time_to_target_se": {}}
     once = swept({"uncoded": [2.0, np.nan], "code": [1.0, np.nan]}, target_reached={})
-    assert once.verdict == "code has the shortest iterations at 1 point."
+    assert once.verdict == "code has the shortest iterations at 1 of 2 points."
     nowhere = swept({"uncoded": [np.nan] * 2}, target_reached={})
     assert (nowhere.why, nowhere.tied) == ([], False)
     found = swept(times, **more)
-    said = "uncoded reaches loss 0.5 first at all 2 points."
-    assert found.verdict == said
+    said = "uncoded reaches loss 0.5 first at 2 of 4 points."
+    assert (found.verdict, found.limits) == (said, "No scheme reaches it at seed = 1, seed = 2.")
 
 
 def test_a_table_of_many_cells_says_how_many_there_are() -> None:
@@ -638,6 +701,17 @@ def test_how_a_result_is_made_again(kind: str, line: str, again: str) -> None:
     assert first.line == line
     assert again in first.words
     assert second.line == f"erasurehead report {line.partition('--output ')[2]}"
+    how = {"workers": "tcp://10.0.0.1:8786", "time_scale": 0.5, "injected": False}
+    options = live_options({**how, "slow": {"3": 2.5, "4": 2.0}, "cells": {}})
+    assert options == (
+        " --scheduler tcp://10.0.0.1:8786 --time-scale 0.5 --no-injection --slow 3=2.5 --slow 4=2"
+    )
+    plain = {"workers": "processes of this machine", "time_scale": 1.0, "injected": True}
+    assert live_options({**plain, "slow": {}}) == live_options(None) == ""
+    part = {"delay.rate": ["1", "2"], "policy": ["no one"]}
+    first, second = commands_of(kind, "run", options, part)
+    assert f"{options} --output" in first.line
+    assert second.line.endswith(" --where delay.rate=1,2 --where 'policy=no one'")
 
 
 def hints(config: dict[str, Any], kind: str = "run", tied: bool = False, **more: Any) -> list[str]:
@@ -647,7 +721,7 @@ def hints(config: dict[str, Any], kind: str = "run", tied: bool = False, **more:
 
 def test_hints_are_of_use() -> None:
     """Each where nothing says that it was done, or cannot be."""
-    delay = {"model": "pareto", "on": True, "name": "x", "alpha": 4, "scale": 2.0}
+    delay = {"model": "pareto", "alpha": 4, "scale": 2.0}
     same = "'my run/config.yaml' --output 'my run'"
     more = f"Four times the replications halve the intervals: `erasurehead run {same} --set "
     assert hints({}, tied=True)[0] == f"{more}replications=32`."
@@ -667,6 +741,45 @@ def test_hints_are_of_use() -> None:
     assert rates.endswith("`erasurehead recommend 'my run/config.yaml'`.")
     assert len(hints({"problem": {"loss": "x"}, "target_loss": 0.5})) == 3
     assert len(hints({"problem": {"loss": "x"}}, "live")) == 1
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_the_dial_of_every_delay_model_can_be_turned(model: str) -> None:
+    """Half, once and twice what it is are three values, and all of them are valid."""
+    for example in MODELS[model].examples():
+        delay = plain(example, BUILT_IN)
+        found = dial_of({"delay": delay})
+        if found is not None:
+            key, values = found
+            config = {"delay": delay, "workers": 12, "schemes": [{"name": "uncoded"}]}
+            assert len(cells(config | {"sweep": {f"delay.{key}": [*map(float, values)]}})) == 3
+
+
+@pytest.mark.parametrize(
+    ("delay", "found"),
+    [
+        ({"model": "pareto", "alpha": 4, "scale": 1}, ("alpha", ["2", "4", "8"])),
+        (
+            {"model": "shifted_exponential", "shift": 0, "rate": 1},
+            ("rate", ["0.5", "1", "2"]),
+        ),
+        ({"model": "exponential", "rate": -1}, None),
+        ("exponential", None),
+    ],
+)
+def test_the_dial_is_the_first_number_that_is_not_0(delay: object, found: object) -> None:
+    assert dial_of({"delay": delay}) == found
+
+
+def test_no_dial_says_which_delays_are_read(tmp_path: Path) -> None:
+    """Though this table has half and twice the load, too."""
+    seconds = np.random.default_rng(1).exponential(1.0, (3, 8, 2))
+    rows = [f"{load},{t},{j},{seconds[i, t, j]}" for i, load in enumerate((1, 2, 4))
+            for t in range(8) for j in range(2)]  # fmt: skip
+    (tmp_path / "t.csv").write_text("\n".join(["load,round,host,seconds", *rows]))
+    delay = {"model": "trace", "path": str(tmp_path / "t.csv"), "load": 2.0}
+    assert dial_of({"delay": delay}) is None
+    assert dial_of({"delay": {**delay, "unit": 0.5}}) == ("unit", ["0.25", "0.5", "1"])
 
 
 EVIL = "<img src=x onerror=alert(1)>"

@@ -13,7 +13,6 @@ from functools import cached_property
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,7 @@ from erasurehead.experiments.pictures.records import Records, read_records
 from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.report.command import PAGES, reader_of
-from erasurehead.experiments.report.page import heatmap_charts, next_commands, read_run
+from erasurehead.experiments.report.page import heatmap_charts, read_run
 from erasurehead.experiments.report.verdict import Verdict, judged
 from erasurehead.experiments.reproduce import FIGURES
 from erasurehead.experiments.text import TableCell
@@ -246,26 +245,6 @@ def test_a_worker_is_named_that_ends_more_rounds_than_chance(
     worst = {"costliest_worker": 1, "costliest_worker_last": share, "costliest_worker_cost": 1.0}
     why = judged(Records(records.iterations, records.summary.assign(**sizes, **worst))).why
     assert any("Worker 1 delays it most" in line for line in why) == named
-
-
-@pytest.mark.parametrize(
-    ("delay", "command"),
-    [
-        ({"model": "exponential", "rate": 2}, "--set delay.rate=1,2,4 --output there-rate`"),
-        ({"model": "trace", "load": 2.0, "most_cells": 10, "unit": 0.5}, "delay.unit=0.25,0.5,1"),
-        ({"model": "trace", "load": 2.0, "most_cells": 10, "unit": "s"}, None),
-    ],
-)
-def test_the_delays_that_a_page_would_vary_are_delays(
-    delay: dict[str, object], command: str | None
-) -> None:
-    """Neither which load of a table is read, nor how large it may be."""
-    records: Any = SimpleNamespace(config={"delay": delay}, timeline=1)
-    untied: Any = SimpleNamespace(tied=())
-    lines = next_commands(records, "run", untied, Path("there"))
-    found = [line for line in lines if line.startswith("How far the delays may move")]
-    assert [command is not None and command in line for line in found] == [True] * len(found)
-    assert len(found) == (command is not None)
 
 
 def test_a_winner_that_leaves_most_of_the_gradient_out_is_found_out(tmp_path: Path) -> None:

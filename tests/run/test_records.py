@@ -649,6 +649,8 @@ def test_cells_that_diverged_are_named(ends: list[float], line: str | None) -> N
     found = diverged(some)
     assert len(found) == (line is not None)
     assert line is None or found[0].startswith(line)
+    of_sweep = diverged([(replace(cell, swept={"seed": 7}), of_cell) for cell, of_cell in some])
+    assert line is None or "a0 [seed=7]" in of_sweep[0], "else three points have one name"
     assert diverged(finished()) == (), "without losses nothing diverges"
 
 
