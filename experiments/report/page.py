@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ...sim.errors import shell_word
 from ...sim.metrics import METRICS
@@ -111,7 +112,10 @@ def numbers_table(records: Records) -> Table:
     rows = []
     for row in summary.head(content.MAX_TABLE_ROWS).to_dict("records"):
         point = (row[key] for key in keys)
-        shorter = (short_text(value) if isinstance(value, str) else value for value in point)
+        shorter = (
+            short_text(value) if isinstance(value, str) or pd.isna(value) else value
+            for value in point
+        )
         names = map(content.plain_cell, (records.shown(row["label"]), *shorter))
         cells = list(zip(("scheme", *keys), names, strict=True))
         for metric in metrics:

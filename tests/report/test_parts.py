@@ -601,6 +601,9 @@ def test_a_table_of_many_cells_says_how_many_there_are() -> None:
     table = page_module.numbers_table(records)
     assert table.note == "The first 400 of 12345 rows; `summary.parquet` has all."
     assert len(table.rows) == 400
+    two = summary.head(2).assign(rate=[None, 2.0])
+    records = SimpleNamespace(summary=two, swept=lambda: ["rate"], shown=str)
+    assert [str(row[1]) for row in page_module.numbers_table(records).rows] == ["null", "2"]
 
 
 def test_the_next_fastest_is_the_second_of_all() -> None:
