@@ -12,7 +12,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import override
 
-from ..sim.fields import configured
+from ..sim.fields import configured, refuse_naming
 from .base import (
     NORMAL_END,
     DelayModel,
@@ -198,6 +198,19 @@ class OwnLaws(Around):
     def workers_available(self) -> int | None:
         others = self.base.workers_available()
         return max(*self.workers, (others or 0) - 1) + 1 if self.complete else others
+
+    @override
+    def workers_required(self) -> int | None:
+        return self.base.workers_required()
+
+    @override
+    def require_workers(self, workers: int) -> None:
+        self.base.require_workers(workers)
+        for worker, model in self._there(workers):
+            model.require_workers(1)
+            if (columns := model.workers_required()) not in (None, 1):
+                rule = f"hosts in the trace of worker {worker} (hosts: [name] chooses); must be"
+                refuse_naming("models", columns or 0, [1], rule)
 
     def _there(self, workers: int) -> list[tuple[int, DelayModel]]:
         named = zip(self.workers, self.models, strict=True)

@@ -159,10 +159,11 @@ def require_at_most_workers(field: str, value: int, workers: int) -> None:
     require_at_most(field, value, workers, "workers = ")
 
 
-def require_at_most(field: str, value: int, most: int, called: str = "") -> None:
+def require_at_most(field: str, value: int, most: int, called: str = "", least: int = 1) -> None:
     """Refuse a count above a limit; it may be ``called`` something, such as ``"load = "``."""
     if value > most:
-        raise InvalidParameter(field, value, f"must be between 1 and {called}{most}", {field: most})
+        valid = f"must be between {least} and {called}{most}"
+        raise InvalidParameter(field, value, valid, {field: most})
 
 
 def require_size(

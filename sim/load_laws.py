@@ -41,17 +41,15 @@ class LoadLaw(metaclass=Configurable):
         if messages == 1:
             return self.worker_times(tape, loads, start, stop)
         if shares is None:  # product first: a whole partition stays a whole number
-            done = loads[:, None] * np.arange(1, messages + 1) / messages
+            done = loads[..., None] * np.arange(1, messages + 1) / messages
         else:
-            done = loads[:, None] * shares
+            done = loads[..., None] * shares
         return self._times_of(tape, np.asarray(done), start, stop).reshape(stop - start, -1)
 
     def _times_of(self, tape: TapeLike, done: FloatArray, start: int, stop: int) -> FloatArray:
-        """``(stop - start, n, m)`` seconds until ``(n, m)`` partitions of each worker are done."""
-        once = _Streams(tape)
-        return np.stack(
-            [self.worker_times(once, partitions, start, stop) for partitions in done.T], axis=-1
-        )
+        """``(stop - start, n, m)`` seconds until ``(..., n, m)`` partitions of each are done."""
+        once, parts = _Streams(tape), np.moveaxis(done, -1, 0)
+        return np.stack([self.worker_times(once, part, start, stop) for part in parts], axis=-1)
 
     def task_times(
         self, tape: TapeLike, loads: Loads, tasks: int, start: int, stop: int
@@ -93,12 +91,14 @@ class OfOneDraw(LoadLaw):
     def worker_times(self, tape: TapeLike, loads: Loads, start: int, stop: int) -> FloatArray:
         times, growth, cost = tape.rows(start, stop), self.growth(loads), self.cost(loads)
         if (growth != 1).any():
-            times = times * growth
+            with np.errstate(invalid="ignore"):  # nothing of a task that never ends
+                times = times * growth
         return times + cost if cost.any() else times
 
     @override
     def _times_of(self, tape: TapeLike, done: FloatArray, start: int, stop: int) -> FloatArray:
-        times = tape.rows(start, stop)[:, :, None] * self.growth(done)
+        with np.errstate(invalid="ignore"):  # nothing of a task that never ends
+            times = tape.rows(start, stop)[:, :, None] * self.growth(done)
         times += self.cost(done)
         return times
 

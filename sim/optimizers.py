@@ -115,7 +115,9 @@ class Nesterov(Optimizer):
 
     ``y = beta + m (beta - beta before)``, ``beta' = y - rate * gradient(y)``.
 
-    Source: Nesterov (1983) with the momentum of Su, Boyd, Candes (arXiv 1503.01243), section 1."""
+    Source: Nesterov (1983) with the momentum of Su, Boyd, Candes (arXiv 1503.01243), section 1,
+    who take the gradient of iteration t at a point with m = (t - 2)/(t + 1), from the second on:
+    here each iteration has the m that is theirs one later."""
 
     rule: ClassVar[str] = "nesterov"
 

@@ -90,6 +90,8 @@ class Reader:
         settings, data, *own = (self.build(*pair) for pair in zip(kinds, sections, strict=True))
         if settings.loss not in losses:
             raise fault(["loss"], settings.loss, one_of(losses, settings.loss))
+        if settings.initial != "zeros" and getattr(own[0] if own else None, "start", None):
+            raise fault(["initial"], settings.initial, "must be left out, since start is given")
         return ProblemConfig(settings, data, own[0] if own else None, losses)
 
     def build(self, family: Any, section: Any) -> Any:

@@ -109,6 +109,7 @@ class CommonWeights(Position):
         self, matrix: sparse.csr_array, weights: FloatArray, stragglers: BoolArray
     ) -> None:
         self._matrix, self._weights, self.stragglers = matrix, weights, stragglers
+        self._sends = np.diff(matrix.indptr) > 0
         self._squares = np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel()
         self._sums = np.asarray(matrix.sum(axis=1)).ravel()
         self._u = np.asarray(matrix.T @ (~stragglers).astype(np.float64))
@@ -127,7 +128,7 @@ class CommonWeights(Position):
     def losing(self) -> FloatArray:
         square = self._u @ self._u - 2.0 * (self._matrix @ self._u) + self._squares
         total = self._u.sum() - self._sums
-        return possible(self._error(square, total, self._arrived - 1), self.stragglers)
+        return possible(self._error(square, total, self._arrived - self._sends), self.stragglers)
 
     @override
     def swapping(self, returning: IntArray) -> FloatArray:
@@ -137,14 +138,15 @@ class CommonWeights(Position):
         shared = (rows @ self._matrix.T).toarray()
         square = returned[:, None] - 2.0 * (products + shared) + self._squares
         total = self._u.sum() + self._sums[returning, None] - self._sums
-        return possible(self._error(square, total, self._arrived), self.stragglers)
+        arrived = self._arrived + self._sends[returning, None] - self._sends
+        return possible(self._error(square, total, arrived), self.stragglers)
 
     @property
-    def _arrived(self) -> int:
-        return int(np.count_nonzero(~self.stragglers))
+    def _arrived(self) -> IntArray:
+        return np.asarray(np.count_nonzero(~self.stragglers & self._sends))
 
-    def _error(self, square: FloatArray, total: FloatArray, arrived: int) -> FloatArray:
-        c = self._weights[max(arrived, 0)]
+    def _error(self, square: FloatArray, total: FloatArray, arrived: IntArray) -> FloatArray:
+        c = self._weights[np.maximum(arrived, 0)]
         return np.asarray(c * c * square - 2.0 * c * total + self._matrix.shape[1])
 
 

@@ -67,12 +67,7 @@ class NeuralNetwork(Objective):
         super().__post_init__()
         if scipy.sparse.issparse(self.X):
             raise InvalidParameter("dataset", "sparse", "a network needs dense features")
-        labels = self.y if self.y_test is None else np.concatenate([self.y, self.y_test])
-        most = int(labels.max()) + 1 if np.isfinite(labels).all() else 0
-        object.__setattr__(self, "classes", self.classes or max(2, most))
-        if not np.isin(labels, np.arange(self.classes)).all():
-            seen = np.unique(labels)[:5].tolist()
-            raise InvalidParameter("y", seen, f"labels must be whole numbers below {self.classes}")
+        object.__setattr__(self, "classes", self.count_classes(self.classes, 2))
 
     @cached_property
     def layers(self) -> list[tuple[int, int]]:

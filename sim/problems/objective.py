@@ -18,6 +18,7 @@ import numpy as np
 import scipy
 
 from ..errors import InvalidParameter
+from ..fields import require_count
 from ..steps import Held
 from ..types import FloatArray, IntArray
 
@@ -72,6 +73,7 @@ class Objective(ABC):
     def __post_init__(self) -> None:
         for name, axes in (("X", 2), ("y", 1), ("X_test", 2), ("y_test", 1)):
             object.__setattr__(self, name, _numbers(name, getattr(self, name), axes))
+        require_count("partitions", self.partitions)
         if self.partitions > self.rows:
             valid = f"must be at least the number of partitions, {self.partitions}"
             raise InvalidParameter("rows", self.rows, valid)
@@ -84,6 +86,17 @@ class Objective(ABC):
         if self.X_test.shape != (self.y_test.size, self.features):
             valid = f"its shape must be ({self.y_test.size}, {self.features}): y_test by features"
             raise InvalidParameter("X_test", self.X_test.shape, valid)
+
+    def count_classes(self, given: int, least: int) -> int:
+        """The ``given`` number of classes; for 0 what the largest label says, but at ``least`` so
+        many. Raises InvalidParameter: a label is no whole number from 0 below that."""
+        labels = self.y if self.y_test is None else np.concatenate([self.y, self.y_test])
+        most = int(labels.max()) + 1 if np.isfinite(labels).all() else 0
+        classes = given or max(least, most)
+        if not np.isin(labels, np.arange(classes)).all():
+            seen = np.unique(labels)[:5].tolist()
+            raise InvalidParameter("y", seen, f"labels must be whole numbers below {classes}")
+        return classes
 
     def require_finite(self) -> None:
         """Refuse data with NaN or infinity. Raises InvalidParameter. Cost: one pass over them."""

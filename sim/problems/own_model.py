@@ -110,9 +110,8 @@ class OwnModel(Objective):
         super().__post_init__()
         if scipy.sparse.issparse(self.X):
             raise InvalidParameter("dataset", "sparse", "a model needs dense features")
-        if self.targets == "classes" and not self.classes:
-            labels = self.y if self.y_test is None else np.concatenate([self.y, self.y_test])
-            object.__setattr__(self, "classes", int(labels.max()) + 1)
+        if self.targets == "classes":
+            object.__setattr__(self, "classes", self.count_classes(self.classes, 1))
         self._functions  # noqa: B018  so that a bad file is refused before anything runs
 
     def __getstate__(self) -> dict[str, Any]:

@@ -211,7 +211,10 @@ def _joined(a: Demand, b: Demand, pick: Pick) -> Demand | NoFormula:
     earliest, latest = pick(a.earliest, b.earliest), pick(a.latest, b.latest)
     if a.quorum or b.quorum:
         every = [d.arrivals for d in (a, b) if d.arrivals]
-        if pick is max or (a.quorum and b.quorum) or any(e.low < e.workers for e in every):
+        # A deadline for which only the last arrival waits.
+        bound = any(d.arrivals and d.earliest > 0 for d in (a, b))
+        last = all(e.low == e.workers for e in every)
+        if pick is max or (a.quorum and b.quorum) or bound or not last:
             return NoFormula("a grace is bound to another part than the last arrival")
         return Demand(every[0] if every else None, earliest, latest, a.quorum or b.quorum)
     if a.arrivals is None or b.arrivals is None:

@@ -275,8 +275,9 @@ class Encoded(Assignment):
 
     @cached_property
     def _content(self) -> tuple[object, ...]:
-        b, m = self.matrix, self.messages
-        return m, b.shape, b.dtype.str, b.indptr.tobytes(), b.indices.tobytes(), b.data.tobytes()
+        b, m = self.matrix.sorted_indices(), self.messages
+        where = b.indptr.astype(np.int64).tobytes(), b.indices.astype(np.int64).tobytes()
+        return m, b.shape, b.dtype.str, where, b.data.tobytes()
 
     @override
     def __eq__(self, other: object) -> bool:

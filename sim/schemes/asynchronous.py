@@ -258,6 +258,8 @@ class Ringmaster(AsynchronousFamily):
 
     @override
     def build(self, workers: int) -> Barrierless:
+        if self.stops and self.oldest is None:
+            raise InvalidParameter("stops", True, "needs oldest: without it nobody is too stale")
         oldest = inf if self.oldest is None else self.oldest
-        stops = Stops.STALE if self.stops and self.oldest is not None else Stops.NOBODY
+        stops = Stops.STALE if self.stops else Stops.NOBODY
         return replace(self.accepting_all(workers, 1), oldest=oldest, stops=stops)

@@ -105,13 +105,15 @@ class Barrierless(Scheme):
         distinct: a message is dropped if one of its worker's was accepted since the last update;
             needs K <= n.
         ahead: s; a worker that has delivered c gradients starts the next one once everybody has
-            delivered c - s; with ``inf`` at once. If finite, needs no ``oldest``, nobody stopped,
-            and no ``distinct`` or ``cycles``.
+            delivered c - s; with ``inf`` at once. If finite, needs no ``oldest``, nobody stopped or
+            kept waiting for an update, and no ``distinct`` or ``cycles``.
         cycles: updates come in cycles, one of each worker, after everybody has been heard
             (``Cycle``); needs K = 1, no ``oldest``, and nobody stopped or kept waiting.
         exact: False where K gradients are not those of all data at the newest model.
         updates_of: what the updates of a trace are made of, among n workers; K gradients each
             unless given.
+
+    Raises ValueError: choices that do not go together.
     """
 
     name: str
@@ -128,6 +130,16 @@ class Barrierless(Scheme):
     cycles: bool = False
     exact: bool | None = False
     updates_of: Callable[[Trace, int], Steps] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        plain = self.oldest == inf and self.stops is Stops.NOBODY and self.restarts_at_once
+        needs = "needs no oldest, nobody stopped, restarts_at_once"
+        if self.distinct and self.gradients > self.n:
+            raise ValueError(f"distinct: gradients = {self.gradients} must be at most n = {self.n}")
+        if self.ahead < inf and not (plain and not self.distinct and not self.cycles):
+            raise ValueError(f"ahead = {self.ahead:g} {needs}, and neither distinct nor cycles")
+        if self.cycles and not (plain and self.gradients == 1):
+            raise ValueError(f"cycles {needs}, and gradients = 1, not {self.gradients}")
 
     @property
     @override

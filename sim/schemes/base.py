@@ -424,7 +424,9 @@ class Fixed(Assigned):
         encoding = self.assignment.encoding
         ranks = np.tile(np.arange(float(encoding.shape[0])), (PROBED_ORDERS, 1))
         ranks = np.random.default_rng(0).permuted(ranks, axis=1)
-        arrived = ranks <= stopping_delay_by_bisection(self.stopping, ranks)[:, None]
+        ranks[:, np.repeat(self.assignment.loads == 0, self.messages)] = np.inf  # nothing to send
+        rule = self.plan().among_senders(self.messages).stopping
+        arrived = ranks <= stopping_delay_by_bisection(rule, ranks)[:, None]
         vectors = self.decoder.decoding_vector(arrived)
         weights = np.asarray((encoding.T @ vectors.T).T)
         largest = float(np.abs(encoding.data).max()), float(np.abs(vectors).max())

@@ -93,17 +93,18 @@ class Choosing(SchemeFamily):
 
     Args:
         decoder: ``optimal``: the weights of least error ||w - 1||^2 for what arrived. ``one_step``:
-            the sum, times k / (m d) for m arrivals, which is unbiased where they come in random
-            order, as with equal loads. ``least_error``: the sum, times the weight of least mean
-            error over all sets of m arrivals. ``fixed``: the sum, times the weight that the code's
-            paper has for m arrivals, or else that of ``least_error``. ``sum``: as it is."""
+            the sum, times k / (m d) for m arrivals, d the mean of the rows of B that are not empty;
+            unbiased where they come in random order, as with equal loads. ``least_error``: the sum,
+            times the weight of least mean error over all sets of m arrivals. ``fixed``: the sum,
+            times the weight that the code's paper has for m arrivals, or else that of
+            ``least_error``. ``sum``: as it is."""
 
     decoder: DecoderName = "optimal"
 
-    def decoder_of(self, code: Assignment, load: float, own: Mapping[str, Decoder] = {}) -> Decoder:
-        """The decoder that was chosen, for a code whose rows add up to d on average: one of the
-        code's ``own`` by that name (the weights of ``fixed`` where its paper has some, a faster
-        decoder for ``optimal``), or one for any code. Raises ``InvalidParameter``: it cannot."""
+    def decoder_of(self, code: Assignment, own: Mapping[str, Decoder] = {}) -> Decoder:
+        """The decoder that was chosen: one of the code's ``own`` by that name (the weights of
+        ``fixed`` where its paper has some, a faster decoder for ``optimal``), or one for any code.
+        Raises ``InvalidParameter``: it cannot decode the code."""
         name = self.decoder
         if name in own:
             return own[name]
@@ -113,7 +114,7 @@ class Choosing(SchemeFamily):
             valid = "must be optimal, since the code is complex"
             raise InvalidParameter("decoder", name, valid, {"decoder": "optimal"})
         if name == "one_step":
-            return unbiased(code, load)
+            return unbiased(code)
         if name in ("fixed", "least_error"):
             return least_error(code)
         return CommonWeight(code, (1.0,) * (code.workers * code.messages + 1))
@@ -124,17 +125,13 @@ class Decoded(Choosing, Counted):
     """A code with a choice of decoders and of when a round ends; abstract."""
 
     def coded(
-        self,
-        code: Assignment,
-        load: float,
-        own: Mapping[str, Decoder] = {},
-        copies: int | None = None,
+        self, code: Assignment, own: Mapping[str, Decoder] = {}, copies: int | None = None
     ) -> Fixed:
         """A code with the chosen rule and decoder (``decoder_of``), of so many copies if all have
         as many; whether it is exact depends on who arrives. Raises ``InvalidParameter``: the
         choices cannot work with the code."""
-        decoder = self.decoder_of(code, load, own)
-        fair = copies and self.stop is None and decoder == unbiased(code, load)
+        decoder = self.decoder_of(code, own)
+        fair = copies and self.stop is None and decoder == unbiased(code)
         guarantees = Guarantees(copies=copies, unbiased=RandomOrder() if fair else None)
         return Fixed(self.name, code, self.rule(code), decoder, exact=None, guarantees=guarantees)
 
@@ -187,11 +184,10 @@ class Matrix(Decoded):
         if code.workers != workers:
             valid = f"has {code.workers} rows; must have one for each of the workers = {workers}"
             raise InvalidParameter("path", self.path, valid)
-        load = float(code.matrix.sum().real) / np.count_nonzero(code.loads)
-        if self.decoder == "one_step" and load <= 0:
+        if self.decoder == "one_step" and code.matrix.sum() <= 0:
             valid = "must be any other: the entries of B do not add up to more than 0"
             raise InvalidParameter("decoder", self.decoder, valid)
-        return self.coded(code, load)
+        return self.coded(code)
 
 
 def read_matrix(path: Path) -> scipy.sparse.csr_array:
@@ -260,6 +256,8 @@ def _from_matrix_market(path: Path) -> scipy.sparse.csr_array:
     from scipy.io import mminfo, mmread
 
     with reading("Matrix Market"):
-        rows, columns, entries, *_ = mminfo(path)
+        rows, columns, entries, _, field, _ = mminfo(path)
+        if field == "complex":
+            raise UnusableFile("holds complex numbers; valid: real numbers")
         require_cells(max(rows, columns, entries))
         return scipy.sparse.csr_array(mmread(path)).astype(np.float64)

@@ -105,8 +105,11 @@ class Window(StoppingRule):
         return FirstK(self.at_least).enough(arrived)
 
     @override
-    def among(self, messages: IntArray) -> Window:
-        return Window(self.window, min(self.at_least, int(np.min(messages))))
+    def among(self, messages: IntArray) -> StoppingRule:
+        least = FirstK(self.at_least).among(messages)
+        if isinstance(least, FirstK):
+            return Window(self.window, least.first)
+        return Window(self.window) & least
 
     def closes(self, first: FloatArray, opened: Opened) -> FloatArray:
         """When the window closes, given the first arrival; one addition after it."""
@@ -360,7 +363,11 @@ class Spread(StoppingRule):
 
     @override
     def among(self, messages: IntArray) -> Spread:
-        return Spread(min(self.first, int(np.min(messages))), self.spread)
+        """Raises ValueError: fewer are sent than count, and not as many in each replication."""
+        counts = np.unique(np.minimum(messages, self.first)).tolist()
+        if len(counts) > 1:
+            raise ValueError(f"Spread: replications send {counts} of {self.first} messages")
+        return Spread(counts[0], self.spread)
 
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:
@@ -372,12 +379,13 @@ class Spread(StoppingRule):
         last = seconds.max(axis=1)
         with np.errstate(invalid="ignore"):  # where fewer ever arrive
             extra = robust_deadline(seconds, self.spread) - last
-        return np.where(np.isinf(last), 0.0, np.maximum(extra, 0.0))
+        return np.where(np.isfinite(last), np.maximum(extra, 0.0), 0.0)
 
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
         ranked = np.partition(delays, self.first - 1, axis=-1)[..., : self.first]
-        seconds = (ranked - np.asarray(opened)[..., None]).reshape(-1, self.first)
+        with np.errstate(invalid="ignore"):  # of a round that never opens
+            seconds = (ranked - np.asarray(opened)[..., None]).reshape(-1, self.first)
         return np.asarray(ranked[..., -1] + self.beyond(seconds).reshape(delays.shape[:-1]))
 
     @override

@@ -105,11 +105,14 @@ class CommonWeight(OfCode):
         return np.asarray(arrived * np.array(self.weights)[heard][..., None])
 
 
-def unbiased(code: Assignment, load: float) -> CommonWeight:
-    """One-step decoding: the weight k / (m d) for m arrivals, d the (mean) sum of a row's
-    coefficients. A partition weight is then 1 on average over random sets of m arrivals, if each
-    partition has the same sum of coefficients. For a real code. Source: Charles, Papailiopoulos,
+def unbiased(code: Assignment, load: float | None = None) -> CommonWeight:
+    """One-step decoding: the weight k / (m d) for m arrivals, d = ``load``, the mean sum of a row
+    that is not empty unless given. Partition weights are then 1 on average over partitions and
+    random sets of m arrivals, each of them if all have the same sum of coefficients. For a real
+    code. Source: Charles, Papailiopoulos,
     Ellenberg, Approximate Gradient Coding via Sparse Random Graphs (arXiv 1711.06771)."""
+    if load is None:
+        load = float(code.encoding.sum()) / _messages(code) or 1.0  # else nobody has anything
     counts = np.arange(1, code.workers * code.messages + 1)
     return CommonWeight(code, (0.0, *(code.partitions / (counts * load)).tolist()))
 
@@ -119,13 +122,18 @@ def least_error(code: Assignment) -> CommonWeight:
     of B, c = E<sum b, 1> / E||sum b||^2 over sets of m rows: our derivation. Of a symmetric design
     any two rows share lambda partitions, so that it is d / (d + lambda (m - 1))."""
     b = code.encoding
-    n = int(np.count_nonzero(np.diff(b.indptr)))  # rows: who has an empty one sends nothing
+    n = _messages(code)
     own = float(np.square(b.data).sum()) / n
     everybody = float(np.square(b.sum(axis=0)).sum())
     shared = (everybody - n * own) / (n * (n - 1)) if n > 1 else 0.0
     counts = np.arange(1, b.shape[0] + 1)
     weights = float(b.sum()) / n / np.maximum(own + (counts - 1) * shared, 1e-300)
     return CommonWeight(code, (0.0, *weights.tolist()))
+
+
+def _messages(code: Assignment) -> int:
+    """How many are ever sent, at least 1: an empty row of B is none."""
+    return max(1, int(np.count_nonzero(np.diff(code.encoding.indptr))))
 
 
 @final

@@ -64,7 +64,7 @@ class FractionalRepetition(Choosing, Stopped, Loaded):
         """Needs load to divide workers; no ``partial`` with a ``stop`` or another decoder."""
         require_divisor(self.load, workers)
         code = Groups(workers, self.load)
-        decoder = self.decoder_of(code, self.load, {"optimal": OnePerGroup(self.load)})
+        decoder = self.decoder_of(code, {"optimal": OnePerGroup(self.load)})
         coded = self.scheme(code, CoverGroups(self.load), decoder, self.load - 1)
         if self.decoder != "optimal":
             # Groups are alike and one_step weighs partitions by 1 in all, whoever arrived.
@@ -141,7 +141,7 @@ class ErasureHead(Decoded, Loaded):
         if exact and self.wait_for is not None:
             tolerates = max(workers - self.wait_for, self.load - 1)
         guarantees = Guarantees(self.load, tolerates, RandomOrder() if fair else None)
-        decoder = self.decoder_of(code, self.load, {"optimal": OnePerGroup(self.load, scale)})
+        decoder = self.decoder_of(code, {"optimal": OnePerGroup(self.load, scale)})
         return Fixed(self.name, code, rule, decoder, exact, guarantees=guarantees)
 
 

@@ -59,7 +59,7 @@ class RegularGraph(Seeded, Decoded, Loaded):
     @override
     def build(self, workers: int) -> Fixed:
         code = Encoded(adjacency(regular_graph("load", self.load, workers, self.code_seed)))
-        return self.coded(code, self.load, {"fixed": unbiased(code, self.load)}, copies=self.load)
+        return self.coded(code, {"fixed": unbiased(code)}, copies=self.load)
 
 
 @configured
@@ -87,6 +87,9 @@ class Expander(Seeded, Decoded, Loaded):
 
     @override
     def build(self, workers: int) -> Fixed:
+        if self.code_seed and self.graph != "random":
+            valid = f"must be left out: graph: {self.graph} is not drawn"
+            raise InvalidParameter("code_seed", self.code_seed, f"{valid}, or 0", {"code_seed": 0})
         match self.graph:
             case "random":
                 code = Encoded(adjacency(regular_graph("load", self.load, workers, self.code_seed)))
@@ -96,7 +99,7 @@ class Expander(Seeded, Decoded, Loaded):
                 require_at_most_workers("load", self.load, workers)
                 require_size("load", self.load, workers)
                 code = shifted(np.array(circulant_offsets(self.load, workers)), workers)
-        return self.coded(code, self.load, {"fixed": unbiased(code, self.load)}, copies=self.load)
+        return self.coded(code, {"fixed": unbiased(code)}, copies=self.load)
 
 
 def regular_graph(field: str, degree: int, vertices: int, seed: int) -> nx.Graph:
@@ -211,7 +214,7 @@ class BlockDesign(Decoded, Loaded):
     def build(self, workers: int) -> Fixed:
         if (block := designs(workers).get(self.load)) is None:
             raise _without_design(workers, self.load)
-        return self.coded(shifted(np.array(block), workers), self.load, copies=self.load)
+        return self.coded(shifted(np.array(block), workers), copies=self.load)
 
 
 def designs(v: int) -> dict[int, tuple[int, ...]]:
@@ -288,8 +291,8 @@ class GraphAssignment(Seeded, Decoded):
         graph = regular_graph("degree", self.degree, vertices, self.code_seed)
         edges = sorted(tuple(sorted(edge)) for edge in graph.edges())
         code = plain_code([np.array(edge) for edge in edges], vertices)
-        own = {"fixed": unbiased(code, 2.0), "optimal": ByComponent(code)}
-        return self.coded(code, 2.0, own, copies=self.degree)
+        own = {"fixed": unbiased(code), "optimal": ByComponent(code)}
+        return self.coded(code, own, copies=self.degree)
 
 
 @final

@@ -69,7 +69,7 @@ class Bernoulli(Seeded, Decoded, Loaded):
         if self.pruned:
             counts = np.minimum(counts, 2 * self.load)
         rows = [rng.choice(workers, count, replace=False, shuffle=False) for count in counts]
-        return self.coded(plain_code(rows, workers), self.load)
+        return self.coded(plain_code(rows, workers))
 
 
 @configured
@@ -123,7 +123,7 @@ class StochasticBlock(Seeded, Decoded, Loaded):
             inner = first + rng.choice(b, near[j], replace=False, shuffle=False)
             outer = rng.choice(n - b, far[j], replace=False, shuffle=False)
             rows.append(np.concatenate([inner, outer + b * (outer >= first)]))
-        return self.coded(plain_code(rows, n), d)
+        return self.coded(plain_code(rows, n))
 
 
 def plain_code(rows: Sequence[IntArray], partitions: int) -> Encoded:
@@ -154,7 +154,8 @@ class StochasticGradientCoding(Seeded, Counted, Loaded):
 
     Args:
         load: d, workers that hold a partition, and partitions per worker on average.
-        straggle_probability: p; 1 - wait_for / workers unless given.
+        straggle_probability: p; unless given 1 - wait_for / senders, or 0, of the workers who have
+            something to send.
 
     Source: Bitar, Wootters, El Rouayheb, Stochastic Gradient Coding for Straggler Mitigation in
     Distributed Learning (arXiv 1905.05383)."""
@@ -183,7 +184,8 @@ class StochasticGradientCoding(Seeded, Counted, Loaded):
             if self.wait_for is None:
                 valid = "give a number from 0 to below 1, or wait_for"
                 raise InvalidParameter("straggle_probability", None, valid)
-            chance = 1 - self.wait_for / workers
+            senders = int(np.count_nonzero(code.loads))
+            chance = 1 - min(self.wait_for, senders) / senders
         decoder = CommonWeight(code, (1 / (self.load * (1 - chance)),) * (workers + 1))
         guarantees = Guarantees(copies=self.load, unbiased=Independent((chance,) * workers))
         return Fixed(self.name, code, rule, decoder, exact=None, guarantees=guarantees)

@@ -245,7 +245,7 @@ class Sequential(SchemeFamily):
     def build(self, workers: int) -> SelectiveRepeat | Multiplexed:
         require_size("W", self.W, workers)
         if self.variant == "multiplexed":
-            require_at_most("stragglers", self.stragglers, workers, "workers = ")
+            require_at_most("stragglers", self.stragglers, workers, "workers = ", 0)
             require_at_most("B", self.B, self.W - 1, "W - 1 = ")
             if self.exempt == "current":
                 valid = "must be past with multiplexed, which counts every round"
@@ -257,7 +257,7 @@ class Sequential(SchemeFamily):
         if workers == 1 and self.stragglers:  # nobody else has its results
             valid = "must be 0 with workers = 1"
             raise InvalidParameter("stragglers", self.stragglers, valid, {"stragglers": 0})
-        require_at_most("stragglers", self.stragglers, workers, "workers = ")
+        require_at_most("stragglers", self.stragglers, workers, "workers = ", 0)
         model = self.B, self.W, self.stragglers, self.tolerance
         return SelectiveRepeat(workers, *model, self.exempt)
 

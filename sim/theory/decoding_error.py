@@ -375,7 +375,7 @@ def expected_total_time(iterations: float, iteration_time: float) -> float:
     require_non_negative("iterations", iterations)
     if not iteration_time >= 0:
         raise InvalidParameter("iteration_time", iteration_time, "must be a number >= 0")
-    return iterations * iteration_time
+    return iterations * iteration_time if iterations else 0.0  # also if a round may never end
 
 
 def _check_curvature(smoothness: float, pl_constant: float) -> None:

@@ -84,7 +84,7 @@ def mean_quorum(time: ExponentialTime, workers: int, wait_for: int, grace: float
     that one who is missing still comes."""
     require_non_negative("grace", grace)
     left = np.arange(1, workers - wait_for + 1)
-    p = -np.expm1(-grace / time.scale)
+    p = -np.expm1(-grace / time.scale) if time.scale else 1.0
     return mean_first_k(time, workers, wait_for) + time.scale * float(np.sum(p**left / left))
 
 

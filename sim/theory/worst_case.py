@@ -189,7 +189,8 @@ def _tolerant(scheme: Fixed) -> list[Tolerant]:
     if scheme.exact and code.messages == 1:
         asked = first_arrivals(scheme)
         if not isinstance(asked, NoFormula):
-            return [Tolerant(scheme.workers - asked.high)]
+            senders = int(np.count_nonzero(code.loads))
+            return [Tolerant(max(0, senders - asked.high))]
     return []
 
 

@@ -12,6 +12,8 @@ import pytest
 from scipy import sparse
 from typing_extensions import override
 
+from erasurehead.delay_models import Tape
+from erasurehead.delay_models.parametric import Exponential
 from erasurehead.sim.attack import (
     Code,
     NoCode,
@@ -32,7 +34,10 @@ from erasurehead.sim.attack.code import (
 )
 from erasurehead.sim.attack.positions import ByDecoding, Position, nobody_straggles
 from erasurehead.sim.attack.search import climbed, extended, survey
+from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.assignments import Groups
 from erasurehead.sim.schemes.decoders import Decoder, Optimal
@@ -51,6 +56,7 @@ REAL = [
     ("expander", {"load": 4, "wait_for": 6}),
     ("stochastic_gradient_coding", {"load": 3, "wait_for": 6}),
     ("bernoulli", {"load": 3, "wait_for": 6, "decoder": "fixed"}),
+    ("bernoulli", {"load": 1, "wait_for": 12, "decoder": "one_step"}),  # 8 of 12 hold something
 ]
 
 
@@ -186,6 +192,20 @@ def _edges_among_arrivals() -> list[int]:
     return [int(table[np.ix_(~each, ~each)].sum()) // 2 for each in masks]
 
 
+def test_a_worker_without_partitions_is_never_heard() -> None:
+    """With nobody straggling the error is that of every round of a run, whatever 4 of 12 do."""
+    scheme = SCHEMES["bernoulli"](load=1, wait_for=12, decoder="one_step").build(12)
+    tape = Tape(Exponential(rate=1.0), 12, 1, 0)
+    steps = scheme.steps(simulate(Run(scheme, [tape], Proportional(), 3, seed=1)))
+    attacked = code_of(scheme)
+    assert isinstance(attacked, Code)
+    idle = scheme.assignment.loads == 0  # type: ignore[attr-defined]
+    assert np.count_nonzero(idle) == 4
+    errors = attacked.errors(np.array([np.zeros(12, dtype=bool), idle]))
+    np.testing.assert_allclose(steps.measure().error, errors[0])
+    assert errors[0] == errors[1]
+
+
 def test_all_sets_are_alike_in_a_design() -> None:
     attacked = code("block_design", 7, load=3, wait_for=4)
     for found in worst_sets(attacked, range(1, 7), SearchBudget()):
@@ -300,6 +320,12 @@ def test_a_search_leaves_the_code_as_it_was(name: str) -> None:
     assert all(map(np.array_equal, before, (b.data, b.indices, b.indptr)))
 
 
+def test_numbers_of_stragglers_ascend() -> None:
+    """Each search goes on from the set before: 4 after 8 would be a set of 8."""
+    with pytest.raises(InvalidParameter, match="counts"):
+        next(worst_sets(code("bernoulli", 20, load=3, wait_for=9), [8, 4], SEARCHED))
+
+
 def test_the_same_numbers_twice() -> None:
     attacked = code("bernoulli", 20, load=3, wait_for=9)
     first = [*worst_sets(attacked, range(0, 10, 3), SEARCHED)]
@@ -333,6 +359,18 @@ class NeedsTheFirst(Decoder):
         return self.decoding_vector(arrived)
 
 
+class NoDataclass(Decoder):
+    """Plain sums."""
+
+    @override
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+        return arrived.astype(float)
+
+    @override
+    def partition_weights(self, arrived: BoolArray) -> FloatArray:
+        return self.decoding_vector(arrived)
+
+
 def test_every_set_once() -> None:
     sets = np.concatenate([*every_set(9, 4)])
     assert sets.shape == (comb(9, 4), 9)
@@ -358,7 +396,8 @@ def test_sets_are_made_and_decoded_some_at_a_time(
         return np.tile(np.arange(9.0) == 0, (len(arrived), 1)) + arrived.sum(axis=1)[:, None] - 3
 
     monkeypatch.setattr("erasurehead.sim.attack.code.DECODED_CELLS", cells)
-    assignment: Any = SimpleNamespace(workers=7, partitions=9, messages=1)
+    loads = np.ones(7)
+    assignment: Any = SimpleNamespace(workers=7, partitions=9, messages=1, loads=loads)
     decoder: Any = SimpleNamespace(partition_weights=weights)
     np.testing.assert_array_equal(Code(assignment, decoder).errors(np.concatenate(whole)), 1.0)
     assert decoded == batches
@@ -410,6 +449,9 @@ def test_codes_that_decode_alike() -> None:
     graph = code("regular_graph", 12, **fields)
     assert not graph.same(code("regular_graph", 12, decoder="sum", **fields))
     assert not graph.same(code("regular_graph", 12, code_seed=1, **fields))
+    plain = Code(Groups(3, 1), NoDataclass())
+    assert plain.same(plain)
+    assert not plain.same(Code(Groups(3, 1), NoDataclass()))  # nothing says what it is made of
 
 
 # Every scheme of the registry, plugins' kinds too: attacked, or left out with a reason.

@@ -406,6 +406,10 @@ def test_a_matrix_is_taken_as_an_array() -> None:
     b = np.array([[1.0, 2.0, 0.0], [0.0, 0.0, 1.0]])
     code = Encoded(b)  # type: ignore[arg-type]
     assert code == Encoded(sparse.csr_array(b))
+    swapped = sparse.csr_array(([2.0, 1.0, 1.0], [1, 0, 2], [0, 2, 3]), shape=(2, 3))
+    assert code == Encoded(swapped)  # in whatever order the entries are kept
+    assert swapped.indices.tolist() == [1, 0, 2]
+    assert hash(code) == hash(Encoded(swapped))
     np.testing.assert_array_equal(code.loads, np.array([2, 1]) * 2 / 3)
     with pytest.raises(ValueError, match=r"B has shape \(3,\): must be \(workers, partitions\)"):
         Encoded(sparse.csr_array(b[0]))

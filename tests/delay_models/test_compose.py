@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -287,6 +288,22 @@ def test_own_laws_last_as_long_as_the_shortest() -> None:
     model = OwnLaws(base=FAST, workers=(0,), models=(SLOW,))
     assert model.rounds_available() is None
     assert model.longest() == 5.0
+
+
+def test_the_model_of_a_worker_needs_one_worker_and_the_base_needs_all(tmp_path: Path) -> None:
+    """A table of one host serves one worker of any cluster; one of two hosts serves none."""
+    one, two = replayed(tmp_path, 5, 1), replayed(tmp_path, 4, 2)
+    model = OwnLaws(base=FAST, workers=(1, 9), models=(one, two))
+    assert (model.workers_required(), model.workers_available()) == (None, None)
+    model.require_workers(4)  # without worker 9
+    with pytest.raises(ConfigError, match="models = 2: hosts in the trace of worker 9"):
+        model.require_workers(10)
+    np.testing.assert_array_equal(Tape(model, 4, seed=1, replication=0).rows(0, 5)[:, 0], 1.0)
+    assert OwnLaws(base=two, workers=(1,), models=(one,)).workers_required() == 2
+    racks = MODELS["group_effects"](base=FAST, size=3, placement="within", factor=FAST)
+    with pytest.raises(ConfigError, match="size = 3"):
+        OwnLaws(base=racks, workers=(1,), models=(FAST,)).require_workers(4)
+    OwnLaws(base=FAST, workers=(1,), models=(replace(racks, size=1),)).require_workers(4)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,14 @@ def test_the_quantiles_are_those_given() -> None:
     np.testing.assert_allclose(model.sf(4.0 + np.log(2.0)), 0.1)
 
 
+def test_what_is_said_of_the_curve_that_the_authors_measured() -> None:
+    law = MODELS["authors_measured"]()
+    assert law.ppf(0.5) == pytest.approx(35.7)
+    assert 1 / law.sf(2 * 35.7) == pytest.approx(13, abs=0.05)
+    assert law.cdf(96.1) == pytest.approx(0.964, abs=5e-4)
+    assert law.longest() == pytest.approx(287.0)
+
+
 @pytest.mark.parametrize("shape", [-0.5, -0.1, 0.0, 0.3])
 def test_the_tail_is_a_generalized_pareto_law(shape: float) -> None:
     model = Empirical(quantiles=(1.0, 2.0), tail=0.1, tail_scale=0.7, tail_shape=shape)

@@ -203,6 +203,14 @@ def test_a_trace_can_be_a_part_of_another_model(tmp_path: Path) -> None:
     assert MODELS["mixture"](**mixed).mean() == pytest.approx((1 + TABLE.mean()) / 2)
 
 
+@pytest.mark.parametrize("resample", ["replay", "cells"])
+def test_a_stretch_is_of_rounds_that_are_drawn(resample: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "t.npz", np.array([[1.0, 2.0], [2.0, 4.0]]))
+    with pytest.raises(ConfigError, match=f"stretch = 5 needs resample: rounds, not {resample}"):
+        MODELS["trace"](path=str(tmp_path / "t.npz"), resample=resample, stretch=5.0)
+    MODELS["trace"](path=str(tmp_path / "t.npz"), resample=resample, stretch=1.0)
+
+
 @pytest.mark.parametrize("hosts", ["all", "first"])
 @pytest.mark.parametrize(
     ("resample", "end", "rounds", "workers", "law"),

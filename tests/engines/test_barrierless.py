@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -659,6 +660,27 @@ def test_what_the_batch_engine_refuses() -> None:
     for around in (network, Cluster(max_wait=9.0)):
         with pytest.raises(EngineRefused, match="needs the event engine"):
             simulate(Run(scheme, tapes, Proportional(), 3, cluster=around), "batch")
+
+
+@pytest.mark.parametrize(
+    ("choices", "says"),
+    [
+        ({"gradients": 4, "distinct": True}, "distinct: gradients = 4 must be at most n = 3"),
+        ({"gradients": 2, "cycles": True}, "cycles needs"),
+        ({"cycles": True, "oldest": 2}, "cycles needs"),
+        ({"cycles": True, "stops": Stops.EVERYBODY}, "cycles needs"),
+        ({"cycles": True, "restarts_at_once": False}, "cycles needs"),
+        ({"cycles": True, "ahead": 1}, "ahead = 1 needs"),
+        ({"ahead": 1, "oldest": 1}, "ahead = 1 needs"),
+        ({"ahead": 0, "stops": Stops.EVERYBODY}, "ahead = 0 needs"),
+        ({"ahead": 0, "distinct": True}, "ahead = 0 needs"),
+        ({"ahead": 1, "restarts_at_once": False}, "ahead = 1 needs"),
+    ],
+)
+def test_choices_that_do_not_go_together(choices: dict[str, Any], says: str) -> None:
+    """The engines would each make something else of them, or never end."""
+    with pytest.raises(ValueError, match=says):
+        Barrierless("drawn", 3, **({"gradients": 1} | choices))
 
 
 def test_an_update_counts_as_headway(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from erasurehead.sim.load_laws import (
 )
 from erasurehead.sim.theory.worker_time import piece_time_at, worker_time_at
 from erasurehead.sim.types import FloatArray, TapeLike
-from tests.tools import inside
+from tests.tools import TableTape, inside
 
 # The load law with a fixed share: by hand, in parts, in closed form, and refused beyond 0 to 1.
 
@@ -187,6 +187,32 @@ def test_messages_of_a_law_of_ones_own() -> None:
     found = law.message_times(Streams(), loads, 2, 0, 1, np.array([0.25, 1.0])).reshape(3, 2)
     np.testing.assert_allclose(found, [[1 / 16, 1], [0.5, 8], [3, 48]])
     np.testing.assert_allclose(law.message_times(Streams(), loads, 1, 0, 1), [[1, 8, 48]])
+
+
+@pytest.mark.parametrize(
+    "law",
+    [Proportional(), LAW, LOAD_STEPS_LAW, PerPartition(), Squared()],
+    ids=lambda law: law.kind,
+)
+@pytest.mark.parametrize("shares", [None, np.array([0.25, 0.5, 1.0])])
+def test_loads_that_differ_between_rows_are_those_of_each(
+    law: LoadLaw, shares: FloatArray | None
+) -> None:
+    """As many rows as workers too: catches loads that are read along the other axis."""
+    table = np.random.default_rng(1).random((3, 3)) + 0.1
+    loads = np.array([[2.0, 4.0, 1.0], [1.0, 3.0, 6.0], [5.0, 1.0, 2.0]])
+    found = law.message_times(TableTape(table), loads, 3, 0, 3, shares)
+    for row, own in zip(found, range(3), strict=True):
+        alone = law.message_times(TableTape(table[[own]]), loads[own], 3, 0, 1, shares)
+        np.testing.assert_array_equal(row, alone[0])
+
+
+@pytest.mark.parametrize("law", [Proportional(), LAW, LOAD_STEPS_LAW, PerPartition()])
+@pytest.mark.parametrize("messages", [1, 2])
+def test_who_never_ends_and_has_nothing_to_do_warns_nobody(law: LoadLaw, messages: int) -> None:
+    tape = TableTape(np.array([[np.inf, 2.0]]))
+    found = law.message_times(tape, np.array([0.0, 1.0]), messages, 0, 1)
+    assert np.isfinite(found[:, messages:]).all()
 
 
 @pytest.mark.parametrize(("largest", "streams"), [(0.5, 1), (1, 1), (1.5, 2), (2, 2), (4, 4)])

@@ -93,6 +93,7 @@ def test_normal_start_is_standard_and_not_drawn_from_the_data_stream() -> None:
         ({"row": 40}, ConfigError, "no field row;"),
         ({"rows": "many"}, ConfigError, "rows"),
         ({"rows": 3}, InvalidParameter, "rows = 3: must be at least the number of partitions, 4"),
+        ({"partitions": 0}, InvalidParameter, "partitions = 0: must be a whole number >= 1"),
         ({"l2": -1.0}, ValidationError, "l2"),
         ({"l2": "2/rows"}, ValidationError, "l2"),
         ({"l2": float("nan")}, ValidationError, "l2"),
@@ -103,8 +104,10 @@ def test_normal_start_is_standard_and_not_drawn_from_the_data_stream() -> None:
 def test_bad_settings_are_refused(
     change: dict[str, Any], error: type[Exception], says: str
 ) -> None:
+    section = {**SMALL, **change}
+    partitions = section.pop("partitions", 4)
     with pytest.raises(error, match=says):
-        build_problem({**SMALL, **change}, 4, 0)
+        build_problem(section, partitions, 0)
 
 
 @pytest.mark.parametrize(
@@ -112,9 +115,13 @@ def test_bad_settings_are_refused(
     [
         ({"loss": "hinge"}, "problem.loss = 'hinge': must be one of: least_squares, logistic"),
         ({"dataset": "mnist"}, "problem.dataset = 'mnist': must be one of: amazon, "),
+        (
+            {"loss": "mlp", "hidden": [3], "start": {"seed": 1}, "initial": "normal"},
+            "problem.initial = 'normal': must be left out, since start is given",
+        ),
     ],
 )
-def test_an_unknown_name_is_refused_with_the_names(change: dict[str, Any], says: str) -> None:
+def test_a_section_is_refused_before_anything_is_loaded(change: dict[str, Any], says: str) -> None:
     document = {
         "workers": 4,
         "iterations": 2,

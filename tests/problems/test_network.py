@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from erasurehead.problems import LeastSquares, Mlp, Softmax
 from erasurehead.sim.learner import Learner, train, training_context
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems.objective import Objective, Task
+from erasurehead.sim.problems.own_model import OwnModel
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.base import Sees
 from erasurehead.sim.steps import Dense, GivenWeights, Held
@@ -118,11 +120,20 @@ def test_by_hand() -> None:
     assert (problem.classes, problem.parameters) == (2, 6)
 
 
-def test_labels_that_are_no_classes() -> None:
-    X = np.ones((3, 2))
-    for wrong in ([-1.0, 1.0, 1.0], [0.5, 1.0, 0.0]):
+@pytest.mark.parametrize("model", [Softmax, partial(OwnModel, model="never_read.py")])
+def test_labels_that_are_no_classes(model: Any) -> None:
+    X, y = np.ones((3, 2)), np.array([0.0, 1.0, 0.0])
+    for wrong in ([-1.0, 1.0, 1.0], [0.5, 1.0, 0.0], [0.7, 1.7, 0.7]):
         with pytest.raises(eh.ConfigError, match="labels must be whole numbers below"):
-            Softmax(X, np.array(wrong))
+            model(X, np.array(wrong))
+        with pytest.raises(eh.ConfigError, match="labels must be whole numbers below"):
+            model(X, y, X_test=X, y_test=np.array(wrong))
+    with pytest.raises(eh.ConfigError, match="labels must be whole numbers below 2"):
+        model(X, 2 * y, classes=2)
+
+
+def test_classes_are_counted_from_the_largest_label() -> None:
+    X = np.ones((3, 2))
     assert Softmax(X, np.array([0.0, 4.0, 0.0])).classes == 5
 
 

@@ -284,6 +284,18 @@ def test_of_a_code_with_more_workers_than_partitions() -> None:
     assert found.residual < 1e-14
 
 
+def test_an_empty_row_is_never_among_the_arrivals() -> None:
+    """Any two of the three senders decode, with weights 2 and -1, 3/2 and -1/2, or 3 and -2; who
+    waits for five waits for all three, of which 4/3, 1/3 and -2/3 are the smallest."""
+    rows = np.array([[1.0, 2.0], [0, 0], [1.0, 3.0], [0, 0], [1.0, 4.0], [0, 0]])
+    code = Encoded(sparse.csr_array(rows))
+    for asked, largest in ((2, 3.0), (5, 4 / 3)):
+        found = Fixed("sparse", code, FirstK(asked), Optimal(code), exact=True).conditioning()
+        assert found is not None
+        assert found.residual < 1e-12
+        assert found.largest_weight == pytest.approx(largest)
+
+
 @final
 @dataclass(frozen=True)
 class NearlyParallel(UniformLoad):
@@ -393,6 +405,11 @@ def test_every_format_gives_the_same_code(name: str, tmp_path: Path) -> None:
         ("b.mtx", b"%%MatrixMarket matrix coordinate real general\n2 2 1\n9 9 1.0\n", ""),
         ("b.mtx", b"%%MatrixMarket matrix array real general\n1000000 1000000\n", ""),
         ("b.mtx", b"no matrix at all", ""),
+        (
+            "b.mtx",
+            b"%%MatrixMarket matrix coordinate complex general\n2 2 2\n1 1 1 2\n2 2 1 0\n",
+            "holds complex numbers; valid: real numbers",
+        ),
     ],
 )
 def test_a_file_that_is_no_code_is_one_line(

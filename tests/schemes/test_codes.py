@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,9 @@ import pytest
 
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.assignments import shifted
+from erasurehead.sim.schemes.assignments import Encoded, shifted
 from erasurehead.sim.schemes.base import Fixed
-from erasurehead.sim.schemes.decoders import Optimal, decoding_error, least_error
+from erasurehead.sim.schemes.decoders import Optimal, decoding_error, least_error, unbiased
 from erasurehead.sim.schemes.exact_codes import ShortMessages, portions
 from erasurehead.sim.schemes.graph_codes import circulant_offsets, designs, is_prime
 from erasurehead.sim.theory import (
@@ -59,11 +60,17 @@ def over_codes(make: Callable[[int], Fixed], heard: int, codes: int, sets: int) 
     return np.array(found)
 
 
+def by_the_paper(name: str, **fields: Any) -> Fixed:
+    """Of 30 workers, with the weight k / (r d) of the papers, for which an empty row arrives."""
+    scheme = code(name, 30, wait_for=15, **fields)
+    return replace(scheme, decoder=unbiased(scheme.assignment, fields["load"]))
+
+
 def test_bernoulli_codes_have_the_error_of_the_formula() -> None:
     """One-step k (k - d) / (r d) = 18 at n = 30, d = 3, r = 15; catches a wrong load or weight."""
     assert bernoulli_error(30, 3, 15) == pytest.approx(18.0)
     found = over_codes(
-        lambda seed: code("bernoulli", 30, load=3, wait_for=15, decoder="one_step", code_seed=seed),
+        lambda seed: by_the_paper("bernoulli", load=3, code_seed=seed),
         15,
         codes=600,
         sets=30,
@@ -84,9 +91,9 @@ def test_stochastic_block_codes_have_the_error_of_the_formula(
     community: int, inside: float, expected: float
 ) -> None:
     assert stochastic_block_error(30, 3, community, inside, 15) == pytest.approx(expected, abs=5e-3)
-    fields = {"load": 3, "community": community, "inside": inside, "wait_for": 15}
+    fields = {"load": 3, "community": community, "inside": inside}
     found = over_codes(
-        lambda seed: code("stochastic_block", 30, **fields, decoder="one_step", code_seed=seed),
+        lambda seed: by_the_paper("stochastic_block", **fields, code_seed=seed),
         15,
         codes=400,
         sets=40,
@@ -277,6 +284,25 @@ def test_one_weight_for_all_that_arrived(name: str, n: int, field: str) -> None:
         assert weights["least_error"].sum() <= weights["one_step"].sum() * (1 + 1e-12)
 
 
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [("bernoulli", {"load": 1}), ("stochastic_block", {"load": 1, "community": 3, "inside": 0.2})],
+)
+def test_one_step_weighs_a_random_code_by_1(name: str, fields: dict[str, Any]) -> None:
+    """Over every set of senders that ends a round; an empty row is never among them, and of a code
+    in which all are empty nothing ever comes."""
+    for seed in range(6):
+        one = code(name, 12, wait_for=5, decoder="one_step", code_seed=seed, **fields)
+        senders = np.flatnonzero(one.assignment.loads)
+        assert len(senders) < 12
+        heard = min(5, len(senders))
+        sets = np.array([np.isin(range(12), s) for s in itertools.combinations(senders, heard)])
+        assert one.decoder.partition_weights(sets).mean() == pytest.approx(1.0, rel=1e-12)
+    nobody = Encoded(np.zeros((2, 2)))
+    for decoder in (unbiased(nobody), least_error(nobody)):
+        assert not decoder.partition_weights(np.zeros(2, dtype=bool)).any()
+
+
 def test_the_weight_of_least_error_for_two_workers() -> None:
     """Both hold the same data: each alone counts whole, and both together half each."""
     both = code("fractional_repetition", 2, load=2).assignment
@@ -351,6 +377,17 @@ def test_speeds_decide_loads() -> None:
     np.testing.assert_allclose(
         scheme.decoder.partition_weights(every_set(5, 4)), 1.0, rtol=0, atol=1e-9
     )
+
+
+def test_who_is_too_slow_to_hold_anything_is_no_straggler() -> None:
+    """Worker 0 has no partition: of the five others any four decode, and end a round."""
+    scheme = code("heterogeneity_aware", 6, load=2, speeds=(1, 10, 10, 10, 10, 10))
+    assert np.flatnonzero(scheme.assignment.loads).tolist() == [1, 2, 3, 4, 5]
+    four = np.array([np.isin(range(6), s) for s in itertools.combinations(range(1, 6), 4)])
+    assert scheme.stopping.enough(four).all()
+    np.testing.assert_allclose(scheme.decoder.partition_weights(four), 1.0, rtol=0, atol=1e-9)
+    three = np.array([np.isin(range(6), s) for s in itertools.combinations(range(1, 6), 3)])
+    assert not scheme.stopping.enough(three).any()
 
 
 def test_portions_respect_the_most_that_fits() -> None:
@@ -430,9 +467,16 @@ def test_stochastic_sums_are_unbiased() -> None:
     assert_z(np.square(decoded - gradients.sum(axis=0)).sum(axis=1), variance)
 
 
-def test_a_probability_follows_from_wait_for() -> None:
-    scheme = code("stochastic_gradient_coding", 20, load=3, wait_for=15)
-    assert_z(scheme.decoder.partition_weights(arrivals(20, 15, 20_000)), np.ones(20))
+@pytest.mark.parametrize("wait_for", [5, 12])
+def test_a_probability_follows_from_wait_for(wait_for: int) -> None:
+    """Over every set of the eight of twelve workers who hold something, or of five of them."""
+    scheme = code("stochastic_gradient_coding", 12, load=1, wait_for=wait_for, code_seed=1)
+    senders = np.flatnonzero(scheme.assignment.loads)
+    assert len(senders) < 12
+    heard = min(wait_for, len(senders))
+    sets = np.array([np.isin(range(12), s) for s in itertools.combinations(senders, heard)])
+    weights = scheme.decoder.partition_weights(sets).mean(axis=0)
+    np.testing.assert_allclose(weights, 1.0, rtol=1e-12)
 
 
 def test_uneven_shares() -> None:
@@ -472,6 +516,11 @@ REFUSED: list[tuple[str, int, dict[str, Any], str]] = [
     ("bernoulli", 10, {"load": 3}, "wait_for"),
     ("bernoulli", 10, {"load": 3, "wait_for": 4, "stop": "cover"}, "wait_for"),
     ("stochastic_gradient_coding", 10, {"load": 3, "stop": "cover"}, "straggle_probability"),
+    *(  # what would have no effect
+        ("expander", 13, {"load": 6, "wait_for": 5, "graph": graph, "code_seed": 7}, "code_seed")
+        for graph in ("paley", "circulant")
+    ),
+    ("ringmaster", 12, {"stops": True}, "stops"),
 ]
 
 

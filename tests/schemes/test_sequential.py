@@ -337,7 +337,7 @@ def test_engines_agree_and_jobs_are_exact(
     [
         (Sequential(B=2, W=4, stragglers=3, tolerance=1.0), 8, "B", "must divide W - 1 = 3: 1, 3"),
         (Sequential(B=5, W=5, stragglers=3, tolerance=1.0), 8, "B", "must divide W - 1 = 4: 1, 2"),
-        (Sequential(B=1, W=2, stragglers=9, tolerance=1.0), 8, "stragglers", "1 and workers = 8"),
+        (Sequential(B=1, W=2, stragglers=9, tolerance=1.0), 8, "stragglers", "0 and workers = 8"),
         (Sequential(B=1, W=2, stragglers=1, tolerance=1.0), 1, "stragglers", "must be 0"),
         (
             Sequential(

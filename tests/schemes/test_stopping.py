@@ -20,7 +20,7 @@ from erasurehead.sim.numerics import row_max
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.assignments import Encoded, Pieces, shifted
 from erasurehead.sim.schemes.base import Fixed, OfWorkers
-from erasurehead.sim.schemes.deadlines import Deadline, Later, Window
+from erasurehead.sim.schemes.deadlines import Deadline, Later, Spread, Window
 from erasurehead.sim.schemes.decoders import Optimal, decoding_error
 from erasurehead.sim.schemes.stop import KINDS, CoverPartitions, Decodable, Stop, ending
 from erasurehead.sim.schemes.stopping import (
@@ -230,6 +230,28 @@ def test_a_window_follows_the_first_arrival() -> None:
     assert (rule | FirstK(1)).stopping_delay(row, 1.0) == 2.0
     assert (rule & FirstK(2)).stopping_delay(row, 1.0) == 3.0
     assert rule.stopping_delay(np.full(4, np.inf)) == np.inf
+
+
+def test_a_window_among_messages_that_differ_between_replications() -> None:
+    """Each replication waits for as many as it sends, in both ways of asking."""
+    sent = np.array([1, 2, 5])
+    rows = np.array([[1.0, np.inf, np.inf, np.inf, np.inf], [1, 2, np.inf, np.inf, np.inf]])
+    rows = np.concatenate([rows, [[1.0, 2.0, 3.0, 4.0, 5.0]]])
+    rule = Window(0.5, at_least=3).among(sent)
+    np.testing.assert_array_equal(rule.stopping_delay(rows), [1.5, 2.0, 3.0])
+    for replication, (row, count) in enumerate(zip(rows, sent, strict=True)):
+        own = Window(0.5, at_least=3).among(np.asarray(count))
+        assert own.stopping_delay(row) == rule.stopping_delay(rows)[replication]
+        assert end_by_state(rule.of(replication).stopping_state(5), row) == own.stopping_delay(row)
+
+
+def test_a_spread_is_of_as_many_arrivals_in_each_replication() -> None:
+    rule = Spread(first=3, spread=1.0)
+    assert rule.among(np.array([4, 5])) == rule
+    assert rule.among(np.array([2, 2])) == Spread(first=2, spread=1.0)
+    with pytest.raises(ValueError, match=r"replications send \[2, 3\] of 3 messages"):
+        rule.among(np.array([5, 2]))
+    assert rule.stopping_delay(np.full((1, 3), np.inf), np.array([np.inf])) == np.inf
 
 
 def test_no_arrivals_can_be_enough() -> None:

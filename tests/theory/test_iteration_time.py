@@ -251,6 +251,7 @@ def test_a_quorum_of_thirty_by_hand() -> None:
     assert 15 + 15 * heard == pytest.approx(20.902, abs=5e-4)
     assert closed.mean_quorum(unit, 30, 15, 0.5) == pytest.approx(1.1768, abs=5e-5)
     assert quorum_error(30, 15, heard) == pytest.approx(13.416, abs=5e-4)
+    assert closed.mean_quorum(closed.ExponentialTime(1.0, 0.0), 3, 1, 0.5) == 1.0
     assert closed.mean_quorum(unit, 30, 15, 0.0) == closed.mean_first_k(unit, 30, 15)
     assert closed.mean_quorum(unit, 30, 15, 99.0) == pytest.approx(closed.mean_uncoded(unit, 30))
     assert quorum_error(30, 15, 0.0, rescale=False) == 15
@@ -370,6 +371,14 @@ def test_waiting_for_half_does_not_grow_with_the_cluster():
     assert large == pytest.approx(small, rel=0.05)
     uncoded = [iteration_time_law(FirstK(n), n, worker).mean() for n in (20, 2000)]
     assert uncoded[1] - uncoded[0] == pytest.approx(log(100), rel=0.01)
+
+
+@pytest.mark.parametrize("other", [FirstK(6), FirstK(6) | Deadline(9.0)], ids=str)
+def test_a_deadline_that_only_the_last_arrival_waits_for_has_no_formula(other):
+    """After two arrivals and a grace a round may end before it; catches a deadline that is lost."""
+    quorum, late = Later(FirstK(2), 1.5), other & Deadline(3.0)
+    for rule in (quorum | late, late | quorum, (FirstK(6) | quorum) | late):
+        assert isinstance(iteration_time_law(rule, 6, WorkerTime(UNIT.cdf, UNIT.sf)), NoFormula)
 
 
 def test_schemes_without_a_formula_say_why():

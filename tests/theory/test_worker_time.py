@@ -180,6 +180,12 @@ WRONG = {
             4, 0.0, "at", MODELS["exponential"](rate=1.0), PerPartition()
         ),
     ),
+    "mean_pieces_done pieces": (
+        "pieces",
+        lambda: theory.mean_pieces_done(
+            -1, 1.0, "at", MODELS["exponential"](rate=1.0), PerPartition()
+        ),
+    ),
     "normal_pieces_done": ("deviation", lambda: theory.normal_pieces_done(12, 10.0, 1.0, 0.0)),
     "normal_pieces_done mean": ("mean", lambda: theory.normal_pieces_done(12, 10.0, 0.0, 1.0)),
     "normal_pieces_done pieces": ("pieces", lambda: theory.normal_pieces_done(0, 10.0, 1.0, 1.0)),

@@ -109,6 +109,7 @@ def test_no_set_of_stragglers_exceeds_a_bound(example: SchemeFamily) -> None:
         ("generalized_fractional_repetition", {"load": 3}, 13),
         ("communication_efficient", {"load": 4, "share": 2}, 12),
         ("heterogeneity_aware", {"load": 3, "speeds": (1.0,) * 4 + (2.0,) * 4}, 8),
+        ("heterogeneity_aware", {"load": 2, "speeds": (1.0,) + (10.0,) * 5}, 6),  # one holds none
         ("uncoded", {}, 12),
     ],
 )
@@ -363,6 +364,7 @@ def test_wald_for_a_random_number_of_rounds():
     totals = np.diff(ends, prepend=0.0)
     assert_z(totals, expected_total_time(5.0, 1.5))
     assert expected_total_time(5.0, 0.0) == expected_total_time(0.0, 1.5) == 0.0
+    assert (expected_total_time(0.0, np.inf), expected_total_time(1.0, np.inf)) == (0.0, np.inf)
 
 
 @pytest.mark.parametrize("shape", [(1, 3), (3, 1), (1, 1)])
