@@ -13,12 +13,10 @@ from itertools import pairwise
 from typing import Annotated, Any, ClassVar, final
 
 import numpy as np
-import scipy
 from annotated_types import MinLen
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from ..errors import InvalidParameter
 from ..fields import STRICT, Count, Seed
 from ..types import FloatArray, IntArray
 from .objective import Objective, Task, as_rows
@@ -65,8 +63,7 @@ class NeuralNetwork(Objective):
     @override
     def __post_init__(self) -> None:
         super().__post_init__()
-        if scipy.sparse.issparse(self.X):
-            raise InvalidParameter("dataset", "sparse", "a network needs dense features")
+        self.require_dense("a network")
         object.__setattr__(self, "classes", self.count_classes(self.classes, 2))
 
     @cached_property

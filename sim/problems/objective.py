@@ -87,6 +87,11 @@ class Objective(ABC):
             valid = f"its shape must be ({self.y_test.size}, {self.features}): y_test by features"
             raise InvalidParameter("X_test", self.X_test.shape, valid)
 
+    def require_dense(self, model: str) -> None:
+        """Refuse sparse features, for what is called ``model``. Raises InvalidParameter."""
+        if scipy.sparse.issparse(self.X) or scipy.sparse.issparse(self.X_test):
+            raise InvalidParameter("dataset", "sparse", f"{model} needs dense features")
+
     def count_classes(self, given: int, least: int) -> int:
         """The ``given`` number of classes; for 0 what the largest label says, but at ``least`` so
         many. Raises InvalidParameter: a label is no whole number from 0 below that."""

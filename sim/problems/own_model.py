@@ -21,7 +21,6 @@ from types import ModuleType
 from typing import Any, ClassVar, Literal, Protocol, final
 
 import numpy as np
-import scipy
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
@@ -108,8 +107,7 @@ class OwnModel(Objective):
     @override
     def __post_init__(self) -> None:
         super().__post_init__()
-        if scipy.sparse.issparse(self.X):
-            raise InvalidParameter("dataset", "sparse", "a model needs dense features")
+        self.require_dense("a model")
         if self.targets == "classes":
             object.__setattr__(self, "classes", self.count_classes(self.classes, 1))
         self._functions  # noqa: B018  so that a bad file is refused before anything runs

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 import erasurehead as eh
 from erasurehead.delays import Exponential
@@ -121,7 +122,7 @@ def test_by_hand() -> None:
 
 
 @pytest.mark.parametrize("model", [Softmax, partial(OwnModel, model="never_read.py")])
-def test_labels_that_are_no_classes(model: Any) -> None:
+def test_labels_that_are_no_classes_and_features_that_are_sparse(model: Any) -> None:
     X, y = np.ones((3, 2)), np.array([0.0, 1.0, 0.0])
     for wrong in ([-1.0, 1.0, 1.0], [0.5, 1.0, 0.0], [0.7, 1.7, 0.7]):
         with pytest.raises(eh.ConfigError, match="labels must be whole numbers below"):
@@ -130,6 +131,10 @@ def test_labels_that_are_no_classes(model: Any) -> None:
             model(X, y, X_test=X, y_test=np.array(wrong))
     with pytest.raises(eh.ConfigError, match="labels must be whole numbers below 2"):
         model(X, 2 * y, classes=2)
+    thin = sparse.csr_array(X)
+    for training, test in ((thin, X), (X, thin)):
+        with pytest.raises(eh.ConfigError, match="needs dense features"):
+            model(training, y, X_test=test, y_test=y)
 
 
 def test_classes_are_counted_from_the_largest_label() -> None:
