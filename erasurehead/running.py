@@ -136,7 +136,7 @@ def _with_plugins(
     every = [*dict.fromkeys([*(document.get("plugins") or []), *named])]
     running = [name for name in every if str(name).startswith(RUNNING)]
     if running and (options.jobs > 1 or options.scheduler):
-        valid = "must stand in a file where jobs > 1: no other process has the running script"
+        valid = "use jobs=1, or put it into a file: no other process has the running script"
         raise at("plugins", running[0], valid)
     return document | ({"plugins": every} if every else {})
 

@@ -21,7 +21,7 @@ from .config.codec import plain
 from .config.errors import ConfigError
 from .pictures import paint, style
 from .pictures.kinds import gantt
-from .pictures.looks import shown_name
+from .pictures.looks import shown_cell
 from .pictures.picture import Axis, Heat, Panel, Picture
 from .reproduce.atlas import Atlas
 from .reproduce.base import Effort
@@ -54,7 +54,7 @@ def portrait(family: SchemeFamily, workers: int, catalogue: Catalogue) -> Pictur
     spans = gantt.classified(timeline.timeline_table(timeline.record([cell])), free)
     end = float(spans.loc[spans["worker"] < 0, "end"].max())
     named = sorted(int(worker) for worker in spans["worker"].unique() if worker >= 0)
-    what, name = "round" if rounds else "update", shown_name(cell.label, cell.scheme["name"])
+    what, name = "round" if rounds else "update", shown_cell(cell)
     panels = [gantt.panel(spans, named, end, what, name)]
     heights = [CLOCK_INCHES]
     if (encoding := encoding_of(build.scheme_of(cell))) is not None:

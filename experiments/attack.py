@@ -25,7 +25,17 @@ from .options import numbers_up_to
 from .page.answer import Answer
 from .page.content import Chart, Page, Section, capped, plain_cell
 from .pictures import paint, style
-from .pictures.looks import DASHED, DOTTED, MUTED, SOLID, Look, variants
+from .pictures.looks import (
+    DASHED,
+    DOTTED,
+    MUTED,
+    SOLID,
+    Look,
+    shown_cell,
+    shown_in,
+    shown_name,
+    variants,
+)
 from .pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from .run import files
 from .run.compute import code_fingerprint
@@ -64,7 +74,7 @@ def codes_of(grid: Sequence[Cell]) -> tuple[list[AttackedCode], list[str]]:
         if isinstance(attacked, AttackedCode):
             codes.append(attacked)
         else:
-            lines.append(f"{cell.label}: {attacked}")
+            lines.append(f"{shown_cell(cell)}: {attacked}")
     if not codes:
         reasons = "; ".join(dict.fromkeys(lines))
         raise ConfigError(f"schemes: none is a code with an encoding matrix: {reasons}")
@@ -87,7 +97,7 @@ def _attacked(cell: Cell, before: Sequence[AttackedCode]) -> AttackedCode | str:
     seed, label, cases = cell.settings.seed, cell.label, worst_cases(scheme)
     for other in before:
         if other.scheme == name and other.seed == seed and other.code.same(code):
-            return f"left out: the same code and decoder as {other.label}"
+            return f"left out: the same code and decoder as {shown_name(other.label, name)}"
     if (label, code.workers) in {(other.label, other.code.workers) for other in before}:
         label += f" [{', '.join(f'{key}={value}' for key, value in cell.swept.items())}]"
     return AttackedCode(label, name, code, () if isinstance(cases, NoFormula) else cases, seed)
@@ -203,10 +213,10 @@ def attack_page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command
     """What is said of an attack on the config ``name``; a line for each scheme ``left_out``."""
     # Codes that decode alike, such as fractional repetition and ErasureHead, share a table.
     alike = dict[tuple[Any, ...], tuple[list[str], pd.DataFrame]]()
-    for (label, workers), rows in frame.groupby(["label", "workers"], sort=False):
+    for (_, workers), rows in frame.groupby(["label", "workers"], sort=False):
         key = (workers, *map(str, code_cells(rows)))
-        alike.setdefault(key, ([], rows))[0].append(str(label))
-    codes = {f"{', '.join(every)} ({key[0]} workers)": rows for key, (every, rows) in alike.items()}
+        alike.setdefault(key, ([], rows))[0].append(shown_in(rows.iloc[0].to_dict()))
+    codes = {f"{', '.join(every)}, {key[0]} workers": rows for key, (every, rows) in alike.items()}
     many = sum(len(labels) for labels, _ in alike.values())
     why = [f"{title}: {beginning(rows)}" for title, rows in codes.items()]
     why += [f"{title}: {lost}" for title, rows in codes.items() if (lost := rounding(rows))]

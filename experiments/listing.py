@@ -59,6 +59,7 @@ def write_example(name: str, folder: Path) -> Path:
 Entries = Mapping[str, type]
 PLACES = {  # each list, and where in a config its entries stand
     "schemes": "an entry of schemes: {name: ..., fields}",
+    "stopping_rules": "stop: {rule: ..., fields}, in an entry of schemes",
     "delays": "delay: {model: ..., fields}",
     "load_laws": "load_law: {kind: ..., fields}",
     "data": "problem: {dataset: ..., fields}",
@@ -139,7 +140,8 @@ def _show_names(console: Console, entries: Mapping[str, Entries]) -> None:
     for kind in ("network", "failures"):
         lists[kind] = [row.name for row in field_rows(entries[kind][kind])]
     for kind, names in {**lists, "figures": FIGURES}.items():
-        table.add_row(Text(kind, "bold"), ", ".join(names))
+        if names:
+            table.add_row(Text(kind, "bold"), ", ".join(names))
     console.print(table)
     console.print("\nTheir fields: erasurehead list NAME; those of a line: erasurehead list delays")
 

@@ -135,7 +135,7 @@ def theory_text(expected: float, z: float) -> TableCell:
     """A closed form, and how many standard errors a simulated mean is from it: ``1.49 (+0.4)``."""
     if _missing(expected):
         return NOTHING
-    far = "" if _missing(z) else f" ({z:+.1f})"
+    far = "" if _missing(z) else f" ({round(z, 1) + 0.0:+.1f})"  # the sum makes 0 of -0
     return TableCell(f"{expected:.4g}{far}", float(expected))
 
 

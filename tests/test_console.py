@@ -96,7 +96,7 @@ def shown(
 def numbers(summary: pd.DataFrame) -> set[str]:
     """Every number that the widest table shows."""
     return {
-        f"{row[f'{name}_mean']:.4g} ±{row[f'{name}_se']:.1g}"
+        f"{row[f'{name}_mean']:.4g} ± {row[f'{name}_se']:.1g}"
         for name in HEADINGS
         if f"{name}_mean" in summary
         for _, row in summary.iterrows()
@@ -116,7 +116,7 @@ def test_numbers_are_whole_or_absent(
     require_recorded("commands", {f"run at {width}": "\n".join(lines)})
     table = lines[:4]
     for row in table[1:]:
-        found = re.findall(r"[\d.e+-]+ ±[\d.e+-]+", row)
+        found = re.findall(r"[\d.e+-]+ ± [\d.e+-]+", row)
         assert set(found) <= numbers(outcome.summary)
         assert len(found) == len(re.findall("±", row))
     titles = [title for name, title in HEADINGS.items() if f"{name}_mean" in outcome.summary]
@@ -165,8 +165,8 @@ def test_the_rounding_of_a_zero_is_shown_as_zero(
     lines = shown(replace(outcome, summary=summary), None, capsys, monkeypatch)
     places = [lines[0].index(title) + len(title) for title in ("wasted", "decoding error")]
     for place in places:
-        assert lines[1][:place].endswith("  0 ±0"), lines[1]
-        assert not lines[2][:place].endswith("  0 ±0"), lines[2]
+        assert lines[1][:place].endswith("   0"), lines[1]
+        assert not lines[2][:place].endswith("   0"), lines[2]
 
 
 def test_the_least_important_columns_go_first() -> None:

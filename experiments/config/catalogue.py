@@ -28,6 +28,7 @@ from ...sim.optimizers import OPTIMIZERS, Optimizer
 from ...sim.problems import DATASETS, LOSSES, DatasetFamily, Objective
 from ...sim.renamed import old_modules
 from ...sim.schemes import SCHEMES, SchemeFamily
+from ...sim.schemes.stop import NamedRule
 from .document import is_file
 from .errors import ConfigError
 
@@ -56,7 +57,8 @@ class Plugin:
 class Catalogue:
     """Everything that a document can name; each document has its own."""
 
-    # ``delays``, ``load_laws``, ``schemes``, ``data``, ``losses`` and ``optimizers``
+    # ``delays``, ``load_laws``, ``schemes``, ``stopping_rules``, ``data``, ``losses`` and
+    # ``optimizers``
     kinds: Mapping[str, Kind]
     plugins: tuple[Plugin, ...] = ()  # where the classes come from that are not built in
 
@@ -85,6 +87,7 @@ BUILT_IN = Catalogue(
         "delays": Kind("model", DelayModel, MODELS),
         "load_laws": Kind("kind", LoadLaw, LOAD_LAWS, attribute="kind"),
         "schemes": Kind("name", SchemeFamily, SCHEMES),
+        "stopping_rules": Kind("rule", NamedRule, {}, attribute="rule"),  # beside those of ``stop``
         "data": Kind("dataset", DatasetFamily, DATASETS),
         "losses": Kind("loss", Objective, LOSSES),
         "optimizers": Kind("rule", Optimizer, OPTIMIZERS, attribute="rule"),

@@ -119,7 +119,8 @@ class Reader:
             raise faulty_keys({tag: f"missing; {one_of(classes, None)}"})
         if not isinstance(name, str) or name not in classes:
             own = "" if self.catalogue.plugins else "; plugins: [file.py] adds your own"
-            raise fault([tag], name, one_of(classes, name) + own)
+            valid = one_of(classes, name) if classes else f"no {tag} is known"
+            raise fault([tag], name, valid + own)
         return classes[name]
 
 

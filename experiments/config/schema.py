@@ -18,12 +18,13 @@ from typing_extensions import Doc
 from ...delay_models import DelayModel
 from ...sim.problems.losses import ProblemSettings
 from ...sim.reading import Reading
+from ...sim.schemes.stop import NamedRule
 from .catalogue import BUILT_IN, Catalogue
 from .codec import names, plain, takes_list
 from .settings import AUTO, FIELDS, OF_WORKERS, FailureSettings, NetworkSettings, Settings, adapter
 
 Schema = dict[str, Any]
-DELAY_MODEL = "x-delay-model"  # stands for a nested delay model until all definitions are there
+NESTED = "x-nested"  # stands for a nested section of a kind until all definitions are there
 # pydantic's words for bounds that it cannot place, and those of JSON Schema
 BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 RANGE_SCHEMA = {
@@ -109,7 +110,8 @@ def _value(hint: Any) -> tuple[str, str]:
     if origin in (typing.Union, UnionType):
         kinds = [_value(kind) for kind in inner if kind is not NoneType]
         marks = [mark for kind in inner for mark in get_args(kind)[1:]]
-        if tags := [mark.tag for mark in marks if isinstance(mark, Tag)]:
+        names_of_choices = [mark.tag for mark in marks if isinstance(mark, Tag)]
+        if tags := [tag for tag in names_of_choices if tag != "choice-rule"]:  # a plugin's
             return "section with " + " or ".join(tag.removeprefix("choice-") for tag in tags), ""
         return " or ".join(text for text, _ in kinds), next((u for _, u in kinds if u), "")
     if origin is Literal:
@@ -144,10 +146,14 @@ def prose_of(entry: object) -> list[str]:
 
 
 class _Fields(GenerateJsonSchema):
-    """Schemas of fields; one that holds a delay model points at the delay models."""
+    """Schemas of fields; one that holds a delay model or rule points at all of these."""
 
     def is_instance_schema(self, schema: core_schema.IsInstanceSchema) -> Schema:
-        return {DELAY_MODEL: True} if schema["cls"] is DelayModel else {}
+        return {NESTED: "delays"} if schema["cls"] is DelayModel else {}
+
+    def dataclass_schema(self, schema: core_schema.DataclassSchema) -> Schema:
+        rule = schema["cls"] is NamedRule
+        return {NESTED: "stopping_rules"} if rule else super().dataclass_schema(schema)
 
 
 def schema(catalogue: Catalogue = BUILT_IN) -> Schema:
@@ -158,7 +164,8 @@ def schema(catalogue: Catalogue = BUILT_IN) -> Schema:
     for key, kind in catalogue.kinds.items():
         if key != "losses":
             sections = {f"{key}.{name}": _named(catalogue, key, name) for name in kind.classes}
-            definitions |= sections | {key: _by_name(kind.tag, [*kind.classes], key)}
+            of_all = _by_name(kind.tag, [*kind.classes], key) if sections else {"not": {}}
+            definitions |= sections | {key: of_all}
     definitions |= {"network": _object(NetworkSettings), "failures": _object(FailureSettings)}
     meanings = meanings_of(Settings)
     settings = {name: _setting(name) | {"description": meanings[name]} for name in FIELDS}
@@ -181,9 +188,9 @@ def schema(catalogue: Catalogue = BUILT_IN) -> Schema:
             return node
         if "$defs" in node:
             gathered.update(walk(node["$defs"]))
-        if DELAY_MODEL in node:
-            node = {key: entry for key, entry in node.items() if key != DELAY_MODEL}
-            node |= _ref("delays")
+        if NESTED in node:
+            node = dict(node)
+            node |= _ref(node.pop(NESTED))
         if isinstance(kind := node.get("type"), str) and kind in QUOTED:
             node = node | {"type": [kind, "string"], "pattern": QUOTED[kind]}
         bounds = {key: BOUNDS[key] for key in BOUNDS if isinstance(node.get(key), int | float)}

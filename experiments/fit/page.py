@@ -289,7 +289,7 @@ def _order_chart(tables: Mapping[str, pd.DataFrame]) -> Chart:
     title = f"{_what(tables)} of a round"
     reach = next((end for end in REACHES if max(far) < end), REACHES[-1])
     ratios = replace(RATIOS, low=1 / reach, high=reach)
-    panels = [Panel(arrivals, seconds, left, title), Panel(arrivals, ratios, right)]
+    panels = [Panel(arrivals, seconds, left, title), Panel(arrivals, ratios, right, "how far off")]
     picture = Picture(panels, columns=2, width=style.TWO_PANELS, height=4.1)
     how_to_read = (
         "Left: mean seconds until k workers have answered. Right: the same, predicted over "

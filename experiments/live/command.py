@@ -29,12 +29,14 @@ from ..config.document import write_yaml
 from ..config.errors import ConfigError, Failed, at
 from ..options import LiveRequest
 from ..page import terminal
+from ..pictures.looks import shown_cell
 from ..run import files
 from ..run.command import Outcome, Progress, write_result
 from ..run.compute import CellResult, learn, result
 from ..run.estimate import Room, check
 from ..run.outputs import CONFIG, OWN_PROCESSES, RUN_FILES, make_way
 from ..run.records import diverged, summary_table
+from ..text import whole_percent
 from .masters import (
     CannotEnd,
     LiveBarrierlessMaster,
@@ -196,7 +198,7 @@ def show_live(outcome: Outcome, facts: Sequence[Facts]) -> None:
         if own.replayed is not None and not own.replayed.model <= 1e-9:  # round-off
             away = f"the models are {own.replayed.model:.1g} of their length from those"
             same = "that the simulator finds for the same arrivals"
-            terminal.tell(f"warning: {cell.label}: {away} {same}")
+            terminal.tell(f"warning: {shown_cell(cell)}: {away} {same}")
     if known := [own.replayed.model for own in facts if own.replayed is not None]:
         same = f"the same models, to {max(known):.1g} of their length"
         terminal.say(f"from the same arrivals the simulator finds {same}")
@@ -255,7 +257,8 @@ def run_live(
         late = max((own.late or 0.0 for own in facts), default=0.0)
         if late > 0.01:
             warnings.append(
-                f"up to {late:.0%} of a scheme's messages were late, since computing took longer "
+                f"up to {whole_percent(late)} of a scheme's messages were late, since computing "
+                "took longer "
                 "than their delays: a larger --time-scale makes them comparable with a simulation"
             )
         missing = [(cell, "was not measured: the command ended before") for cell in waiting]

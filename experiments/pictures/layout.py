@@ -16,7 +16,7 @@ from matplotlib.transforms import Bbox, BboxBase
 from typing_extensions import override
 
 NAMES_SHARE = 0.42  # of the figure's width that names on a vertical axis take at most
-LEGEND_SHARE = 0.4  # of the figure's height that a legend takes before its letters shrink
+LEGEND_SHARE = 0.3  # of the figure's height that a legend takes before its letters shrink
 SMALL_LETTERS_POINTS = (8.0, 7.0)  # sizes of the letters of a legend that is too high
 GAP_POINTS = 2.0  # between names of ticks
 
@@ -75,9 +75,17 @@ class WholeLayout(ConstrainedLayoutEngine):
                 # a legend cannot be asked for other columns or letters
                 legend._ncols, legend._fontsize = columns, letters
                 legend.prop.set_size(letters)
+                if letters == SMALL_LETTERS_POINTS[-1]:  # and closer
+                    legend.columnspacing, legend.handlelength, legend.borderpad = 1.0, 1.8, 0.1
                 legend._init_legend_box([*entries.values()], [*entries])
                 legend._set_loc(legend._loc)
                 legend.set_title(title or None)
+                if columns == 2 and legend.get_window_extent().width > room.width:
+                    names = [
+                        text for text in legend.get_texts() if text.get_text() not in self._last
+                    ]
+                    for text in legend.get_texts() if names else ():  # remarks take more lines
+                        self._wrap(text, max(map(_size, names)), "width")
                 if (beyond := legend.get_window_extent().width - room.width) <= 0:
                     break
             if beyond > 0:

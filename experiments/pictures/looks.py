@@ -8,8 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
+
+if TYPE_CHECKING:
+    from ..config.cells import Cell
 
 INK, GRID_COLOUR, MUTED = "#222222", "#dddddd", "#888888"
 LineStyle = str | tuple[int, tuple[float, ...]]
@@ -115,13 +118,23 @@ def shown_name(label: str, scheme: str) -> str:
     first, *fields = re.split(r"(?<!,) (?=\w+[=(])", label)
     if first != scheme:
         return label
-    shown = [field_as_read(*own.split("=", 1)) if "(" not in own else own for own in fields]
+    shown = [
+        re.sub(r"[=(_]", lambda sign: {"=": " = ", "(": " (", "_": " "}[sign[0]], own)
+        if "(" in own
+        else field_as_read(*own.split("=", 1))
+        for own in fields
+    ]
     return f"{look(scheme).title} ({', '.join(shown)})" if shown else look(scheme).title
 
 
 def shown_in(row: Mapping[Any, Any]) -> str:
     """The same of a row of a table with the columns ``label`` and ``scheme``."""
     return shown_name(str(row["label"]), str(row["scheme"]))
+
+
+def shown_cell(cell: Cell) -> str:
+    """The same of a cell's scheme."""
+    return shown_name(cell.label, str(cell.scheme["name"]))
 
 
 def variants(pairs: Sequence[tuple[str, str]], names: Mapping[str, str] = {}) -> dict[str, Look]:

@@ -71,7 +71,9 @@ def printed(picture: Picture, width: float) -> Figure:
     same = columns == picture.columns
     share = "" if picture.share == "rows" and not same else picture.share
     heights, rows = picture.heights if same else (), -(-len(picture.panels) // columns)
+    beside = picture.legend and Picture.legend  # as many as fit in smaller letters
     shape = replace(picture, width=width, columns=columns, share=share, heights=heights)
+    shape = replace(shape, legend=beside)
     scale = PRINTED_LETTERS_POINTS / style.MATPLOTLIB_SETTINGS["font.size"]
     drawn = figure(replace(shape, height=2.0 * rows + 2.0), scale=scale)
     for _ in range(2):  # names that wrap, or a legend in other letters, change the height again

@@ -20,6 +20,7 @@ from ..pictures.kinds.losses import FRONT_LOOK, pareto
 from ..pictures.looks import FIELD_FORMATS, MUTED, SOLID, Look, field_as_read, look
 from ..pictures.picture import Axis, Bars, Curve, Fill, Mark, Panel, Picture, Points, Texts
 from ..run.records import mean_and_error
+from ..text import whole_percent
 from . import base
 from .base import MEAN_DELAY, Effort, RunsFigure, Section, Words, bars, estimate_text, rows_at
 from .ranking import CLUSTER_WORK, SLOW_SHARE, SPEED_RATIO, TAILS, additive, persistent
@@ -173,7 +174,8 @@ class Atlas(RunsFigure):
             f"{len(frame) // len(ATLAS_DELAYS)} members in all. {self.workers} workers; delays "
             f"have mean {MEAN_DELAY:g} s whatever their law, and a partition takes "
             f"{CLUSTER_WORK:g} s of work under the additive law: a task of d partitions takes d "
-            f"times the work and one delay. At two speeds {SLOW_SHARE:.0%} of the workers "
+            f"times the work and one delay. At two speeds {whole_percent(SLOW_SHARE)} of the "
+            "workers "
             f"are {SPEED_RATIO:g} times slower than the others, and stay so with a correlation of "
             f"{PERSISTENCE:g} from round to round. Unfinished work is cancelled. Messages take no "
             "time, so several messages a worker cost nothing. Means over "

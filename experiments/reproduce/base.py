@@ -82,7 +82,7 @@ def mean_text(values: FloatArray) -> str:
 
 def ratio_text(middle: float, low: float, high: float) -> str:
     """A ratio and the ends of its interval."""
-    return "–" if not np.isfinite(middle) else f"{middle:.2f} [{low:.2f}, {high:.2f}]"
+    return "–" if not np.isfinite(middle) else f"{middle:.2f} ({low:.2f} to {high:.2f})"
 
 
 def interval_text(row: pd.Series, column: str) -> str:

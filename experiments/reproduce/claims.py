@@ -175,7 +175,7 @@ def mean_ratio(over: Sequence[float], under: Sequence[float]) -> Interval:
 
 def _percent(interval: Interval) -> str:
     middle, low, high = (f"{100 * number:.3g}" for number in interval)
-    return f"{middle} %" if low == high else f"{middle} % [{low}, {high}]"
+    return f"{middle} %" if low == high else f"{middle} % ({low} to {high} %)"
 
 
 def _title(scheme: object) -> str:

@@ -28,6 +28,7 @@ from ..pictures.looks import MUTED, SOLID, Look, look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from ..run.compute import learn
 from ..run.records import mean_and_error
+from ..text import whole_percent
 from . import base
 from .base import Effort, Numbers, Words, curve_of, estimate_text, points_of, rows_at
 
@@ -285,7 +286,8 @@ class TradeoffLoadArrivals(base.RunsFigure):
             "steps are equally long on average; load 1 is the rule of ignore stragglers. Circles "
             "mark what no point beats in both time and loss (to three digits); the grey line is "
             "the front.\n\n"
-            f"To come within {NEARLY_EXACT_FACTOR - 1:.0%} of the exact gradient's loss, the least "
+            f"To come within {whole_percent(NEARLY_EXACT_FACTOR - 1)} of the exact gradient's "
+            "loss, the least "
             f"time per iteration is {_bargains(frame)}. Redundancy pays where computing is cheap "
             "beside the delays and the delay does not grow with the load; else light loads that "
             "wait for more workers do as well or better.\n\n"

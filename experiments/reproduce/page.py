@@ -22,7 +22,7 @@ from ..page.content import Chart, CommandLine, Page, Section, Table, capped
 from ..page.markdown import as_markdown
 from ..pictures import style
 from ..run.records import mean_and_error
-from ..text import TableCell, number_of, sentence
+from ..text import TableCell, interval, number_of, sentence
 from ..verify import FALSE_ALARM_CHANCE
 from ..verify.compare import bound
 from . import FIGURES, changes_in, figure_with, line_of
@@ -227,14 +227,14 @@ def _claimed(
         [
             TableCell(finding.what),
             TableCell(", ".join(_setting(*item) for item in finding.where.items())),
-            TableCell("{:.3g} [{:.3g}, {:.3g}]".format(*finding.interval), finding.interval[0]),
+            interval(*finding.interval),
             TableCell(f"{'above' if finding.above else 'below'} {finding.limit:g}"),
             TableCell(str(finding.code)),
         ]
         for finding in verdict.findings
     ]
     ident, file = f"claim-{claim.letter}", f"{claim.figures[0]}.parquet"
-    columns = ["what", "setting", "number [95 % interval]", "claimed", "verdict"]
+    columns = ["what", "setting", "number (95 % interval)", "claimed", "verdict"]
     table = capped(f"{ident}-table", "What the verdict rests on", columns, rows, file, keys=2)
     chart, *tables = figure.parts
     numbers = "How it was computed, and all numbers"

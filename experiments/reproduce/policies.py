@@ -17,6 +17,7 @@ from ..pictures import looks, style
 from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, LineStyle, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points, Rules
 from ..run.records import compared_times, mean_and_error
+from ..text import percent, whole_percent
 from . import base
 from .base import Effort, Numbers, Words, curve_of, estimate_text, mean_text, ratio_text, rows_at
 from .ranking import CLUSTER_WORK, SLOW_SHARE, SPEED_RATIO, additive, persistent
@@ -104,7 +105,7 @@ class Policies(base.CodedFigure):
                 seconds, *others = (mean_text(own[name]) for name in names)
                 row = [looks.look(scheme).title, policy.value, seconds]
                 row += [ratio_text(*speedups[scheme, policy]), *others]
-                rows.append([*row, f"{own['wasted'].mean():.1%}"])
+                rows.append([*row, str(percent(own["wasted"].mean()))])
         header = ["scheme", "policy", "s / iteration", "speed-up to target over uncoded"]
         header += ["s to target", "final loss", "work wasted"]
         gains = ", ".join(
@@ -249,7 +250,8 @@ class Backlog(base.CodedFigure):
         )
         seconds = f": {fixed.mean():.2f} s" if fixed.size else ""
         return (
-            f"{self.workers} workers, of which {SLOW_SHARE:.0%} are {SPEED_RATIO:g} times "
+            f"{self.workers} workers, of which {whole_percent(SLOW_SHARE)} are {SPEED_RATIO:g} "
+            "times "
             f"slower than the others at any moment; exponential delays of mean {base.MEAN_DELAY:g} "
             f"s over all, {CLUSTER_WORK:g} s of work per partition, additive law, d = {self.load}, "
             f"r = {self.wait_for}. The persistence is the correlation of a worker's state in "

@@ -217,7 +217,7 @@ def _cells(row: pd.Series) -> list[str | TableCell]:
     ours, low, high = row["ours"], row["low"], row["high"]
     known, ratio = "–", "–"
     if row["config"]:
-        known = f"{ours:#.4g}" + ("" if low == high else f" [{low:#.4g}, {high:#.4g}]")
+        known = f"{ours:#.4g}" + ("" if low == high else f" ({low:#.4g} to {high:#.4g})")
         ratio = f"{ours / row['printed']:.3f}" if row["digits"] else ratio
     verdict, because = str(row["verdict"]), row["because"]
     if because and row["verdict"] in (Agreement.DIFFERS, Agreement.NOT_STATED):

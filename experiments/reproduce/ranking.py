@@ -17,6 +17,7 @@ from ..config import build
 from ..pictures import looks, style
 from ..pictures.picture import Axis, Bars, Fill, Mark, Panel, Picture, Points, Rules, Texts
 from ..run.records import interval_columns, mean_and_error, ratio_interval
+from ..text import percent, whole_percent
 from .base import MEAN_DELAY, CodedFigure, Effort, Numbers, Section, Words, estimate_text, rows_at
 
 CLUSTER_WORK = 0.1  # seconds of work per partition
@@ -226,7 +227,9 @@ class Ranking(CodedFigure):
         for (group, cluster), own in frame.groupby(["group", "cluster"], sort=False):
             cells = [_cell(_row(own, scheme)) for scheme in RANKED]
             lost = [float(_row(own, scheme)["share_lost"]) for scheme in INEXACT_RANKED[1:]]
-            rows.append([str(group), str(cluster), *cells, " / ".join(f"{x:.1%}" for x in lost)])
+            rows.append(
+                [str(group), str(cluster), *cells, " / ".join(str(percent(x)) for x in lost)]
+            )
         titles = [looks.look(scheme).title for scheme in RANKED]
         header = ["what is varied", "cluster", f"{titles[0]} (s)", *titles[1:], "error"]
         return (
@@ -238,12 +241,13 @@ class Ranking(CodedFigure):
             f"of the paired ratio over {int(frame['replications'].max())} replications of "
             f"{self.iterations} iterations on common delays, with half of its 95 % interval). A "
             "box marks the fastest scheme whose gradient is exact, bold the fastest of all; "
-            f"several where they are less than {TIE_FACTOR - 1:.0%} apart or the interval cannot "
+            f"several where they are less than {whole_percent(TIE_FACTOR - 1)} apart or the "
+            "interval cannot "
             "tell. The last three buy their time with an inexact gradient: ignore stragglers loses "
             f"{self.load - 1} of {self.workers} partitions in each round, drop compute and "
             "ErasureHead the shares under “error” on average.\n\n"
             f"The parametric delays all have mean {MEAN_DELAY:g} s, and a partition takes "
-            f"{CLUSTER_WORK:g} s. “Stragglers that stay slow”: {SLOW_SHARE:.0%} of the "
+            f"{CLUSTER_WORK:g} s. “Stragglers that stay slow”: {whole_percent(SLOW_SHARE)} of the "
             f"workers are {SPEED_RATIO:g} times slower than the others, with exponential delays; "
             "the persistence is the correlation of a worker's state from round to round. "
             "lambda_cnn and llm_ranks are presets: serverless calls with cold starts (additive is "

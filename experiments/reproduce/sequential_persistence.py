@@ -15,6 +15,7 @@ from ..pictures.picture import Axis, Panel, Picture
 from ..run.records import interval_columns, mean_interval, ratio_interval
 from ..run.tuning import TARGET_SHARE, target_loss
 from ..run.tuning import best as best_of
+from ..text import whole_percent
 from . import base
 from . import sequential_members as codes
 from .base import Effort, Numbers, RunsFigure, Section, Words, ranked_by, rows_at
@@ -128,9 +129,11 @@ class SequentialPersistence(RunsFigure):
             tables += [f"{by_measure}, by persistence:", _by_persistence(own, CODE_LOOKS, _ratio)]
         return (
             f"{_verdict(frame)}\n\n"
-            f"{self.workers} workers, of which {RARE_SHARE:.0%} are {SPEED_RATIO:g} times slower "
+            f"{self.workers} workers, of which {whole_percent(RARE_SHARE)} are {SPEED_RATIO:g} "
+            "times slower "
             f"than the others at any moment; delays of mean {base.MEAN_DELAY:g} s over all, "
-            f"{CONSTANT_SHARE:.0%} of them constant and the rest exponential, so that stragglers "
+            f"{whole_percent(CONSTANT_SHARE)} of them constant and the rest exponential, so that "
+            "stragglers "
             "stand out. The persistence is the correlation of a worker's state in successive "
             "rounds; a single round has the same law at every persistence, so the mean of a code "
             "without memory does not depend on it. Unfinished work is cancelled. Means over "
@@ -141,7 +144,8 @@ class SequentialPersistence(RunsFigure):
             f"({int(frame['trials'].max())} replications): the least {ITERATION} (above) or "
             f"{TARGET} (below; inexact schemes in both). There is {codes.members_text()}; μ = "
             f"{codes.STRAGGLER_TOLERANCE:g}. The target, {frame['target'].iloc[0]:.4g}, lies "
-            f"{TARGET_SHARE:.0%} of the way from the zero model's loss to that of the best model "
+            f"{whole_percent(TARGET_SHARE)} of the way from the zero model's loss to that of the "
+            "best model "
             "(breast cancer data, logistic, gradient descent); each scheme has the best of the "
             f"learning rates {codes.RATES[0]:.3g} to {codes.RATES[-1]:g} in steps of a "
             f"factor 2. {_ends(frame)}\n\nPersistences at which a sequential code is faster, by "
@@ -218,8 +222,9 @@ def _why(frame: pd.DataFrame) -> str:
         own = rows_at(frame, load_law=law, family=codes.MULTIPLEXED).set_index("persistence")
         early, late = own.loc[first], own.loc[last]
         shares.append(
-            f"{early['waits']:.0%} of its rounds at persistence {first:g} (load "
-            f"{early['load']:.2f}) and in {late['waits']:.0%} at {last:g} (load {late['load']:.2f})"
+            f"{whole_percent(early['waits'])} of its rounds at persistence {first:g} (load "
+            f"{early['load']:.2f}) and in {whole_percent(late['waits'])} at {last:g} (load "
+            f"{late['load']:.2f})"
         )
     spells = ", ".join(
         f"{1 / ((1 - RARE_SHARE) * (1 - p)):.3g}" for p in frame["persistence"].unique()
@@ -231,7 +236,8 @@ def _why(frame: pd.DataFrame) -> str:
         f"rounds, and a worker stays slow for {spells} rounds on average, by persistence. A round "
         "that does not fit the model waits for everybody. The multiplexed code waits for everybody "
         f"in {', and under the additive law in '.join(shares)}; nobody is slow in "
-        f"{(1 - RARE_SHARE) ** base.FIGURE_WORKERS:.0%} of all rounds. Fractional repetition needs "
+        f"{whole_percent((1 - RARE_SHARE) ** base.FIGURE_WORKERS)} of all rounds. Fractional "
+        "repetition needs "
         "no such model, and decodes from one worker of each group, which is most patterns of few "
         "stragglers even at a small load."
     )
@@ -283,4 +289,4 @@ def _ratio(row: pd.Series) -> str:
 
 
 def _member(row: pd.Series) -> str:
-    return f"{row['parameters'] or 'd = 1'}: {row['load']:.2f}, {row['waits']:.0%}"
+    return f"{row['parameters'] or 'd = 1'}: {row['load']:.2f}, {whole_percent(row['waits'])}"

@@ -15,6 +15,7 @@ from ..pictures.looks import MUTED, Look, look
 from ..pictures.picture import Axis, Heat, Mark, Panel, Picture, Points, Rules, Texts
 from ..run.records import interval_columns, mean_interval, ratio_interval
 from ..run.tuning import TARGET_SHARE, Runs, best, target_loss
+from ..text import whole_percent
 from . import base
 from . import sequential_members as codes
 from .base import CodedFigure, Effort, Numbers, Section, Words, bars, interval_text, rows_at
@@ -244,7 +245,8 @@ class TimeToTarget(CodedFigure):
             f"gradient descent from the zero model with a constant rate; {self.iterations} "
             f"iterations (n gradients each, without rounds), {int(compared['replications'].max())} "
             "replications on common delays.\n\n"
-            f"The target was set before any run: {TARGET_SHARE:.0%} of the way from the zero "
+            f"The target was set before any run: {whole_percent(TARGET_SHARE)} of the way from "
+            "the zero "
             "model's loss to that of the best model. The time to it is that of the first iteration "
             "at or below it, in a run that also ends there, so that a rate that is too large "
             "does not arrive by chance. **Every scheme has its own best rate of one grid**, powers "

@@ -13,6 +13,7 @@ from ..pictures import style
 from ..pictures.looks import DASHED, SOLID, Look, look, ramp
 from ..pictures.picture import Axis, Curve, Panel, Picture, Rules
 from ..run.tuning import Runs, best, target_loss
+from ..text import whole_percent
 from . import base
 from .base import Effort, Numbers, Section, Words, by_replication, mean_text, median_curve, rows_at
 from .sequential_members import problem_alone, training_runs
@@ -113,7 +114,8 @@ class LocalSteps(base.CodedFigure):
             "asynchronous updates. With H local steps, a worker takes H on its own partition, and "
             "then all models are averaged; H = 1 is plain synchronous descent. Each line has its "
             f"own best learning rate of {LOCAL_RATES[0]:g} to {LOCAL_RATES[-1]:g} (powers of 2): "
-            f"that at which the target, {LOCAL_SHARE:.0%} of the way from the zero model's "
+            f"that at which the target, {whole_percent(LOCAL_SHARE)} of the way from the zero "
+            "model's "
             "loss to the best model's, is reached soonest on other delays. A dash says that a "
             f"replication does not reach it.\n\n{' '.join(first)}\n\n"
             "Local steps save what a round costs: the network, and a part of the waiting for the "

@@ -22,8 +22,8 @@ from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
 from ..page import terminal
 from ..page.terminal import Column, show_columns
-from ..pictures.looks import shown_in, shown_name
-from ..text import number_of, theory_text
+from ..pictures.looks import shown_cell, shown_in
+from ..text import number, number_of, theory_text
 from . import files, outputs, timeline
 from .compute import (
     CellResult,
@@ -201,7 +201,11 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
         finished = [(cell, results[cell.key]) for cell in planned.cells if cell.key not in failed]
         reasons = {c.key: (c, failed[c.key]) for c in planned.cells if c.key in failed}
         summary = summary_table(finished)
-        warnings = (*known.warnings, *diverged(finished), *biased(finished))
+        warnings = (
+            *known.warnings,
+            *diverged(finished),
+            *biased(finished),
+        )
         workers = {} if pool is None else pool.workers()
         outcome = Outcome(finished, [*reasons.values()], seconds, summary, warnings, workers)
         write_result(config, output, outcome, time.monotonic() - began, csv=options.csv)
@@ -322,7 +326,7 @@ def show_plan(planned: Plan) -> None:
     keys = _swept([cell for cell, _ in some])
     columns = [Column.of(key, [_short(c.swept.get(key, "")) for c, _ in some]) for key in keys]
     columns += [
-        Column.of("scheme", [shown_name(cell.label, cell.scheme["name"]) for cell, _ in some]),
+        Column.of("scheme", [shown_cell(cell) for cell, _ in some]),
         Column("engine", [need.engine for _, need in some], 2),
         Column("about", [duration(need.seconds) for _, need in some], 1),
         Column("memory", [size_beside_program(need.memory) for _, need in some], 3),
@@ -362,7 +366,4 @@ def _short(value: object) -> str:
 
 
 def _estimate(mean: float, error: float) -> str:
-    if pd.isna(mean):
-        return "-"
-    sign = "±" if terminal.says("±") else "+-"
-    return f"{mean:.4g}" + ("" if pd.isna(error) else f" {sign}{error:.1g}")
+    return str(number(mean, error)).replace("±", "±" if terminal.says("±") else "+-")

@@ -26,6 +26,7 @@ from ...sim.theory import NoFormula
 from ..config.cells import Cell, cells
 from ..options import VerifyRequest
 from ..page import terminal
+from ..pictures.looks import shown_name
 from ..run import files
 from ..run.estimate import Room, free_memory, require_memory
 from ..text import number_of
@@ -130,6 +131,11 @@ class TableRow:
         """The heading under which the row is shown."""
         return f"{self.workers} workers, {self.delay}, {self.load_law}"
 
+    @property
+    def shown(self) -> str:
+        """The scheme as a person reads it."""
+        return shown_name(self.scheme, self.scheme.partition(" ")[0])
+
 
 @dataclass(frozen=True, eq=False)
 class Verification:
@@ -211,7 +217,7 @@ def _show_rows(console: Console, result: Verification, rows: list[TableRow]) -> 
     for setting, of_setting in groupby(rows, key=lambda row: row.setting):
         console.print(f"\n{setting}", style="bold")
         console.print(_line("", "simulated", "closed form", "z", ""), style="dim")
-        for scheme, quantities in groupby(of_setting, key=lambda row: row.scheme):
+        for scheme, quantities in groupby(of_setting, key=lambda row: row.shown):
             console.print(f"  {scheme}")
             for row in quantities:
                 outcome, verdict = row.outcome, result.verdict(row)
@@ -243,7 +249,7 @@ def summary(result: Verification, seconds: float) -> list[str]:
         lines += [
             f"bound on |z|: {result.bound:.2f}; a table without errors has a row beyond it with a "
             f"chance of at most {FALSE_ALARM_CHANCE:g}",
-            f"worst |z|: {abs(z):.2f}, {row.quantity}, {row.scheme}",
+            f"worst |z|: {abs(z):.2f}, {row.quantity}, {row.shown}",
             f"  ({row.setting})",
         ]
     return lines

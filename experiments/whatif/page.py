@@ -312,7 +312,8 @@ def _heat_map(study: Study) -> Iterator[Chart]:
     if rows != study.workers:
         above.append(f"{rows} of {study.workers} hosts, most to blame first")
     if standing:
-        above.append(f"stand out from chance: {as_hosts(standing, NAMED)}")
+        many = "stands" if len(standing) == 1 else "stand"
+        above.append(f"{many} out from chance: {as_hosts(standing, NAMED)}")
     label = "round" if run == 1 else f"round (means of {run})"
     labels, at = _round_ticks(named, first)
     x = Axis(label, names=labels, places=at)

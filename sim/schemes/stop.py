@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, fields
 from functools import cached_property, reduce
 from itertools import pairwise
-from typing import Annotated, Any, Literal, TypeAlias, final, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, final, get_args
 
 import numpy as np
 from pydantic import BeforeValidator, Discriminator, Tag
@@ -33,6 +34,9 @@ from .assignments import Assignment, Groups
 from .deadlines import Deadline, Later, PastDeadline, Spread, Window, WindowIfFew
 from .decoders import Optimal, decoding_error
 from .stopping import CoverGroups, FirstK, GroupsState, Opened, StoppingRule, StoppingState
+
+if TYPE_CHECKING:
+    from pydantic import ValidationInfo
 
 
 def _yes(value: Any) -> Any:
@@ -95,6 +99,38 @@ class Decodable(StoppingRule):
     @cached_property
     def _decoder(self) -> Optimal:
         return Optimal(self.code)
+
+
+@dataclass(frozen=True)
+class NamedRule(StoppingRule, metaclass=Configurable):
+    """A stopping rule of a plugin; abstract. A config has it as ``stop: {rule: NAME, fields}``,
+    with any code and decoder.
+
+    Attributes:
+        rule: the name, a class variable."""
+
+    rule: ClassVar[str]
+
+    @property
+    def code(self) -> Assignment:
+        """The code whose rounds it ends."""
+        code: Assignment = vars(self)["_code"]
+        return code
+
+    @override
+    def on(self, code: Assignment) -> StoppingRule:
+        own = copy(self)
+        vars(own)["_code"] = code
+        return own
+
+
+def _named(value: Any, info: ValidationInfo) -> Any:
+    """Whoever reads rules from a text says in pydantic's context how (``named``)."""
+    if info.context is not None:
+        value = info.context.named("stopping_rules", value)
+    if not isinstance(value, NamedRule):
+        raise ValueError("must be an object of the rule's class")
+    return value
 
 
 class ForCode(metaclass=Configurable):
@@ -244,7 +280,9 @@ def _rules(name: str, stops: tuple[Stop, ...], code: Assignment) -> list[Stoppin
 
 
 Choices: TypeAlias = (
-    Annotated[Quorum, Tag("choice-grace")]  # asked before "first", which it also has
+    # asked first: it may have fields of any name
+    Annotated[NamedRule, BeforeValidator(_named), Tag("choice-rule")]
+    | Annotated[Quorum, Tag("choice-grace")]  # asked before "first", which it also has
     | Annotated[Spread, Tag("choice-spread")]
     | Annotated[FirstK, Tag("choice-first")]
     | Annotated[Covered, Tag("choice-cover")]
@@ -257,7 +295,7 @@ Choices: TypeAlias = (
     | Annotated[Latest, Tag("choice-all")]
 )
 KINDS: dict[str, type[StoppingRule | ForCode]] = {
-    choice.__metadata__[0].tag.removeprefix("choice-"): choice.__origin__
+    choice.__metadata__[-1].tag.removeprefix("choice-"): choice.__origin__
     for choice in get_args(Choices)
 }
 """The key that tells which choice a section is."""

@@ -69,12 +69,10 @@ def test_what_a_person_gets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     repetition = frame[frame["scheme"] == "erasurehead"]
     assert repetition["worst_error"].tolist() == [3 * (s // 3) for s in range(7)]
     assert repetition["bound"].tolist() == repetition["worst_error"].tolist()
-    assert (
-        "wait_for=6 (12 workers): no error with up to 2 stragglers; the worst 3 stragglers cost an "
-        "error of 3 of 12"
-    ) in done.stdout
-    assert "[red]mine (12 workers): no error with up to 3 stragglers" in done.stdout
-    assert "erasurehead load=3 wait_for=9: left out: the same code and decoder as" in done.stdout
+    lost = "no error with up to 2 stragglers; the worst 3 stragglers cost an error of 3 of 12"
+    assert f"ErasureHead (d = 3, r = 6), 12 workers: {lost}" in done.stdout
+    assert "[red]mine, 12 workers: no error with up to 3 stragglers" in done.stdout
+    assert "ErasureHead (d = 3, r = 9): left out: the same code and decoder as" in done.stdout
     assert "asynchronous: left out: it has no rounds" in done.stdout
 
 
@@ -178,10 +176,10 @@ def test_what_differs_in_nothing_that_an_attack_sees_is_named_once() -> None:
     assert [each.label for each in found.codes] == [each.label for each in once.codes]
     assert found.left_out == once.left_out
     assert [line.partition(":")[0] for line in once.left_out] == [
-        "erasurehead load=3 wait_for=9",
+        "ErasureHead (d = 3, r = 9)",
         "asynchronous",
     ]
-    assert "the same code and decoder as erasurehead load=3 wait_for=6" in once.left_out[0]
+    assert "the same code and decoder as ErasureHead (d = 3, r = 6)" in once.left_out[0]
     assert len(found.keys) == 2 * len(once.keys)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from erasurehead.experiments.pictures.svg.marks import MIN_CONTRAST, contrast
 from tests.browser.chromium import opened
 from tests.run.commands import PATIENCE
 from tests.tools import ROOT
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
+
+# the colours of lines and of the page behind them, as #rrggbb
+INKS = """lines => {
+  const hex = ink => "#" + ink.match(/\\d+/g).slice(0, 3)
+    .map(part => (+part).toString(16).padStart(2, "0")).join("");
+  const paper = hex(getComputedStyle(document.body).backgroundColor);
+  return lines.map(line => [hex(getComputedStyle(line).stroke), paper]);
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +106,9 @@ def test_values_are_read_and_schemes_hidden_after_a_change(browser: Browser, add
     with opened(browser, address, 390, color_scheme="dark") as page:
         at_rest(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        inks = page.locator("#loss-time .ln").evaluate_all(INKS)
+        assert len(inks) == 5
+        assert all(contrast(*pair) >= MIN_CONTRAST for pair in inks), inks
         rows = page.locator("#numbers tbody tr:visible")
         assert rows.count() == 5
         page.get_by_role("button", name="uncoded").click()

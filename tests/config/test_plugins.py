@@ -74,6 +74,29 @@ class Flat(IndependentDelays):
     def longest(self) -> float:
         return self.most
 '''
+RULE = '''
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+
+from erasurehead.sim.fields import STRICT, Share
+from erasurehead.sim.schemes.stop import NamedRule
+
+
+@dataclass(frozen=True, config=STRICT)
+class Held(NamedRule):
+    """A share of the partitions is held by somebody who arrived."""
+
+    rule: ClassVar[str] = "held"
+    share: Share
+
+    def enough(self, arrived: np.ndarray) -> np.ndarray:
+        holders = arrived.astype(float) @ np.abs(self.code.encoding.toarray())
+        return (holders > 0).mean(axis=-1) >= self.share
+'''
 BASE: dict[str, Any] = {
     "name": "mine",
     "workers": 6,
@@ -649,3 +672,28 @@ def test_a_stream_that_a_plugin_closes_is_open_again(
     assert (again.closed, again.fileno(), again.encoding) == (False, number, "latin-1")
     again.close()
     os.fstat(number)
+
+
+@pytest.mark.parametrize("engine", ["batch", "event"])
+def test_a_stopping_rule_alone_is_a_plugin(tmp_path: Path, engine: str) -> None:
+    """With a code and decoder of ours: all partitions are ``cover``, within ``any`` and ``all``,
+    too; half of them come earlier. Catches a rule that does not know the code."""
+    file = tmp_path / "held.py"
+    file.write_text(RULE)
+    code: dict[str, Any] = {"name": "regular_graph", "load": 3, "decoder": "optimal"}
+    whole, half = ({"rule": "held", "share": share} for share in (1.0, 0.5))
+    stops: list[Any] = ["cover", whole, {"any": [whole]}, {"all": [whole, half]}, half]
+    schemes = [code | {"stop": stop, "label": str(i)} for i, stop in enumerate(stops)]
+    changes = {"schemes": schemes, "delay": {"model": "exponential", "rate": 1.0}, "workers": 12}
+    run(with_plugin(file, engine=engine, **changes), tmp_path / "out", RunOptions())
+    table = pd.read_parquet(tmp_path / "out" / "iterations.parquet")
+    covered, *same, earlier = (own["time"].to_numpy() for _, own in table.groupby("label"))
+    assert all((times == covered).all() for times in same)
+    assert earlier[-1] < covered[-1]
+    assert (earlier <= covered).all()
+
+
+def test_a_rule_without_its_plugin_is_one_line() -> None:
+    scheme = {"name": "bernoulli", "load": 2, "stop": {"rule": "held", "share": 0.5}}
+    with pytest.raises(ConfigError, match=r"stop\.rule = 'held': no rule is known; plugins: \["):
+        cells(BASE | {"delay": {"model": "exponential", "rate": 1.0}, "schemes": [scheme]})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
+import io
+import json
 import re
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -189,13 +192,9 @@ LARGEST = 400_000
 """Bytes of a notebook with its outputs."""
 
 
-def printed(cell: dict) -> str:  # type: ignore[type-arg]
-    """What a cell printed; pictures and representations are left out."""
-    return "".join("".join(out["text"]) for out in cell.outputs if out.output_type == "stream")  # type: ignore[attr-defined]
-
-
-def test_there_are_two_and_they_are_small() -> None:
-    assert [path.stem for path in NOTEBOOKS] == ["erasurehead_claims", "which_code"]
+def test_the_notebooks_are_small() -> None:
+    names = ["erasurehead_claims", "lecture_exercise", "which_code"]
+    assert [path.stem for path in NOTEBOOKS] == names
     assert all(path.stat().st_size < LARGEST for path in NOTEBOOKS)
 
 
@@ -205,21 +204,22 @@ def test_there_are_two_and_they_are_small() -> None:
 def test_a_notebook_prints_what_is_committed(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If it fails for a good reason: run it, and commit it with its outputs."""
-    nbformat = pytest.importorskip("nbformat")
-    nbclient = pytest.importorskip("nbclient")
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-    committed = nbformat.read(path, as_version=4)
-    fresh = nbformat.read(path, as_version=4)
-    where = {"metadata": {"path": str(tmp_path)}}
-    nbclient.NotebookClient(fresh, timeout=300, resources=where).execute()
-    shown = 0
-    for old, new in zip(committed.cells, fresh.cells, strict=True):
-        if new.cell_type == "code":
-            assert not any(out.get("name") == "stderr" for out in new.outputs), new.outputs
-            assert printed(new) == printed(old), new.source
-            shown += any("image/png" in out.get("data", {}) for out in old.outputs)
-    assert shown >= 3, "pictures are committed, too"
+    """Its cells are run here, without Jupyter. If it fails for a good reason, run the notebook and
+    commit it with its outputs; pictures are committed, too, and not compared."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("matplotlib.pyplot.show", lambda: None)
+    for module in ("IPython", "IPython.display"):
+        monkeypatch.setitem(sys.modules, module, MagicMock(version_info=(9, 0)))
+    names: dict[str, object] = {"__name__": "notebook"}
+    kinds = list[str]()
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] == "code":
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                exec(compile("".join(cell["source"]), path.name, "exec"), names)
+            texts = ["".join(output.get("text", "")) for output in cell["outputs"]]
+            assert out.getvalue() == "".join(texts)
+            kinds += [kind for output in cell["outputs"] for kind in output.get("data", {})]
+    assert "image/png" in kinds
 
 
 # What newcomers read is short; the scheme that the docs show passes the checks of the house.

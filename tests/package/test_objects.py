@@ -243,7 +243,7 @@ def test_a_class_of_a_notebook_is_a_plugin(tmp_path: Path, monkeypatch: pytest.M
         cells.add(eh.run(named, plugins=[other], progress=False).summary["cell"][0])
         assert len(cells) == 1 + turn
     for wrong, line in (
-        ({"plugins": [other], "jobs": 2}, "plugins = '__main__:Half': must stand in a file"),
+        ({"plugins": [other], "jobs": 2}, "plugins = '__main__:Half': use jobs=1, or put it"),
         ({"plugins": ["__main__:Nobody"]}, "plugins: __main__:Nobody: is no scheme, law or"),
         ({"plugins": "halves.py"}, "plugins = 'halves.py': must be a list"),
     ):

@@ -117,26 +117,26 @@ PLANTED: dict[str, tuple[str, Judgement, dict[str, pd.DataFrame], str]] = {
     "b above its bound": ("b", Judgement.PARTLY, {"loss_iteration_floor": floor(0.5, 1e-6, 0.8)},
                           "1 of 1 settings: 1.25 times its bound is the mean loss"),
     "c": ("c", Judgement.HOLDS, {"iteration_time_workers": runtime(additive=1.0)},
-          "With 8 workers, 2.00 [1.95, 2.06] (additive law) times as fast as uncoded."),
+          "With 8 workers, 2.00 (1.95 to 2.06) (additive law) times as fast as uncoded."),
     "c fails": ("c", Judgement.FAILS, {"iteration_time_workers": runtime(additive=4.0)},
                 "Fails in 1 of 1 settings: 0.5 times as fast as uncoded"),
     "c in part": ("c", Judgement.PARTLY,
                   {"iteration_time_workers": runtime(proportional=3.0, additive=1.0)},
                   "1 of 2 settings, all with proportional law: 0.667 times as fast as uncoded"),
     "c as fast": ("c", Judgement.OPEN,
-                  {"iteration_time_workers": runtime(additive=2.0)}, "1.00 [0.97"),
+                  {"iteration_time_workers": runtime(additive=2.0)}, "1.00 (0.97"),
     "c by iterations": ("c", Judgement.FAILS,
                         {"iteration_time_workers": runtime(additive=1.6),
                          "loss_iteration_floor": floor(0.7, 1e-4, 2.0)},
                         "7 times the iterations charged to it"),
     "d": ("d", Judgement.HOLDS, {"loss_time": races(1.0), "speedup": settings(1.5)},
-          "Diabetes (least squares), times as fast to the target loss: 2.00 [2.00, 2.00] as"),
+          "Diabetes (least squares), times as fast to the target loss: 2.00 (2.00 to 2.00) as"),
     "d fails": ("d", Judgement.FAILS, {"loss_time": races(4.0)},
                 "Fails against uncoded in 1 of 1 settings: 0.5 times as fast"),
     "d in part": ("d", Judgement.PARTLY, {"loss_time": races(1.0), "speedup": settings(0.9)},
                   "against fractional repetition in 1 of 2 settings, all with d = 6: 0.9 times"),
     "d misses": ("d", Judgement.OPEN, {"loss_time": races(1.0, reach=5)},
-                 "2.00 [0.00, 2.00] as fractional repetition; 3 runs of ErasureHead without it"),
+                 "2.00 (0.00 to 2.00) as fractional repetition; 3 runs of ErasureHead without it"),
     "d never": ("d", Judgement.FAILS, {"loss_time": races(1.0, reach=0)},
                 "1 of 1 settings: 0 times as fast to the target loss"),
 }  # fmt: skip
@@ -238,7 +238,7 @@ def test_page_summary_and_terminal_begin_with_the_claims(tmp_path: Path) -> None
     live = measured(tmp_path)
     [_, _, _, (claim, verdict)] = judged_claims(tmp_path, kept_figures(tmp_path))
     [said] = [each for each in claim.sentences(verdict) if each.startswith("Real workers")]
-    assert "times as fast in 20 rounds: 4.00 [" in said
+    assert "times as fast in 20 rounds: 4.00 (" in said
     assert "as uncoded (simulated " in said
     pd.read_parquet(live).assign(cell="another").to_parquet(live)
     [_, _, _, (claim, verdict)] = judged_claims(tmp_path, kept_figures(tmp_path))

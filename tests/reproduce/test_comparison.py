@@ -294,7 +294,7 @@ def test_a_mean_has_the_digits_that_its_error_leaves(mean: float, error: float, 
 
 
 def test_tables_and_curves_are_those_of_the_frame() -> None:
-    assert base.ratio_text(1.234, 1.2, 1.3) == "1.23 [1.20, 1.30]"
+    assert base.ratio_text(1.234, 1.2, 1.3) == "1.23 (1.20 to 1.30)"
     assert base.ratio_text(np.nan, 1.2, 1.3) == "–"
     table = str(base.Numbers(["a", "b", "c"], [["x", "y", "1"]], names=2))
     assert table == "| a | b | c |\n| --- | --- | ---: |\n| x | y | 1 |"
@@ -695,7 +695,7 @@ def test_runs_under_the_four_policies() -> None:
     assert "is 2.00 under cancel, 2.00 under finish, 2.00 under queue, 2.00 under drain." in text
     line = next(line for line in text.splitlines() if line.startswith("| ErasureHead | finish |"))
     cells = [cell.strip() for cell in line.strip("|").split("|")][2:]
-    assert cells == ["3.0 ± 1.0", "2.00 [2.00, 2.00]", "12.0 ± 4.0", "0.5", "12.5%"]
+    assert cells == ["3.0 ± 1.0", "2.00 (2.00 to 2.00)", "12.0 ± 4.0", "0.5", "12.5 %"]
     assert "means over 2 replications" in text
     assert "means over the first 40 iterations" in text
 

@@ -244,8 +244,8 @@ def test_who_is_first_and_who_gains_by_tuning() -> None:
     )
     rows = [line.split(" | ") for line in said.splitlines() if line.startswith(f"| {ours} ")]
     assert [cell.strip(" |") for cell in rows[0]] == [
-        *(ours, "approximate code", "d = 3, r = 15", "2", "1.00 [0.90, 1.10]"),
-        *("0.25 [0.23, 0.28]", "1", "0.25 [0.23, 0.28]", "1"),
+        *(ours, "approximate code", "d = 3, r = 15", "2", "1.00 (0.90 to 1.10)"),
+        *("0.25 (0.23 to 0.28)", "1", "0.25 (0.23 to 0.28)", "1"),
     ]
     [middle] = [line for line in said.splitlines() if line.startswith(f"| {leader} ")]
     assert middle.split(" | ")[3] == "1/2"
@@ -336,9 +336,9 @@ def test_why_sequential_codes_pay_is_told_with_their_numbers() -> None:
     """Spells of 1 / ((1 - 0.05) (1 - p)) rounds; nobody of 30 is slow in 0.95^30 of the rounds."""
     text = said_of(settings())
     assert "a worker stays slow for 1.05, 2.11 rounds on average" in text
-    shares = "25% of its rounds at persistence 0 (load 1.50) and in 50% at 0.5 (load 2.00)"
+    shares = "25 % of its rounds at persistence 0 (load 1.50) and in 50 % at 0.5 (load 2.00)"
     assert text.count(shares) == 2
-    assert "nobody is slow in 21% of all rounds" in text
+    assert "nobody is slow in 21 % of all rounds" in text
 
 
 def test_rates_at_an_end_and_targets_that_are_missed_are_named() -> None:

@@ -672,10 +672,10 @@ def test_what_is_said_of_a_run(
 @pytest.mark.parametrize(
     ("mean", "error", "text"),
     [
-        (1.23456, 0.0321, "1.235 ±0.03"),
+        (1.23456, 0.0321, "1.235 ± 0.03"),
         (1.5, np.nan, "1.5"),
         (np.nan, 1.0, "-"),
-        (0.0, 0.0, "0 ±0"),
+        (0.0, 0.0, "0"),
     ],
 )
 def test_a_mean_with_its_error(mean: float, error: float, text: str) -> None:
