@@ -29,7 +29,7 @@ from ..config.document import write_yaml
 from ..config.errors import ConfigError, Failed, at
 from ..options import LiveRequest
 from ..page import terminal
-from ..pictures.looks import shown_cell
+from ..pictures.looks import shown_cell, shown_point
 from ..run import files
 from ..run.command import Outcome, Progress, write_result
 from ..run.compute import CellResult, learn, result
@@ -253,7 +253,7 @@ def run_live(
         """What is measured so far is written, since nobody can measure it again."""
         summary = summary_table(finished, simulated=False)
         summary["live"] = True
-        warnings = [*checked.warnings, *diverged(finished)]
+        warnings = [*checked.warnings, *diverged(finished, shown_point)]
         late = max((own.late or 0.0 for own in facts), default=0.0)
         if late > 0.01:
             warnings.append(

@@ -137,6 +137,11 @@ def shown_cell(cell: Cell) -> str:
     return shown_name(cell.label, str(cell.scheme["name"]))
 
 
+def shown_point(cell: Cell) -> str:
+    """The same with the point of the grid: ``uncoded [workers=12]``."""
+    return shown_cell(cell) + cell.named.removeprefix(cell.label)
+
+
 def variants(pairs: Sequence[tuple[str, str]], names: Mapping[str, str] = {}) -> dict[str, Look]:
     """Looks of (label, scheme) pairs: the scheme's colour, lighter for each further variant.
     ``names`` are what a reader shall see of labels in place of the schemes' own."""

@@ -22,7 +22,7 @@ from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
 from ..page import terminal
 from ..page.terminal import Column, show_columns
-from ..pictures.looks import shown_cell, shown_in
+from ..pictures.looks import shown_cell, shown_in, shown_point
 from ..text import number, number_of, theory_text
 from . import files, outputs, timeline
 from .compute import (
@@ -203,8 +203,8 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
         summary = summary_table(finished)
         warnings = (
             *known.warnings,
-            *diverged(finished),
-            *biased(finished),
+            *diverged(finished, shown_point),
+            *biased(finished, shown_point),
         )
         workers = {} if pool is None else pool.workers()
         outcome = Outcome(finished, [*reasons.values()], seconds, summary, warnings, workers)

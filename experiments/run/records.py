@@ -105,8 +105,8 @@ def compared_times(a: FloatArray, b: FloatArray) -> list[tuple[float, float, flo
         return [median_interval(mine - base, 0.0), (ratio, max(low, 0.0), high)]
 
 
-def diverged(finished: Sequence[Finished]) -> tuple[str, ...]:
-    """A line that names the cells whose models diverged, if any did."""
+def diverged(finished: Sequence[Finished], shown: Callable[[Cell], str]) -> tuple[str, ...]:
+    """A line that names the cells whose models diverged, if any did, as ``shown`` calls them."""
     labels = []
     for cell, result in finished:
         if "train_loss" in result.per_iteration:
@@ -114,7 +114,7 @@ def diverged(finished: Sequence[Finished]) -> tuple[str, ...]:
                 len(result.per_replication["elapsed"]), -1
             )
             if not (runs[:, -1] <= DIVERGED * np.maximum(runs[:, 0], np.finfo(float).tiny)).all():
-                labels.append(cell.named)
+                labels.append(shown(cell))
     if not labels:
         return ()
     more = f", and {len(labels) - NAMED_CELLS} more" if len(labels) > NAMED_CELLS else ""
@@ -264,8 +264,9 @@ def _means(scheme: Scheme, settings: Settings) -> FloatArray | None:
     return means if means is not None and bool(np.all((means > 0) & (means < np.inf))) else None
 
 
-def biased(finished: Sequence[Finished]) -> tuple[str, ...]:
-    """A line for some cells whose workers' own data count unequally, if known."""
+def biased(finished: Sequence[Finished], shown: Callable[[Cell], str]) -> tuple[str, ...]:
+    """A line for some cells, as ``shown`` calls them, whose workers' own data count unequally, if
+    that is known."""
     rows = []
     for cell, result in finished:
         settings, scheme = cell.settings, scheme_of(cell)
@@ -274,7 +275,7 @@ def biased(finished: Sequence[Finished]) -> tuple[str, ...]:
         if means is not None and np.ptp(means) > 0 and "train_loss" in result.per_iteration:
             rows.append((cell, theory.asynchronous_weights(means)))
     return tuple(
-        f"{cell.label}: own data are biased: those of the fastest worker count "
+        f"{shown(cell)}: own data are biased: those of the fastest worker count "
         f"{weights.max():.3g} times, of the slowest {weights.min():.3g} times as much as is fair; "
         f"descent tends to {_tends(cell, weights)}; rescale: true removes this bias"
         for cell, weights in rows[:NAMED_CELLS]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
+from operator import attrgetter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -50,6 +51,7 @@ from erasurehead.sim.types import Messages, Rounds
 from tests.statistics import BOUND
 from tests.tools import inside
 
+NAMED = attrgetter("named")
 BASE: dict[str, Any] = {
     "workers": 6,
     "iterations": 4,
@@ -131,8 +133,8 @@ def test_a_model_that_diverged_is_said_once_and_no_library_warns() -> None:
         for rate in (0.01, 1e15)
     }
     summary_table(found[1e15])
-    assert diverged(found[0.01]) == ()
-    (line,) = diverged(found[1e15])
+    assert diverged(found[0.01], NAMED) == ()
+    (line,) = diverged(found[1e15], NAMED)
     assert line.startswith("diverged: uncoded, again: the training loss ends over 1000 times")
 
 
@@ -329,7 +331,7 @@ def test_the_bias_of_own_data_is_told_where_it_is_known() -> None:
     what equations say that know nothing of ours; ``rescale`` ends at the optimum."""
     schemes = [OWN, OWN | {"rescale": True}]
     some = finished(**LEAST_SQUARES, delay=UNLIKE, iterations=1200, schemes=schemes)
-    (line,) = biased(some)
+    (line,) = biased(some, NAMED)
     assert line.startswith("asynchronous data=own: own data are biased: ")
     assert "the fastest worker count 1.6 times, of the slowest 0.267 times" in line
     assert line.endswith("rescale: true removes this bias")
@@ -355,9 +357,9 @@ def test_where_biased_descent_ends_is_not_worked_out_for_large_data(
     monkeypatch.setattr(records_module, "training", lambda cell: SimpleNamespace(problem=large))
     some = finished(**LEAST_SQUARES, delay=UNLIKE, schemes=[OWN])
     with pytest.raises(AttributeError):
-        biased(some)
+        biased(some, NAMED)
     large.rows += 1
-    assert "descent tends to another model than the optimum" in biased(some)[0]
+    assert "descent tends to another model than the optimum" in biased(some, NAMED)[0]
 
 
 @pytest.mark.parametrize(
@@ -378,7 +380,7 @@ def test_where_biased_descent_ends_is_not_worked_out_for_large_data(
 )
 def test_no_bias_is_told_that_is_not_known(changes: dict[str, Any], told: bool) -> None:
     some = finished(**(LEAST_SQUARES | {"delay": UNLIKE, "schemes": [OWN]} | changes))
-    lines = biased(some)
+    lines = biased(some, NAMED)
     assert len(lines) == told
     assert all(("another model" in line) == ("logistic" in str(changes)) for line in lines)
 
@@ -646,12 +648,14 @@ def test_cells_that_diverged_are_named(ends: list[float], line: str | None) -> N
         losses[1, -1] = end
         table = {**result.per_iteration, "train_loss": losses.ravel()}
         some.append((cell, replace(result, per_iteration=table)))
-    found = diverged(some)
+    found = diverged(some, NAMED)
     assert len(found) == (line is not None)
     assert line is None or found[0].startswith(line)
-    of_sweep = diverged([(replace(cell, swept={"seed": 7}), of_cell) for cell, of_cell in some])
+    of_sweep = diverged(
+        [(replace(cell, swept={"seed": 7}), of_cell) for cell, of_cell in some], NAMED
+    )
     assert line is None or "a0 [seed=7]" in of_sweep[0], "else three points have one name"
-    assert diverged(finished()) == (), "without losses nothing diverges"
+    assert diverged(finished(), NAMED) == (), "without losses nothing diverges"
 
 
 @pytest.mark.parametrize(
