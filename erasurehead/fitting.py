@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 import re
 import shlex
@@ -320,7 +321,7 @@ def _range_text(k_range: Any) -> str | None:
     if k_range is None:
         return None
     try:
-        first, last = (int(k) for k in k_range)
+        first, last = map(operator.index, k_range)
     except (TypeError, ValueError):
         valid = "must be two whole numbers, the first and the last k"
         raise at("k_range", k_range, valid) from None

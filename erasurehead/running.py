@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 import warnings
@@ -107,16 +108,20 @@ def sweep(
             of schemes replaces those of the config, as in ``run``.
         output, jobs, scheduler, data_dir, plugins, allow_large, progress: as for ``run``.
     """
-    values = {key: plainly(value) for key, value in _changes(set).items()}
+    values = _changes(set)
     axes = {
         key: value
-        for key, value in values.items()
-        if isinstance(value, list) and (key != "schemes" or all(isinstance(v, list) for v in value))
+        for key, given in values.items()
+        if isinstance(value := plainly(given), list)
+        and (key != "schemes" or all(isinstance(v, list) for v in value))
     }
     changed = document_of(config, {key: value for key, value in values.items() if key not in axes})
+    for key in axes:
+        document.drop_axes(changed, key)
     changed["sweep"] = {**(changed.get("sweep") or {}), **axes}
     options = _options(jobs, scheduler, data_dir, allow_large)
-    return _run(_with_plugins(changed, plugins, options), output, options, progress)
+    own = plugins_of_objects([values[key] for key in axes])
+    return _run(_with_plugins(changed, [*plugins, *own], options), output, options, progress)
 
 
 @face
@@ -182,7 +187,8 @@ def _run(
             try:
                 outcome = run_document(config, folder, options)
             except ConfigError as error:
-                raise ConfigError(str(error).replace("--scheduler", "scheduler")) from None
+                text = re.sub(r"--(scheduler|jobs)", r"\1", str(error))
+                raise ConfigError(text) from None
         if failed := {cell.named: reason for cell, reason in outcome.failed}:
             first = ": ".join(next(iter(failed.items())))
             if not outcome.finished:
@@ -202,8 +208,7 @@ def document_of(config: Config, values: Mapping[str, Any]) -> dict[str, Any]:
     if own := plugins_of_objects([config, *values.values()]):
         merged["plugins"] = [*dict.fromkeys([*(merged.get("plugins") or []), *own])]
     for key, value in values.items():
-        if isinstance(merged.get("sweep"), dict):
-            merged["sweep"].pop(key, None)  # a set value replaces an axis, as on the command line
+        document.drop_axes(merged, key)  # as on the command line
         document.set_dotted(merged, key, plainly(value))
     return document.anchored(merged, Path.cwd())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 import numpy as np
 
 from erasurehead.delay_models import DelayModel
+from erasurehead.experiments.config import build
 from erasurehead.experiments.config.build import Training, built_scheme, run_of
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.codec import Reader, located
@@ -192,6 +194,8 @@ def simulate(
     if isinstance(built, RoundScheme) and built.sees is Sees.LOSSES:
         raise ConfigError(f"{name} decides by the losses: eh.run takes it, with a problem")
     run = run_of(settings)
+    for text in build.warnings(settings):
+        warnings.warn(text, stacklevel=3)
     try:
         with one_thread():
             return Simulation(scheme, run, play(run, engine, work=engine != "law"))

@@ -168,7 +168,9 @@ def _run(
     pool: options.PoolOptions,
     timeline: Path | None = None,
 ) -> None:
+    from .config.errors import at
     from .run import command, files
+    from .run.outputs import RUN_FILES, TIMELINE_EVENTS
 
     document = given.document()
     target = where.output or Path("results") / str(document.get("name", "run"))
@@ -193,6 +195,9 @@ def _run(
         return
     if timeline is not None:
         files.require_file(timeline)
+        own = [given.config, *(target / n for n in RUN_FILES if n != TIMELINE_EVENTS)]
+        if timeline.resolve() in [path.resolve() for path in own]:
+            raise at("--timeline", str(timeline), "is a file of this run; choose another name")
     with terminal.progress("cells") as progress:
         outcome = command.run(document, target, replace(how, progress=progress))
     command.show_outcome(outcome, target)
@@ -507,9 +512,9 @@ def measure(
 ) -> None:
     """Measure how long real tasks take on real workers; writes a table for fit."""
     from . import measure
-    from .config.document import load
 
-    document = None if config is None else load(config, set_ or [])
+    options.refuse_set_alone(config, set_)
+    document = None if config is None else GivenConfig(config, set_).document()
     with terminal.progress("rounds") as progress:
         table = measure.measure_tasks(document, asked, progress)
     for partitions, seconds in table.groupby("load")["seconds"].mean().items():
@@ -559,6 +564,7 @@ def verify(
     """Compare simulated numbers with closed forms; exit code 1 if any is too far off."""
     from .verify import verify_grid
 
+    options.refuse_set_alone(config, set_)
     given = None if config is None else GivenConfig(config, set_)
     if not verify_grid(asked, None if given is None else given.document()):
         raise typer.Exit(1)

@@ -86,6 +86,8 @@ def read_workload(document: Mapping[str, Any] | None, asked: MeasureRequest) -> 
         if not 1 <= asked.size <= 20_000:  # rows: three such matrices take 10 GB
             raise at("--size", asked.size, "must be from 1 to 20000")
         return Workload([Products(asked.size)] * (asked.workers or 4), np.empty(0))
+    if asked.size != USUAL.size:
+        raise at("--size", asked.size, "is of matrix products: leave it out beside a config")
     cell = cells(document, asked.data_dir)[0]
     own = cell.settings.workers
     if asked.workers not in (None, own):

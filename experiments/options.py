@@ -173,6 +173,12 @@ class GivenConfig:
         return load(self.config, self.set_ or [])
 
 
+def refuse_set_alone(config: Path | None, changes: list[str] | None) -> None:
+    """Refuse (ConfigError) changes of a config where there is none."""
+    if config is None and changes:
+        raise at("--set", changes[0], "changes a config: give CONFIG.yaml, too")
+
+
 @dataclass(frozen=True)
 class OutputOptions:
     """Where a run or sweep reads and writes, and whether it does."""

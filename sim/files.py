@@ -5,6 +5,7 @@ are looked at first. This module imports nothing of ours; ``delay_models`` may i
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import math
 import re
@@ -27,8 +28,25 @@ HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.re
 """Readers of a header by its version; later versions are for named fields, not for numbers."""
 
 
+TRACE_ENDINGS = (".json", ".json.gz")  # of a profiler's traces, one a rank
+
+
 class UnusableFile(ValueError):
     """A file that cannot be read as what it should be; the message is one line without its name."""
+
+
+def files_of(path: str) -> list[Path] | None:
+    """The traces in a folder, or the files whose names fit a pattern such as ``rank*.json``, in the
+    order of their names; ``None`` for a path of a single file."""
+    named = Path(path)
+    try:
+        if named.is_dir():
+            return sorted(file for file in named.iterdir() if file.name.endswith(TRACE_ENDINGS))
+        if not any(c in path for c in "*?[") or named.exists():
+            return None
+    except (OSError, ValueError):
+        return None
+    return sorted(map(Path, glob.iglob(path)))
 
 
 def require_regular(path: Path) -> None:

@@ -446,6 +446,18 @@ def test_truncated_trace_ends_the_run_and_cyclic_goes_on(tmp_path: Path) -> None
         assert not warnings or "ends after 3 rounds" in warnings[0]
 
 
+def test_a_timeline_replaces_nothing_of_its_run(tmp_path: Path) -> None:
+    """Catches a config, or a table of the result, that becomes a timeline."""
+    config, out = write(tmp_path, BASE), tmp_path / "out"
+    before = config.read_bytes()
+    for taken in (config, out / "summary.parquet", out / "manifest.json"):
+        done = inside("run", config, "--output", out, "--timeline", taken)
+        assert (done.returncode, config.read_bytes()) == (2, before)
+        assert done.stderr.startswith("error: --timeline = ")
+        assert done.stderr.endswith(": is a file of this run; choose another name\n")
+        assert not out.exists()
+
+
 def test_a_trace_that_looks_like_milliseconds_is_run_with_a_warning(tmp_path: Path) -> None:
     np.savez(tmp_path / "t.npz", seconds=np.random.default_rng(0).uniform(2000, 3000, (9, 6)))
     fields = {"model": "trace", "path": str(tmp_path / "t.npz"), "resample": "cells"}

@@ -183,6 +183,17 @@ def test_a_config_of_ones_own_is_verified(tmp_path, monkeypatch):
     assert "erasurehead load=3 wait_for=4" in set(frame.scheme[frame.verdict == "FAIL"])
 
 
+def test_one_label_of_several_schemes_is_verified_for_each(tmp_path, monkeypatch):
+    """Catches points of a sweep that are left out since their label is known."""
+    own = {"name": "erasurehead", "load": 3, "wait_for": 4, "label": "EH"}
+    monkeypatch.setitem(DEMO, "schemes", [own])
+    code, frame = verified(tmp_path, "--set", "schemes.EH.wait_for=4,6")
+    assert code == 0
+    assert set(frame.scheme) == {"EH", "EH [schemes.EH.wait_for=6]"}
+    law = frame[frame.quantity == frame.quantity[0]].set_index("scheme").expected
+    assert law["EH"] < law["EH [schemes.EH.wait_for=6]"]
+
+
 def test_a_policy_without_closed_forms_verifies_only_who_waits_for_all(tmp_path):
     """Catches rounds that are simulated under another policy than the config's."""
     code, frame = verified(tmp_path, "--set", "policy=queue")

@@ -44,7 +44,7 @@ def lasting(cell: object) -> tuple[float, bool] | None:
         days, hours, minutes, seconds = match.groups()
         whole = 86400 * int(days or 0) + 3600 * int(hours or 0) + 60 * int(minutes or 0)
         clock = match.re is CLOCK and days is None and int(hours or minutes) > 0
-        exact = hours is None and "." in seconds
+        exact = hours is None and "." in (seconds or "")
         return (10**9 * whole + round(1e9 * float(seconds or 0))) / 1e9, clock and not exact
     with_unit = r"([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*([A-Za-zµμ]+)"
     if (match := re.fullmatch(with_unit, text)) and (unit := SPELLINGS.get(match[2].lower())):

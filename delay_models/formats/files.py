@@ -252,7 +252,8 @@ def _read_text(file: Path, most: int | None, options: Reading) -> FileContents:
         units = [
             SPELLINGS.get(cell.strip("()[]").lower(), "") for cell in rows[min(1, len(rows) - 1)]
         ]
-        if any(units) and not any(c for c, unit in zip(rows[1], units, strict=True) if not unit):
+        alone = len(rows) > 1 and not any(c for c, u in zip(rows[1], units, strict=True) if not u)
+        if any(units) and alone:
             known = {name: unit for name, unit in zip(rows[0], units, strict=False) if unit}
             form["skiprows"] += [empty + 1]  # as spreadsheets have it
             notes.append("row 1 holds the units")

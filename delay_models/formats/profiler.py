@@ -14,7 +14,6 @@ Source: https://docs.pytorch.org/docs/stable/profiler.html (``export_chrome_trac
 
 from __future__ import annotations
 
-import glob
 import gzip
 import json
 import re
@@ -24,25 +23,24 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from ...sim.files import UnusableFile, reading, require_cells, require_regular, short
+from ...sim.files import (
+    TRACE_ENDINGS,
+    UnusableFile,
+    files_of,
+    reading,
+    require_cells,
+    require_regular,
+    short,
+)
 from ..base import FloatArray
 from ..tables.measured import TableError
 from ..tables.names import role_of
 from .files import FileContents, counted
 
-TRACE_ENDINGS = (".json", ".json.gz")
 STEP_NAME = re.compile(r"ProfilerStep#(\d{1,15})")
 RANK_IN_NAME = re.compile(r"rank[-_ ]?(\d{1,9})", re.IGNORECASE)
 MOST_FILES = 100_000
 MOST_BYTES = 2**28  # of a file when unpacked; its text takes about five times as many in memory
-
-
-def are_profiles(path: str) -> bool:
-    """Whether a path names a folder of files, or is a pattern of their names."""
-    try:
-        return Path(path).is_dir() or (any(c in path for c in "*?[") and not Path(path).exists())
-    except (OSError, ValueError):
-        return False
 
 
 def read_profiles(path: str, most: int | None) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -72,18 +70,12 @@ def read_profiles(path: str, most: int | None) -> tuple[pd.DataFrame, tuple[str,
 
 
 def _files(path: str) -> list[Path]:
-    folder = Path(path)
-    if folder.is_dir():
-        files = sorted(file for file in folder.iterdir() if file.name.endswith(TRACE_ENDINGS))
-        if not files:
-            text = "is a folder without *.json: valid: PyTorch profiler traces, one a rank"
-            raise UnusableFile(text)
-    elif folder.exists() or not any(c in path for c in "*?["):
-        return [folder]
-    else:
-        files = sorted(Path(file) for file in glob.iglob(path))
-        if not files:
-            raise UnusableFile("no file has such a name")
+    files = files_of(path)
+    if files is None:
+        return [Path(path)]
+    if not files:
+        folder = "is a folder without *.json: valid: PyTorch profiler traces, one a rank"
+        raise UnusableFile(folder if Path(path).is_dir() else "no file has such a name")
     if len(files) > MOST_FILES:
         raise UnusableFile(f"{len(files)} files; must be at most {MOST_FILES}")
     return files
@@ -240,8 +232,9 @@ def read_json(path: str, most: int | None) -> FileContents:
     except UnusableFile as error:
         values = json_values(Path(path), most, object_pairs_hook=_unique)
         if (contents := _table(values, most)) is None:
-            no = str(error)
-            raise UnusableFile(f"{no}; or a table: a list of rounds, or of calls") from error
+            table = "or a table in one file: a list of rounds, or of calls"
+            no = str(error).removesuffix(f"; {table}")
+            raise UnusableFile(f"{no}; {table}") from error
         return contents
 
 

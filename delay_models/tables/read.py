@@ -15,11 +15,11 @@ from shlex import quote
 import numpy as np
 import pandas as pd
 
-from ...sim.files import MOST_CELLS, UnusableFile, short
+from ...sim.files import MOST_CELLS, UnusableFile, files_of, short
 from ...sim.reading import Reading
 from ..formats.cells import numbers
 from ..formats.files import FileContents, read_file, retyped, with_durations
-from ..formats.profiler import JSON_ENDINGS, are_profiles, read_json, read_traces
+from ..formats.profiler import JSON_ENDINGS, read_json, read_traces
 from ..signs import waiting_note
 from .long import LongTable, is_pai, new_measurements
 from .measured import AS_IT_IS, MeasuredDelays, RawTable, Repair, TableError, complete
@@ -72,8 +72,10 @@ def _opened(
         if role is None and "worker" in options.asked:
             contents, options = _turned(contents, options)
         if role is None:
-            if "rack" in options.asked:
-                raise UnusableFile("--columns rack=... is of a long table, a row for each call")
+            for long in {"rack", "load"} & {*options.asked}:
+                raise UnusableFile(f"--columns {long}=... is of a long table, a row for each call")
+            if options.retries != "refuse":
+                raise UnusableFile("--retries is of a long table, a row for each call")
             if contents.others:
                 no_such(contents.others[0], [*contents.frame.columns])
             _require_one(contents.frame, options, "group", len(contents.frame))
@@ -89,7 +91,7 @@ def _opened(
 
 def _contents(path: str, options: Reading, most: int | None) -> tuple[FileContents, list[Repair]]:
     """The rows and columns that count, with numbers where they were written as durations."""
-    if are_profiles(path):
+    if files_of(path) is not None:
         contents = read_traces(path, most)
     elif path.endswith(JSON_ENDINGS):
         contents = read_json(path, most)

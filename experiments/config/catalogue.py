@@ -17,8 +17,10 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property, lru_cache
 from multiprocessing import parent_process
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, TextIO
+
+import numpy as np
 
 from ...delay_models import MODELS, DelayModel
 from ...sim.fields import Configurable
@@ -199,12 +201,28 @@ def _of_running(name: str) -> tuple[tuple[type[Any], ...], tuple[Path, ...], str
         parts.append(repr(sorted(vars(own).get("__annotations__", {}).items())))
         for key, value in [*vars(own).items()]:
             inner = (value, *(getattr(value, a, None) for a in ("__func__", "func", "fget")))
-            for function in filter(inspect.isfunction, inner):
-                with suppress(OSError):  # what dataclasses make has no source
-                    parts.append(inspect.getsource(function))
-            if not key.startswith("__") and isinstance(value, str | int | float | tuple):
-                parts.append(f"{key} = {value!r}")
+            parts += [_source(function) for function in filter(inspect.isfunction, inner)]
+            if not key.startswith("__") and isinstance(value, PLAIN_VALUES):
+                whole = value.tolist() if isinstance(value, np.ndarray) else value
+                parts.append(f"{key} = {whole!r}")
     return (family,), (), hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+# a class's values that are hashed with its source
+PLAIN_VALUES = (str, int, float, tuple, list, dict, set, frozenset, np.ndarray, type(None))
+
+
+def _source(function: FunctionType) -> str:
+    """A function's source; where there is none, as of a script from stdin, what it is made to."""
+    try:
+        return inspect.getsource(function)
+    except OSError:
+        return _compiled(function.__code__)
+
+
+def _compiled(code: CodeType) -> str:
+    constants = (_compiled(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts)
+    return "\n".join([code.co_code.hex(), *code.co_names, *constants])
 
 
 def _families() -> tuple[type[Any], ...]:

@@ -17,11 +17,12 @@ from typing import Any
 
 from ...delay_models import DelayModel
 from ...sim.errors import DataNotFound
+from ...sim.files import files_of
 from ...sim.problems import ProblemConfig
 from ...sim.problems.own_model import ModelFields
 from .catalogue import Catalogue, Plugin, blamed, with_plugins
 from .codec import classes_in, filled, plain
-from .document import MOST_POINTS, anchored, range_values, set_dotted
+from .document import MOST_POINTS, anchored, place_of, range_values, set_dotted
 from .errors import ConfigError, at
 from .settings import AUTO, FIELDS, SchemeEntry, Settings, follows_workers, section, validate
 
@@ -232,6 +233,15 @@ def _as_compared(value: Any) -> Any:
     return float(value) if plain_number else json.dumps(value, sort_keys=True, default=str)
 
 
+def _require_apart(base: Mapping[str, Any], sweep: Mapping[str, list[Any]]) -> None:
+    """Refuse (ConfigError) a swept key that replaces what an earlier one has set."""
+    places = {key: place_of(base, key) for key in sweep}
+    for (first, lower), (key, place) in itertools.combinations(places.items(), 2):
+        if lower[: len(place)] == place:
+            valid = f"is {first}, too" if lower == place else f"replaces {first}: sweep it before"
+            raise at(f"sweep.{key}", sweep[key], valid)
+
+
 class _Grid:
     """The points of a document; what was read is remembered by the values that it depends on.
     Points share most sections, so each distinct section is read, checked and hashed once: a grid of
@@ -245,6 +255,7 @@ class _Grid:
         self._catalogue, self._data_dir = catalogue, data_dir
         if self.base.get("workers") == AUTO:
             self.base["workers"] = self._workers()
+        _require_apart(self.base, self.sweep)
         self._input = cache(Input.at)
         self._touched: dict[str, list[int]] = {}
         for position, key in enumerate(self.sweep):
@@ -357,7 +368,9 @@ class _Grid:
         return Read(value, section, text, files, frozenset(used))
 
     def _files(self, paths: Iterable[Path]) -> tuple[Input, ...]:
-        return tuple(self._input(path) for path in dict.fromkeys(paths) if path.is_file())
+        known = dict.fromkeys(paths)
+        every = (file for path in known for file in files_of(str(path)) or [path])
+        return tuple(self._input(file) for file in every if file.is_file())
 
     def _used(self, value: Any) -> list[Plugin]:
         if not self._catalogue.plugins:

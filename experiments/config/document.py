@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -326,9 +327,8 @@ def override(document: dict[str, Any], overrides: Sequence[str]) -> None:
             values = [value for many in lists for value in many]
         except ValueError:
             raise at(f"--set {key}", text, "must be YAML values separated by commas") from None
+        drop_axes(document, key)
         sweep = document.get("sweep")
-        if isinstance(sweep, dict):
-            sweep.pop(key, None)
         if ranges == [None]:
             set_dotted(document, key, values[0])
         else:
@@ -338,12 +338,14 @@ def override(document: dict[str, Any], overrides: Sequence[str]) -> None:
 
 
 def _split(text: str) -> list[str]:
-    """Split at commas outside brackets, so that ``[1,2]`` and ``range(1,2)`` stay whole."""
-    pieces, depth = [""], 0
+    """Split at commas outside brackets and quotes, so that ``[1,2]`` and ``"a, b"`` stay whole."""
+    pieces, depth, quote = [""], 0, ""
     for character in text:
-        depth += character in "[{("
-        depth -= character in "]})"
-        if character == "," and depth == 0:
+        if quote or (character in "\"'" and not pieces[-1].strip()):
+            quote = "" if character == quote else quote or character
+        depth += not quote and character in "[{("
+        depth -= not quote and character in "]})"
+        if character == "," and depth == 0 and not quote:
             pieces.append("")
         else:
             pieces[-1] += character
@@ -361,6 +363,28 @@ def set_dotted(document: dict[str, Any], key: str, value: Any) -> None:
             node[step] = {}
         node = node[_place(node, step, key)]
     node[_place(node, last, key)] = value
+
+
+def place_of(document: Mapping[str, Any], key: str) -> tuple[str | int, ...]:
+    """Where a dotted key leads, entries of lists by index, as far as the document has it."""
+    node: Any = document
+    place: list[str | int] = []
+    for step in key.split("."):
+        inner: str | int = step
+        with suppress(ConfigError):  # a label that comes later, or no way at all
+            inner = _place(node, step, key)
+        there = isinstance(inner, int) or (isinstance(node, dict) and inner in node)
+        node = node[inner] if there else {}
+        place.append(inner)
+    return tuple(place)
+
+
+def drop_axes(document: Mapping[str, Any], key: str) -> None:
+    """A set value replaces the axes of the sweep that lead to its place or below it."""
+    if isinstance(sweep := document.get("sweep"), dict):
+        place = place_of(document, key)
+        for axis in [axis for axis in sweep if place_of(document, axis)[: len(place)] == place]:
+            del sweep[axis]
 
 
 def _place(entries: Any, step: str, key: str) -> str | int:

@@ -219,11 +219,13 @@ def read_how(asked: LiveRequest) -> How:
 
 def slowed(given: list[str] | None) -> tuple[tuple[int, float], ...]:
     """``WORKER=FACTOR``, as pairs. Raises ConfigError: it is not that, or the factor is below 1."""
-    pairs = []
+    pairs = list[tuple[int, float]]()
     for text in given or []:
         match = re.fullmatch(r"([0-9]{1,6})=([0-9]+\.?[0-9]*(?:e[+-]?[0-9]+)?)", text)
         if match is None or not 1 <= float(match[2]) < inf:
             raise at("--slow", text, "must be WORKER=FACTOR, such as 3=2.5, the factor at least 1")
+        if int(match[1]) in dict(pairs):
+            raise at("--slow", text, f"worker {match[1]} has a factor already")
         pairs.append((int(match[1]), float(match[2])))
     return tuple(pairs)
 

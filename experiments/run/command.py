@@ -20,6 +20,7 @@ from ...sim.tables import csv_of
 from ..config.build import SharedTapes, require_delays
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
+from ..config.errors import at
 from ..page import terminal
 from ..page.terminal import Column, show_columns
 from ..pictures.looks import shown_cell, shown_in, shown_point
@@ -90,7 +91,7 @@ class Plan:
     options: RunOptions  # how it runs
     cells: list[Cell]  # all cells, in the config's order
     checked: Checked  # what is known of them before they run
-    todo: list[Cell]  # the cells that are not on disk yet, the longest first: none is left alone
+    todo: list[Cell]  # what is not on disk yet, the longest first: none is left alone
     kept: Mapping[str, CellResult]  # the results of the others, by key
 
     def require_room(self) -> None:
@@ -135,6 +136,8 @@ def _uncollected() -> Iterator[None]:
 def plan(document: Mapping[str, Any], output: Path, options: RunOptions) -> Plan:
     """Check every cell of a config, and find out which are on disk. Writes nothing.
     Raises ConfigError: the config is bad, or its data are too large."""
+    if options.jobs > 1 and options.scheduler is not None:
+        raise at("--jobs", options.jobs, "must be left out beside --scheduler: its workers compute")
     room = Room() if options.allow_large else Room.here(output)
     grid = cells(document, options.data_dir)
     if options.timeline is not None:
@@ -149,7 +152,8 @@ def plan(document: Mapping[str, Any], output: Path, options: RunOptions) -> Plan
         for cell, result in results
         if result is not None
     }
-    todo = [cell for key, cell in possible.items() if key not in kept]
+    # cells that differ in their target alone are computed once
+    todo = [*{cell.stored: cell for key, cell in possible.items() if key not in kept}.values()]
     todo.sort(key=lambda cell: checked.estimates[cell.key].seconds, reverse=True)
     return Plan(output, options, grid, checked, todo, kept)
 
@@ -165,6 +169,9 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
     failed, seconds = dict(known.impossible), dict[str, float]()
     results = dict(planned.kept)
     folder = output / "cells"
+    same = dict[str, list[Cell]]()  # the cells of a file
+    for cell in planned.cells:
+        same.setdefault(cell.stored, []).append(cell)
     before = len(known.estimates) - len(planned.todo)
 
     def progress(done: float) -> None:
@@ -189,15 +196,15 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
             todo = sorted(todo, key=attrgetter("point"))  # whose cells read the same delays
             task = partial(compute_cell, tapes=SharedTapes(MAX_SHARED_DELAYS, max_keys=1))
         for cell, done in map_unordered(task, todo, pool, progress):
-            if isinstance(done, Died):
-                failed[cell.key] = done.reason
-            elif isinstance(result := _trusted(cell, done), CellResult):
+            result = done.reason if isinstance(done, Died) else _trusted(cell, done)
+            if isinstance(done, Died) or isinstance(result, str):
+                failed |= dict.fromkeys((own.key for own in same[cell.stored]), str(result))
+            else:
                 if options.resumable:
                     write_cell(output, cell.stored, result)
-                results[cell.key] = result  # the same numbers as on disk, to the bit
+                for own in same[cell.stored]:  # the same numbers as on disk, to the bit
+                    results[own.key] = with_target(result, own.settings.target_loss)
                 seconds[cell.key] = round(done.seconds, 3)
-            else:
-                failed[cell.key] = result
         finished = [(cell, results[cell.key]) for cell in planned.cells if cell.key not in failed]
         reasons = {c.key: (c, failed[c.key]) for c in planned.cells if c.key in failed}
         summary = summary_table(finished)

@@ -44,7 +44,7 @@ EXPECTED = (ConfigError, NeverEnough, EngineRefused, InvalidParameter)
 # folders whose code a cell's numbers can come from; a test compares them with what is imported
 CODE_FOLDERS = ("sim", "delay_models", "experiments/config", "experiments/run")
 # packages whose version can change a number
-LIBRARIES = ("numpy", "scipy", "simpy", "pandas", "scikit-learn")
+LIBRARIES = ("numpy", "scipy", "simpy", "pandas", "scikit-learn", "networkx")
 CHECKSUM = b"checksum"
 
 

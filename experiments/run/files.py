@@ -140,7 +140,7 @@ def alive(process: int) -> bool:
 def remove_leftovers(output: Path) -> None:
     """Remove temporary files that killed runs left behind; those of a living process stay."""
     for folder in (output, output / "cells"):
-        for leftover in folder.glob(f".*.*.*{TEMPORARY}"):
+        for leftover in folder.glob(f".*.*{TEMPORARY}"):
             process = leftover.name.split(".")[-3]
             if process.isdecimal() and not alive(int(process)):
                 leftover.unlink(missing_ok=True)

@@ -178,7 +178,7 @@ class _Asked:
     """What closed forms depend on; of the cell nothing else is read."""
 
     text: str
-    code: tuple[type, ...]
+    code: frozenset[str]  # digests of plugins
     cell: Cell = field(compare=False)
 
 
@@ -188,11 +188,9 @@ def closed_form(cell: Cell) -> ClosedForm:
 
 
 def _asked(cell: Cell) -> _Asked:
-    settings, document = cell.settings, cell.document
     files = [file.digest for file in cell.inputs]
-    text = json.dumps([*(document.get(key) for key in TIMING), files], sort_keys=True)
-    objects = (settings.schemes[0].family, settings.delay, settings.load_law)
-    return _Asked(text, tuple(map(type, objects)), cell)
+    text = json.dumps([*(cell.document.get(key) for key in TIMING), files], sort_keys=True)
+    return _Asked(text, cell.code, cell)
 
 
 @lru_cache(maxsize=4 * MAX_CLOSED_FORMS)

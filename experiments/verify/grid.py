@@ -196,6 +196,7 @@ def delay_label(delay: DelayModel) -> str:
 def of_config(grid: Sequence[Cell]) -> tuple[list[Setting], list[tuple[Cell, str]]]:
     """A config's cells as settings, once where rounds are alike; the others, with the reason."""
     made, others = dict[str, Setting](), list[tuple[Cell, str]]()
+    sections: dict[tuple[str, str], object] = {}  # of the schemes that are in, by setting and label
     for cell in grid:
         settings, scheme = cell.settings, scheme_of(cell)
         n, delay, law = settings.workers, settings.delay, settings.load_law
@@ -210,8 +211,10 @@ def of_config(grid: Sequence[Cell]) -> tuple[list[Setting], list[tuple[Cell, str
         else:
             identity = json.dumps([cell.document[key] for key in ("workers", "delay", "load_law")])
             setting = made.setdefault(identity, Setting(len(made), n, delay, law, (), learns=False))
-            if cell.label not in setting.labels:
-                made[identity] = replace(setting, given=(*setting.given, (cell.label, scheme)))
+            same = sections.setdefault((identity, cell.label), cell.scheme) == cell.scheme
+            label = cell.label if same else cell.named
+            if label not in setting.labels:
+                made[identity] = replace(setting, given=(*setting.given, (label, scheme)))
     return [*made.values()], others
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import pickle
 from collections import Counter
@@ -17,6 +18,7 @@ from erasurehead.experiments.config import build
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.cells import Cell, cells, read_sweep, resolved
 from erasurehead.experiments.config.codec import Reader
+from erasurehead.experiments.config.document import override
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.config.settings import validate
 from erasurehead.experiments.run.compute import compute
@@ -265,6 +267,50 @@ def test_a_file_that_is_replaced_is_noticed(tmp_path: Path) -> None:
     assert mine.key == key
     path.unlink()
     assert not file.unchanged()
+
+
+@pytest.mark.parametrize("path", ["ranks", "ranks/rank*.json"])
+def test_traces_of_a_folder_count_by_content(tmp_path: Path, path: str) -> None:
+    """Catches a folder or pattern that counts by its name: cells stay when its files change."""
+    folder = tmp_path / "ranks"
+    folder.mkdir()
+
+    def key(dur: int) -> str:
+        for rank in range(2):
+            steps = [{"name": f"ProfilerStep#{t}", "ph": "X", "ts": t, "dur": dur} for t in (1, 2)]
+            (folder / f"rank{rank}.json").write_text(json.dumps({"traceEvents": steps}))
+        return cell(workers=2, delay={"model": "trace", "path": str(tmp_path / path)}).key
+
+    assert key(5) == key(5)
+    assert key(5) != key(6)
+
+
+@pytest.mark.parametrize(
+    ("sweep", "line"),
+    [
+        (
+            {"delay.rate": [1, 2], "delay": [{"model": "exponential", "rate": 5}]},
+            "sweep.delay = [{'model': 'exponential', 'rate': 5}]: replaces delay.rate: sweep it",
+        ),
+        (
+            {"schemes.1.label": ["a", "b"], "schemes.uncoded.label": ["c"]},
+            "sweep.schemes.uncoded.label = ['c']: is schemes.1.label, too",
+        ),
+    ],
+)
+def test_keys_for_one_place_are_swept_once(sweep: dict[str, Any], line: str) -> None:
+    """Catches points whose columns say what they did not run."""
+    with pytest.raises(ConfigError) as error:
+        cells(BASE | {"sweep": sweep})
+    assert str(error.value).startswith(line)
+
+
+def test_a_set_value_replaces_the_axes_at_its_place_and_below() -> None:
+    document: dict[str, Any] = copy.deepcopy(BASE)
+    document["sweep"] = {"delay.rate": [1], "schemes.uncoded.label": ["a"], "seed": [1, 2]}
+    override(document, ["delay={model: exponential, rate: 5}", 'schemes.1.label="a, b"'])
+    assert document["sweep"] == {"seed": [1, 2]}
+    assert cells(document)[1].label == "a, b"
 
 
 @pytest.mark.parametrize("values", [[1.0, 2.0, 1], [2, 2], [3.0, 1e300, 3]])

@@ -133,6 +133,7 @@ def test_the_only_other_column_with_a_unit_is_the_seconds(name: str, tmp_path: P
         ("a1,a2,b\n1,2,3\n", "column b is not named as others are (a#): --drop b, or --keep b"),
         ("a_s,a (s)\n1,2\n", "several columns are of worker a: leave one of them"),
         ("a\nfoo\nbar\n", "the table has no cells"),
+        ("s\n", "the table has no rows"),
         ("a,b,c\n1.5,foo,2\n2,bar,3\n3,foo,4\n", "row 1, column b: 'foo' is not a number"),
         ("a,b,c\n1.5,foo,2\n2,foo,3\n", "texts that come again (foo), no delays: --drop b"),
         ("x,a,b\nnode1,2,3\nnode2,5,7\n", "names the rows (node1), as workers are named"),
@@ -744,6 +745,22 @@ def test_stages_that_cannot_be_told(
         read_stages(frame, tmp_path, columns={"stages": columns} if columns else {})
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options", [{"columns": {"load": "b"}}, {"columns": {"rack": "b"}}, {"retries": "sum"}]
+)
+def test_what_a_wide_table_has_not_is_refused(options: dict[str, Any], tmp_path: Path) -> None:
+    """Catches an option that is accepted and has no effect."""
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n2,3\n")
+    with pytest.raises(TableError, match="is of a long table, a row for each call"):
+        read_measured(str(tmp_path / "t.csv"), Reading(**options))
+
+
+def test_minutes_alone_are_a_duration(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(LONG + "a,0,PT5M\nb,0,P1DT2M\n")
+    (table,) = read_measured(str(tmp_path / "t.csv"), Reading()).tables.values()
+    assert table.tolist() == [[300.0, 86520.0]]
 
 
 @pytest.mark.parametrize(

@@ -166,8 +166,9 @@ def test_warnings_are_of_the_load_that_is_replayed(tmp_path: Path) -> None:
     pd.concat([fine, fine.assign(load=2.0, seconds=2e3)]).to_csv(tmp_path / "t.csv", index=False)
     path = str(tmp_path / "t.csv")
     assert MODELS["trace"](path=path, load=1.0).warnings() == ()
-    said = f"{path}: steps take 2000 s: if the table is in ms, say unit: ms"
+    said = f"{path}: steps take 2000 s: if the table is in ms, say unit: 0.001"
     assert MODELS["trace"](path=path, load=2.0).warnings() == (said,)
+    assert MODELS["trace"](path=path, load=2.0, unit=0.001).warnings() == ()  # whatever its name
 
 
 def test_steps_of_minutes_may_be_of_milliseconds(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from matplotlib import pyplot
 from pandas.testing import assert_frame_equal
 
 import erasurehead as eh
-from erasurehead import fitting, running
+from erasurehead import delays, fitting, running, schemes
 from erasurehead.experiments.config.document import write_yaml
 from erasurehead.experiments.pictures.records import Records
 from erasurehead.experiments.report.page import read_run
@@ -116,14 +116,29 @@ def test_hosts_that_are_left_out_are_told() -> None:
         eh.run(SMALL | small, progress=False)
     assert said[0].filename == __file__
     eh.run(SMALL | small | {"workers": 3}, progress=False)
+    law = delays.Heterogeneous(factors=(1.0, 1.0, 9.0), base=delays.Exponential(rate=1.0))
+    with pytest.warns(UserWarning, match=text) as said:
+        eh.simulate(schemes.Uncoded(), law, workers=2)
+    assert said[0].filename == __file__
+
+
+def test_points_that_differ_in_their_target_are_computed_once(tmp_path: Path) -> None:
+    """Each has the time to its own."""
+    targets = [0.6, 0.5]
+    found = eh.sweep(SMALL, set={"target_loss": targets}, output=tmp_path, progress=False).summary
+    assert len(list((tmp_path / "cells").iterdir())) * 2 == len(found)
+    for target, rows in found.groupby("target_loss"):
+        alone = eh.run(SMALL, set={"target_loss": target}, progress=False).summary
+        for column in ("time_to_target_mean", "target_reached"):
+            np.testing.assert_array_equal(rows[column], alone[column])
 
 
 def test_a_list_in_another_list_is_one_value() -> None:
-    schemes = [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 3}]
-    found = eh.sweep(SMALL, set={"schemes": [schemes], "seed": 1}, progress=False)
+    values = [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 3}]
+    found = eh.sweep(SMALL, set={"schemes": [values], "seed": 1}, progress=False)
     assert list(found.summary["scheme"]) == ["uncoded", "ignore_stragglers"]
     (value,) = found.config["sweep"].values()
-    assert value == [schemes]
+    assert value == [values]
 
 
 def test_a_mistake_is_one_line() -> None:
@@ -678,6 +693,7 @@ def test_an_unknown_band_is_one_line(result: eh.Result) -> None:
         ({"keep": "node4"}, "keep = 'node4': must be a list of names"),
         ({"k_range": (1,)}, r"k_range = \(1,\): must be two whole numbers"),
         ({"k_range": "a"}, "k_range = 'a': must be two whole numbers"),
+        ({"k_range": (2.9, 4.9)}, r"k_range = \(2.9, 4.9\): must be two whole numbers"),
     ],
     ids=str,
 )

@@ -96,6 +96,7 @@ def test_a_run_of_objects_is_the_run_of_their_sections() -> None:
         assert [each.key for each in given] == [each.key for each in named], scheme
 
 
+@pytest.mark.filterwarnings("ignore:delay. the first 12 of 64 hosts")
 @pytest.mark.parametrize("engine", ["batch", "event"])
 @pytest.mark.parametrize(
     ("delay", "law"),
@@ -180,6 +181,7 @@ OWN = """
     @dataclass(frozen=True, config=STRICT, kw_only=True)
     class Half(Base):
         name: ClassVar[str] = "half"
+        spare: ClassVar[list[int]] = [1, 2]
         less: int = 0
 
         @classmethod
@@ -204,6 +206,9 @@ def test_a_plugin_is_given_as_an_object(tmp_path: Path, monkeypatch: pytest.Monk
     kept = eh.run(whole, output=tmp_path / "out", progress=False)
     assert kept.config["plugins"] == [str(tmp_path / "halves.py")]
     assert kept.summary["label"].tolist() == ["half less=1", "uncoded"]
+    both = {"schemes": [[own(less=1)], [own(less=2)]]}
+    swept = eh.sweep(SIZE | {"delay": DELAY}, set=both, progress=False)
+    assert swept.summary["label"].tolist() == ["half less=1", "half less=2"]
     first = kept.iterations.query("label == 'half less=1' and iteration > 0")
     found = eh.simulate(own(less=1), DELAY, **SIZE)
     np.testing.assert_array_equal(found.times.ravel(), first.time)
@@ -230,6 +235,7 @@ def test_a_class_of_a_notebook_is_a_plugin(tmp_path: Path, monkeypatch: pytest.M
             ("self.half(workers) - self.fewer", "workers - self.fewer"),
             ("(workers) // 2", "(workers) // 3"),  # of its base
             ("return self.less", "return 0 * self.less"),  # of a property
+            ("[1, 2]", "[1, 3]"),
         ),
         1,
     ):

@@ -290,8 +290,8 @@ def test_a_process_is_a_number_of_some_digits(content: bytes, process: int | Non
 def test_leftovers_of_the_dead_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the folder and its cells; not those of a living process, nor what is called otherwise."""
     monkeypatch.setattr(files, "alive", lambda process: process == 5)
-    stay = [".a.5.ff.part", ".a.x.ff.part", ".part", "a.4.ff.part", ".b.4.ff.other"]
-    go = [".a.4.ff.part", ".a.b.csv.4.ff.part"]
+    stay = [".a.5.ff.part", ".5.ff.part", ".a.x.ff.part", ".part", "a.4.ff.part", ".b.4.ff.other"]
+    go = [".a.4.ff.part", ".a.b.csv.4.ff.part", ".4.ff.part"]
     for folder in (tmp_path, tmp_path / "cells", tmp_path / "plots"):
         folder.mkdir(exist_ok=True)
         for name in (*stay, *go):
