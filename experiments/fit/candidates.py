@@ -29,7 +29,7 @@ from .goodness import (
     score,
     waited_for,
 )
-from .law import delay_model
+from .law import model_of
 from .recipes import MEASURED_ROUNDS, Recipe, factors, factors_of, laws_of_workers, ranked, states
 from .variance import NO_EFFECTS, Effects, Memory, Variance
 from .workers import Workers, with_own_laws, without
@@ -108,7 +108,7 @@ def choose(findings: LoadFindings, ks: Sequence[int], workers: Workers | None) -
     for recipe in recipes_of(findings, effects, bool(held_out)):
         models: list[DelayModel] = []
         if (known := recipe.known) is None:
-            models = [delay_model(recipe.section(fold.sample, fold.seen)) for fold in competing]
+            models = [model_of(recipe.section(fold.sample, fold.seen)) for fold in competing]
             simulated = [simulated_order_statistics(m, n, ks, DELAYS_OF_FOLD) for m in models]
             known = score(simulated, measured)
         tried[recipe] = known
@@ -122,7 +122,7 @@ def choose(findings: LoadFindings, ks: Sequence[int], workers: Workers | None) -
     section, why = _built(taken, delays, workers)
     every = [*ks, *waited_for(n)]
     own = observed_order_statistics(delays.rounds, every)
-    predicted = simulated_order_statistics(delay_model(section), n, every, known=0.01)
+    predicted = simulated_order_statistics(model_of(section), n, every, known=0.01)
     of_ks, of_waits = slice(len(ks)), slice(len(ks), None)
     error = order_error(predicted[of_ks], own[of_ks])
     off = order_error(predicted[of_waits], own[of_waits], np.max)

@@ -15,7 +15,7 @@ from ...delay_models.base import FloatArray
 from ...delay_models.parametric import Pareto
 from ...delay_models.tables.measured import ByLoad
 from ...delay_models.trace import MeasuredRounds
-from .law import CannotFit, Family, Law, Section, delay_model, load_law, log_density
+from .law import CannotFit, Family, Law, Section, load_law, log_density, model_of
 
 # A law with many parameters follows whatever it is fitted to, so candidates are compared by the
 # order statistics of rounds that were held out. The first half predicts the second one and the
@@ -328,7 +328,7 @@ def least_heard(rounds: FloatArray, ks: Sequence[int], length: int) -> list[Floa
 
 def resimulated(delay: Section, law: Mapping[str, Any], tables: ByLoad) -> list[Resimulated]:
     """Simulate sections of a config at each load of ``{load: (rounds, n) seconds}``."""
-    model, grows = delay_model(delay), load_law(law)
+    model, grows = model_of(delay), load_law(law)
     replications, checked = 20, []  # runs: a model with a memory has so many starts
     for load, table in tables.items():
         n = table.shape[1]

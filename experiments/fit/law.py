@@ -69,14 +69,14 @@ class Weighed:
         return float(np.sqrt(self.mean((numbers - self.mean(numbers)) ** 2)))
 
 
-def parts_of(mixture: Mixture) -> tuple[LogNormal, LogNormal]:
+def log_normals(mixture: Mixture) -> tuple[LogNormal, LogNormal]:
     """The fast and the slow law of two lognormals."""
     return cast("tuple[LogNormal, LogNormal]", mixture.components)
 
 
 def _log_parts(mixture: Mixture, seconds: FloatArray) -> list[FloatArray]:
     """Weighted log densities of the fast law and of the slow one."""
-    parts = zip(parts_of(mixture), mixture.weights, strict=True)
+    parts = zip(log_normals(mixture), mixture.weights, strict=True)
     return [law.logpdf(seconds) + np.log(weight) for law, weight in parts]
 
 
@@ -104,7 +104,7 @@ def section_of(law: Law) -> Section:
     section: Section = {"model": next(key for key, of in MODELS.items() if type(law) is of)}
     if isinstance(law, Mixture):
         share = rounded(law.weights[1])
-        parts = [section_of(part) for part in parts_of(law)]
+        parts = [section_of(part) for part in log_normals(law)]
         return section | {"weights": [rounded(1 - share), share], "components": parts}
     if isinstance(law, Empirical):
         tail = {name: getattr(law, name) for name in TAIL if law.tail > 0}
@@ -113,14 +113,14 @@ def section_of(law: Law) -> Section:
     return section | {key: rounded(value) for key, value in fields.items()}
 
 
-def delay_model(section: Mapping[str, Any]) -> DelayModel:
+def model_of(section: Mapping[str, Any]) -> DelayModel:
     """The model that a section says, with those in it. What was written here needs no reader of
     configs, which imports all schemes. Raises ConfigError: a delay may be beyond any number."""
 
     def made(value: Any) -> Any:
         if isinstance(value, list):
             return tuple(map(made, value))
-        return delay_model(value) if isinstance(value, dict) and "model" in value else value
+        return model_of(value) if isinstance(value, dict) and "model" in value else value
 
     fields = {key: made(value) for key, value in section.items() if key != "model"}
     model = MODELS[section["model"]](**fields)

@@ -13,7 +13,7 @@ from scipy import special
 from ...delay_models.base import FloatArray
 from ...delay_models.mixture import Mixture
 from ..statistics.series import fading
-from .law import parts_of, rounded, slow_probability
+from .law import log_normals, rounded, slow_probability
 
 # Persistence: whether a slow worker stays slow, as opposed to a worker that is always slower.
 #
@@ -102,7 +102,7 @@ def measure_memory(tables: Sequence[FloatArray], mixture: Mixture) -> Memory | N
     tables = [t for t in tables if len(t) >= FEWEST_ROUNDS and t.shape[1] >= 2]
     if not tables:
         return None
-    chances, fast = [slow_probability(mixture, table) for table in tables], parts_of(mixture)[0]
+    chances, fast = [slow_probability(mixture, table) for table in tables], log_normals(mixture)[0]
     slow = [np.where(t > fast.median, p, 0.0) for t, p in zip(tables, chances, strict=True)]
     flat = np.concatenate([score.ravel() for score in slow])
     posterior = np.concatenate([p.ravel() for p in chances])

@@ -25,7 +25,7 @@ from ..statistics.series import (
 )
 from ..statistics.series import LEVEL as CONFIDENCE
 from ..text import percent
-from .law import Section, delay_model, lognormal_section, rounded
+from .law import Section, lognormal_section, model_of, rounded
 
 JUDGED_WORKERS = 50  # for which intervals are computed: those that cost most
 NEUTRAL = {"factors": 1.0, "ranks": 0.0}  # fields that list workers, and a number without effect
@@ -148,7 +148,7 @@ def _arranged(section: Section, origins: Sequence[int | None], workers: int) -> 
     that come again are in racks of their own."""
     arranged = dict(section)
     if section["model"] == "group_effects":
-        model = delay_model(section)
+        model = model_of(section)
         assert isinstance(model, GroupEffects)
         racks, j = model.racks(workers), np.arange(len(origins))
         racks = racks[j % workers] + j // workers * (racks.max() + 1)

@@ -19,8 +19,8 @@ from erasurehead.experiments.fit.goodness import (
 from erasurehead.experiments.fit.law import (
     CannotFit,
     Weighed,
-    delay_model,
     log_density,
+    model_of,
     section_of,
 )
 from erasurehead.experiments.fit.lognormals import Climb
@@ -272,7 +272,7 @@ def test_its_density_and_its_section_are_those_of_the_law() -> None:
     assert isinstance(law, Empirical)
     grid = np.linspace(0.001, 30, 60_001)
     assert np.trapezoid(np.exp(log_density(law, grid)), grid) == pytest.approx(1, abs=0.01)
-    assert delay_model(section_of(law)) == law
+    assert model_of(section_of(law)) == law
     for few in (np.full(40, 2.0), np.arange(1.0, 10.0)):
         with pytest.raises(CannotFit):
             EMPIRICAL.fit(few)
