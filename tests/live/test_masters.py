@@ -359,7 +359,9 @@ def test_the_largest_difference_is_said(capsys: pytest.CaptureFixture[str]) -> N
         Facts(message, 2 * message, None, None if model is None else Difference(0.0, model))
         for message, model in ((0.001, 3e-12), (0.004, 2e-8), (0.002, None), (0.003, 1e-9))
     ]
-    cells = [(SimpleNamespace(label=name), None) for name in ("a", "b", "c", "d")]
+    cells = [
+        (SimpleNamespace(label=name, named=name, scheme={"name": "mine"}), None) for name in "abcd"
+    ]
     show_live(cast(Any, SimpleNamespace(finished=cells)), facts)
     out, err = capsys.readouterr()
     assert (
@@ -669,7 +671,7 @@ def test_a_cell_that_cannot_end_leaves_the_others(
         assert told == [(0, 20), (1, 20), *((done, 20) for done in range(11, 21))]
         assert outcome.summary["live"].tolist() == [True]
         warned = [text for text in outcome.warnings if "messages were late" in text]
-        assert [text[:9] for text in warned] == ([] if share == 0.01 else ["up to 2% "])
+        assert [text[:9] for text in warned] == ([] if share == 0.01 else ["up to 2 %"])
         manifest = json.loads((out / "manifest.json").read_text())
         said = manifest["live"]
         assert (said["time_scale"], said["injected"], said["slow"]) == (0.5, True, {"1": 2.5})
