@@ -222,8 +222,8 @@ def _refusal(build: Callable[[int], object], workers: int) -> str:
     try:
         build(workers)
     except InvalidParameter as error:
-        # Wherever a file of ours lies; a long path is cut, and has no closing quote.
-        text = re.sub(r"'/[^'\" ]*\.\.\.\.:", "'~':", str(error))
+        # wherever a file of ours lies: long paths are cut
+        text = f"path = '~': {error.valid}" if error.field == "path" else str(error)
         return re.sub(r"/[^'\" ]*", "~", text)
     return "built"
 
