@@ -168,7 +168,8 @@ def test_placing_groups_across_racks_pays_as_theory_has_it(
         assert abs(middle - 100 * law.mean()) < 4.9 * (high - low) / 3.9
     assert of.pays
     [line] = [line for line in why(found) if line.startswith("Slow together: ")]
-    assert f"{len({*across})} racks; fractional repetition (d = 3) takes " in line
+    scheme = f"fractional repetition (d = {int(of.across.load)})"
+    assert f"{len({*across})} racks; {scheme} takes " in line
     assert "to place them across racks saves " in line
     assert any("across racks" in step for step in next_steps(found, "winner.yaml"))
 
