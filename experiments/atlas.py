@@ -117,9 +117,8 @@ def write_atlas(output: Path, progress: Callable[[int, int], None]) -> Path:
             frame = comparison.compute(Effort())
         style.save(paint.figure(comparison.picture(frame)), first.with_suffix(""), ("png",))
         progress(1, len(pictures))
-        known: dict[Any, Any] = {}
         for done, (path, family) in enumerate(zip(others, families.values(), strict=True), start=2):
-            picture = paint.figure(portrait(*family.portrait(), names), known)
+            picture = paint.figure(portrait(*family.portrait(), names))
             style.save(picture, path.with_suffix(""), ("png",))
             progress(done, len(pictures))
     return first

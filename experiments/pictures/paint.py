@@ -23,16 +23,8 @@ STROKES = {"x": 1.0, "+": 1.0, "|": 1.6, "1": 1.7, "2": 1.7, "3": 1.7, "4": 1.7}
 STRONG_COLOUR = "#D55E00"  # of names that stand out
 
 
-def figure(picture: Picture, known: dict[Any, Figure] | None = None, scale: float = 1.0) -> Figure:
-    """The whole picture as a new figure; or as one of those ``known``, which are kept by all but
-    the shades of a single linear heat map, if only these differ. ``scale`` is that of letters."""
-    if known is not None and isinstance(heatmap := picture.panels[0].marks[0], Heat):
-        size, axes = (picture.width, picture.height), (picture.panels[0].x, picture.panels[0].y)
-        key = (*size, *axes, heatmap.label, heatmap.limits, heatmap.values.shape)
-        if key not in known:
-            known[key] = figure(picture)
-        known[key].axes[0].images[0].set_data(heatmap.values)
-        return known[key]
+def figure(picture: Picture, scale: float = 1.0) -> Figure:
+    """The whole picture as a new figure; ``scale`` is that of letters."""
     with style.applied(scale):
         drawn = style.blank_figure(picture.width, picture.height)
         rows = -(-len(picture.panels) // picture.columns)

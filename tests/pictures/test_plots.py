@@ -2006,25 +2006,6 @@ def painted(*marks: Any, **how: Any) -> Any:
     return axes
 
 
-def test_figures_of_shades_alone_are_used_again() -> None:
-    """Of the same size, axes and ends; the shades are those of the picture that was asked for."""
-    known: dict[Any, Any] = {}
-
-    def shades_of(values: Any, label: str = "") -> tuple[Any, Any]:
-        panel = Panel(Axis("x"), Axis("y"), [Heat(values, label)])
-        drawn = paint.figure(Picture([panel], 1, 2.0, 2.0, legend=0), known)
-        return drawn, drawn.axes[0].images[0].get_array().tolist()
-
-    values = np.array([[0.0, 1.0], [2.0, 4.0]])
-    first, shown = shades_of(values)
-    assert shown == values.tolist()
-    assert shades_of(values.T) == (first, values.T.tolist())
-    for other, label in ((2 * values, ""), (values, "s")):
-        drawn, shown = shades_of(other, label)
-        assert drawn is not first
-        assert shown == other.tolist()
-
-
 @pytest.mark.parametrize(("count", "columns", "rows"), [(1, 1, 1), (4, 2, 2), (5, 3, 2), (3, 3, 1)])
 def test_panels_stand_in_a_grid_and_share_their_labels(count: int, columns: int, rows: int) -> None:
     """The vertical one in the first column, the horizontal one where nothing like it is below."""
