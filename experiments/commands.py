@@ -168,9 +168,8 @@ def _run(
     pool: options.PoolOptions,
     timeline: Path | None = None,
 ) -> None:
-    from .config.errors import at
     from .run import command, files
-    from .run.outputs import RUN_FILES, TIMELINE_EVENTS
+    from .run.timeline import require_apart
 
     document = given.document()
     target = where.output or Path("results") / str(document.get("name", "run"))
@@ -195,9 +194,7 @@ def _run(
         return
     if timeline is not None:
         files.require_file(timeline)
-        own = [given.config, *(target / n for n in RUN_FILES if n != TIMELINE_EVENTS)]
-        if timeline.resolve() in [path.resolve() for path in own]:
-            raise at("--timeline", str(timeline), "is a file of this run; choose another name")
+        require_apart(timeline, [given.config])
     with terminal.progress("cells") as progress:
         outcome = command.run(document, target, replace(how, progress=progress))
     command.show_outcome(outcome, target)

@@ -23,8 +23,8 @@ from .pictures.looks import DASHED, MUTED, Look, shown_in, variants
 from .pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from .pictures.records import Records, comparable, read_records
 from .run import files
-from .run.records import CONFIDENCE, interval_columns
-from .text import enumerated, interval, left_out, number
+from .run.records import CONFIDENCE
+from .text import enumerated, interval, interval_columns, left_out, number
 
 COMPARISON_CSV = "comparison.csv"
 PICTURE = "comparison"

@@ -450,9 +450,13 @@ def test_a_timeline_replaces_nothing_of_its_run(tmp_path: Path) -> None:
     """Catches a config, or a table of the result, that becomes a timeline."""
     config, out = write(tmp_path, BASE), tmp_path / "out"
     before = config.read_bytes()
-    for taken in (config, out / "summary.parquet", out / "manifest.json"):
-        done = inside("run", config, "--output", out, "--timeline", taken)
+    table = tmp_path / "table.csv"
+    table.write_text("a,b,c,d\n" + "1,2,3,4\n" * 200)
+    trace = f"delay={{model: trace, path: {table}, resample: cells, unit: s}}"
+    for taken in (config, out / "summary.parquet", out / "manifest.json", table):
+        done = inside("run", config, "--output", out, "--timeline", taken, "--set", trace)
         assert (done.returncode, config.read_bytes()) == (2, before)
+        assert table.read_text().startswith("a,b")
         assert done.stderr.startswith("error: --timeline = ")
         assert done.stderr.endswith(": is a file of this run; choose another name\n")
         assert not out.exists()

@@ -204,7 +204,9 @@ def _of_running(name: str) -> tuple[tuple[type[Any], ...], tuple[Path, ...], str
             parts += [_source(function) for function in filter(inspect.isfunction, inner)]
             if not key.startswith("__") and isinstance(value, PLAIN_VALUES):
                 whole = value.tolist() if isinstance(value, np.ndarray) else value
-                parts.append(f"{key} = {whole!r}")
+                # a set's order is another one in each process
+                ordered = sorted(map(repr, whole)) if isinstance(whole, set | frozenset) else whole
+                parts.append(f"{key} = {ordered!r}")
     return (family,), (), hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -104,7 +104,7 @@ class Reader:
         require_known(section, names(family), "" if tag in (None, "name") else tag)
         for key, value in section.items():
             for inner, entry in _truth_values(value):
-                if not mentions(_types(family)[key], (bool,)):
+                if not mentions(types_of(family)[key], (bool,)):
                     what = "a delay model" if inner and issubclass(family, DelayModel) else "a name"
                     raise fault([key, *inner], entry, f"must be a number or {what}")
         return _adapter(family).validate_python(dict(section), context=self)
@@ -200,7 +200,7 @@ def names(family: Any) -> tuple[str, ...]:
 
 def takes_list(family: Any, field: str) -> bool:
     """Whether a field's value may itself be a list."""
-    return field in names(family) and mentions(_types(family)[field], LIST_TYPES)
+    return field in names(family) and mentions(types_of(family)[field], LIST_TYPES)
 
 
 def mentions(annotation: Any, wanted: tuple[Any, ...]) -> bool:
@@ -212,7 +212,8 @@ def mentions(annotation: Any, wanted: tuple[Any, ...]) -> bool:
 
 
 @cache
-def _types(family: Any) -> Mapping[str, Any]:
+def types_of(family: Any) -> Mapping[str, Any]:
+    """The annotations of a class's fields."""
     return typing.get_type_hints(family, include_extras=True)
 
 

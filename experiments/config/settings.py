@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal
 
 import pydantic
 from annotated_types import Ge, Le, Lt
@@ -29,7 +29,16 @@ from ...sim.problems import ProblemConfig
 from ...sim.schemes import SchemeFamily
 from ..text import shortened
 from .catalogue import BUILT_IN, Catalogue
-from .codec import Reader, fault, located, no_section, plain, require_known, takes_list
+from .codec import (
+    Reader,
+    fault,
+    located,
+    no_section,
+    plain,
+    require_known,
+    takes_list,
+    types_of,
+)
 from .document import MOST_POINTS
 
 LONGEST_LABEL = 100  # characters of a label
@@ -305,7 +314,7 @@ FIELDS = tuple(Settings.model_fields)
 @cache
 def adapter(field: str) -> TypeAdapter[Any]:
     """What reads one field of ``Settings``; made when it is asked for."""
-    return TypeAdapter(get_type_hints(Settings, include_extras=True)[field])
+    return TypeAdapter(types_of(Settings)[field])
 
 
 def validate(document: Mapping[str, Any], catalogue: Catalogue = BUILT_IN) -> Settings:

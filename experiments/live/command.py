@@ -260,8 +260,8 @@ def run_live(
         if late > 0.01:
             warnings.append(
                 f"up to {whole_percent(late)} of a scheme's messages were late, since computing "
-                "took longer "
-                "than their delays: a larger --time-scale makes them comparable with a simulation"
+                "took longer than their delays: a larger --time-scale makes them comparable with a "
+                "simulation"
             )
         missing = [(cell, "was not measured: the command ended before") for cell in waiting]
         outcome = Outcome(finished, [*failed, *missing], seconds, summary, tuple(warnings))

@@ -267,7 +267,7 @@ class LiveRoundMaster(LiveMaster):
         return gradient
 
 
-PARTITIONS_KEY = 2**32 - 3  # key of the random partitions of live runs; nothing else uses it
+PARTITIONS_KEY = 2**32 - 3  # key of the random partitions; no other scheme that runs live uses it
 
 
 @final

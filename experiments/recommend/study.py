@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..pictures.kinds.losses import pareto
-from ..run.records import interval_columns
+from ..text import interval_columns
 from .candidates import frozen
 from .compare import EQUAL_WITHIN, Interval, interval_of, optimism, statistic
 from .evaluate import Candidate, Evaluator, recommendable

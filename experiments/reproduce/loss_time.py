@@ -17,7 +17,8 @@ from ..pictures import looks, style
 from ..pictures.kinds.losses import loss_axis
 from ..pictures.picture import Axis, Mark, Panel, Picture, Points, Rules
 from ..run.compute import CellResult
-from ..run.records import compared_times, interval_columns, ratio_interval
+from ..run.records import compared_times, ratio_interval
+from ..text import interval_columns
 from . import base
 from .base import Effort, Numbers, Words, mean_text, median_curve, points_of, rows_at
 

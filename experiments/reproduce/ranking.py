@@ -16,8 +16,8 @@ from ...sim.types import FloatArray
 from ..config import build
 from ..pictures import looks, style
 from ..pictures.picture import Axis, Bars, Fill, Mark, Panel, Picture, Points, Rules, Texts
-from ..run.records import interval_columns, mean_and_error, ratio_interval
-from ..text import percent, whole_percent
+from ..run.records import mean_and_error, ratio_interval
+from ..text import interval_columns, percent, whole_percent
 from .base import MEAN_DELAY, CodedFigure, Effort, Numbers, Section, Words, estimate_text, rows_at
 
 CLUSTER_WORK = 0.1  # seconds of work per partition

@@ -12,10 +12,10 @@ import pandas as pd
 
 from ..pictures import style
 from ..pictures.picture import Axis, Panel, Picture
-from ..run.records import interval_columns, mean_interval, ratio_interval
+from ..run.records import mean_interval, ratio_interval
 from ..run.tuning import TARGET_SHARE, target_loss
 from ..run.tuning import best as best_of
-from ..text import whole_percent
+from ..text import interval_columns, whole_percent
 from . import base
 from . import sequential_members as codes
 from .base import Effort, Numbers, RunsFigure, Section, Words, ranked_by, rows_at

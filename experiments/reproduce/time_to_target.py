@@ -13,9 +13,9 @@ from ...sim.types import FloatArray
 from ..pictures import style
 from ..pictures.looks import MUTED, Look, look
 from ..pictures.picture import Axis, Heat, Mark, Panel, Picture, Points, Rules, Texts
-from ..run.records import interval_columns, mean_interval, ratio_interval
+from ..run.records import mean_interval, ratio_interval
 from ..run.tuning import TARGET_SHARE, Runs, best, target_loss
-from ..text import whole_percent
+from ..text import interval_columns, whole_percent
 from . import base
 from . import sequential_members as codes
 from .base import CodedFigure, Effort, Numbers, Section, Words, bars, interval_text, rows_at

@@ -143,6 +143,9 @@ def plan(document: Mapping[str, Any], output: Path, options: RunOptions) -> Plan
     if options.timeline is not None:
         for cell in timeline.shown(grid):
             require_delays(cell, "a timeline")
+        tables = (output / name for name in outputs.RUN_FILES if name != outputs.TIMELINE_EVENTS)
+        inputs = {file.path for cell in grid for file in cell.inputs}
+        timeline.require_apart(options.timeline, [*tables, *inputs])
     checked = check(grid, room)
     possible = {cell.key: cell for cell in grid if cell.key not in checked.impossible}
     there = cells_there(output)
@@ -328,7 +331,7 @@ def show_plan(planned: Plan) -> None:
     """The cells of a run before it runs: engine, what each will need, whether it is there."""
     known, jobs = planned.checked.estimates, planned.options.jobs
     rows = [(cell, known[cell.key]) for cell in planned.cells if cell.key in known]
-    todo = {cell.key for cell in planned.todo}
+    todo = {cell.stored for cell in planned.todo}  # others that differ in their target, too
     some = rows[:40]  # are shown
     keys = _swept([cell for cell, _ in some])
     columns = [Column.of(key, [_short(c.swept.get(key, "")) for c, _ in some]) for key in keys]
@@ -338,8 +341,8 @@ def show_plan(planned: Plan) -> None:
         Column("about", [duration(need.seconds) for _, need in some], 1),
         Column("memory", [size_beside_program(need.memory) for _, need in some], 3),
     ]
-    if len(todo) < len(rows):
-        columns.append(Column("", ["" if c.key in todo else "finished" for c, _ in some], 4))
+    if any(there := ["" if cell.stored in todo else "finished" for cell, _ in rows]):
+        columns.append(Column("", there[: len(some)], 4))
     show_columns(columns)
     if len(rows) > len(some):
         terminal.say(f"... and {len(rows) - len(some)} more")

@@ -24,7 +24,7 @@ from ...sim.types import FloatArray
 from ..config.build import scheme_of, training
 from ..config.cells import Cell
 from ..config.settings import Settings
-from ..text import interval_columns as interval_columns
+from ..text import interval_columns
 from .compute import CellResult, Columns, frame_of_iterations
 
 CONFIDENCE = 0.95

@@ -18,6 +18,7 @@ from ...sim.engines.simulate import simulate
 from ...sim.schemes.base import RoundScheme, Sees
 from ..config import build
 from ..config.cells import Cell
+from ..config.errors import at
 from . import files, outputs
 from .compute import learn_along
 
@@ -45,6 +46,12 @@ def record(recorded: Iterable[Cell]) -> Timelines:
 def shown(grid: Iterable[Cell]) -> list[Cell]:
     """The cells of the grid's first point, which alone have a timeline."""
     return [cell for cell in grid if cell.point == 0]
+
+
+def require_apart(path: Path, taken: Iterable[Path]) -> None:
+    """Refuse (ConfigError) a timeline that would replace what its run reads or writes."""
+    if path.resolve() in [own.resolve() for own in taken]:
+        raise at("--timeline", str(path), "is a file of this run; choose another name")
 
 
 def timeline_table(timelines: Timelines) -> pd.DataFrame:

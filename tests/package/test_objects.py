@@ -182,6 +182,7 @@ OWN = """
     class Half(Base):
         name: ClassVar[str] = "half"
         spare: ClassVar[list[int]] = [1, 2]
+        kinds: ClassVar[set[str]] = {"a", "b"}
         less: int = 0
 
         @classmethod
@@ -236,6 +237,7 @@ def test_a_class_of_a_notebook_is_a_plugin(tmp_path: Path, monkeypatch: pytest.M
             ("(workers) // 2", "(workers) // 3"),  # of its base
             ("return self.less", "return 0 * self.less"),  # of a property
             ("[1, 2]", "[1, 3]"),
+            ('{"a", "b"}', '{"a", "c"}'),
         ),
         1,
     ):

@@ -347,6 +347,16 @@ def test_a_plan_knows_what_is_finished(out: Path, capsys: pytest.CaptureFixture[
     assert names(out) >= TABLES
 
 
+def test_a_plan_of_several_targets_is_not_finished(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its points are computed once for all; none of them is there."""
+    show_plan(plan(DOCUMENT | {"sweep": {"target_loss": [0.6, 0.5]}}, tmp_path, RunOptions()))
+    text = capsys.readouterr().out
+    assert "finished" not in text
+    assert "2 of 4 cells to compute: about" in text
+
+
 def test_longer_cells_have_longer_estimates_and_come_first(tmp_path: Path) -> None:
     document = DOCUMENT | {"sweep": {"iterations": [10, 1000, 100], "engine": ["batch", "event"]}}
     planned = plan(document, tmp_path, RunOptions())
