@@ -18,6 +18,9 @@ from typing_extensions import override
 
 Class = TypeVar("Class", bound=type[Any])
 
+JOINED = {"sim.schemes.claims": "sim.schemes.base"}
+"""Modules that plugins of version 0.2 import, and those that hold their names now."""
+
 
 def warn_renamed(old: str, new: str) -> None:
     """Say to who calls our caller that a name was replaced."""
@@ -79,9 +82,10 @@ class OldModules(MetaPathFinder, Loader):
     @override
     def exec_module(self, module: ModuleType) -> None:
         old = module.__name__
-        sys.modules[old] = import_module(f"erasurehead.{old}")
+        new = f"erasurehead.{JOINED.get(old, old)}"
+        sys.modules[old] = import_module(new)
         if not self.found:
-            text = f"plugins: {self.plugin}: write erasurehead.{old} for {old}, and so on"
+            text = f"plugins: {self.plugin}: write {new} for {old}, and so on"
             warn(f"{text}: these names work until 0.4", DeprecationWarning, stacklevel=2)
         self.found.append(old)
 

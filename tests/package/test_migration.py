@@ -41,18 +41,21 @@ def test_a_folder_opens(tmp_path: Path) -> None:
     assert (folder / "report.html").stat().st_size > 100_000
 
 
-def test_a_plugin_runs_and_warns(tmp_path: Path) -> None:
-    """The how-to's own, which imports parts of the program by their old names."""
-    shutil.copy(MADE / "most_groups.py", tmp_path)
+@pytest.mark.parametrize("scheme", [{"name": "most_groups", "wait_for": 3}, {"name": "claimed"}])
+def test_a_plugin_runs_and_warns(tmp_path: Path, scheme: dict[str, object]) -> None:
+    """The how-to's own, and one with claims: both import the program's parts by old names."""
+    file = f"{scheme['name']}.py"
+    shutil.copy(MADE / file, tmp_path)
     config = {
-        "plugins": [str(tmp_path / "most_groups.py")],
+        "plugins": [str(tmp_path / file)],
         "workers": 12,
         "iterations": 3,
         "delay": {"model": "exponential", "rate": 1.0},
-        "schemes": [{"name": "most_groups", "load": 3, "wait_for": 3}],
+        "schemes": [scheme | {"load": 3}],
     }
-    with pytest.warns(DeprecationWarning, match=r"most_groups.py: write erasurehead\.sim for sim"):
+    with pytest.warns(DeprecationWarning, match="write erasurehead|is now called") as warnings:
         assert not eh.run(config).failed
+    assert f"{file}: write erasurehead.sim for sim" in "\n".join(str(w.message) for w in warnings)
 
 
 def test_every_page_links_to_the_way() -> None:
