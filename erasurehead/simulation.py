@@ -12,7 +12,7 @@ import numpy as np
 
 from erasurehead.delay_models import DelayModel
 from erasurehead.experiments.config import build
-from erasurehead.experiments.config.build import Training, built_scheme, run_of
+from erasurehead.experiments.config.build import Training, run_of, scheme_of
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.codec import Reader, located
 from erasurehead.experiments.config.errors import ConfigError, at
@@ -190,7 +190,7 @@ def simulate(
         config["load_law"] = load_law
     with located(""):
         settings = Settings.model_validate(config, context=Reader(BUILT_IN, workers))
-    built = built_scheme(settings)
+    built = scheme_of(settings)
     if isinstance(built, RoundScheme) and built.sees is Sees.LOSSES:
         raise ConfigError(f"{name} decides by the losses: eh.run takes it, with a problem")
     run = run_of(settings)

@@ -57,7 +57,7 @@ def portrait(family: SchemeFamily, workers: int, catalogue: Catalogue) -> Pictur
     what, name = "round" if rounds else "update", shown_cell(cell)
     panels = [gantt.panel(spans, named, end, what, name)]
     heights = [CLOCK_INCHES]
-    if (encoding := encoding_of(build.scheme_of(cell))) is not None:
+    if (encoding := encoding_of(build.scheme_of(cell.settings))) is not None:
         panels, heights = [_matrix(encoding, workers), *panels], [MATRIX_INCHES, *heights]
     height = 0.75 + sum(heights) + 0.4 * len(heights)
     return Picture(panels, 1, style.ONE_PANEL, height, legend=2, heights=heights)

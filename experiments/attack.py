@@ -86,7 +86,7 @@ def _attacked(cell: Cell, before: Sequence[AttackedCode]) -> AttackedCode | str:
     if workers > 20_000:
         raise at("workers", workers, "must be at most 20000 for an attack")
     try:
-        scheme = build.scheme_of(cell)
+        scheme = build.scheme_of(cell.settings)
     except build.ImpossibleCell as error:
         if not cell.swept:
             raise

@@ -54,16 +54,11 @@ class Training:
     optimizer: Optimizer
 
 
-def timing(cell: Cell, features: int | None = None) -> Run:
-    """Build everything that decides when a cell's rounds end: ``run_of`` its settings."""
-    return run_of(cell.settings, features)
-
-
 def run_of(settings: Settings, features: int | None = None) -> Run:
     """Build everything that decides when rounds end. No tape is made before it is read.
     ``features`` is p, for the size of messages; ``None`` without data. Raises ConfigError: engine
     or network do not suit, or a problem is missing; ImpossibleCell: values do not go together."""
-    scheme = built_scheme(settings)
+    scheme = scheme_of(settings)
     n, seed, delay = settings.workers, settings.seed, settings.delay
     sees = scheme.sees if isinstance(scheme, RoundScheme) else Sees.NOTHING
     if sees is Sees.LOSSES and settings.problem is None:
@@ -157,13 +152,9 @@ def require_delays(cell: Cell, what: str) -> None:
         raise at("engine", "law", valid)
 
 
-def scheme_of(cell: Cell) -> Scheme:
-    """Build a cell's scheme. Raises ImpossibleCell: it cannot be, for this number of workers."""
-    return built_scheme(cell.settings)
-
-
-def built_scheme(settings: Settings) -> Scheme:
-    """The scheme of settings that have one. Raises ImpossibleCell: as ``scheme_of``."""
+def scheme_of(settings: Settings) -> Scheme:
+    """Build the scheme of settings that have one. Raises ImpossibleCell: it cannot be, for this
+    number of workers."""
     family = settings.schemes[0].family
     section = settings.schemes[0].place or f"schemes.{family.name}"
     if isinstance(family, KnownDelaysFamily):  # which draws some
@@ -205,9 +196,10 @@ def warnings(settings: Settings) -> tuple[str, ...]:
 
 
 def both(cell: Cell) -> tuple[Run, Training | None]:
-    """What ``timing`` and ``training`` build, and raise; messages are as large as gradients."""
+    """What ``run_of`` and ``training`` build, and raise; messages are as large as gradients."""
     learning = training(cell)
-    return timing(cell, None if learning is None else learning.problem.parameters), learning
+    features = None if learning is None else learning.problem.parameters
+    return run_of(cell.settings, features), learning
 
 
 def training(cell: Cell) -> Training | None:
@@ -225,7 +217,7 @@ def training(cell: Cell) -> Training | None:
     files = cell.data_stamps()
     wanted = _Wanted(text, code, files, settings.workers, settings.seed, cell.data_dir, config)
     problem, initial = _problem(wanted)
-    if (partitions := scheme_of(cell).partitions) != problem.partitions:
+    if (partitions := scheme_of(settings).partitions) != problem.partitions:
         try:
             problem = replace(problem, partitions=partitions)
         except InvalidParameter as error:

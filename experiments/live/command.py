@@ -329,7 +329,7 @@ def require_live(grid: list[Cell], how: How, allow_large: bool) -> int:
     total, expected = 0, 0.0
     for cell in grid:
         build.require_delays(cell, "a run on real workers")
-        timed = build.timing(cell)
+        timed = build.run_of(cell.settings)
         if (reason := refusal(timed, how.injected)) is not None:
             raise ConfigError(f"schemes: {reason}")
         for worker, _ in how.slow:

@@ -217,7 +217,7 @@ def performance(simulation: CandidateRuns, share: Share = lambda done: None) -> 
         if budget.other_delays:
             data = replace(simulation, budget=replace(budget, other_delays=0)).cell()
         learning = build.training(data)
-        run = build.timing(cell, None if learning is None else learning.problem.parameters)
+        run = build.run_of(cell.settings, None if learning is None else learning.problem.parameters)
         known = profile(run, cell)
         if known["load"] > simulation.most_load:
             return known

@@ -198,7 +198,7 @@ class Effort:
         """Run every cell of a timing-only document for its clock.
         Arrivals only where the scheme is inexact, or where they are asked for."""
         for cell in self.cells(document):
-            run = self.remembering(cell, build.timing(cell))
+            run = self.remembering(cell, build.run_of(cell.settings))
             yield cell, run, simulate(run, heard=heard or not run.scheme.exact, work=False)
 
     def remembering(self, cell: Cell, run: Run) -> Run:

@@ -70,7 +70,7 @@ class IterationTimeWorkers(PaperFigure):
                 row = {"load_law": law, "scheme": name, "workers": n, "theory": theory}
                 row |= {"simulated": np.nan, "standard_error": np.nan, "rounds": 0}
                 if n in self.workers:
-                    run = replace(build.timing(cell), iterations=rounds)
+                    run = replace(build.run_of(cell.settings), iterations=rounds)
                     trace = simulate(run, heard=False, work=False)
                     mean, error = mean_and_error(trace.intervals[0])
                     row |= {"simulated": mean, "standard_error": error, "rounds": rounds}

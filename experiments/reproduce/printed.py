@@ -79,7 +79,7 @@ class Printed(PaperFigure):
         played, replications = {}, effort.times(self.replications)
         for name, setting in SETTINGS.items():
             for cell in effort.cells(setting.document | {"replications": replications}):
-                run = effort.remembering(cell, build.timing(cell))
+                run = effort.remembering(cell, build.run_of(cell.settings))
                 at = next(iter(cell.swept.values()), None)
                 played[name, cell.label, at] = run, simulate(run, heard=False)
         return pd.DataFrame([_row(number, played) for number in PRINTED])

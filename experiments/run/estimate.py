@@ -416,13 +416,13 @@ needed = attrgetter(*(name for name in FIELDS if name not in (*NO_NUMBERS, "seed
 
 def _estimated(cell: Cell, room: Room, sizes: dict[tuple[int, int, int], Data | None]) -> Estimate:
     settings = cell.settings
-    cut = build.scheme_of(cell).partitions
+    cut = build.scheme_of(cell.settings).partitions
     problem = (id(settings.problem), settings.workers, cut)  # the seed cannot be wrong
     if problem not in sizes:
         sizes[problem] = _size(cell, room)
     data = sizes[problem]
     try:
-        run = build.timing(cell, None if data is None else data.parameters)
+        run = build.run_of(cell.settings, None if data is None else data.parameters)
         return estimate(run, settings.engine, data, settings.clock_alone)
     except (Exception, SystemExit) as error:
         if isinstance(error, ConfigError) or build.ours(settings):

@@ -200,7 +200,7 @@ def _looked_up(asked: _Asked) -> ClosedForm:
     ideal = settings.failures is None and (settings.network is None or message is not None)
     cancels = settings.policy is Policy.CANCEL
     try:
-        scheme = scheme_of(cell)
+        scheme = scheme_of(cell.settings)
         laws = settings.delay, settings.load_law
         known = theory.round_theory(scheme, *laws, cancels, ideal, message)
         error = np.nan if isinstance(known.error, theory.NoFormula) else known.error
@@ -267,7 +267,7 @@ def biased(finished: Sequence[Finished], shown: Callable[[Cell], str]) -> tuple[
     that is known."""
     rows = []
     for cell, result in finished:
-        settings, scheme = cell.settings, scheme_of(cell)
+        settings, scheme = cell.settings, scheme_of(cell.settings)
         plain = scheme == Barrierless(scheme.name, scheme.workers, 1, own_data=True)
         means = _means(scheme, settings) if plain and settings.network is None else None
         if means is not None and np.ptp(means) > 0 and "train_loss" in result.per_iteration:

@@ -198,7 +198,7 @@ def of_config(grid: Sequence[Cell]) -> tuple[list[Setting], list[tuple[Cell, str
     made, others = dict[str, Setting](), list[tuple[Cell, str]]()
     sections: dict[tuple[str, str], object] = {}  # of the schemes that are in, by setting and label
     for cell in grid:
-        settings, scheme = cell.settings, scheme_of(cell)
+        settings, scheme = cell.settings, scheme_of(cell.settings)
         n, delay, law = settings.workers, settings.delay, settings.load_law
         ideal = settings.network is None and settings.failures is None
         cancels = settings.policy is Policy.CANCEL

@@ -72,6 +72,11 @@ class Assignment(ABC):
         partitions where k = n. With other k, a partition is n / k of them, so that loads and times
         of all codes can be compared."""
 
+    @property
+    def senders(self) -> int:
+        """Workers who have something to compute, and so to send."""
+        return int(np.count_nonzero(self.loads))
+
 
 @dataclass(frozen=True)
 class UniformLoad(Assignment):

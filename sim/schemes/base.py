@@ -376,8 +376,8 @@ class Fixed(Assigned):
     @override
     def start(self, replications: int) -> FloatArray | None:
         """The arrivals of past rounds, ``(R, rounds, m)``, of a rule that remembers them."""
-        senders = self.messages * np.count_nonzero(self.assignment.loads)
-        return np.empty((replications, 0, senders)) if self.stopping.remembers else None
+        sent = self.messages * self.assignment.senders
+        return np.empty((replications, 0, sent)) if self.stopping.remembers else None
 
     @override
     def plan(self, state: FloatArray | None = None) -> Round:

@@ -163,8 +163,9 @@ class HeterogeneityAware(Stopped, Seeded, Loaded):
         counts = portions(np.array(self.speeds), partitions * self.load, partitions)
         gaussian = np.random.default_rng(self.code_seed).standard_normal((self.load, workers))
         code = _code(counts, gaussian, partitions)
-        late, senders = self.load - 1, int(np.count_nonzero(counts))  # the slowest may hold nothing
-        return self.scheme(code, FirstK(senders - late), Optimal(code), late)
+        late = self.load - 1
+        # the slowest may hold nothing
+        return self.scheme(code, FirstK(code.senders - late), Optimal(code), late)
 
 
 def portions(speeds: FloatArray, total: int, most: int) -> IntArray:

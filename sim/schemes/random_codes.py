@@ -184,8 +184,7 @@ class StochasticGradientCoding(Seeded, Counted, Loaded):
             if self.wait_for is None:
                 valid = "give a number from 0 to below 1, or wait_for"
                 raise InvalidParameter("straggle_probability", None, valid)
-            senders = int(np.count_nonzero(code.loads))
-            chance = 1 - min(self.wait_for, senders) / senders
+            chance = 1 - min(self.wait_for, code.senders) / code.senders
         decoder = CommonWeight(code, (1 / (self.load * (1 - chance)),) * (workers + 1))
         guarantees = Guarantees(copies=self.load, unbiased=Independent((chance,) * workers))
         return Fixed(self.name, code, rule, decoder, exact=None, guarantees=guarantees)

@@ -173,7 +173,8 @@ class Barrier(ForCode):
         strict: fewer than s may be late, as in the authors' program, else s: a code of load s + 1
             then wastes one straggler.
         otherwise: where more are late, ``all``: the round ends when everybody has arrived.
-            ``decodable``: with all but s, whom a code that tolerates s does without.
+            ``decodable``: with all but s, whom a code that tolerates s does without; s late ones
+            then end it whether ``strict`` or not.
 
     Source: Krishnan, Ebrahimi, Khisti, Sequential Gradient Coding for Straggler Mitigation (ICLR
     2023), the barrier under which their program runs gradient coding."""
@@ -189,8 +190,11 @@ class Barrier(ForCode):
         if self.tolerates > most:
             valid = f"must be between 0 and {most}"
             raise InvalidParameter("stop.tolerates", self.tolerates, valid, {"tolerates": most})
-        sent = int(np.count_nonzero(code.loads)) * code.messages
+        sent = code.senders * code.messages
         if self.otherwise == "decodable":
+            if not self.strict:
+                valid = "must be left out with otherwise: decodable, which lets s be late anyway"
+                raise InvalidParameter("stop.strict", self.strict, valid)
             return FirstK(max(1, sent - self.tolerates)) & Window(self.window)
         late = self.tolerates - self.strict
         return WindowIfFew(self.window, late, sent) if late > 0 else FirstK(most)

@@ -350,7 +350,7 @@ class CoverGroups(StoppingRule):
         axis slowly, so short groups of many rounds are compared member by member."""
         size, groups = self.size, delays.shape[-1] // self.size
         if delays.size <= 2**11:  # so few that the number of NumPy calls matters most
-            earliest = np.minimum.reduceat(delays, _starts(groups, size), axis=-1)
+            earliest = np.minimum.reduceat(delays, np.arange(0, size * groups, size), axis=-1)
             return np.asarray(np.maximum.reduce(earliest, axis=-1))
         if size > groups:
             return row_max(delays.reshape(*delays.shape[:-1], groups, size).min(axis=-1))
@@ -367,11 +367,6 @@ class CoverGroups(StoppingRule):
 
 
 @lru_cache(maxsize=32)  # every round asks
-def _starts(groups: int, size: int) -> IntArray:
-    return np.arange(groups) * size
-
-
-@lru_cache(maxsize=32)
 def _groups(messages: int, size: int) -> tuple[tuple[int], ...]:
     return tuple((message // size,) for message in range(messages))
 

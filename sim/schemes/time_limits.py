@@ -97,6 +97,8 @@ class DropCompute(SchemeFamily):
     def build(self, workers: int) -> TimeLimited:
         require_size("pieces", self.pieces, workers)
         sharp = self.cut == "at"
+        if sharp and self.patience is None:
+            raise InvalidParameter("cut", self.cut, "needs patience: nobody stops without it")
         exact = self.patience is None or (self.pieces == 1 and not sharp)
         patience = np.inf if self.patience is None else self.patience
         return TimeLimited(workers, self.pieces, patience, sharp, exact)

@@ -240,7 +240,7 @@ def expected_decoding_error(scheme: Scheme) -> float | None:
     asked = first_arrivals(plain)
     if isinstance(asked, NoFormula) or asked.low != asked.high:
         return None
-    arrivals = min(asked.high, int(np.count_nonzero(plain.assignment.loads)))
+    arrivals = min(asked.high, plain.assignment.senders)
     return common_weight_error(plain.assignment, arrivals, plain.decoder.weights[arrivals])
 
 

@@ -189,8 +189,7 @@ def _tolerant(scheme: Fixed) -> list[Tolerant]:
     if scheme.exact and code.messages == 1:
         asked = first_arrivals(scheme)
         if not isinstance(asked, NoFormula):
-            senders = int(np.count_nonzero(code.loads))
-            return [Tolerant(max(0, senders - asked.high))]
+            return [Tolerant(max(0, code.senders - asked.high))]
     return []
 
 

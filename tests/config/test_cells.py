@@ -70,7 +70,7 @@ def test_a_run_that_is_only_checked_makes_no_tapes() -> None:
     """A billion replications are checked as fast as one."""
     trouble = {"message_loss": 0.1, "retry_after": 1.0}
     document = BASE | {"replications": 2**30, "failures": trouble}
-    run = build.timing(cells(document)[0])
+    run = build.run_of(cells(document)[0].settings)
     assert len(run.tapes) == 2**30
     assert run.cluster.resends is not None
     assert len(run.cluster.resends) == 2**30
@@ -380,7 +380,7 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def timed(**changes: Any) -> Any:
     whole = {"workers": 3, "iterations": 5, "schemes": [{"name": "uncoded"}]} | changes
-    return build.timing(cells(whole)[0])
+    return build.run_of(cells(whole)[0].settings)
 
 
 BURSTS = {"name": "sequential", "B": 1, "W": 2, "stragglers": 1, "tolerance": 0.5}

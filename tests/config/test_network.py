@@ -42,7 +42,7 @@ def cell(**changes: Any) -> Cell:
 def test_tapes_of_trouble_are_draws_of_their_own() -> None:
     """Failures, repairs, losses and delays of one law must not be the same numbers."""
     trouble = {"time_to_failure": LAW, "time_to_repair": LAW, "message_loss": 0.5, "retry_after": 1}
-    parts = build.timing(cell(failures=trouble, network={"uplink": LAW, "transfer": LAW}))
+    parts = build.run_of(cell(failures=trouble, network={"uplink": LAW, "transfer": LAW}).settings)
     assert parts.cluster.failures is not None
     assert parts.cluster.resends is not None
     assert parts.cluster.uplink is not None
@@ -62,9 +62,9 @@ def test_tapes_of_trouble_are_draws_of_their_own() -> None:
 @pytest.mark.parametrize("trouble", [{"network": {"uplink_latency": 0.1}}, {"failures": CRASHES}])
 def test_copies_of_tasks_need_a_cluster_without_trouble(trouble: dict[str, Any]) -> None:
     copies = [{"name": "speculative", "copy_after": 3}]
-    build.timing(cell(schemes=copies))
+    build.run_of(cell(schemes=copies).settings)
     with pytest.raises(build.ImpossibleCell, match=r"schemes\.speculative: .* without network"):
-        build.timing(cell(schemes=copies, **trouble))
+        build.run_of(cell(schemes=copies, **trouble).settings)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_messages_of_a_complex_code_are_twice_as_large(
     """Four workers: load 3 leaves an odd number of arrivals to spare, and B is complex."""
     network = {"bandwidth": 100.0, "message_bytes": message_bytes}
     scheme = {"name": "cyclic_mds", "load": load}
-    run = build.timing(cell(network=network, schemes=[scheme], workers=4), features=31)
+    run = build.run_of(cell(network=network, schemes=[scheme], workers=4).settings, features=31)
     assert run.cluster.network is not None
     assert run.cluster.network.occupied == gradients * (message_bytes or 8 * 31) / 100
 
@@ -96,9 +96,9 @@ def test_messages_of_a_complex_code_are_twice_as_large(
 def test_without_data_a_bandwidth_needs_the_size_of_a_message() -> None:
     """Catches messages of 0 bytes, for which any bandwidth is enough."""
     with pytest.raises(ConfigError, match="message_bytes: missing"):
-        build.timing(cell(network={"bandwidth": 100.0}))
+        build.run_of(cell(network={"bandwidth": 100.0}).settings)
     said = {"bandwidth": 100.0, "message_bytes": 50}
-    network = build.timing(cell(network=said)).cluster.network
+    network = build.run_of(cell(network=said).settings).cluster.network
     assert network is not None
     assert network.occupied == 0.5
 
@@ -197,7 +197,7 @@ def test_crashes_are_recorded() -> None:
 )
 def test_bad_sections_are_one_clear_line(section: dict[str, Any], mentions: list[str]) -> None:
     with pytest.raises(ConfigError) as caught:
-        build.timing(cell(**section))
+        build.run_of(cell(**section).settings)
     assert "\n" not in str(caught.value)
     for mention in mentions:
         assert mention in str(caught.value)
@@ -215,7 +215,7 @@ def test_settings_are_dataclasses_with_defaults_that_change_nothing() -> None:
     """An empty section is the ideal cluster but for its name."""
     ideal, empty = compute(cell()), compute(cell(network={}, failures={}))
     assert ideal.iterations.equals(empty.iterations)
-    assert dataclasses.is_dataclass(build.timing(cell(network={})).cluster)
+    assert dataclasses.is_dataclass(build.run_of(cell(network={}).settings).cluster)
 
 
 def test_a_diverged_run_has_no_final_loss() -> None:

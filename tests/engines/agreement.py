@@ -273,9 +273,8 @@ def schemes(draw: st.DrawFn) -> Scheme:
                 SCHEMES["mindflayer"](trials=load, patience=deadline or 0.1),
                 SCHEMES["block_coordinate"](),
                 SCHEMES["block_coordinate"](split=(0.5,) * min(load, n)),
-                SCHEMES["drop_compute"](
-                    pieces=load, patience=deadline, cut=draw(st.sampled_from(["after", "at"]))
-                ),
+                SCHEMES["drop_compute"](pieces=load, patience=deadline),
+                SCHEMES["drop_compute"](pieces=load, patience=deadline or 0.1, cut="at"),
                 SCHEMES["pipelined"](load=load, wait_for=r),
                 SCHEMES["multi_message"](load=load),
                 SCHEMES["multi_message"](load=load, wait_for=r),

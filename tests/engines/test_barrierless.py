@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.experiments.config.build import ImpossibleCell, timing
+from erasurehead.experiments.config.build import ImpossibleCell, run_of
 from erasurehead.experiments.config.cells import cells
 from erasurehead.sim.engines import updates
 from erasurehead.sim.engines.cluster import Cluster, Failures, Network, Policy
@@ -810,10 +810,10 @@ def test_a_trace_that_ends_is_refused(tmp_path: Path) -> None:
     }
     (cell,) = cells(document)
     with pytest.raises(ImpossibleCell, match=r"delay.end = 'truncated': .* give end: cyclic"):
-        timing(cell)
+        run_of(cell.settings)
     document["delay"]["end"] = "cyclic"  # type: ignore[index]
     (cell,) = cells(document)
-    trace = simulate(timing(cell))
+    trace = simulate(run_of(cell.settings))
     assert trace.times.shape == (1, 200)
 
 

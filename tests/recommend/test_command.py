@@ -202,7 +202,7 @@ def test_schemes_with_exact_gradients_are_trained_once(
     cell = evaluate.simulation(some[1], (rate,), Budget(3)).cell()
     learning = build.training(cell)
     assert learning is not None
-    run = build.timing(cell, learning.problem.features)
+    run = build.run_of(cell.settings, learning.problem.features)
     steps = run.scheme.steps(simulate(run, work=False))
     with one_thread():
         (runs,) = replayed(run, steps, learning, (rate,))
@@ -459,7 +459,7 @@ def test_whose_tasks_are_of_one_partition_alone() -> None:
         ("bernoulli", {"load": 2, "wait_for": 4}, False, 2),  # some worker has one, or none
     ):
         cell = bare().simulation(Candidate(0, {"name": name, **fields}), (), Budget(1)).cell()
-        known = measure.profile(build.timing(cell, None), cell)
+        known = measure.profile(build.run_of(cell.settings, None), cell)
         assert (known["alone"], known["load"] >= load) == (alone, True), name
 
 

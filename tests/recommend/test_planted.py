@@ -244,7 +244,7 @@ def to_the_end(simulation: CandidateRuns) -> dict[float, Order]:
     data, cell = replace(simulation, budget=there).cell(), simulation.cell()
     learning = build.training(data)
     assert learning is not None
-    run = build.timing(cell, learning.problem.features)
+    run = build.run_of(cell.settings, learning.problem.features)
     found = {}
     with one_thread():
         steps = run.scheme.steps(simulate(run, work=False))

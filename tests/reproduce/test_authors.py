@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.experiments.config.build import timing, training
+from erasurehead.experiments.config.build import run_of, training
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.run.compute import learn
 from erasurehead.sim.engines.simulate import simulate
@@ -133,7 +133,7 @@ def test_a_run_is_the_authors_program(
         "optimizer": {"rule": rule, "learning_rate": eta},
     }
     (cell,) = cells(document)
-    run, learning = timing(cell), training(cell)
+    run, learning = run_of(cell.settings), training(cell)
     assert learning is not None
     trace = simulate(run, engine)
     model = learn(learning, run.scheme.steps(trace), run.iterations).final_beta[:, 0]

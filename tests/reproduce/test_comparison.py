@@ -84,7 +84,7 @@ def test_times_are_those_of_the_theory(frame: pd.DataFrame, delays: str) -> None
         chosen, cells(document | {"load_law": additive(CLUSTER_WORK)}), strict=True
     ):
         settings, row = cell.settings, part.loc[title(member)]
-        theory = scheme_iteration_time(build.scheme_of(cell), settings.delay, settings.load_law)
+        theory = scheme_iteration_time(build.scheme_of(settings), settings.delay, settings.load_law)
         heavy = "Pareto" in delays and member["name"] == "uncoded"
         if isinstance(theory, IterationTimeLaw) and not heavy:
             z = (row["iteration_time"] - theory.mean()) / row["iteration_time_se"]

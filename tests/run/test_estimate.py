@@ -382,7 +382,7 @@ def test_the_rows_of_a_stream_are_paid_one_by_one(updates: int) -> None:
     inside = {"model": "heterogeneous", "base": STREAM, "factors": [1]}
     for delay, rows in ((STREAM, updates), (inside, 2**16)):
         document = SMALL | {"workers": 1, "iterations": updates, "delay": delay}
-        [run] = [build.timing(cell) for cell in cells(document)]
+        [run] = [build.run_of(cell.settings) for cell in cells(document)]
         if delay is inside:
             rows = run.tapes[0].block_rounds
         assert estimate._rows(run) == pytest.approx(5e-5 * rows)
@@ -401,7 +401,7 @@ def test_many_trials_are_in_the_estimate(tmp_path: Path) -> None:
 def test_trials_of_a_replay_begin_no_streams() -> None:
     """A table is the same in all streams, so none is begun; catches a replay counted as drawn."""
     drawn, replayed = (
-        estimate._rows(build.timing(cell))
+        estimate._rows(build.run_of(cell.settings))
         for delay in (SMALL["delay"], {"model": "authors_stream", "scale": 0.5})
         for cell in cells(SMALL | {"delay": delay, "schemes": [TRIALS]})
     )

@@ -903,7 +903,7 @@ LOOPED: list[dict[str, Any]] = [
 def test_every_column_by_a_plain_loop(changes: dict[str, Any]) -> None:
     """Over what the engine and the scheme say of each update."""
     (cell,) = cells(BASE | changes)
-    run = build.timing(cell)
+    run = build.run_of(cell.settings)
     trace = simulate(run)
     steps = run.scheme.steps(trace)
     found = numbers_of(run, trace, steps, None, None)
@@ -1069,7 +1069,7 @@ def test_an_iteration_is_n_gradients(
     }
     (cell,) = cells(document)
     found = compute(cell)
-    updates = simulate(build.timing(cell)).times
+    updates = simulate(build.run_of(cell.settings)).times
     rows = found.iterations[found.iterations["iteration"] > 0]
     made = [next(u for u in range(1, 99) if u * gradients >= 7 * t) for t in range(iterations + 1)]
     made[0] = 0

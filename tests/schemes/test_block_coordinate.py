@@ -165,7 +165,7 @@ def test_from_a_config() -> None:
             {"name": "block_coordinate", "split": [0.5, 0.5]},
         ],
     }
-    one, two = (build.timing(cell).scheme for cell in cells(document))
+    one, two = (build.run_of(cell.settings).scheme for cell in cells(document))
     assert isinstance(one, Levels)
     assert isinstance(two, Levels)
     np.testing.assert_allclose(one.split, optimal_split(np.array([3, 7, 13, 25.0])), rtol=1e-9)

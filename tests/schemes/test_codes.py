@@ -521,6 +521,7 @@ REFUSED: list[tuple[str, int, dict[str, Any], str]] = [
         for graph in ("paley", "circulant")
     ),
     ("ringmaster", 12, {"stops": True}, "stops"),
+    ("drop_compute", 12, {"pieces": 3, "cut": "at"}, "cut"),
 ]
 
 

@@ -109,13 +109,13 @@ def test_a_run_knows_its_delays() -> None:
         "delay": {"model": "shifted_exponential", "shift": 0.5, "rate": 1.0},
         "schemes": [{"name": "mindflayer", "trials": 2, "patience": 1.5}],
     }
-    run = build.timing(cells(document)[0])
+    run = build.run_of(cells(document)[0].settings)
     assert isinstance(run.scheme, Clipped)
     np.testing.assert_allclose(run.scheme.chances, 1 - np.exp(-1))
     assert simulate(run).engine == "batch"
     document["schemes"] = [{"name": "mindflayer", "trials": 2, "patience": 0.25}]
     with pytest.raises(build.ImpossibleCell, match=r"patience = 0\.25: must be long enough"):
-        build.timing(cells(document)[0])
+        build.run_of(cells(document)[0].settings)
 
 
 def test_a_worker_that_never_succeeds_is_named() -> None:
@@ -237,7 +237,7 @@ def test_published_numbers(
     cut: Cut, patience: float, step: float, done: float, speed_up: float
 ) -> None:
     """M = 12, N(1, 1/4), n = 64, a synchronisation of 1 s; a full step takes 17.06 s."""
-    full, all_done = steps_and_pieces(None, cut, 8000)
+    full, all_done = steps_and_pieces(None, "after", 8000)
     assert np.all(all_done == 12)
     ended, pieces = steps_and_pieces(patience, cut, 8000)
     assert_z(full + 1, 17.06, "full step")

@@ -395,10 +395,10 @@ def test_a_trace_needs_rows_for_the_last_rounds_as_well(
     }
     (cell,) = cells(document)
     if fits:
-        assert build.timing(cell).updates == iterations + 2
+        assert build.run_of(cell.settings).updates == iterations + 2
         return
     with pytest.raises(ConfigError, match=f"iterations = {iterations}: .* must be at most 10, or"):
-        build.timing(cell)
+        build.run_of(cell.settings)
 
 
 # The multiplexed sequential code: rounds worked out by hand, loads, and its promise.
