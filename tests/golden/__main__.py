@@ -3,7 +3,6 @@
 What is the same, on another machine nearly, stays as it stands; to write even that, delete the
 record first. The changelog must say why a number moved."""
 
-import json
 import os
 import re
 import subprocess
@@ -11,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.golden.records import RECORDS
+from tests.golden.records import RECORDS, read_record
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,7 +52,7 @@ def _changed(before: Path, after: Path) -> list[str]:
     """The parts that came, went or moved."""
     if not before.exists():
         return []
-    old, new = (json.loads(path.read_text()) for path in (before, after))
+    old, new = (read_record(path, renewing=True) for path in (before, after))
     return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
 
 

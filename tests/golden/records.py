@@ -44,7 +44,8 @@ def require_recorded(name: str, found: Mapping[str, Any], drawn: bool = False) -
     writing = names is not None and (not names or file in names.split())
     if names is not None and not writing:
         return
-    kept = _read((Path(os.environ["RECORD_BEFORE"]) if writing else RECORDS) / f"{file}.json")
+    folder = Path(os.environ["RECORD_BEFORE"]) if writing else RECORDS
+    kept = read_record(folder / f"{file}.json", writing)
     moved, parts = list[str](), dict[str, Any]()
     for part, value in found.items():
         key = f"{rest} {part}".strip()
@@ -67,7 +68,7 @@ def require_recorded(name: str, found: Mapping[str, Any], drawn: bool = False) -
     if not writing:
         assert not moved, failure(file, moved)
         return
-    written = _read(RECORDS / f"{file}.json")
+    written = read_record(RECORDS / f"{file}.json")
     assert not written.keys() & parts.keys(), "two records of one name"
     every = sorted((written | parts).items())
     lines = [f"{json.dumps(key, ensure_ascii=False)}: {_lines(part, 1)}" for key, part in every]
@@ -150,8 +151,15 @@ def _unit(text: str) -> float:
     return 1.01 * 10.0 ** (int(power or 0) - decimals) if decimals else 0.0
 
 
-def _read(path: Path) -> dict[str, Any]:
-    return dict(_whole(json.loads(path.read_text()))) if path.exists() else {}
+def read_record(path: Path, renewing: bool = False) -> dict[str, Any]:
+    """The parts of a record; none if there is no file. One that is no JSON, as after a merge with
+    conflicts, fails as any other, and has none where it is renewed."""
+    try:
+        return dict(_whole(json.loads(path.read_text()))) if path.exists() else {}
+    except ValueError as error:
+        if not renewing:
+            raise AssertionError(failure(path.stem, [f"is no JSON: {error}"])) from None
+        return {}
 
 
 def _whole(value: Any) -> Any:

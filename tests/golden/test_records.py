@@ -53,6 +53,22 @@ def test_what_has_no_record_fails_on_every_machine(written: Path, name: str) -> 
         require_recorded(name, {"another run": OLD}, drawn=True)
 
 
+def test_a_record_with_the_marks_of_a_merge_says_how_it_is_renewed(
+    written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is: nothing of it is read."""
+    damaged = f"<<<<<<< HEAD\n{written.read_text()}"
+    written.write_text(damaged)
+    with pytest.raises(AssertionError, match=r"no JSON: .*\n.*run: python -m tests\.golden made"):
+        require_recorded("made", {"a run": OLD})
+    (written.parent / "before").mkdir()
+    written.rename(written.parent / "before" / written.name)
+    monkeypatch.setenv("RECORD_NAMES", "made")
+    monkeypatch.setenv("RECORD_BEFORE", str(written.parent / "before"))
+    require_recorded("made", {"a run": OLD})
+    assert json.loads(written.read_text())["a run"]["is"] == OLD
+
+
 def test_renewing_writes_what_moved_beyond_rounding_and_what_was_missing(
     written: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
