@@ -38,6 +38,10 @@ from tests.tools import LatticeTape
 # fail, in ``tests/contracts/test_schemes.py``.
 
 
+def fields_of(family: Any) -> dict[str, Any]:
+    return {field.name: getattr(family, field.name) for field in dataclasses.fields(family)}
+
+
 WORKERS = 12
 FIRST = [cls.examples()[0] for cls in SCHEMES.values()]
 OTHERS = [family for cls in SCHEMES.values() for family in cls.examples()[1:]]
@@ -60,6 +64,30 @@ LARGE.append(SCHEMES["heterogeneity_aware"](load=3, speeds=(1, 2, 4) * 10, parti
 def test_registry_names_match(name: str) -> None:
     assert SCHEMES[name].name == name
     assert SCHEMES[name].examples(), "a scheme without examples is not tested"
+
+
+# fields that are whole numbers and may be 0
+PERHAPS_NONE = {"ahead", "burn_in", "code_seed", "stragglers", "threshold"}
+
+
+@pytest.mark.parametrize("family", EXAMPLES, ids=repr)
+def test_bad_numbers_are_refused(family: SchemeFamily) -> None:
+    """Of every field that is a number, in one line that names it; YAML's yes is not 1, and 3.0 is 3
+    as everywhere in a config."""
+    for name, value in fields_of(family).items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        wrong: list[object] = [True, False, -1, -0.5, np.nan, "many", [value, value]]
+        if isinstance(value, int):
+            assert dataclasses.replace(family, **{name: float(value)}) == family  # type: ignore[type-var]
+            wrong += [0.5, *[0] * (name not in PERHAPS_NONE)]
+        else:
+            wrong += [np.inf, *[0.0] * (name in ("deadline", "patience"))]
+        for bad in wrong:
+            with pytest.raises(ConfigError) as refused:
+                dataclasses.replace(family, **{name: bad})  # type: ignore[type-var]
+            assert str(refused.value).startswith(f"{type(family).__name__}.{name}")
+            assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("family", FIRST, ids=repr)
@@ -432,8 +460,7 @@ def test_messages_of_a_matrix_are_those_of_pieces(fractional: bool) -> None:
 def test_a_plugin_is_checked_by_its_name(file: Path) -> None:
     [family] = load_plugin(str(file)).classes
     [example] = family.examples()  # type: ignore[attr-defined]
-    fields = {field.name: getattr(example, field.name) for field in dataclasses.fields(example)}
-    found = testing.check_scheme(file.stem, 12, plugins=[str(file)], **fields)
+    found = testing.check_scheme(file.stem, 12, plugins=[str(file)], **fields_of(example))
     assert found["values"] == "frozen values"
     assert found["stopping"] != "nothing claimed" or file.stem == "fresh_buffer"
 

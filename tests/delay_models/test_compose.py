@@ -284,12 +284,6 @@ def test_each_follows_its_own() -> None:
     assert slow[1:][slow[:-1]].mean() == pytest.approx(0.95, abs=0.02)
 
 
-def test_own_laws_last_as_long_as_the_shortest() -> None:
-    model = OwnLaws(base=FAST, workers=(0,), models=(SLOW,))
-    assert model.rounds_available() is None
-    assert model.longest() == 5.0
-
-
 def test_the_model_of_a_worker_needs_one_worker_and_the_base_needs_all(tmp_path: Path) -> None:
     """A table of one host serves one worker of any cluster; one of two hosts serves none."""
     one, two = replayed(tmp_path, 5, 1), replayed(tmp_path, 4, 2)

@@ -156,11 +156,6 @@ def test_clumps_may_be_neighbours(neighbours: float, size: str) -> None:
         assert follows.mean() == pytest.approx(expected.mean(), rel=0.1)
 
 
-def test_a_clump_may_be_of_one_worker() -> None:
-    model = ColdStarts(base=WORK, probability=0.5, delay=WAIT, sizes=(1,))
-    np.testing.assert_array_equal(cold_cells(model, 50, 80).sum(axis=1), 1)
-
-
 WRONG: tuple[dict[str, object], ...] = (
     {},
     {"share": 0.1, "sizes": (2,)},

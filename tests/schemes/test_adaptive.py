@@ -16,7 +16,7 @@ from erasurehead.delay_models import MODELS, DelayModel, Tape
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.conformance.rounds import end_by_state
 from erasurehead.experiments.run.compute import CellResult, compute
-from erasurehead.sim.engines.cluster import Cluster, Network, Policy
+from erasurehead.sim.engines.cluster import Cluster, Policy
 from erasurehead.sim.engines.run import Engine, Run
 from erasurehead.sim.engines.simulate import rounds
 from erasurehead.sim.errors import ConfigError, InvalidParameter
@@ -197,17 +197,6 @@ def test_of_a_normal_law() -> None:
     """MAD is .6745 standard deviations."""
     draws = np.random.default_rng(3).normal(10.0, 2.0, (1, 200_001))
     assert robust_deadline(draws, 1.4826)[0] == pytest.approx(12.0, abs=0.03)
-
-
-@pytest.mark.parametrize(
-    "network", [Network(broadcast_latency=0.05, dispatch_skew=0.0, uplink_latency=0.1)], ids=str
-)
-@pytest.mark.parametrize("policy", Policy)
-def test_engines_agree_on_a_network(network: Network, policy: Policy) -> None:
-    tapes = [Tape(MODELS["exponential"](rate=1.0), 7, 3, r) for r in range(3)]
-    scheme = AdaptiveDeadline(kappa=1.0, rounds=4).build(7)
-    trace = both_finish(scheme, tapes, Proportional(), 25, policy, Cluster(network))
-    assert scheme.steps(trace).arrived().min() < 7
 
 
 def test_the_gradient_is_unbiased() -> None:

@@ -10,13 +10,13 @@ from erasurehead.experiments.config import build
 from erasurehead.experiments.config.cells import cells
 from erasurehead.sim.engines.cluster import Cluster, Network, Policy
 from erasurehead.sim.errors import InvalidParameter
-from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
+from erasurehead.sim.load_laws import Additive, Proportional
 from erasurehead.sim.schemes.base import UnitExponential
 from erasurehead.sim.schemes.cyclic import CyclicRepetition
 from erasurehead.sim.schemes.partial_work import BlockCoordinate, Levels, optimal_split
 from erasurehead.sim.theory import iteration_time_law, worker_time_at
 from erasurehead.sim.theory.worker_time import KnownDelayLaw
-from tests.engines.agreement import LAWS, batch, both_finish, lattice
+from tests.engines.agreement import LAWS, batch, both_finish
 from tests.statistics import BOUND, assert_z
 from tests.tools import TableTape
 
@@ -100,15 +100,6 @@ def test_a_single_level_is_a_gradient_code(s: int) -> None:
     for law in LAWS:
         expected = batch.simulate(code, tapes, law, 60)
         np.testing.assert_array_equal(batch.simulate(level, tapes, law, 60).times, expected.times)
-
-
-@pytest.mark.parametrize("policy", Policy)
-@pytest.mark.parametrize("law", LAWS, ids=repr)
-def test_engines_agree(policy: Policy, law: LoadLaw) -> None:
-    for seed in range(6):
-        tapes = lattice(seed, 5, 2, 4, 0.1, 0.0)
-        trace = both_finish(BlockCoordinate().build(5), tapes, law, 12, policy)
-        assert trace.times.shape == (2, 12)
 
 
 @pytest.mark.parametrize(

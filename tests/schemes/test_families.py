@@ -197,51 +197,6 @@ def test_impossible_parameters_say_what_is_valid(
     assert "\n" not in str(caught.value)
 
 
-COUNTS = [
-    (SCHEMES["erasurehead"], {"load": 3, "wait_for": 6}, "load"),
-    (SCHEMES["erasurehead"], {"load": 3, "wait_for": 6}, "wait_for"),
-    (SCHEMES["ignore_stragglers"], {}, "wait_for"),
-    (SCHEMES["window"], {"tolerance": 0.5}, "at_least"),
-    (SCHEMES["adaptive_k"], {}, "wait_for"),
-    (SCHEMES["adaptive_k"], {"wait_for": 3}, "step"),
-    (SCHEMES["adaptive_k"], {"wait_for": 3}, "most"),
-    (SCHEMES["fractional_repetition"], {}, "load"),
-    (SCHEMES["cyclic_repetition"], {}, "load"),
-    (SCHEMES["cyclic_mds"], {}, "load"),
-    (SCHEMES["multi_message"], {}, "load"),
-    (SCHEMES["multi_message"], {"load": 3}, "wait_for"),
-]
-
-
-@pytest.mark.parametrize(("family", "others", "field"), COUNTS)
-def test_counts_are_whole_positive_numbers(
-    family: type[SchemeFamily], others: dict[str, int], field: str
-) -> None:
-    """3.0 is 3 as everywhere in a config; YAML's yes is not 1."""
-    assert getattr(family(**{**others, field: 3.0}), field) == 3
-    for wrong, said in (
-        (True, "True is not a number"),
-        (False, "False is not a number"),
-        (0, "greater than or equal to 1"),
-        (-2, "greater than or equal to 1"),
-        (3.5, "an integer"),
-        ("many", "an integer"),
-    ):
-        with pytest.raises(ConfigError, match=said) as caught:
-            family(**{**others, field: wrong})
-        assert str(caught.value).startswith(f"{family.__name__}.{field}")
-        assert "\n" not in str(caught.value)
-
-
-def test_code_seed_is_a_seed() -> None:
-    """NumPy takes no negative seed: the config says so, not a traceback at the first round."""
-    cyclic = SCHEMES["cyclic_repetition"]
-    assert cyclic(load=3, code_seed=0) == cyclic(load=3)
-    for wrong, said in ((-1, "greater than or equal to 0"), (True, "True is not a number")):
-        with pytest.raises(ConfigError, match=said):
-            cyclic(load=3, code_seed=wrong)
-
-
 @pytest.mark.parametrize(
     ("family", "seconds"),
     [
@@ -310,30 +265,6 @@ def test_a_grace_needs_arrivals_that_it_follows() -> None:
             IgnoreStragglers(**fields).build(4)
     with pytest.raises(InvalidParameter, match="stop is given"):
         IgnoreStragglers(grace=1.0, stop=FirstK(first=3)).build(4)
-
-
-@pytest.mark.parametrize("wrong", [-0.5, True, float("nan"), float("inf"), "wide"])
-def test_a_tolerance_is_a_number_of_at_least_zero(wrong: object) -> None:
-    with pytest.raises(ConfigError):
-        TimeWindow(tolerance=wrong)
-
-
-@pytest.mark.parametrize("wrong", [-0.1, 1.0, 1.5, True, float("nan"), "often"])
-def test_nobody_always_straggles(wrong: object) -> None:
-    """Its messages would count 1 / (1 - 1) times."""
-    with pytest.raises(ConfigError, match="straggle_probability"):
-        SCHEMES["stochastic_gradient_coding"](load=2, straggle_probability=wrong)
-    with pytest.raises(ConfigError, match="straggle_probabilities"):
-        SCHEMES["heterogeneous_split"](deadline=1.0, straggle_probabilities=(0.1, wrong))
-
-
-@pytest.mark.parametrize("name", ["erasurehead", "ignore_stragglers"])
-def test_deadlines_are_positive_seconds(name: str) -> None:
-    others = {"load": 3, "wait_for": 6} if name == "erasurehead" else {}
-    assert SCHEMES[name](**others, deadline=1).build(12).stopping.stopping_state(12).alarms == [1.0]
-    for wrong in (True, 0, -1.0, float("nan"), float("inf")):
-        with pytest.raises(ConfigError):
-            SCHEMES[name](**others, deadline=wrong)
 
 
 @pytest.mark.parametrize("name", SCHEMES)

@@ -29,7 +29,7 @@ from erasurehead.sim.theory import (
 )
 from erasurehead.sim.theory.worker_time import KnownDelayLaw
 from erasurehead.sim.types import FloatArray
-from tests.engines.agreement import LAWS, batch, both_finish, lattice
+from tests.engines.agreement import LAWS, batch, both_finish
 from tests.statistics import assert_z
 from tests.tools import TableTape
 
@@ -91,14 +91,6 @@ def test_the_gradient_is_unbiased_under_every_law(law: LoadLaw) -> None:
     assert_z(weights, np.ones(4), "partition weight")
     p = scheme.chances[0]
     assert_z((weights - 1) ** 2, np.full(4, (1 - p) / (3 * p)), "variance of a weight")
-
-
-@pytest.mark.parametrize("policy", Policy)
-@pytest.mark.parametrize("law", LAWS, ids=repr)
-def test_engines_agree_with_dead_tasks(policy: Policy, law: LoadLaw) -> None:
-    for seed in range(4):
-        tapes = lattice(seed, 5, 2, 4, 0.1, 0.2)
-        both_finish(MindFlayer(trials=3, patience=0.2).build(5), tapes, law, 12, policy)
 
 
 def test_a_run_knows_its_delays() -> None:
@@ -189,17 +181,6 @@ def test_with_endless_patience_it_is_uncoded() -> None:
         np.testing.assert_array_equal(trace.times, whole.times)
         assert scheme.exact
         np.testing.assert_array_equal(scheme.steps(trace).error, 0.0)
-
-
-@pytest.mark.parametrize("policy", Policy)
-@pytest.mark.parametrize("law", LAWS, ids=repr)
-@pytest.mark.parametrize("cut", ["after", "at"])
-def test_drop_compute_engines_agree_with_dead_tasks(policy: Policy, law: LoadLaw, cut: Cut) -> None:
-    """A task that never ends is dropped at tau; to be finished it must end."""
-    for seed in range(4):
-        tapes = lattice(seed, 5, 2, 4, 0.1, 0.1 if cut == "at" else 0.0)
-        scheme = DropCompute(pieces=3, patience=0.15, cut=cut).build(5)
-        both_finish(scheme, tapes, law, 12, policy)
 
 
 @dataclass(frozen=True)

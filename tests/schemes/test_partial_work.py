@@ -12,7 +12,7 @@ from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.conformance.rounds import end_by_state
 from erasurehead.sim.engines.cluster import Cluster, Network, Policy
 from erasurehead.sim.errors import InvalidParameter
-from erasurehead.sim.load_laws import LoadLaw, Proportional
+from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.assignments import Pieces
 from erasurehead.sim.schemes.cyclic import CyclicRepetition
@@ -30,7 +30,7 @@ from erasurehead.sim.schemes.stopping import (
     StoppingRule,
     stopping_delay_by_bisection,
 )
-from tests.engines.agreement import LAWS, batch, both_finish, lattice
+from tests.engines.agreement import LAWS, batch, both_finish
 from tests.statistics import assert_z
 from tests.tools import TableTape
 
@@ -202,27 +202,6 @@ def test_the_round_trip_by_hand(policy: Policy, channels: int | None, ends: floa
     tapes = [TableTape(np.array([[1.0, 1.0], [1.0, 1.0]]))]
     trace = both_finish(scheme, tapes, Proportional(), 1, policy, Cluster(network))
     assert trace.times[0, 0] == ends
-
-
-@pytest.mark.one_in(2)
-@pytest.mark.parametrize("policy", Policy)
-@pytest.mark.parametrize("law", LAWS, ids=repr)
-def test_engines_agree_on_a_network(policy: Policy, law: LoadLaw) -> None:
-    network = Network(
-        broadcast_latency=0.05,
-        dispatch_skew=0.01,
-        uplink_latency=0.1,
-        bandwidth=10.0,
-        message_bytes=1.0,
-    )
-    for seed in range(4):
-        tapes = lattice(seed, 6, 2, 4, 0.1, 0.0)
-        for family in (
-            PartialStragglers(load=3),
-            FractionalRepetition(load=2, partial=0.25),
-            CyclicRepetition(load=3, partial=0.5),
-        ):
-            both_finish(family.build(6), tapes, law, 10, policy, Cluster(network))
 
 
 @pytest.mark.parametrize("slowest", [8.0, 10.0])

@@ -17,9 +17,8 @@ from scipy import sparse
 from erasurehead.experiments.conformance.rounds import end_by_state
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.numerics import row_max
-from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.assignments import Encoded, Pieces, shifted
-from erasurehead.sim.schemes.base import Fixed, OfWorkers
+from erasurehead.sim.schemes.base import OfWorkers
 from erasurehead.sim.schemes.deadlines import Deadline, Later, Spread, Window
 from erasurehead.sim.schemes.decoders import Optimal, decoding_error
 from erasurehead.sim.schemes.stop import KINDS, CoverPartitions, Decodable, Stop, ending
@@ -477,19 +476,6 @@ def test_after_a_deadline_a_rule_still_asks_who_arrived() -> None:
 def test_a_scheme_of_workers_says_how_it_decodes() -> None:
     """Catches a sum that nobody asked for."""
     assert "weights" in OfWorkers.__abstractmethods__
-
-
-def test_groups_are_covered_by_their_own_fast_rule() -> None:
-    """The rule of fractional repetition, and the general one, mean the same."""
-    fields = {"load": 3, "decoder": "optimal"}
-    general = SCHEMES["stochastic_block"](**fields, community=3, inside=1.0, stop="cover").build(12)
-    own = SCHEMES["fractional_repetition"](load=3).build(12)
-    assert isinstance(general, Fixed)
-    assert isinstance(own, Fixed)
-    delays = np.random.default_rng(1).random((500, 12))
-    np.testing.assert_array_equal(
-        general.stopping.stopping_delay(delays), own.stopping.stopping_delay(delays)
-    )
 
 
 def test_so_many_arrivals_of_each_replication_end_its_round() -> None:

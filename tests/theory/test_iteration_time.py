@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from fractions import Fraction
-from math import comb, gamma, inf, log
+from math import comb, gamma, inf
 from types import SimpleNamespace
 
 import numpy as np
@@ -343,34 +343,6 @@ def test_two_point_delays():
     time = iteration_time_law(FirstK(5), 5, worker)
     assert time.mean() == pytest.approx(1 + 9 * slow, rel=1e-10)
     assert time.variance() == pytest.approx(81 * slow * (1 - slow), rel=1e-9)
-
-
-def test_limits_of_the_load_and_of_the_wait():
-    """d = 1 is the first r of n, d = n is the first of all, r = n is exact cover."""
-    n = 12
-    worker = proportional_worker_time(UNIT.cdf, 1, UNIT.sf)
-    t = np.linspace(1.0, 6.0, 40)
-
-    def sf(rule):
-        return iteration_time_law(rule, n, worker).sf(t)
-
-    for r in (1, 7, 12):
-        np.testing.assert_allclose(sf(FirstK(r) | CoverGroups(1)), sf(FirstK(r)), atol=1e-14)
-        np.testing.assert_allclose(sf(FirstK(r) | CoverGroups(n)), sf(FirstK(1)), atol=1e-14)
-    for d in (2, 3, 4):
-        np.testing.assert_allclose(sf(FirstK(n) | CoverGroups(d)), sf(CoverGroups(d)), atol=1e-14)
-        np.testing.assert_allclose(sf(FirstK(1) | CoverGroups(d)), sf(FirstK(1)), atol=1e-14)
-
-
-def test_waiting_for_half_does_not_grow_with_the_cluster():
-    """Catches a law that depends on n in the wrong place: uncoded grows as log n, this does not."""
-    worker = proportional_worker_time(stats.expon.cdf, 1)
-    small, large = (
-        iteration_time_law(FirstK(n // 2) | CoverGroups(2), n, worker).mean() for n in (20, 2000)
-    )
-    assert large == pytest.approx(small, rel=0.05)
-    uncoded = [iteration_time_law(FirstK(n), n, worker).mean() for n in (20, 2000)]
-    assert uncoded[1] - uncoded[0] == pytest.approx(log(100), rel=0.01)
 
 
 @pytest.mark.parametrize("other", [FirstK(6), FirstK(6) | Deadline(9.0)], ids=str)

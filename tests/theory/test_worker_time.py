@@ -291,15 +291,6 @@ def test_an_impossible_argument_is_named(case):
     assert "\n" not in str(caught.value)
 
 
-def test_the_message_says_what_is_valid():
-    """Load 4 of 30 workers, and a wait for 40 of 30."""
-    with pytest.raises(InvalidParameter, match="load = 4: must divide workers = 30: 1, 2, 3, 5"):
-        theory.mean_cover(ONE, 30, 4)
-    valid = "wait_for = 40: must be a whole number between 1 and workers = 30"
-    with pytest.raises(InvalidParameter, match=valid):
-        theory.mean_erasurehead(ONE, 30, 3, 40)
-
-
 def test_every_public_function_is_held_to_it():
     """A new function of the theory needs a line above; those that take a scheme have no number."""
     checked = {case.split()[0].split(".")[0] for case in WRONG} - {"step_time_at"}  # for rounds
