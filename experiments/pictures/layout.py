@@ -63,7 +63,6 @@ class WholeLayout(ConstrainedLayoutEngine):
             how: Any = {"loc": "outside lower center", **self.settings}
             self._legend = figure.legend([*entries.values()], [*entries], ncols=self.most, **how)
             self._letters = self._legend._fontsize
-            self._set_columns(figure.bbox)
 
     def _set_columns(self, room: BboxBase) -> None:
         """As many as fit beside each other, in letters with which panels keep half of the height;

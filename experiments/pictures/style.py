@@ -117,19 +117,29 @@ MATPLOTLIB_SETTINGS: Any = {
 }
 
 
+@cache
+def _settings(scale: float) -> dict[str, Any]:
+    """All of matplotlib's settings in this scale, but for the backend, which is the user's."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(MATPLOTLIB_SETTINGS)
+        sizes = [key for key in MATPLOTLIB_SETTINGS if key.endswith("size")]
+        sizes.append("lines.linewidth")
+        matplotlib.rcParams.update({key: scale * MATPLOTLIB_SETTINGS[key] for key in sizes})
+        matplotlib.rcParams["font.family"] = list(fonts())
+        return {key: value for key, value in dict.items(matplotlib.rcParams) if key != "backend"}
+
+
 @contextmanager
 def applied(scale: float = 1.0) -> Iterator[None]:
     """matplotlib's defaults with ``MATPLOTLIB_SETTINGS``, whatever the user's own settings are;
     letters, lines and markers in another scale."""
     import matplotlib
 
-    sizes = [key for key, value in MATPLOTLIB_SETTINGS.items() if key.endswith("size")]
-    sizes += ["lines.linewidth", "font.size"]
     with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(MATPLOTLIB_SETTINGS)
-        matplotlib.rcParams.update({key: scale * MATPLOTLIB_SETTINGS[key] for key in sizes})
-        matplotlib.rcParams["font.family"] = list(fonts())
+        dict.update(matplotlib.rcParams, _settings(scale))  # checked when they were made
         yield
 
 
