@@ -55,10 +55,10 @@ def read_csv(path: Path, most: int | None = MOST_CELLS, **options: Any) -> pd.Da
             raise UnusableFile("a row has more cells than the header") from None
 
 
-def csv_of(frame: pd.DataFrame) -> bytes:
+def csv_of(frame: pd.DataFrame, header: bool = True) -> bytes:
     """A table as CSV, for ``read_csv`` and for spreadsheets: these compute a text that begins with
     one of ``=+-@`` or a tab, so it gets an apostrophe, which ``read_csv`` takes away."""
-    return _texts_changed(frame, _as_text).to_csv(index=False).encode()
+    return _texts_changed(frame, _as_text).to_csv(index=False, header=header).encode()
 
 
 def _texts_changed(frame: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:

@@ -139,7 +139,8 @@ def applied(scale: float = 1.0) -> Iterator[None]:
     import matplotlib
 
     with matplotlib.rc_context():
-        dict.update(matplotlib.rcParams, _settings(scale))  # checked when they were made
+        settings: dict[Any, Any] = matplotlib.rcParams
+        dict.update(settings, _settings(scale))  # checked when they were made
         yield
 
 

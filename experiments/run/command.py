@@ -16,7 +16,6 @@ import pandas as pd
 
 from ...sim.metrics import METRICS
 from ...sim.numerics import one_thread
-from ...sim.tables import csv_of
 from ..config.build import SharedTapes, require_delays
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
@@ -252,15 +251,12 @@ def write_result(
     if outcome.finished:
         tables = {
             outputs.ITERATIONS: iterations_table(outcome.finished),
-            outputs.SUMMARY: outcome.summary,
+            outputs.SUMMARY: [outcome.summary],
+            # of these nothing is known where the clock alone was recorded
             outputs.WORKERS: workers_table(outcome.finished),
         }
-        for name, table in tables.items():
-            if len(table):  # of workers nothing is known where the clock alone was recorded
-                files.write_table(output / name, table, origin.facts)
-                if csv:
-                    text = csv_of(table)
-                    files.write_bytes((output / name).with_suffix(".csv"), text)
+        for name, frames in tables.items():
+            files.write_table(output / name, frames, origin.facts, csv)
     made = {
         cell.key: {
             "label": cell.label,
@@ -293,7 +289,10 @@ def write_result(
 def show_outcome(outcome: Outcome, output: Path) -> None:
     """The summary as a table, then where the files are, then what failed."""
     if outcome.finished:
-        summary, rows = outcome.summary, outcome.summary.to_dict("records")
+        summary = outcome.summary
+        # comparisons are not shown here, and are the larger part
+        named = summary.columns[~summary.columns.str.contains("_difference|_ratio")]
+        rows = summary[named].to_dict("records")
         keys = _swept([cell for cell, _ in outcome.finished])
         columns = [Column.of(key, [*map(_short, summary[key])]) for key in keys]
         columns.append(Column.of("scheme", [*map(shown_in, rows)]))

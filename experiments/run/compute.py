@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,7 @@ CODE_FOLDERS = ("sim", "delay_models", "experiments/config", "experiments/run")
 # packages whose version can change a number
 LIBRARIES = ("numpy", "scipy", "simpy", "pandas", "scikit-learn", "networkx")
 CHECKSUM = b"checksum"
+SHARED_ROWS = 4096  # of columns that cells share: of longer ones there are few
 
 
 @dataclass(frozen=True)
@@ -155,14 +157,33 @@ def result(
 
 
 def with_target(result: CellResult, target: float | None) -> CellResult:
-    """A cell's numbers with the time to another target, from the losses that are stored."""
-    table, whole = result.per_iteration, dict(result.per_replication)
+    """A cell's numbers with the time to another target, from the losses that are stored; its
+    columns are no parts of anything larger that was read."""
+    table, whole = _shared(result.per_iteration), _shared(result.per_replication)
     whole.pop("time_to_target", None)
     if target is not None and "train_loss" in table:
         shape = (whole["elapsed"].size, -1)
         times, losses = (table[name].reshape(shape) for name in ("time", "train_loss"))
         whole["time_to_target"] = time_to_target(times, losses, target)
-    return replace(result, per_replication=whole)
+    workers = _shared(result.per_worker)
+    return replace(result, per_iteration=table, per_replication=whole, per_worker=workers)
+
+
+def _shared(table: Columns) -> dict[str, np.ndarray]:
+    """The same columns; a short one that many cells have is one array, which nobody may change."""
+    return {
+        sys.intern(name): values
+        if values.size > SHARED_ROWS
+        else _one_array(values.dtype.str, values.tobytes())
+        for name, values in table.items()
+    }
+
+
+@lru_cache(maxsize=256)
+def _one_array(kind: str, content: bytes) -> np.ndarray:
+    array = np.frombuffer(content, kind).copy()
+    array.flags.writeable = False
+    return array
 
 
 def clock_alone(run: Run, trace: Trace) -> CellResult:

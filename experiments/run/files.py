@@ -9,13 +9,15 @@ import signal
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ...sim.tables import csv_of
 from ..config.errors import ConfigError
 
 # what a command found, and the page made of it
@@ -36,18 +38,30 @@ MARK_TEXT = b"The files beside this one are results of erasurehead, which replac
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file at once or not at all; survives ``kill -9`` at any moment.
     Raises ConfigError: it cannot be written there, or something else than a file is there."""
+    with _replacing(path) as file, _reported(path):
+        file.write(content)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of ``path`` when this context ends without an error.
+    Raises ConfigError: as ``write_bytes``."""
     beginning = path.name[:40]  # names cannot be long
     partial = path.with_name(f".{beginning}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY}")
     with _reported(path):
         require_replaceable(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.touch(exist_ok=False)  # with the permissions that the umask leaves
-        try:
-            partial.write_bytes(content)
+        file = partial.open("xb")  # with the permissions that the umask leaves
+    try:
+        yield file
+        with _reported(path):
+            file.close()  # which writes the rest: a disk can be full
             partial.replace(path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+    except BaseException:
+        with suppress(OSError):
+            file.close()
+        partial.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
@@ -159,10 +173,30 @@ def cells_there(output: Path) -> frozenset[str]:
         return frozenset()
 
 
-def write_table(path: Path, frame: pd.DataFrame, facts: Mapping[bytes, bytes] = {}) -> None:
-    """Write a frame as Parquet, with facts in its metadata: same bytes. Raises ConfigError."""
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    write_arrow(path, table.replace_schema_metadata({**(table.schema.metadata or {}), **facts}))
+def write_table(
+    path: Path,
+    frames: pd.DataFrame | Iterable[pd.DataFrame],
+    facts: Mapping[bytes, bytes] = {},
+    csv: bool = False,
+) -> None:
+    """Write a frame, or several of the same columns below each other, as Parquet with page
+    checksums and with facts in its metadata, and with ``csv`` once more as CSV: same bytes. Without
+    a frame there is no file. Raises ConfigError."""
+    writer: pq.ParquetWriter | None = None
+    with ExitStack() as opened:
+        for frame in [frames] if isinstance(frames, pd.DataFrame) else frames:
+            table = pa.Table.from_pandas(frame, preserve_index=False)
+            if first := writer is None:
+                sinks = [opened.enter_context(_replacing(path))]
+                if csv:
+                    sinks.append(opened.enter_context(_replacing(path.with_suffix(".csv"))))
+                schema = table.schema.with_metadata({**(table.schema.metadata or {}), **facts})
+                how: Any = {"compression": "zstd", "write_page_checksum": True}
+                writer = opened.enter_context(pq.ParquetWriter(sinks[0], schema, **how))
+            with _reported(path):
+                writer.write_table(table)
+                for text in sinks[1:]:
+                    text.write(csv_of(frame, header=first))
 
 
 def write_arrow(path: Path, table: pa.Table, compression: str = "zstd") -> None:
@@ -176,7 +210,10 @@ def read_arrow(path: Path) -> pa.Table:
     """Read an Arrow table from Parquet in this thread alone, with its page checksums.
     pyarrow's own threads need address space. Where a limit refuses it, they never answer. Raises
     OSError, ValueError, pyarrow.ArrowException: it is not there, or damaged."""
-    with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
+    with (
+        pa.OSFile(str(path)) as source,
+        pq.ParquetFile(source, page_checksum_verification=True, pre_buffer=False) as file,
+    ):
         return file.read(use_threads=False)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ NAMED_CELLS = 3  # cells that are named
 COMPARED = sorted((m for m in METRICS.values() if m.compared), key=lambda m: m.unit != "s")
 # closed forms, some hundredths of a second each; a summary with more has none
 MAX_CLOSED_FORMS = 1000
+ROWS_AT_ONCE = 2**16  # of a table that are made and written together
 # sections of a config on which iteration times and decoding errors depend
 TIMING = ("workers", "iterations", "delay", "load_law", "policy", "schemes", "network", "failures")
 Finished = tuple[Cell, CellResult]
@@ -303,9 +305,8 @@ def normal_deviate(t: float, degrees: int) -> float:
     return float(np.copysign(-ndtri(beyond), t)) if beyond > 0 else t
 
 
-def _theory(cell: Cell, means: Mapping[str, float]) -> dict[str, float]:
+def _theory(cell: Cell, known: ClosedForm, means: Mapping[str, float]) -> dict[str, float]:
     """The closed forms of a cell, and how far its means are away, as a normal deviate."""
-    known = closed_form(cell)
     row: dict[str, float] = {}
     for name, value in (("iteration_time", known.seconds), ("decoding_error", known.error)):
         if f"{name}_mean" not in means or np.isnan(value):
@@ -316,14 +317,15 @@ def _theory(cell: Cell, means: Mapping[str, float]) -> dict[str, float]:
     return row if np.isnan(known.least) else row | {"least_iteration_time": known.least}
 
 
-def iterations_table(finished: Sequence[Finished]) -> pd.DataFrame:
-    """One row per cell, replication and iteration, in the config's order; see docs/results.md."""
+def iterations_table(finished: Sequence[Finished]) -> Iterator[pd.DataFrame]:
+    """One row per cell, replication and iteration, in the config's order; see docs/results.md.
+    As frames of the same columns, each of about ``ROWS_AT_ONCE`` rows."""
     tables = [result.per_iteration for _, result in _alike(finished)]
     return _labelled(finished, tables, frame_of_iterations)
 
 
-def workers_table(finished: Sequence[Finished]) -> pd.DataFrame:
-    """One row per cell and worker: who delayed us; see docs/results.md."""
+def workers_table(finished: Sequence[Finished]) -> Iterator[pd.DataFrame]:
+    """One row per cell and worker: who delayed us; see docs/results.md. Frames as above."""
     return _labelled(finished, [result.per_worker for _, result in finished], pd.DataFrame)
 
 
@@ -332,12 +334,15 @@ def summary_table(finished: Sequence[Finished], simulated: bool = True) -> pd.Da
     the first scheme of the same point of the grid; see docs/results.md. There are closed forms
     unless it was not ``simulated``, or there are more than ``MAX_CLOSED_FORMS`` to look up."""
     metrics = metrics_of(_alike(finished))
-    known = simulated and len({_asked(cell) for cell, _ in finished}) <= MAX_CLOSED_FORMS
+    asked = {cell.key: _asked(cell) for cell, _ in finished} if simulated else {}
+    known = simulated and len({*asked.values()}) <= MAX_CLOSED_FORMS
+    forms = {key: _looked_up(own) for key, own in asked.items() if known}
     first = {cell.point: cell.key for cell, _ in reversed(finished)}
-    endless = [pair for pair in finished if known and closed_form(pair[0]).endless]
+    endless = [pair for pair in finished if known and forms[pair[0].key].endless]
     medians = {cell.key: _without_mean(result) for cell, result in endless}
     none = interval_columns("iteration_time_difference", (np.nan,) * 3)
-    rows = [
+    every = _swept(finished)
+    rows = (
         {
             **_identity(cell),
             **swept,
@@ -345,15 +350,22 @@ def summary_table(finished: Sequence[Finished], simulated: bool = True) -> pd.Da
             "iterations": int(result.per_iteration["iteration"].max()),
             "replications": result.per_replication["elapsed"].size,
             **(statistics := _statistics(metrics[cell.key]) | medians.get(cell.key, {})),
-            **(_theory(cell, statistics) if known else {}),
+            **(_theory(cell, forms[cell.key], statistics) if known else {}),
             **_costliest(result.per_worker),
             **({f"code_{k}": v for k, v in vars(c).items()} if (c := result.conditioning) else {}),
             **comparison(metrics[cell.key], metrics[first[cell.point]]),
             **(none if medians.keys() & {cell.key, first[cell.point]} else {}),
         }
-        for (cell, result), swept in zip(finished, _swept(finished), strict=True)
-    ]
-    return pd.DataFrame(rows)
+        for (cell, result), swept in zip(finished, every, strict=True)
+    )
+    # a mapping takes ten times as much as a row of a frame
+    parts = [pd.DataFrame(some) for some in iter(lambda: [*islice(rows, ROWS_AT_ONCE // 64)], [])]
+    if len(parts) < 2:
+        return parts[0] if parts else pd.DataFrame()
+    kinds = pd.DataFrame(every).drop(
+        columns=["workers", "iterations", "replications"], errors="ignore"
+    )
+    return pd.concat(parts, ignore_index=True).assign(**{str(k): kinds[k] for k in kinds})
 
 
 def metrics_of(finished: Sequence[Finished]) -> dict[str, dict[str, FloatArray]]:
@@ -363,7 +375,7 @@ def metrics_of(finished: Sequence[Finished]) -> dict[str, dict[str, FloatArray]]
         names = (*result.per_iteration, None, *result.per_replication)
         kinds.setdefault(names, []).append((cell, result))
     metrics = {}
-    for same in kinds.values():
+    for same in (kind[piece] for kind in kinds.values() for piece in _pieces(kind)):
         starts = np.cumsum([0, *(result.per_replication["elapsed"].size for _, result in same)])
         together = _concatenated([result.per_iteration for _, result in same])
         pairs = zip(same, starts, strict=False)
@@ -374,6 +386,13 @@ def metrics_of(finished: Sequence[Finished]) -> dict[str, dict[str, FloatArray]]
         for (cell, _), start, end in zip(same, starts, starts[1:], strict=False):
             metrics[cell.key] = {name: of_runs[start:end] for name, of_runs in values.items()}
     return metrics
+
+
+def _pieces(finished: Sequence[Finished]) -> list[slice]:
+    """Cells in their order, so many together as have ``ROWS_AT_ONCE`` rows of iterations."""
+    ends = np.cumsum([result.per_iteration["time"].size for _, result in finished])
+    starts = np.flatnonzero(np.diff((ends - 1) // ROWS_AT_ONCE, prepend=-1))
+    return [slice(start, end) for start, end in zip(starts, [*starts[1:], None], strict=True)]
 
 
 def _concatenated(tables: Sequence[Columns]) -> dict[str, np.ndarray]:
@@ -411,15 +430,21 @@ def _labelled(
     finished: Sequence[Finished],
     tables: Sequence[Columns],
     frame: Callable[[Columns], pd.DataFrame],
-) -> pd.DataFrame:
-    """One table per cell as one frame: who the rows are of in front, swept keys at the end."""
+) -> Iterator[pd.DataFrame]:
+    """One table per cell, one below the other: who the rows are of in front, swept keys at the end.
+    In one piece where columns differ between cells, or hold several kinds of values."""
     cells = pd.DataFrame([_identity(cell) for cell, _ in finished])
     swept = pd.DataFrame(_swept(finished), index=cells.index)
-    rows = np.repeat(cells.index, [len(next(iter(table.values()))) for table in tables])
     kinds = {tuple((name, values.dtype) for name, values in table.items()) for table in tables}
-    middle = frame(_concatenated(tables)) if len(kinds) == 1 else pd.concat(map(frame, tables))
-    frames = [cells.take(rows), middle, swept.take(rows)]
-    return pd.concat([frame.reset_index(drop=True) for frame in frames], axis=1)
+    alike = len(kinds) == 1 and object not in [*cells.dtypes, *swept.dtypes]
+    for piece in _pieces(finished) if alike else [slice(None)]:
+        own = tables[piece]
+        rows = np.repeat(cells.index[piece], [len(next(iter(table.values()))) for table in own])
+        if not rows.size:
+            continue
+        middle = frame(_concatenated(own)) if len(kinds) == 1 else pd.concat(map(frame, own))
+        frames = [cells.take(rows), middle, swept.take(rows)]
+        yield pd.concat([part.reset_index(drop=True) for part in frames], axis=1)
 
 
 def _swept(finished: Sequence[Finished]) -> list[dict[str, Any]]:

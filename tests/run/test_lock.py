@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -321,14 +323,22 @@ def test_a_file_comes_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.Mo
     assert seen[0].endswith(".part")
     assert len(seen[0]) == 1 + 40 + 1 + len(str(os.getpid())) + 1 + 8 + 5
 
-    def fails(part: Path, content: bytes) -> int:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", fails)
-    with pytest.raises(ConfigError, match="cannot be written: No space left on device"):
-        files.write_bytes(path, b"two")
-    assert [each.name for each in tmp_path.iterdir()] == [path.name]
-    assert path.read_bytes() == b"one"
+    limits, frame = resource.getrlimit(resource.RLIMIT_FSIZE), pd.DataFrame({"a": range(10_000)})
+    for most, write in (
+        (2, lambda: files.write_bytes(path, b"two")),
+        (2, lambda: files.write_bytes(path, bytes(2**20))),
+        (2, lambda: files.write_table(path, frame)),
+        (2**16, lambda: files.write_table(path, [frame] * 20)),
+        (2**16, lambda: files.write_table(path, [frame] * 2, csv=True)),
+    ):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, limits[1]))
+        try:
+            with pytest.raises(ConfigError, match="cannot be written: File too large"):
+                write()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert [each.name for each in tmp_path.iterdir()] == [path.name]
+        assert path.read_bytes() == b"one"
 
 
 def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from operator import attrgetter
 from pathlib import Path
@@ -23,6 +24,7 @@ from erasurehead.experiments.run import records as records_module
 from erasurehead.experiments.run.compute import compute
 from erasurehead.experiments.run.compute import result as numbers_of
 from erasurehead.experiments.run.estimate import START_SECONDS, Estimate, Room, check
+from erasurehead.experiments.run.files import write_table
 from erasurehead.experiments.run.records import (
     ClosedForm,
     Finished,
@@ -63,6 +65,53 @@ BASE: dict[str, Any] = {
 
 def finished(**changes: Any) -> list[Finished]:
     return [(cell, compute(cell)) for cell in cells(BASE | changes)]
+
+
+def whole(pieces: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat([*pieces], ignore_index=True)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"iterations": [5, 80]},
+        {"policy": ["cancel", "finish"]},
+        {"target_loss": [None, 0.5, 0.25]},
+        {
+            "delay": [
+                {"model": "exponential", "rate": 2},
+                {"model": "pareto", "alpha": 3, "scale": 1},
+            ]
+        },
+    ],
+)
+def test_tables_made_in_pieces_are_those_made_at_once(
+    values: dict[str, list[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Texts, sections, missing values, and columns that some cells alone have, such as staleness or
+    a scheme's field. Catches a piece that is lost, doubled or of another kind of column."""
+    schemes = [
+        {"name": "ignore_stragglers", "wait_for": [1, 2]},
+        {"name": "uncoded"},
+        {"name": "asynchronous"},
+    ]
+    some = finished(schemes=schemes, sweep=values)
+
+    def made(rows: int) -> tuple[list[pd.DataFrame], list[bytes], int]:
+        monkeypatch.setattr(records_module, "ROWS_AT_ONCE", rows)
+        tables = {"i": iterations_table, "w": workers_table, "s": lambda all: [summary_table(all)]}
+        folder = tmp_path / str(rows)
+        for name, table in tables.items():
+            write_table(folder / f"{name}.parquet", table(some), csv=True)
+        frames = [pd.read_parquet(folder / f"{name}.parquet") for name in tables]
+        texts = [(folder / f"{name}.csv").read_bytes() for name in tables]
+        return frames, texts, len([*iterations_table(some)])
+
+    (at_once, texts, one), (pieces, other_texts, many) = made(2**16), made(64)
+    assert one == 1 < many
+    assert texts == other_texts
+    for first, second in zip(at_once, pieces, strict=True):
+        pd.testing.assert_frame_equal(first, second)
 
 
 def test_a_missing_value_is_left_out_of_the_mean() -> None:
@@ -417,7 +466,7 @@ def test_swept_values_of_any_kind_make_a_column(
     import pyarrow as pa
 
     some = finished(sweep={key: values})
-    tables = (iterations_table(some), workers_table(some), summary_table(some))
+    tables = (whole(iterations_table(some)), whole(workers_table(some)), summary_table(some))
     for table, rows in zip(tables, (3 * 5, 6, 1), strict=True):
         pa.Table.from_pandas(table)
         expected = pd.Series(np.repeat(np.array(shown, dtype=object), rows), name=key)
@@ -430,7 +479,7 @@ def test_one_cell_twice_in_a_grid_keeps_both_values() -> None:
     laws = [{"model": "exponential", "rate": rate} for rate in (2, 2.0)]
     some = finished(sweep={"delay": laws})
     assert some[0][0].key == some[1][0].key
-    assert len(iterations_table(some)) == 2 * 3 * 5
+    assert len(whole(iterations_table(some))) == 2 * 3 * 5
 
 
 def test_every_recorded_number_of_a_run_is_a_metric() -> None:
@@ -483,7 +532,7 @@ def test_staleness_stands_in_all_cells_or_in_none() -> None:
     """A synchronous cell beside an asynchronous one has staleness 0 and one update an iteration."""
     schemes = [{"name": "uncoded"}, {"name": "asynchronous"}]
     some = finished(schemes=schemes)
-    table = iterations_table(some)
+    table = whole(iterations_table(some))
     place = list(table.columns).index("decoding_error")
     assert list(table.columns[place + 1 : place + 3]) == ["staleness", "updates"]
     assert table["updates"].dtype == "Int64"
@@ -496,7 +545,7 @@ def test_staleness_stands_in_all_cells_or_in_none() -> None:
     assert 3 < staleness["asynchronous"] < 6
     summary = summary_table(some).set_index("scheme")
     np.testing.assert_allclose(summary["staleness_mean"], staleness[["uncoded", "asynchronous"]])
-    for frame in (iterations_table(some[:1]), summary_table(some[:1])):
+    for frame in (whole(iterations_table(some[:1])), summary_table(some[:1])):
         assert not {"staleness", "updates", "staleness_mean"} & set(frame.columns)
 
 
@@ -537,7 +586,7 @@ def test_the_clock_alone_is_the_clock_of_a_full_run(scheme: dict[str, Any], poli
     for column in ("iteration_time_mean", "iteration_time_se", "elapsed_mean"):
         assert mine[column] == other[column]
     assert "costliest_worker" not in mine
-    assert workers_table(clock).empty
+    assert not [*workers_table(clock)]
 
 
 @pytest.mark.parametrize(
@@ -844,13 +893,13 @@ def test_cells_with_and_without_a_column_stand_in_one_table(first: int) -> None:
     values = [None, trouble, None] if first == 0 else [trouble, None, trouble]
     some = [each for value in values for each in finished(failures=value)]
     for make, rows in ((iterations_table, 3 * 5), (workers_table, 6)):
-        table = make(some)
+        table = whole(make(some))
         assert len(table) == 3 * rows
         for place, value in enumerate(values):
             own = table.iloc[place * rows : (place + 1) * rows]
             assert own["dead"].isna().all() == (value is None)
             assert (own["cell"] == some[place][0].key).all()
-            alone = make(some[place : place + 1])
+            alone = whole(make(some[place : place + 1]))
             same = own[[*alone]].reset_index(drop=True)
             pd.testing.assert_frame_equal(same, alone, check_dtype=False)
 
