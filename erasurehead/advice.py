@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Unpack, final
 
 import pandas as pd
 
-from erasurehead.experiments.config.document import read_yaml, write_yaml
+from erasurehead.experiments.config.document import read_yaml
 from erasurehead.experiments.config.errors import ConfigError, at, one_of
 from erasurehead.experiments.options import Criterion, MeasuredJob, SearchRequest
 from erasurehead.experiments.page.content import Page
@@ -35,6 +35,7 @@ from erasurehead.fitting import (
     arguments,
     as_arguments,
     as_file,
+    command_words,
     from_table,
     reading_from,
 )
@@ -141,21 +142,22 @@ def whatif(
     measured, warnings = from_table(
         table, reading_from(reading), lambda path, how: asking.read_usable(path, how, False)
     )
-    source = IN_MEMORY if not isinstance(table, str | os.PathLike) else Path(table).name
+    path = os.fspath(table) if isinstance(table, str | os.PathLike) else None
+    source = IN_MEMORY if path is None else Path(path).name
     with arguments():
         counts = None if stragglers is None else ",".join(map(str, stragglers))
         tried = asking.trials(counts, ",".join(map(str, timeout)), measured.workers)
     with reporting(progress, "loads") as update:
         studies = asking.investigate(measured, tried, update)
+    then = "`eh.fit(table)` is a delay model of this job; `eh.recommend(table)` searches."
     with _kept(output) as folder, output_folder(folder, asking.file_names(measured.tables)):
-        answer = whatif_answer(studies, source, measured, source)
+        answer = whatif_answer(studies, source, measured, command_words(path, reading))
+        answer = replace(answer, next=(then,)) if path is None else answer
         asking.write_whatif(measured, studies, answer, folder)
         advice_tables = _tables(folder)
         lines = tuple(map(as_arguments, warnings))
         page = read_whatif(folder)
-        if output is None:
-            then = "`eh.fit(table)` is a delay model of this job; `eh.recommend(table)` searches."
-            page = _in_python(page, then)
+        page = _in_python(page, then) if output is None else page
         return Advice(page, advice_tables, "whatif", lines)
 
 
@@ -223,25 +225,18 @@ def recommend(
             return Advice(page, _tables(folder), "ranking", question.scenario.notes)
         table: Any = config_or_table
         with as_file(table, reading_from(given)) as (path, how):
-            measured = MeasuredConfig(MeasuredJob(trace=Path(path), **made), how)
+            called = "" if isinstance(table, str | os.PathLike) else IN_MEMORY
+            measured = MeasuredConfig(MeasuredJob(trace=Path(path), **made), how, called)
             changed = [f"{key}={json.dumps(plainly(value))}" for key, value in (set or {}).items()]
             question = recommending.read_question(None, changed, measured, request, folder_of_data)
             page = recommending.answer_in(folder, question, jobs, update)
             notes = (
                 as_arguments(note.replace(path, IN_MEMORY)) for note in question.scenario.notes
             )
-            advice = Advice(page, _tables(folder), "ranking", tuple(notes))
             if output is None:
                 then = "`eh.run(advice.config)` runs the recommended scheme."
-                advice = replace(advice, _page=_in_python(page, then))
-            if isinstance(table, str | os.PathLike) or "path" not in advice.config["delay"]:
-                return advice
-            # the file of a table in memory is gone: its rounds stand in the config itself
-            tables = measured.table[0].tables
-            rounds = tables[how.load if how.load in tables else next(iter(tables))].tolist()
-            drawn = {"stretch": advice.config["delay"]["stretch"], "seconds": rounds}
-            own = {**advice.config, "delay": {"model": "measured_rounds", **drawn}}
-            return replace(advice, _page=replace(advice._page, config=write_yaml(own)))
+                page = _in_python(page, then)
+            return Advice(page, _tables(folder), "ranking", tuple(notes))
 
 
 def _in_python(page: Page, then: str) -> Page:

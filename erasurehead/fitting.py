@@ -37,7 +37,7 @@ from erasurehead.experiments.config.errors import ConfigError, at, one_of
 from erasurehead.experiments.fit import command, page
 from erasurehead.experiments.fit.answer import fit_answer
 from erasurehead.experiments.fit.study import Findings, study_for, tables
-from erasurehead.experiments.options import measured_delays
+from erasurehead.experiments.options import given_words, measured_delays
 from erasurehead.experiments.page.content import Answer, Page
 from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures import paint, style
@@ -46,6 +46,7 @@ from erasurehead.experiments.run.files import output_folder
 from erasurehead.experiments.text import sentence
 from erasurehead.result import Ax, face, managed
 from erasurehead.running import ShowProgress, reporting
+from erasurehead.sim.errors import shell_word
 from erasurehead.sim.files import MOST_CELLS
 from erasurehead.sim.reading import Decimal, Header, Missing, Reading, Retries, Role, Unit
 
@@ -71,6 +72,7 @@ class Fitted:
     findings: Findings
     source: str
     warnings: tuple[str, ...]
+    _words: str = ""  # of a file, and how it is read, on a command line
 
     @property
     def delay(self) -> dict[str, Any]:
@@ -93,7 +95,7 @@ class Fitted:
 
     @cached_property
     def _answer(self) -> Answer:
-        answer = fit_answer(self.findings, self.source)
+        answer = fit_answer(self.findings, self.source, self._words)
         if self.source != IN_MEMORY:
             return answer
         then = "`eh.run(fitted.config)` simulates these workers: put your schemes into it."
@@ -288,7 +290,8 @@ def fit(
     if findings.load is None:
         lines.append(f"one load, so the load law is assumed: {findings.load_law['kind']}")
     warnings += [f"{source}: {line}" for line in lines]
-    return Fitted(findings, source, tuple(map(as_arguments, warnings)))
+    words = command_words(source if isinstance(table, str | os.PathLike) else None, reading)
+    return Fitted(findings, source, tuple(map(as_arguments, warnings)), words)
 
 
 # what the arguments of a reading may be: its fields, as a config checks them
@@ -315,6 +318,12 @@ def reading_from(options: Mapping[str, Any]) -> Reading:
             more = ", or how many seconds one is" if name == "unit" else ""
             raise at(name, value, f"must be {valid}{more}") from None
     return Reading(**checked)
+
+
+def command_words(path: str | None, reading: Mapping[str, Any]) -> str:
+    """What reads a file the same way on a command line; empty: a table in memory."""
+    words = [] if path is None else [path, *given_words(reading_from(reading))]
+    return " ".join(map(shell_word, words))
 
 
 def _range_text(k_range: Any) -> str | None:

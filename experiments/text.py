@@ -54,7 +54,7 @@ def at_a_glance(
     fits = 1
     while fits < len(clauses) and len("".join(clauses[: fits + 1]).split()) <= most:
         fits += 1
-    rest = [clause.lstrip(";, ") for clause in clauses[fits:]] + [*limits]
+    rest = [clause.lstrip(":;, ") for clause in clauses[fits:]] + [*limits]
     return sentence("".join(clauses[:fits])), sentence("; ".join(rest)) if rest else ""
 
 

@@ -17,7 +17,7 @@ from ..base import FloatArray
 from ..formats.cells import NO_ROWS, NUMBER_KINDS, WORDS_FOR_MISSING, Times, numbers, settle
 from ..formats.files import FileContents
 from .checks import require_durations
-from .measured import REMEDY_FOR_MISSING, RawTable, Repair, Roles, also_needed
+from .measured import REMEDY_FOR_MISSING, RawTable, Repair, Roles, also_needed, drop_option
 from .names import parse, role_of, summary_word
 from .parts import allreduce_of, own_seconds, part_of_step, stage_seconds, with_sum
 
@@ -37,6 +37,8 @@ def between(start: pd.Series, end: pd.Series, unit: str | float | None) -> tuple
             text = f"column {short(start.name)} holds {start.max():.15g}, too large for seconds"
             raise UnusableFile(f"{text} since 1970: say with --unit what they are, ms, us or ns")
         taken = (end - start).to_numpy(dtype=np.float64, na_value=np.nan)
+        before = (end < start).to_numpy(dtype=np.bool_, na_value=False)
+        taken = np.where(before, -1.0, taken)  # numbers without a sign have no negative difference
     else:
         first, last = (_stamps(column) for column in (start, end))
         zones = [_zone(column) for column in (start, end)]
@@ -107,7 +109,11 @@ class LongTable:
         if self._status is not None:
             self._calls.loc[self._status[1], "seconds"] = np.nan
             self._failed = np.union1d(self._failed, self._status[1])
-        self._tried = any(role_of(str(name)) == "attempt" for name in others.columns)
+        tries = [name for name in others.columns if role_of(str(name)) == "attempt"]
+        self._tried = bool(tries)
+        self._calls["try"] = 0  # of several rows of a worker and round the last one counts
+        if tries and others[tries[0]].dtype.kind in NUMBER_KINDS:
+            self._calls["try"] = others[tries[0]].to_numpy()
         self._hosts, self._calls["worker"] = _workers(frame[role["worker"]])
         for name in contents.others:
             if name not in self._hosts:
@@ -189,8 +195,9 @@ class LongTable:
         if 2 * falls["worker"].nunique() >= workers and count >= 2 * max(len(falls), workers):
             restart = int(falls.index.min())
             text = f"round numbers begin again at row {restart + 1}: two runs in one file, or rows "
-            first = f"out of order? --rows 1:{restart} takes the first; or split it there, or sort"
-            raise UnusableFile(f"{text}{first} it by worker and round")
+            first = "" if self._options.rows else f"--rows 1:{restart} takes the first; or "
+            text += f"out of order? {first}split it there, or sort it by worker and round"
+            raise UnusableFile(text)
         if self._options.retries == "refuse":
             row = calls[twice].iloc[0]
             worker, number = self._hosts[int(row["worker"])], self._rounds[int(row["round"])]
@@ -208,7 +215,8 @@ class LongTable:
             known = tries.transform("count").eq(tries.transform("size")) & calls["seconds"].notna()
             kept = calls.assign(seconds=tries.transform("sum").where(known))
         repeat = f"{count} rows repeat" if count > 1 else "1 row repeats"
-        kept = kept.drop_duplicates(["worker", "round"], keep="last")
+        kept = kept.sort_values("try", kind="stable")
+        kept = kept.drop_duplicates(["worker", "round"], keep="last").sort_index()
         return kept, [Repair("retry", count, f"{repeat} a worker and round: {text}")]
 
 
@@ -252,6 +260,9 @@ def _numbered(column: pd.Series, what: str) -> tuple[NDArray[np.float64], NDArra
 
 def _workers(column: pd.Series) -> tuple[list[str], NDArray[np.int64]]:
     """The workers' names in order, numbers within names by size, and which one each row has."""
+    if column.dtype.kind in "iu" and column.notna().all():  # more digits than a double has
+        codes, names = pd.factorize(column, sort=True)
+        return [*map(str, names)], np.asarray(codes, dtype=np.int64)
     if column.dtype.kind != "O":
         different, codes = _numbered(column, "worker")
         return [repr(value).removesuffix(".0") for value in different.tolist()], codes
@@ -272,14 +283,15 @@ def _groups(
 ) -> dict[str, tuple[str, ...]]:
     """The hosts of each of a column's values, such as ``rack r1``; those without one are in none.
     Raises UnusableFile: a worker has two."""
-    known = pd.DataFrame({"worker": worker, "rack": column.map(_label)}).dropna().drop_duplicates()
+    racks = column.map(_label).to_numpy()  # rows between empty ones keep their numbers
+    known = pd.DataFrame({"worker": worker, "rack": racks}).dropna().drop_duplicates()
     twice = known[known["worker"].duplicated(keep=False)].sort_values("worker", kind="stable")
     if len(twice):
         first, name = int(twice["worker"].iloc[0]), short(column.name)
         text = " and ".join(map(short, twice.loc[twice["worker"] == first, "rack"][:2]))
         raise UnusableFile(
             f"column {name}: worker {short(hosts[first])} is in {text}; a worker belongs to one: "
-            f"--drop {quote(str(column.name))} leaves the column out"
+            f"{drop_option([str(column.name)])} leaves the column out"
         )
     members = known.sort_values("worker").groupby("rack", sort=False)["worker"]
     groups = {str(value): tuple(hosts[j] for j in group) for value, group in members}
@@ -314,25 +326,47 @@ def _gaps(rounds: NDArray[np.float64]) -> list[Repair]:
 
 
 def _failures(others: pd.DataFrame) -> tuple[str, NDArray[np.int64]] | None:
-    """The first column that says by its name how calls ended, and the rows of those that failed."""
+    """The first column that says by its name how calls ended, and the rows of those that failed; an
+    empty cell says nothing, but where others name an error. Raises UnusableFile: its name does not
+    say which of 0 and 1 is a failure."""
     failures = "failed", "failure", "error", "timed_out", "killed", "crashed"  # true: it failed
     reasons = "error", "exception", "error_message", "failure_reason", "traceback"
+    truths = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
     texts = WORDS_FOR_MISSING - {"-", "--", "---", "?", "x"}
-    texts |= {"out_of_memory", "node_fail", "preempted"}
+    texts |= {"failure", "out_of_memory", "node_fail", "preempted"}
     for name in map(str, others.columns):
         column, whole = others[name], parse(name).whole
         if role_of(name) != "status":
             continue
-        if column.dtype.kind == "O":
-            words = column.map(lambda cell: str(cell).strip().lower() in texts)
-            bad = column.notna() if whole in reasons and column.isna().any() else words
-        elif {*column.dropna().unique()} <= {0, 1} and not re.search("code|exit", whole):
-            bad = column.astype(float) == (whole in failures)
+        said, kind, code = (
+            column.dropna(),
+            column.dtype.kind,
+            re.search("code|exit|return|rc", whole),
+        )
+        if kind == "O" and {*(words := said.map(lambda cell: str(cell).strip().lower()))} <= {
+            *truths
+        }:
+            said, kind = words.map(truths), "b"
+        if kind == "O":
+            bad = words.isin(texts) | words.str.startswith("cancelled by ")  # as Slurm says it
+            if whole in reasons and column.isna().any():
+                bad = words.notna()
+        elif {*said.unique()} <= {0, 1} and not code:
+            if (
+                kind != "b"
+                and said.nunique() > 1
+                and whole in ("status", "state", "result", "outcome")
+            ):
+                text = f"column {short(name)} holds 0 and 1, and which is a failure is not said"
+                named = quote(name)
+                raise UnusableFile(f"{text}: --rows {named}=1 takes those of 1; or --drop {named}")
+            bad = said.astype(float) == (whole in (*failures, *reasons))
+        elif not re.search("exit|return|rc|error", whole) and said.between(200, 208).any():
+            bad = (said >= 400) | (said < 100)  # HTTP's
         else:
-            http = column.max() >= 100 and not re.search("exit|return|rc|error", whole)
-            bad = column >= 400 if http else column != 0
-        if bad.any() and not bad.all():
-            return name, np.flatnonzero(bad)
+            bad = said != 0
+        if 0 < bad.sum() < len(column):
+            return name, np.flatnonzero(column.index.isin(bad.index[bad]))
     return None
 
 

@@ -34,7 +34,8 @@ def own_seconds(calls: pd.DataFrame, column: str, retries: Retries) -> pd.DataFr
     UnusableFile: an all-reduce takes longer than its step, or steps are to be added."""
     if retries == "sum":
         raise UnusableFile(f"steps with {short(column)} are not added: --retries last")
-    counted = calls[calls["seconds"].notna()].drop_duplicates(["worker", "round"], keep="last")
+    counted = calls[calls["seconds"].notna()].sort_values("try", kind="stable")
+    counted = counted.drop_duplicates(["worker", "round"], keep="last")
     least = calls["round"].map(counted.groupby("round")["allreduce"].min())
     own = calls["seconds"] - (calls["allreduce"] - least)
     if (own < 0).any():
@@ -73,10 +74,9 @@ def with_sum(contents: FileContents, role: Roles, options: Reading) -> tuple[Fil
     gaps = options.missing != "refuse"
     total = sum(numbers(contents.frame[name], "a stage", "", gaps)[0] for name in stages)
     name = "+".join(stages)
-    return replace(contents, frame=contents.frame.assign(**{name: total})), {
-        **role,
-        "seconds": name,
-    }
+    known = contents.units if units[0] is None else {**contents.units, name: units[0]}
+    frame = contents.frame.assign(**{name: total})
+    return replace(contents, frame=frame, units=known), {**role, "seconds": name}
 
 
 def stage_seconds(

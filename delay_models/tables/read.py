@@ -83,6 +83,7 @@ def _opened(
             yield [None], lambda load: wide, repairs
         else:
             _require_one(contents.frame, options, "group")
+            _require_one(contents.frame, options, "unit")
             table = LongTable(contents, role, options, most)
             yield [*table.rows], table.at_load, repairs
     except UnusableFile as error:
@@ -135,9 +136,9 @@ def _valued(contents: FileContents, options: Reading) -> FileContents:
     """With the unit that a column says, and the name that an event gives to its value."""
     frame = contents.frame
     free = {role_of(name): name for name in map(str, frame.columns) if name not in options.named}
-    if (unit := free.get("unit")) and frame[unit].nunique(dropna=False) == 1:
-        spelt = SPELLINGS.get(str(frame[unit].iloc[0]).strip().lower())
-        contents = replace(contents, unit=spelt or contents.unit, where=f"column {short(unit)}")
+    if (unit := free.get("unit")) and len(said := frame[unit].dropna().map(str).unique()):
+        spelt = SPELLINGS.get(said[0].strip().lower(), said[0]) if len(said) == 1 else None
+        contents = replace(contents, unit=spelt, where=f"column {short(unit)}")
     event, value = free.get("event"), free.get("value")
     if event and value and "seconds" not in free and frame[event].nunique(dropna=False) == 1:
         call = str(frame[event].iloc[0])
@@ -224,7 +225,8 @@ def rows_of(frame: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
         no_such(name, [*frame.columns])
     column = frame[name] if equals else None
     if column is not None:
-        exact = column.map(lambda cell: str(cell).strip().removesuffix(".0")) == value.strip()
+        same = value.strip().removesuffix(".0")
+        exact = column.map(lambda cell: str(cell).strip().removesuffix(".0")) == same
         if exact.any():
             return frame[exact].reset_index(drop=True)
     bounds = r"(\d{0,15}):(\d{0,15})(?::([1-9]\d{0,8}))?"

@@ -15,7 +15,7 @@ from ...sim.files import UnusableFile, short
 from ...sim.reading import Reading
 from ..formats.cells import NUMBER_KINDS
 from ..formats.files import ISO_MOMENT
-from .measured import also_needed
+from .measured import also_needed, drop_option
 from .names import (
     HOST_WORDS,
     HOST_WORDS_ALONE,
@@ -107,12 +107,12 @@ def workers_of(columns: list[str], options: Reading) -> tuple[list[str], list[st
     _require_one_pattern(free, wrong, shapes)
     if bad:
         text = f"column {short(bad[0])} holds no worker's delays by its name ({wrong[bad[0]]})"
-        raise UnusableFile(f"{text}: --drop {quote(','.join(bad))}")
+        raise UnusableFile(f"{text}: {drop_option(bad)}")
     other = [name for name in free if shapes[shape_of(name)] == 1]
     if other and 2 * len(other) < len(free):
         listed, usual = quote(",".join(other)), short(shapes.most_common(1)[0][0])
         text = f"column {short(other[0])} is not named as others are ({usual})"
-        raise UnusableFile(f"{text}: --drop {listed}, or --keep {listed} if it is a worker's")
+        raise UnusableFile(f"{text}: {drop_option(other)}, or --keep {listed} if it is a worker's")
     text = f"all columns are workers', by no common pattern: {short(', '.join(free))}"
     return columns, [text] if len(shapes) > 1 else []
 

@@ -18,7 +18,7 @@ from ..base import FloatArray
 from ..formats.cells import NUMBER_KINDS, Times, failed, numbers, settle
 from ..formats.files import FileContents
 from .checks import counting, require_durations, require_no_index
-from .measured import RawTable, also_needed
+from .measured import RawTable, also_needed, drop_option
 from .names import HOST_WORDS, parse, role_of, summary_word, without_unit
 from .roles import of_rounds, workers_of
 
@@ -46,15 +46,20 @@ def read_wide(contents: FileContents, options: Reading) -> RawTable:
         how = "seconds", "--drop leaves a column out", options.missing != "refuse"
         cells = [numbers(values, *how) for _, values in frame.items()]
         table, lost = np.column_stack([v for v, _ in cells]), sum(len(f) for _, f in cells)
-    rounds, source = None, "rows, counted from 0"
+    rounds, source, numbered = None, "rows, counted from 0", list[str]()
     if column is not None:
-        order, rounds, source = _order(column), column.to_numpy(), f"column {short(column.name)}"
-        table, rounds = (table, rounds) if order is None else (table[order], rounds[order])
+        order, source = _order(column), f"column {short(column.name)}"
+        if order is not None:
+            table, column = table[order], column.iloc[order]
+        rounds = column.to_numpy()
+        ends = [f"{v:.15g}" if isinstance(v, float) else str(v) for v in column.iloc[[0, -1]]]
+        call = "the first column, without a name," if column.name == "Unnamed: 0" else source
+        numbered.append(f"{call} numbers the rounds, {short(ends[0])} to {short(ends[1])}")
     if not every:
         free = [index for index, name in enumerate(columns) if name not in options.keep]
         require_no_index([columns[index] for index in free], table[:, free])
     hosts, times = _unit(columns, table, contents, options)
-    notes = [*contents.assumed, *notes, *([times.assumed] if times.assumed else [])]
+    notes = [*contents.assumed, *numbered, *notes, *([times.assumed] if times.assumed else [])]
     # Four times as many workers without names as rounds: perhaps they are rounds.
     if rounds is None and 1 < len(table) <= len(hosts) / 4 and all(map(str.isdecimal, hosts)):
         turned = "if rows are workers, transpose the table, or say --columns worker="
@@ -95,9 +100,6 @@ def _labelled(contents: FileContents, options: Reading) -> tuple[FileContents, p
     if (name in texts or role_of(name) == "worker") and not asked:
         _require_labels(column, rest)
     notes = [f"columns not used: {short(', '.join(unused))}"] if unused else []
-    ends = [f"{v:.15g}" if isinstance(v, float) else str(v) for v in column.iloc[[0, -1]]]
-    call = "the first column, without a name," if name == "Unnamed: 0" else f"column {short(name)}"
-    notes.append(f"{call} numbers the rounds, {short(ends[0])} to {short(ends[1])}")
     return replace(contents, frame=frame[rest], assumed=(*contents.assumed, *notes)), column
 
 
@@ -136,7 +138,7 @@ def _require_labels(column: pd.Series, others: Sequence[str]) -> None:
         raise UnusableFile(f"{text}: say --columns worker={quote(str(column.name))}")
     if len({*labels}) < len(labels):
         text = f"column {name} holds texts that come again ({short(labels[0])}), no delays"
-        raise UnusableFile(f"{text}: --drop {quote(str(column.name))}")
+        raise UnusableFile(f"{text}: {drop_option([str(column.name)])}")
 
 
 def _order(column: pd.Series) -> NDArray[np.int64] | None:

@@ -41,7 +41,8 @@ def fit_answer(findings: Findings, source: str, words: str = "") -> Answer:
     clauses = [f"delay model {chosen.section['model']} {does}", f" on average, {of}"]
     verdict, limit = at_a_glance(clauses, limits)
     made_of = [*chosen.why]
-    made_of += ["a worker's factor is against the mean of all"] * chosen.taken.effects.worker
+    if chosen.taken.effects.worker and chosen.taken.effect == "factor":
+        made_of.append("a worker's factor is against the mean of all")
     made_of += ["all loads are pooled"] * (len(main.delays.tables) > 1)
     if findings.load is None:
         assumed = f"the load law is assumed: {findings.load_law['kind']}"
@@ -115,7 +116,7 @@ def _waiting_sentence(findings: Findings) -> Iterator[str]:
     table, several = findings.measured.tables[load], len(findings.checked) > 1
     at = f" at load {load:g}" if several else ""
     for k, last in pairwise(times.ks[-2:]):
-        measured = waiting_saves(table, k)
+        measured, _ = waiting_saves(table, k)
         by_model = 1 - float(times.simulated[-2]) / max(float(times.simulated[-1]), 1e-300)
         why = ""
         if abs(by_model - measured) >= APART:

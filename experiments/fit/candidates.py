@@ -199,8 +199,10 @@ class Heard:
 
 
 def _first(rounds: FloatArray, ks: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Who is among the first k: ``(rounds, n) -> (rounds, K, n)``."""
-    order = np.argsort(np.argsort(rounds, axis=1), axis=1)
+    """Who is among the first k: ``(rounds, n) -> (rounds, K, n)``; of equal delays by chance, as a
+    clock that ticks coarsely makes many."""
+    lots = np.random.default_rng(SEED).random(rounds.shape)
+    order = np.argsort(np.lexsort((lots, rounds), axis=1), axis=1)
     return np.asarray(order[:, None, :] < ks[:, None])
 
 

@@ -73,10 +73,16 @@ class Score:
         return float(np.mean(self.together))
 
 
+def ratios(predicted: FloatArray, observed: FloatArray) -> FloatArray:
+    """Predicted over observed; 1 where both are 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(predicted == observed, 1.0, predicted / observed)
+
+
 def order_error(predicted: FloatArray, observed: FloatArray, of: Any = np.mean) -> float:
     """Mean over k of ``|log(predicted / observed)|``: too long and too short count the same."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = float(of(np.abs(np.log(predicted / observed))))
+    with np.errstate(divide="ignore"):
+        error = float(of(np.abs(np.log(ratios(predicted, observed)))))
     return error if np.isfinite(error) else float("inf")
 
 
@@ -269,9 +275,8 @@ class Comparison:
 
     @property
     def ratios(self) -> FloatArray:
-        """Simulated over measured, ``(K,)``; 1 where both are 0."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(self.simulated == self.measured, 1.0, self.simulated / self.measured)
+        """Simulated over measured, ``(K,)``."""
+        return ratios(self.simulated, self.measured)
 
     @property
     def outside(self) -> FloatArray:

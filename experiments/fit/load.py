@@ -12,7 +12,7 @@ from scipy.optimize import isotonic_regression, minimize_scalar
 
 from ...delay_models.base import FloatArray
 from ...sim.load_laws import OfOneDraw, PartlyProportional
-from .goodness import arrivals, waited_for
+from .goodness import arrivals, ratios, waited_for
 from .law import load_law, rounded
 
 # A law is fitted and judged by what it predicts: the mean k-th arrivals of a round at each load,
@@ -42,6 +42,7 @@ from .law import load_law, rounded
 
 ODD_SHARE = 0.02  # of a load's calls, at either end, that show nothing
 WORST = 1e6  # misfit of a law that is excluded
+MOST_DRAWS = 10_000  # partitions of a worker that are drawn one by one: of more nobody simulates it
 # of the noise, for each number of a law's own: as often right as can be in simulated tables
 PRICE_IN_NOISE = 0.5
 
@@ -101,9 +102,11 @@ class MeanArrivals:
         rounds = np.array([[float(len(table))] for table in tables])
         self._weights = rounds / rounds.sum()
         errors = [*map(standard_errors, tables, ordered)]
-        ratios = np.divide(errors, self._measured, where=self._measured > 0, out=0 * self._measured)
+        relative = np.divide(
+            errors, self._measured, where=self._measured > 0, out=0 * self._measured
+        )
         # Errors of predicted arrivals of half a percent are none.
-        self.noise = float(np.hypot(np.sqrt(np.mean(ratios**2)), 0.005))
+        self.noise = float(np.hypot(np.sqrt(np.mean(relative**2)), 0.005))
 
     def laws(self, costs: FloatArray) -> list[tuple[dict[str, Any], float, int]]:
         """Sections, misfits, and how many numbers each has of its own; ``costs`` of steps."""
@@ -140,7 +143,7 @@ class MeanArrivals:
     def _of_sums(self) -> float:
         """The misfit of T = X1 + ... + Xd, for whole d alone."""
         loads = self._loads
-        if loads[0] <= 0 or np.any(loads != np.round(loads)):
+        if loads[0] <= 0 or np.any(loads != np.round(loads)) or loads[-1] > MOST_DRAWS:
             return WORST
         units, rng = self._tables[0] / loads[0], np.random.default_rng(20190407)
         rounds = max(200, 200_000 // units.shape[1])
@@ -153,8 +156,8 @@ class MeanArrivals:
 
     def _misfit(self, predicted: FloatArray) -> float:
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratios = np.where(predicted == self._measured, 1.0, predicted / self._measured)
-            misfit = float(np.sqrt(np.mean(np.log(ratios) ** 2)))
+            logs = np.log(ratios(predicted, self._measured))
+            misfit = float(np.sqrt(np.mean(logs**2)))
         return min(misfit, WORST) if np.isfinite(misfit) else WORST
 
 

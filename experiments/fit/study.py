@@ -16,6 +16,7 @@ from ...sim.numerics import one_thread
 from ..config.document import write_yaml
 from ..config.errors import ConfigError, at
 from ..statistics.groups import Group
+from ..text import number_of
 from .candidates import (
     Chosen,
     LoadFindings,
@@ -227,9 +228,8 @@ def study_for(
     workers = measured.workers
     findings = study(measured, ks, load, progress, bootstrap=count <= workers)
     chosen = findings.chosen
-    text = (
-        f"{count} workers: the {workers} of the table in turn, each with as large a task as it had"
-    )
+    who = f"the {workers} of the table in turn" if count >= workers else "the first of the table"
+    text = f"{number_of(count, 'worker')}: {who}, each with as large a task as it had"
     section = in_turn(chosen.section, workers, count)
     chosen = replace(chosen, section=section, why=(*chosen.why, text))
     return replace(findings, size=count, chosen=chosen)

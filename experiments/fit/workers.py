@@ -154,6 +154,12 @@ def _arranged(section: Section, origins: Sequence[int | None], workers: int) -> 
         racks = racks[j % workers] + j // workers * (racks.max() + 1)
         arranged = {k: v for k, v in section.items() if k not in ("size", "placement")}
         arranged |= placement(racks)
+    if "sizes" in section and len(origins) > workers:  # of clumps of cold starts, among more
+        times = len(origins) / workers
+        arranged["sizes"] = [round(size * times) for size in section["sizes"]]
+    elif "sizes" in section and len(origins) < workers:  # where a clump may miss all
+        del arranged["sizes"]
+        arranged["share"] = rounded(float(np.mean(section["sizes"])) / workers)
     for field in NEUTRAL.keys() & section.keys():
         arranged[field] = [NEUTRAL[field] if j is None else section[field][j] for j in origins]
     if isinstance(section.get("base"), dict):

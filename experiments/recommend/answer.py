@@ -17,7 +17,7 @@ from .compare import decided_by
 from .evaluate import Candidate
 from .halving import PARTIAL
 from .question import LIMITED
-from .reasons import NAMED_SCHEMES, saved, why
+from .reasons import NAMED_SCHEMES, beside, saved, why
 from .study import Recommendation
 
 # What is compared, in words.
@@ -65,7 +65,7 @@ def verdict(answer: Recommendation) -> tuple[str, str]:
     value = f"{number(winner.value)}{goal.unit} {goal.phrase}"
     best = [winner, *answer.tied]
     pays = any(row.coded for row in best) or not answer.codes_searched
-    beside, limits, clauses = _beside_today(answer), list[str](), list[str]()
+    limits, clauses = list[str](), list[str]()
     if answer.tied and today in best:
         others = enumerated([row.shown for row in best if row is not today], NAMED_SCHEMES)
         clauses = [f"keep {today.shown}: nothing is surely better", f", about {value}"]
@@ -81,7 +81,7 @@ def verdict(answer: Recommendation) -> tuple[str, str]:
         more = f" and {len(best) - 2} more" if len(best) > 2 else ""
         names = f"{winner.shown}{',' if more else ' and'} {best[1].shown}{more}"
         none = "" if pays else f"{NO_CODE} among the best: "
-        clauses = [f"{none}the best are {names}, about {value}", *beside]
+        clauses = [f"{none}the best are {names}, about {value}", *_beside_today(answer)]
         others = enumerated([row.shown for row in best], NAMED_SCHEMES)
         limits = [f"{others} cannot be told apart"]
     elif winner is today:
@@ -92,7 +92,7 @@ def verdict(answer: Recommendation) -> tuple[str, str]:
         first = (
             f"the best{by} is {winner.shown}" if pays else f"{NO_CODE} best:{by} {winner.shown} is"
         )
-        clauses, limits = [f"{first}, {value}", *beside], partial
+        clauses, limits = [f"{first}, {value}", *_beside_today(answer)], partial
     if not pays and today in best:
         clauses[0] = f"{NO_CODING}: {clauses[0]}"
     limits += [*_unheard(answer), *_by_chance(answer), *_counted(answer)]
@@ -102,12 +102,12 @@ def verdict(answer: Recommendation) -> tuple[str, str]:
 def _stock_and_own(answer: Recommendation, stock: Candidate) -> list[str]:
     """What the winner saves beside the best of a stock loop, and that beside today's."""
     winner, today = answer.winner, answer.today
-    beside = f"takes {saved(winner, stock)} less"
+    takes = f"takes {saved(winner, stock)} less"
     if stock in answer.tied:
-        beside = f"cannot be told apart from {stock.shown}"
-    lines = [f"{winner.shown} {beside}, but not each worker sends one fresh gradient in a round"]
+        takes = f"cannot be told apart from {stock.shown}"
+    lines = [f"{winner.shown} {takes}, but not each worker sends one fresh gradient in a round"]
     if stock is not today and np.isfinite(stock.ratio(today)[0]):
-        lines.append(f"{stock.shown} takes {saved(stock, today)} less than today's {today.shown}")
+        lines.append(f"{stock.shown} takes {beside(stock, today)} than today's {today.shown}")
     return lines
 
 
@@ -175,11 +175,11 @@ def _beside_today(answer: Recommendation) -> list[str]:
         return []
     if np.isnan(winner.ratio(today)[0]):
         return [f"; today's {today.shown} does not reach it in every run"]
-    beside = f"{saved(winner, today)} less than today's {today.shown}"
+    than_today = f"{beside(winner, today)} than today's {today.shown}"
     if today.allowed:
-        return [f", {beside}"]
+        return [f", {than_today}"]
     limit = f"breaks a limit ({LIMITED[today.violates]})" if today.violates else ""
-    return [f"; {beside}, which {limit or 'hardly ever hears some partition'}"]
+    return [f"; {than_today}, which {limit or 'hardly ever hears some partition'}"]
 
 
 def _next_best(answer: Recommendation) -> list[str]:

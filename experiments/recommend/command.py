@@ -11,6 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...delay_models.tables.measured import AS_IT_IS
 from ...sim.tables import csv_of
 from ..config.document import load, override, write_yaml
@@ -156,6 +158,11 @@ def winner_config(recommendation: Recommendation) -> dict[str, Any]:
         base.pop("plugins", None)
     name = f"{question.scenario.name}-winner"[:100]
     document = {**base, "name": name, "schemes": [dict(winner.section)]}
+    scenario = question.scenario
+    if scenario.table is not None and not scenario.lasting:  # its rounds stand in the config
+        rounds = scenario.table[np.isfinite(scenario.table).all(axis=1)].tolist()
+        stretch = scenario.evidence.stretch
+        document["delay"] = {"model": "measured_rounds", "stretch": stretch, "seconds": rounds}
     if question.trains:
         document["optimizer"] = {**document["optimizer"], "learning_rate": winner.rate}
     if question.goal.kind == "target":

@@ -16,6 +16,7 @@ from ..run.pools import Died, Pool, map_unordered
 from .compare import ANYTHING, Interval, Order, order, ratio
 from .measure import Budget, CandidateRuns, Facts, Performance, performance
 from .question import Question
+from .scenario import TODAY
 
 MOST_ITERATIONS = 2000  # of uncoded, in the longest budget; others run three times as many
 
@@ -208,7 +209,9 @@ class Evaluator:
         )
         if isinstance(facts, str):
             if row.given:
-                raise ConfigError(facts)
+                usual = section == TODAY and self.question.scenario.read
+                other = '--set schemes=\'[{"name": "ignore_stragglers", "wait_for": K}]\''
+                raise ConfigError(f"uncoded: {facts}; {other} names another" if usual else facts)
             return replace(row, refused=facts)
         row = replace(row, **{"busy": candidate.busy, **facts})
         clock = candidate if candidate.clocked > 0 else None

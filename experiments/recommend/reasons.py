@@ -38,10 +38,10 @@ def why(answer: Recommendation) -> list[str]:
     reasons += [*_by_count(answer), _tuning(answer)]
     reasons += [*_who_is_heard(answer), *_by_the_table(answer), *_where_groups_lie(answer)]
     if (evidence := answer.question.scenario.evidence).rounds:
-        reasons.append(
-            f"intervals cover how far the {evidence.rounds} measured rounds may be off, which are "
-            f"drawn in stretches of {evidence.stretch:.3g}"
-        )
+        stretches = f"which are drawn in stretches of {evidence.stretch:.3g}"
+        one = "one measured round does not show how far it may be off: intervals have no width"
+        several = f"intervals cover how far the {evidence.rounds} measured rounds may be off, "
+        reasons.append(one if evidence.rounds == 1 else several + stretches)
     elif answer.question.scenario.read:
         reasons.append("intervals cover the randomness of the simulation, not of the measurements")
     holds = {name: _holds(answer, name) for name in CHANGE_WORDS}
@@ -107,8 +107,7 @@ def _by_the_table(answer: Recommendation) -> Iterator[str]:
     if {*section} - {"label"} == {"name", "wait_for"} and section["name"] == "ignore_stragglers":
         k, n, table = int(section["wait_for"]), study.workers, answer.question.scenario.table
         assert table is not None
-        saves = waiting_saves(table[np.isfinite(table).all(axis=1)], k)
-        parts = 1 - (1 - saves) * n / k
+        saves, parts = waiting_saves(table[np.isfinite(table).all(axis=1)], k)
         yield (
             f"waiting for {k} of {n} saves {percent(saves)} of a mean measured round, "
             f"{percent(parts)} for as many parts of the gradient, as `whatif` says"
@@ -243,3 +242,11 @@ def saved(row: Candidate, other: Candidate) -> TableCell:
     """How much less than another one a candidate takes, with its interval."""
     middle, low, high = row.ratio(other)
     return percent(1 - middle, 1 - high, 1 - low)
+
+
+def beside(row: Candidate, other: Candidate) -> str:
+    """How much less, or more, a candidate takes beside another one, which may break a limit."""
+    middle, low, high = row.ratio(other)
+    if middle <= 1:
+        return f"{saved(row, other)} less"
+    return f"{percent(middle - 1, low - 1, high - 1)} more"

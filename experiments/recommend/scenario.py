@@ -44,6 +44,7 @@ class MeasuredConfig:
 
     job: MeasuredJob  # the table, if there is no config, and what is trained, if there is a loss
     reading: Reading = AS_IT_IS  # what the table does not say of itself
+    called: str = ""  # in sentences, a table in memory, whose file does not last; else the file's
 
     @cached_property
     def table(self) -> tuple[MeasuredDelays, list[str]]:
@@ -56,8 +57,9 @@ class MeasuredConfig:
         assert path is not None
         measured, notes = self.table[0], [*self.table[1]]
         n = measured.workers if job.workers is None else job.workers
-        more = n > measured.workers
-        name = (path.name.split(".")[0] or "trace") + (f"-{n}" if more else "")
+        more, source = n > measured.workers, self.called or path.name
+        name = "table" if self.called else path.name.split(".")[0] or "trace"
+        name += f"-{n}" if more else ""
         document: dict[str, Any] = {"name": name, "workers": n}
         document |= {"iterations": 100, "replications": 32}
         several = len(measured.tables) > 1 and self.reading.load is None
@@ -74,7 +76,7 @@ class MeasuredConfig:
             size, load = n if more else None, self.reading.load
             fitted = study_for(size, measured, ks, load, lambda done, total: None)
             document |= {"delay": fitted.chosen.section, "load_law": fitted.load_law}
-            notes.append(f"delays fitted to {path.name}: {', '.join(fitted.chosen.why)}")
+            notes.append(f"delays fitted to {source}: {', '.join(fitted.chosen.why)}")
             notes += fitted.warnings
             if fitted.warnings:
                 instead = "--load D takes the measured rounds of load D"
@@ -85,7 +87,7 @@ class MeasuredConfig:
                 lacking = "who is hardly heard, and what that costs, is not known"
                 notes.append(f"so {lacking}: {instead}")
         if self.assumes_load_law(overrides):
-            notes.append(f"{path.name} has one load, so the load law is assumed: proportional")
+            notes.append(f"{source} has one load, so the load law is assumed: proportional")
         if job.loss is not None:
             data: dict[str, Any] = {"dataset": job.dataset or "synthetic"}
             if job.dataset is None:  # its size stands for that of the user's own
@@ -121,7 +123,7 @@ class MeasuredConfig:
         times = scenario.workers / measured.workers
         assumed = self.assumes_load_law(overrides)
         known = replace(scenario, read=measured.read, times=times, notes=tuple(notes))
-        return replace(known, load_law_assumed=assumed)
+        return replace(known, load_law_assumed=assumed, lasting=not self.called)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +148,7 @@ class Scenario:
     # Measured rounds that runs are drawn from, ``(R, n)`` seconds, and what their hosts are called.
     table: FloatArray | None = None
     hosts: tuple[str, ...] = ()
+    lasting: bool = True  # whether the file of these rounds is there when the search is over
     # How many times the workers of that table there are, each with a task as large as it had.
     times: float = 1.0
     load_law_assumed: bool = False  # nothing measured or given says how a task grows with its load

@@ -42,10 +42,13 @@ def saved_share(longest: FloatArray, ends: FloatArray) -> float:
     return float((longest - ends).mean() / longest.mean())
 
 
-def waiting_saves(table: FloatArray, k: int) -> float:
-    """What waiting for the first k workers saves of ``(R, n)`` measured seconds. ``whatif``,
-    ``fit`` and ``recommend`` say this number of measured rounds."""
-    return saved_share(table.max(axis=1), np.partition(table, k - 1, axis=1)[:, k - 1])
+def waiting_saves(table: FloatArray, k: int) -> tuple[float, float]:
+    """What waiting for the first k workers, and all who come at that instant, saves of ``(R, n)``
+    measured seconds; and for as many parts of the gradient. ``whatif``, ``fit`` and ``recommend``
+    say these numbers of measured rounds."""
+    ends = np.partition(table, k - 1, axis=1)[:, k - 1]
+    share, heard = saved_share(table.max(axis=1), ends), float((table <= ends[:, None]).mean())
+    return share, 1 - (1 - share) / heard
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,10 +85,14 @@ class Slowest:
     def alone(self) -> tuple[FloatArray, FloatArray]:
         """What every worker costs by itself: ``(n,)`` seconds a round that go if a median host
         replaces this one (it is never the slowest, so the round ends with the next slowest); and
-        ``(n,)`` shares of the rounds that this one ended."""
+        ``(n,)`` shares of the rounds that this one ended. Those who are equally late share a
+        round."""
         who, gaps = self.ended
         cost = np.bincount(who, weights=gaps, minlength=self.of) / len(gaps)
-        return cost, np.bincount(who, minlength=self.of) / len(gaps)
+        last = self.seconds == self.seconds[:, :1]
+        shares = last / last.sum(axis=1, keepdims=True)
+        ends = np.bincount(self.workers.ravel(), weights=shares.ravel(), minlength=self.of)
+        return cost, ends / len(gaps)
 
 
 def slowest(table: FloatArray, count: int) -> Slowest:

@@ -78,19 +78,20 @@ class Change:
     hosts: tuple[int, ...] = ()  # which, where they are the same in every round
     quantile: float = np.nan  # of a time-out; NaN for other kinds
     timeout: float = np.nan  # seconds; NaN for other kinds
-    late: NDArray[np.int64] | None = None  # ``(R, m)``, whom each round does not wait for
+    # ``(R, m)``, whom each round does not wait for; -1: it came at the instant that ends the round
+    late: NDArray[np.int64] | None = None
     name: str = ""  # of a group that the table names
 
     @property
-    def missed(self) -> int:
-        """How many parts of the gradient a round goes without."""
-        return 0 if self.late is None else self.late.shape[1]
+    def missed(self) -> float:
+        """How many parts of the gradient a mean round goes without."""
+        return 0.0 if self.late is None else np.count_nonzero(self.late >= 0) / len(self.late)
 
     def least_heard(self, workers: int) -> tuple[int, float]:
         """The worker that the fewest rounds wait for, and their share."""
         if self.late is None:
             return 0, 1.0
-        missed = np.bincount(self.late.ravel(), minlength=workers)
+        missed = np.bincount(self.late[self.late >= 0], minlength=workers)
         worker = int(missed.argmax())
         return worker, float(1 - missed[worker] / len(self.late))
 
@@ -127,11 +128,14 @@ def of_hosts(
         for host in order[1 : min(standing, ALONE)] if m == 1 else ():
             yield Change(REPLACE, slowest.without((host,))[0], 1, (host,))
     for m in counts:
-        yield Change(WAIT, slowest.seconds[:, m], m, late=slowest.workers[:, :m])
+        ends = slowest.seconds[:, m]
+        late = np.where(slowest.seconds[:, :m] > ends[:, None], slowest.workers[:, :m], -1)
+        yield Change(WAIT, ends, m, late=late)
     for m in range(1, min(standing, n - 3) + 1):
         gone = tuple(order[:m])
-        _, late, seconds = slowest.without(gone)
-        yield Change(REPLACE_AND_WAIT, seconds, m, gone, late=late[:, None])
+        longest, late, ends = slowest.without(gone)
+        late = np.where(longest > ends, late, -1)
+        yield Change(REPLACE_AND_WAIT, ends, m, gone, late=late[:, None])
 
 
 def of_speeds(table: FloatArray) -> Iterator[Change]:
@@ -142,10 +146,12 @@ def of_speeds(table: FloatArray) -> Iterator[Change]:
     half = rounds // 2
     if n < 2 or not half:
         return
-    seconds = np.empty(rounds)
-    for own, other in ((slice(half), slice(half, None)), (slice(half, None), slice(half))):
-        speeds = 1 / table[other].mean(axis=0)
-        work = n * speeds / speeds.sum()
+    seconds, halves = np.empty(rounds), (slice(half), slice(half, None))
+    means = [table[rows].mean(axis=0) for rows in halves]
+    if not np.all(means):  # a host that takes no time has no speed
+        return
+    for own, mean in zip(halves, reversed(means), strict=True):
+        work = n * (1 / mean) / (1 / mean).sum()
         for rows in pieces(len(table[own]), n):
             seconds[own][rows] = (table[own][rows] * work).max(axis=1)
     yield Change(REBALANCE, seconds)

@@ -295,7 +295,8 @@ class _Load:
             ended = len(self.missing)
         elif change.kind in (rounds.REPLACE, rounds.DROP, rounds.WAIT, rounds.REPLACE_AND_WAIT):
             late = np.delete(self.missing, change.hosts, axis=1).sum(axis=1)
-            ended = int((late <= change.missed).sum())
+            most = 0 if change.late is None else change.late.shape[1]
+            ended = int((late <= most).sum())
         return {
             "change": change.kind,
             "count": change.count,

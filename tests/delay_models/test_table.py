@@ -795,7 +795,16 @@ def test_numbers_that_no_round_has(rounds: list[float], said: str | None, tmp_pa
         ({"exit_code": [1, 137, 0]}, [0, 1]),
         ({"status": [200, 200, 503]}, [2]),
         ({"status": [200, 399, 200]}, None),
-        ({"status": [0, 100, 0]}, None),
+        ({"status": [100, 200, 100]}, None),
+        ({"status": [0, 137, 0]}, [1]),  # no status of HTTP is 0
+        ({"http_status": [200, 0, 404]}, [1, 2]),
+        ({"rc": [0, 1, 0]}, [1]),
+        ({"exit_code": ["", "1", "0"]}, [1]),
+        ({"success": ["True", "False", ""]}, [1]),
+        ({"success": ["yes", "no", "yes"]}, [1]),
+        ({"error": ["True", "False", ""]}, [0]),
+        ({"status": [True, False, True]}, [1]),
+        ({"state": ["COMPLETED", "CANCELLED by 1000", "COMPLETED"]}, [1]),
         ({"status": [200, 400, 200]}, [1]),
         ({"state": ["done", "Timeout ", "done"]}, [1]),
         ({"state": ["done", "-", "done"]}, None),  # a sign alone says nothing
@@ -823,6 +832,63 @@ def test_columns_that_say_which_calls_failed(
         read_measured(str(path))
 
 
+# What a name or the rest of a line says, and reading it another way gave wrong numbers.
+LINES: dict[str, tuple[str, Reading, Any]] = {
+    "the last try, in any order": (
+        "worker,round,seconds,attempt\na,0,5,2\na,0,1,1\nb,0,2,1\n", LAST, [[5, 2]]),
+    "numbers longer than a double's": (
+        "worker,round,seconds\n9007199254740992,0,1.5\n9007199254740993,0,2.5\n",
+        Reading(), [[1.5, 2.5]]),
+    "a row of units of stages": (
+        "worker,round,fwd,bwd\n,,ms,ms\na,0,10.5,20\nb,0,11.5,20\n",
+        Reading(columns={"stages": "fwd+bwd"}), [[0.0305, 0.0315]]),
+    "--rows with a fraction of 0": (
+        "worker,round,seconds,part\na,0,1.5,1\nb,0,2.5,1\na,0,9,2\nb,0,9,2\n",
+        Reading(rows="part=1.0"), [[1.5, 2.5]]),
+    "a column of several units": (
+        "worker,round,duration,unit\na,0,1.5,s\nb,0,15,ms\n", Reading(),
+        "rows are of several unit: s (1), ms (1): say --rows unit=s"),
+    "a column of an unknown unit": (
+        "worker,round,duration,unit\na,0,1.5,furlong\nb,0,15,furlong\n", Reading(),
+        "furlong by its name: give seconds, or with --unit"),
+    "0 and 1 of a status": (
+        "worker,round,seconds,status\na,0,1.5,0\nb,0,1.5,1\n", Reading(),
+        "which is a failure is not said: --rows status=1 takes those of 1; or --drop status"),
+    "a comma in a name": (
+        "a1,a2,\"loss, x\"\n1,2,3\n1,2,3\n", Reading(), "--drop 'loss? x'"),
+    "rows begin again among --rows": (
+        "worker,round,seconds\n" + "a,0,1\nb,0,1\na,1,1\nb,1,1\n" * 3, Reading(rows="5:"),
+        "out of order? split it there"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LINES)
+def test_what_names_say_decides(case: str, tmp_path: Path) -> None:
+    lines, options, table = LINES[case]
+    path = tmp_path / "t.csv"
+    path.write_text(lines)
+    if isinstance(table, str):
+        with pytest.raises(TableError, match=re.escape(table)):
+            read_measured(str(path), options)
+        return
+    found = read_measured(str(path), options)
+    np.testing.assert_allclose(found.tables[None], table)
+    for stages in found.stages.values():
+        np.testing.assert_allclose(sum(stages.values()), table)
+
+
+def test_racks_and_rounds_are_those_of_their_rows(tmp_path: Path) -> None:
+    """An empty line stands between all others; rounds are in another order."""
+    path = tmp_path / "t.csv"
+    rows = [f"n{j},{t},{1.5 + j},r{j // 2}" for t in range(3) for j in range(4)]
+    path.write_text("worker,round,seconds,rack\n" + "\n\n".join(rows) + "\n")
+    assert read_measured(str(path)).groups == {"rack r0": ("n0", "n1"), "rack r1": ("n2", "n3")}
+    path.write_text("round,a1,a2\n2,1.5,2.5\n0,1.6,2.5\n1,1.7,2.6\n")
+    found = read_measured(str(path))
+    assert found.tables[None][:, 0].tolist() == [1.6, 1.7, 1.5]
+    assert "column round numbers the rounds, 0 to 2" in found.assumed
+
+
 def test_a_comma_before_three_digits_may_be_of_either_kind() -> None:
     """The first such number is named; one with other digits decides."""
     assert files.mark_of(["1.5", "7"]) == "."
@@ -839,6 +905,7 @@ def test_a_comma_before_three_digits_may_be_of_either_kind() -> None:
         ([2e11, 1.0], [2e11, 2.0], None, "too large for seconds since 1970: say", False),
         ([2e11, 1.0], [2e11, 2.0], "ms", [0.0, 1.0], False),
         ([1.0, 2.0], [1.5, 1.9], None, "row 2: end is before start; valid: end >= start", False),
+        (np.uint64([5, 6]), np.uint64([6, 4]), None, "row 2: end is before start", False),
         (["2026-01-31T12:00:00Z"], ["2026-01-31T12:00:01.5Z"], None, [1.5], True),
         (["2026-01-31T12:00:00Z"], [3.0], None, "one holds numbers and one does not", False),
         (["noon"], ["night"], None, "valid: ISO 8601", False),

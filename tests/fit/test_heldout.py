@@ -189,6 +189,21 @@ def test_places_of_workers_by_hand() -> None:
     np.testing.assert_allclose(four.errors, np.sqrt(0.5) / np.sqrt(2))
 
 
+def test_a_coarse_clock_places_nobody() -> None:
+    """Workers that are alike, three of four delays of a round equal: chance orders these, not the
+    number of a worker. Catches a factor for each worker of a table of ticks."""
+    ticks = np.ceil(np.random.default_rng(3).exponential(0.6, (300, 8)))
+    heard = Heard.of([ticks], ())
+    assert np.abs(heard.shares - heard.alike).max() < 4.9 * np.sqrt(0.25 / 300)
+    assert not heard.misplaced(heard.alike)
+
+
+def test_arrivals_at_0_s_are_predicted_by_0_s() -> None:
+    """So that the rounds of a table of which half are 0 s may be drawn again."""
+    assert order_error(np.array([0.0, 2.0]), np.array([0.0, 1.0])) == pytest.approx(np.log(2) / 2)
+    assert order_error(np.array([0.0, 2.0]), np.array([1.0, 1.0])) == np.inf
+
+
 def test_places_are_judged_where_one_worker_is_not_waited_for() -> None:
     """The last of 16 is always the last: no share among the first 8 or 14 shows how surely."""
     table = np.tile(np.arange(16.0), (100, 1))

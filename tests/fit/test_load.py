@@ -146,6 +146,14 @@ MEDIANS = {0.0: 1.46, 0.25: 1.63, 0.5: 1.65, 0.75: 1.66, 1.0: 1.70}
 """Seconds at each load, as measured on a profile of AWS Lambda: a line has R squared 0.75."""
 
 
+def test_sums_of_a_million_draws_are_not_looked_for() -> None:
+    """Loads that count rows: nobody draws so many partitions one by one. Catches a fit of hours."""
+    rng = np.random.default_rng(2)
+    found = measure_load({load: load * rng.uniform(1.0, 2.0, (40, 4)) for load in (1.0, 1e6)})
+    assert found is not None
+    assert (found.kind, found.misfits["per_partition"]) == ("proportional", 1e6)
+
+
 def load_steps_tables(medians: dict[float, float], rounds: int = 20) -> dict[float, np.ndarray]:
     rng = np.random.default_rng(0)
     return {d: m - 0.3 + 0.3 * rng.lognormal(0, 0.2, (rounds, 64)) for d, m in medians.items()}

@@ -398,14 +398,29 @@ def test_laws_of_each_worker_are_repeated_and_serve_no_more() -> None:
     assert free.workers_available() is None, "a base serves any number of others"
 
 
+@pytest.mark.parametrize("count", [4, 16, 32])
+def test_clumps_hit_as_many_of_other_workers(count: int) -> None:
+    """A cold start hits 2 or 6 of 16 workers, a quarter in the mean; so it does of others."""
+    cold = {"model": "deterministic", "value": 9.0}
+    section = {"model": "cold_starts", "probability": 1.0, "sizes": [2, 6], "delay": cold}
+    model = delay_model(in_turn(section | {"base": {**cold, "value": 1.0}}, 16, count))
+    hit = (model.sample(np.random.default_rng(0), 4000, count) > 9).mean(axis=1)
+    assert abs(hit.mean() - 0.25) < 4.9 * hit.std() / 4000**0.5
+
+
 def test_so_many_workers_are_written() -> None:
     """The config has as many, the answer says so, and measured rounds, which have no more, are
     taken for no more workers alone."""
     rng = np.random.default_rng(5)
     table = rng.lognormal(0, 0.1, (30, 6)) * np.where(rng.random((30, 1)) < 0.3, 4.0, 1.0)
     table *= np.where(rng.random((30, 6)) < 0.1, rng.pareto(0.9, (30, 6)) + 1, 1.0)
-    for workers in (4, 6):
-        assert eh.fit(table, workers=workers).delay["model"] == "measured_rounds"
+    for workers, who in (
+        (1, "1 worker: the first of"),
+        (6, "6 workers: the 6 of the table in turn"),
+    ):
+        few = eh.fit(table, workers=workers)
+        assert few.delay["model"] == "measured_rounds"
+        assert any(who in line for line in few._answer.why)
     found = eh.fit(table, workers=12)
     assert found.config["workers"] == 12
     assert delay_model(found.delay).workers_available() in (12, None)

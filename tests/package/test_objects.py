@@ -344,6 +344,12 @@ def test_whatif_says_what_the_command_says(tmp_path: Path) -> None:
     kept = eh.whatif(seconds, output=tmp_path / "python", progress=False)
     assert (tmp_path / "python" / "answer.json").is_file()
     assert kept.tables.keys() >= {"whatif", "hosts", "slowdown"}
+    assert "erasurehead fit" not in (tmp_path / "python" / "report.md").read_text()
+    found = eh.whatif(tmp_path / "job.npz", unit="s", output=tmp_path / "file", progress=False)
+    command = f"{tmp_path / 'job.npz'} --unit s"
+    assert f"`erasurehead fit {command}`" in found.report
+    words = eh.fit(tmp_path / "job.npz", unit="s").report.split()
+    assert f"`erasurehead whatif {command}`" in " ".join(words)
     for call, line in (
         (lambda: eh.whatif(seconds, stragglers=[9]), "stragglers = '9': must be from"),
         (lambda: eh.whatif(seconds, unitt="s"), "unitt: no such argument"),  # type: ignore[call-arg]
@@ -354,7 +360,7 @@ def test_whatif_says_what_the_command_says(tmp_path: Path) -> None:
         assert str(error.value).startswith(line)
 
 
-def test_recommend_takes_a_config_with_objects_and_a_table() -> None:
+def test_recommend_takes_a_config_with_objects_and_a_table(tmp_path: Path) -> None:
     """The winner's config runs; what only a table has is refused beside a config."""
     few = [schemes.Uncoded(), schemes.ErasureHead(load=2, wait_for=3)]
     config: Any = {"workers": 6, "iterations": 20, "delay": DELAY, "schemes": few}
@@ -368,6 +374,13 @@ def test_recommend_takes_a_config_with_objects_and_a_table() -> None:
     assert "--" not in measured.report.partition("## ")[0].replace("---", "")
     again = eh.run(measured.config, set={"iterations": 3, "replications": 2}, progress=False)
     assert again.summary["scheme"].tolist() == [measured.table.iloc[0]["scheme"]]
+    assert measured.warnings[0].startswith("the table has one load")
+    few_rounds: Any = {"iterations": 3, "replications": 2}
+    kept = eh.recommend(
+        seconds, only="uncoded,ignore_stragglers", output=tmp_path / "kept", progress=False
+    )
+    assert kept.config == measured.config
+    eh.run(tmp_path / "kept" / "winner.yaml", set=few_rounds, progress=False)
     for call, line in (
         (lambda: eh.recommend(config, law=True), "law: says something of a measured table"),
         (lambda: eh.recommend(config, only=["uncodd"]), "only = 'uncodd': must be one of"),

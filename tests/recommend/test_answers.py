@@ -72,6 +72,8 @@ def test_what_the_winner_saves_beside_today() -> None:
     assert "today's a usual does not reach it in every run" in said_of(late)
     broken = recommendation(one("a usual", violates="load"), one("b best", 0.5))
     assert "which breaks a limit (partitions a worker)" in said_of(broken)
+    quick = recommendation(one("a usual", 0.5, violates="load"), one("b best"))
+    assert "100 % (100 to 100 %) more than today's a usual, which breaks a limit" in said_of(quick)
     unheard = recommendation(one("a usual", covered=False), one("b best", 0.5))
     assert "less than today's a usual, which hardly ever hears" in said_of(unheard)
 
@@ -464,7 +466,7 @@ def test_tables_have_a_row_for_everybody() -> None:
 def test_the_config_of_the_winner(trains: bool) -> None:
     """With its own rate and the goal, where there are any; what is not set is left out."""
     base = {"workers": 4, "policy": None, "plugins": [], "optimizer": {"rule": "gd"}}
-    scenario = SimpleNamespace(base=base, name="n" * 99)
+    scenario = SimpleNamespace(base=base, name="n" * 99, table=None)
     goal = SimpleNamespace(kind="target" if trains else "iterations", value=0.25)
     found: Any = SimpleNamespace(
         question=SimpleNamespace(scenario=scenario, trains=trains, goal=goal),
