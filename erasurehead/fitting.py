@@ -29,7 +29,7 @@ import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
 from erasurehead.delay_models.base import FloatArray
-from erasurehead.delay_models.tables.checks import MAX_SECONDS_WITHOUT_UNIT
+from erasurehead.delay_models.formats.cells import MAX_SECONDS_WITHOUT_UNIT
 from erasurehead.delay_models.tables.measured import OPTION_NAMES, MeasuredDelays
 from erasurehead.delay_models.trace import MeasuredTrace
 from erasurehead.experiments.config.document import write_yaml

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from ...sim.files import UnusableFile, reading, short
 from ..base import FloatArray
-from ..tables.checks import typical_seconds
 from ..tables.measured import REMEDY_FOR_MISSING
 from ..tables.names import DURATION_WORDS, PER_SECOND, SPELLINGS, UNIT_NAMES, UNIT_SECONDS, parse
 
@@ -24,6 +23,7 @@ WORDS_FOR_MISSING: Set[str] = {  # texts that stand where a delay is missing, in
     *("canceled", "aborted", "lost", "missing", "-", "--", "---", "?", "x"),
 }
 NO_ROWS = np.empty(0, np.int64)
+MAX_SECONDS_WITHOUT_UNIT = 100.0  # times that are typically larger are rather ms
 # A pandas duration, D-HH:MM:SS, HH:MM:SS, MM:SS; and one of ISO 8601.
 CLOCK = re.compile(
     r"(?:(-?\d+)(?: days?,? \+?|-))?(?:(\d{1,3}):)?(\d{1,3}):(\d\d(?:\.\d+)?)", re.IGNORECASE
@@ -113,6 +113,21 @@ def _no_number(column: pd.Series, row: int, what: str, remedy: str) -> str:
         remedy = "write it without separators of thousands, or say with --decimal what a comma is"
     text = f"row {row + 1}, column {short(column.name)}: {excerpt!r} is not a number of {what}"
     return f"{text}; {remedy}" if remedy else text
+
+
+def typical_seconds(where: str, seen: FloatArray, also: str = "") -> float:
+    """The typical one of times without a unit, perhaps with NaN or infinities. Raises UnusableFile:
+    as seconds they would be absurd for training; ``also`` ends the line."""
+    finite = seen[np.isfinite(seen)]
+    middle = float(np.median(finite)) if finite.size else 0.0
+    whole = bool(np.any(finite) and not np.any(np.mod(finite, 1)))
+    # A few small whole numbers may be seconds, and so may be equal ones.
+    whole = whole and (bool(finite.size >= 8 and np.ptp(finite) > 0) or middle >= 10)
+    if middle >= MAX_SECONDS_WITHOUT_UNIT or whole:
+        numbers = "all whole numbers, " if whole else ""
+        text = f"{where} says no unit and is {numbers}typically {middle:.6g}"
+        raise UnusableFile(f"{text}: say with --unit what they are, s, ms, us or ns{also}")
+    return middle
 
 
 @dataclass(frozen=True)

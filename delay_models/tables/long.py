@@ -16,8 +16,15 @@ from ...sim.reading import Reading
 from ..base import FloatArray
 from ..formats.cells import NO_ROWS, NUMBER_KINDS, WORDS_FOR_MISSING, Times, numbers, settle
 from ..formats.files import FileContents
-from .checks import require_durations
-from .measured import REMEDY_FOR_MISSING, RawTable, Repair, Roles, also_needed, drop_option
+from .measured import (
+    REMEDY_FOR_MISSING,
+    RawTable,
+    Repair,
+    Roles,
+    also_needed,
+    drop_option,
+    require_durations,
+)
 from .names import parse, role_of, summary_word
 from .parts import allreduce_of, own_seconds, part_of_step, stage_seconds, with_sum
 

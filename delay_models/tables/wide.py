@@ -17,8 +17,14 @@ from ...sim.reading import Reading
 from ..base import FloatArray
 from ..formats.cells import NUMBER_KINDS, Times, failed, numbers, settle
 from ..formats.files import FileContents
-from .checks import counting, require_durations, require_no_index
-from .measured import RawTable, also_needed, drop_option
+from .measured import (
+    RawTable,
+    also_needed,
+    counting,
+    drop_option,
+    require_durations,
+    require_no_index,
+)
 from .names import HOST_WORDS, parse, role_of, summary_word, without_unit
 from .roles import of_rounds, workers_of
 

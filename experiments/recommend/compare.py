@@ -1,5 +1,5 @@
-"""What runs take: what is compared of them, how good it is, and how sure, with the error of the
-table from which they were drawn."""
+"""What runs take, and whom they hear: what is compared of them, how good it is, and how sure, with
+the error of the table from which they were drawn; and what updates are worth."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
+from scipy.special import bdtr, ndtri, stdtrit
 
-from ...sim.types import FloatArray, IntArray
+from ...sim.steps import Steps, weights_of
+from ...sim.types import BoolArray, FloatArray, IntArray
 from ..options import Criterion
 from ..run.records import CONFIDENCE, mean_interval
+from ..statistics.job import RARELY
 
 Order = tuple[float, float]  # how good values are, as ``order`` has it
 ANYTHING: Order = (np.inf, np.inf)  # what every trial can match
@@ -181,3 +183,61 @@ def decided_by(values: FloatArray) -> int:
     beyond = np.sort(np.maximum(values - middle, 0))[::-1]
     count = 1 + int(np.searchsorted(np.cumsum(beyond), beyond.sum() / 2))
     return count if count <= min(16, max(1, 0.04 * len(values))) else 0
+
+
+def hearing(steps: Steps, evidence: Evidence = LAW, by_chance: float = 1e-3) -> dict[str, Any]:
+    """``least_heard``, ``coverage`` and ``covered`` of a candidate. Not covered: some partition is
+    in fewer updates than ``RARELY`` of what a mean one is in, unless chance does that to one of
+    them with more than the probability ``by_chance``; in all replications together, or in more than
+    5 % of them, and more than two: one or two of eight prove nothing, and who is dropped for it
+    does not come back."""
+    if steps.shares is None:
+        return {"least_heard": np.nan, "coverage": np.nan, "covered": True}
+    updates, shares = steps.times.shape[1], np.nan_to_num(steps.shares, nan=1.0)
+
+    def rarely(shares: FloatArray, updates: int) -> BoolArray:
+        usual, least = shares.mean(axis=-1), shares.min(axis=-1)
+        chance = shares.shape[-1] * bdtr(np.rint(least * updates), updates, np.minimum(usual, 1.0))
+        return np.asarray((least < RARELY * usual) & (chance < by_chance))
+
+    all_runs = shares.mean(axis=0)
+    least, together = float(all_runs.min()), rarely(all_runs, updates * len(shares))
+    rare_runs = rarely(evidence.spread(shares), updates).sum()
+    return {
+        "least_heard": least,
+        "coverage": least / max(float(all_runs.mean()), 1e-300),
+        "covered": not (together or rare_runs > max(0.05 * len(shares), 2)),
+    }
+
+
+# Let the k partition gradients be orthogonal and equally long. Along a decoded gradient with
+# partition weights w, the best step makes (E sum w)^2 / (k E sum w^2) of the progress of an exact
+# gradient: for unbiased weights 1 / (1 + E||w - 1||^2 / k), for r of n workers r / n, for
+# ErasureHead the share of groups that were heard. A gradient that is s updates old takes s updates
+# more: L (s + rho) / mu instead of L rho / mu, for a growth rho of the gradients. So an update
+# counts 1 / (rho + s) exact iterations, with rho the inverse of the share above.
+def exact_iterations(steps: Steps, partitions: int, exact: bool, first: int = 0) -> FloatArray:
+    """Exact iterations that a mean update of each replication counts, from the update ``first`` on,
+    ``(R,)``; ``exact``: every update is known to be exact. A measure where nothing is trained, and
+    no promise: real partitions are neither orthogonal nor equal. Of many updates, a thousand are
+    looked at. Source: Stich and Karimireddy, The Error-Feedback Framework, arXiv 1909.05350, for
+    staleness."""
+    replications, updates = steps.times.shape
+    stale = steps.staleness
+    staleness = np.zeros(replications) if stale is None else stale[:, first:].mean(axis=1)
+    if exact:
+        return np.asarray(1 / (1 + staleness))
+    count = min(updates - first, 1000)
+    looked_at = np.unique(np.linspace(first, updates - 1, count).astype(np.int64))
+    sums, squares = np.zeros(replications), np.zeros(replications)
+    for u in looked_at:
+        weights = weights_of(steps.step(int(u)), partitions)
+        if weights is None:  # held gradients: only the error of what they add up to is known
+            error = steps.error[:, first:].mean(axis=1)
+            return np.asarray(1 / (1 + error / partitions + staleness))
+        sums += weights.sum(axis=1)
+        squares += np.square(weights).sum(axis=1)
+    sums, squares = sums / len(looked_at), squares / len(looked_at)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        growth = np.where(sums > 0, partitions * squares / sums**2, np.inf)
+    return np.asarray(1 / (growth + staleness))

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ...sim import theory
+from ...sim.engines.cluster import Policy
 from ...sim.engines.run import Engine, Run
 from ...sim.engines.simulate import simulate
 from ...sim.engines.tapes import CheckedTape, RememberedTape
@@ -19,10 +21,12 @@ from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
 from ...sim.learner import Learner, fit_into_memory, training_context, updates_in
 from ...sim.load_laws import PerPartition
 from ...sim.numerics import one_thread
+from ...sim.schemes.arrivals import Arrivals, Demand
 from ...sim.schemes.assignments import Groups
 from ...sim.schemes.barrierless import Barrierless
-from ...sim.schemes.base import RoundScheme, Sees
+from ...sim.schemes.base import Fixed, RoundScheme, Sees
 from ...sim.steps import WEIGHT_TOLERANCE, Steps
+from ...sim.theory.iteration_time import IterationTimeLaw
 from ...sim.types import FloatArray, Messages, Rounds, Stream, Trace
 from ..config import build
 from ..config.catalogue import with_plugins
@@ -35,8 +39,7 @@ from ..run.compute import learn_along
 from ..run.estimate import estimate, size
 from ..run.pools import Share
 from ..run.tuning import clock
-from .compare import ANYTHING, LAW, Evidence, Order, order
-from .progress import closed_forms, exact_iterations, hearing
+from .compare import ANYTHING, LAW, Evidence, Order, exact_iterations, hearing, order
 from .question import ExactPath, Goal, trial
 from .scenario import UNCHANGED, Perturbation
 
@@ -333,3 +336,50 @@ def _losses(
 @lru_cache(maxsize=1)
 def _exact_paths(base: str) -> dict[float, ExactPath]:
     return {}
+
+
+def closed_forms(run: Run, goal: Goal) -> dict[str, float] | None:
+    """What theory knows of a scheme's mean; ``None`` where it knows too little. Closed forms are
+    for independent delays, an ideal network, and the policy ``cancel``."""
+    if goal.kind != "iterations" or goal.criterion != "mean":
+        return None
+    if not run.tapes[0].model.independent or not run.cluster.ideal:  # type: ignore[attr-defined]
+        return None
+    means = _of_rounds(run) if isinstance(run.scheme, Fixed) else _without_rounds(run)
+    names = ("iteration_time", "effective_time", "error", "staleness")
+    return None if means is None else dict(zip(names, means, strict=True))
+
+
+Means = tuple[float, float, float, float]
+
+
+def _of_rounds(run: Run) -> Means | None:
+    scheme, model = run.scheme, run.tapes[0].model  # type: ignore[attr-defined]
+    if run.policy is not Policy.CANCEL:
+        return None
+    law = theory.scheme_iteration_time(scheme, model, run.load_law)
+    error, erased = theory.expected_decoding_error(scheme), theory.group_erasure(scheme)
+    if isinstance(law, theory.NoFormula) or isinstance(erased, theory.NoFormula) or error is None:
+        return None
+    seconds, error = law.mean(), error * scheme.workers / scheme.partitions
+    return (seconds, seconds / erased.heard, error, 0.0) if erased.heard > 0 else None
+
+
+def _without_rounds(run: Run) -> Means | None:
+    """``k_batch_async`` of random partitions: renewal rates, and n - 1 others between two of one's
+    own, so a staleness of (n - 1) / K updates."""
+    scheme = run.scheme
+    if type(scheme) is not Barrierless or scheme.discount is not None:
+        return None
+    plain = scheme.independent and scheme.restarts_at_once and not scheme.own_data
+    if not plain or np.isfinite(scheme.oldest) or scheme.distinct or scheme.cycles:
+        return None
+    unit = theory.worker_time_at(run.tapes[0].model, run.load_law, 1)  # type: ignore[attr-defined]
+    if unit is None:
+        return None
+    n, k = scheme.n, scheme.gradients
+    mean = IterationTimeLaw(Demand(Arrivals(1, 1, 1)), unit).mean()
+    if not np.isfinite(mean) or mean <= 0:
+        return None
+    update, staleness = theory.mean_k_batch_async(n, k, mean), (n - 1) / k
+    return update * scheme.updates(1), update * (1 + 2 * staleness), n * staleness, staleness

@@ -28,12 +28,13 @@ from erasurehead.experiments.recommend.candidates import (
 from erasurehead.experiments.recommend.compare import (
     behind,
     decided_by,
+    exact_iterations,
+    hearing,
     interval_of,
     order,
     ratio,
 )
 from erasurehead.experiments.recommend.halving import rungs_of
-from erasurehead.experiments.recommend.progress import exact_iterations, hearing
 from erasurehead.experiments.recommend.question import (
     ExactDescent,
     Goal,
@@ -299,7 +300,8 @@ def test_more_replications_where_few_rounds_are_very_slow(
     memory allows. Where losses are trained, its number is of no matter."""
     repeats, given, affordable = facts
     scene = SimpleNamespace(repeats=repeats, base={"replications": given}, affordable=affordable)
-    rungs = rungs_of(cast(Any, SimpleNamespace(scenario=scene, trains=trains)))
+    question = SimpleNamespace(scenario=scene, trains=trains, limits={})
+    rungs = rungs_of(cast(Any, question))
     assert [rung.replications for rung in rungs] == replications
     keep = [rung.keep for rung in rungs]
     assert keep == sorted(keep, reverse=True)

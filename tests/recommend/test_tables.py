@@ -140,8 +140,9 @@ def test_the_answer_has_what_whatif_says_of_the_same_rounds(tmp_path: Path) -> N
     found = recommended(there.question, there)
     said = answered(found, "winner.yaml")
     assert found.winner.section == {"name": "ignore_stragglers", "wait_for": 7}
-    saves = waiting_saves(table, 7)
-    parts = percent(1 - (1 - saves) * 8 / 7)
+    saves, by_part = waiting_saves(table, 7)
+    assert by_part == pytest.approx(1 - (1 - saves) * 8 / 7)
+    parts = percent(by_part)
     line = (
         f"Waiting for 7 of 8 saves {percent(saves)} of a mean measured round, {parts} for as many"
     )
