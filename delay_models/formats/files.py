@@ -26,7 +26,8 @@ HEAD_BYTES, HEAD_LINES = 2**16, 50  # that are looked at
 SEPARATOR_NAMES = {";": "semicolons", "\t": "tabs", "|": "bars |", BLANKS: "spaces"}
 NUMBER_FORM = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(inf|nan)", re.IGNORECASE)
 COMMA_NUMBER = re.compile(r"[-+]?\d+,\d+([eE][-+]?\d+)?")
-ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:.*")
+ISO_DATE = r"\d{4}-\d\d-\d\d"
+ISO_MOMENT = re.compile(ISO_DATE + r"[T ]\d\d:.*")
 TEXT_ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".psv", ".txt")
 
 
@@ -86,6 +87,12 @@ def with_durations(contents: FileContents, options: Reading) -> FileContents:
         columns[name], notes = seconds, notes or [text]
     units, assumed = {**contents.units, **dict.fromkeys(columns, "s")}, (*contents.assumed, *notes)
     return replace(contents, frame=frame.assign(**columns), units=units, assumed=assumed)
+
+
+def of_moments(column: pd.Series) -> bool:
+    """Whether a column says when: as moments, or texts of ISO 8601."""
+    first = str(column.dropna().iloc[0]) if column.notna().any() else ""
+    return column.dtype.kind == "M" or bool(re.match(ISO_DATE, first))
 
 
 def retyped(frame: pd.DataFrame) -> pd.DataFrame:

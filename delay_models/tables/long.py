@@ -97,7 +97,8 @@ class LongTable:
         others = frame.drop(columns=list({*role.values(), *options.stages}))
         self._reduced = reduced or allreduce_of(others)
         named = options.asked.get("rack")
-        racks = [n for n in map(str, others.columns) if n == named or (not named and of_racks(n))]
+        kinds = {str(name): role_of(str(name)) for name in others.columns}
+        racks = [n for n, of in kinds.items() if n == named or (not named and of == "rack")]
         unused = [short(name) for name in others.columns if name not in (reduced, *racks)]
         more = f", ... ({len(unused)})" if len(unused) > 6 else ""
         listed = f"columns not used: {', '.join(unused[:6])}{more}"
@@ -116,7 +117,7 @@ class LongTable:
         if self._status is not None:
             self._calls.loc[self._status[1], "seconds"] = np.nan
             self._failed = np.union1d(self._failed, self._status[1])
-        tries = [name for name in others.columns if role_of(str(name)) == "attempt"]
+        tries = [name for name, of in kinds.items() if of == "attempt"]
         self._tried = bool(tries)
         self._calls["try"] = 0  # of several rows of a worker and round the last one counts
         if tries and others[tries[0]].dtype.kind in NUMBER_KINDS:
@@ -278,11 +279,6 @@ def _workers(column: pd.Series) -> tuple[list[str], NDArray[np.int64]]:
     texts = column.astype(str).str.strip()
     hosts = sorted(texts.unique(), key=natural)
     return hosts, np.asarray(pd.Categorical(texts, hosts).codes, dtype=np.int64)
-
-
-def of_racks(name: str) -> bool:
-    """Whether a column says by its name in which rack, zone or group a worker is."""
-    return role_of(name) == "rack"
 
 
 def _groups(

@@ -57,13 +57,7 @@ ROLE_WORDS = _keyed(
     "time_utc created_at logged_at",
 )
 EDGE_WORDS = _keyed(start="start begin started began", end="end stop finish ended stopped finished")
-CLOCK_WORDS = {
-    "t",
-    "ts",
-    "time",
-    "at",
-    "timestamp",
-}  # words that may stand beside a start or an end
+CLOCK_WORDS = _words("t ts time at timestamp")  # that may stand beside a start or an end
 ENDINGS = re.compile(r"_(id|name|index|idx|number|no|num|\d+)$")
 
 DURATION_WORDS = _words("duration dur time elapsed latency delay runtime walltime took seconds")
@@ -94,11 +88,9 @@ WRONG_WORDS = _keyed(  # what a word says that is not how long something took
 )
 # Words that a machine may be called by, alone before a number: log-7. But loss_1 is a loss.
 HOST_WORDS_ALONE = {"log", "max"}
-SUMMARY_WORDS = {word for word, reason in WRONG_WORDS.items() if reason == "a summary"} - {
-    "le",
-    "bucket",
-}
+SUMMARY_WORDS = {word for word, reason in WRONG_WORDS.items() if reason == "a summary"}
 SUMMARY_WORDS |= _words("count std stddev var variance totals sums averages grand subtotal")
+SUMMARY_WORDS -= {"le", "bucket"}
 QUANTILE_NAME = re.compile(r"(p|q|pct)\d{2,4}|\d{1,3}%")
 HOST_WORDS = _words("worker host node gpu cpu tpu rank machine server executor instance pod device")
 WORD_BREAK = re.compile(r"[^0-9a-zA-Zµμ/]+")

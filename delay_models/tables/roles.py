@@ -14,7 +14,7 @@ import pandas as pd
 from ...sim.files import UnusableFile, short
 from ...sim.reading import Reading
 from ..formats.cells import NUMBER_KINDS
-from ..formats.files import ISO_MOMENT
+from ..formats.files import of_moments
 from .measured import also_needed, drop_option
 from .names import (
     HOST_WORDS,
@@ -219,7 +219,8 @@ def _lacking(frame: pd.DataFrame, ways: Ways, timed: bool, options: Reading) -> 
     asked |= dict.fromkeys(lacking, "...")
     taken = {*options.named, *(name for names in ways.values() for name in names)}
     free = [name for name in map(str, frame.columns) if name not in taken]
-    edges = [n for n in free if role_of(n) is None and _is_moment(frame[n])]
+    free_of_role = (n for n in free if role_of(n) is None)
+    edges = [n for n in free_of_role if of_moments(frame[n]) and frame[n].nunique() > 1]
     wrong = [f"{short(n)} ({parse(n).wrong})" for n in free if parse(n).wrong]
     stages = [n for n in free if parse(n).unit and not parse(n).wrong]
     text, more = "; valid: rounds x workers; or columns worker, round, seconds, ", ""
@@ -242,11 +243,3 @@ def _lacking(frame: pd.DataFrame, ways: Ways, timed: bool, options: Reading) -> 
     keys = frame[[ways["worker"][0], ways["round"][0]]].drop_duplicates()
     cells = keys.iloc[:, 0].nunique() * keys.iloc[:, 1].nunique()
     return line + also_needed(len(keys) < cells, options)
-
-
-def _is_moment(column: pd.Series) -> bool:
-    known = column.dropna()
-    iso = column.dtype.kind == "M" or (
-        len(known) > 0 and bool(ISO_MOMENT.fullmatch(str(known.iloc[0])))
-    )
-    return iso and known.nunique() > 1

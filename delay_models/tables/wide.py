@@ -16,7 +16,7 @@ from ...sim.files import UnusableFile, reading, short
 from ...sim.reading import Reading
 from ..base import FloatArray
 from ..formats.cells import NUMBER_KINDS, Times, failed, numbers, settle
-from ..formats.files import FileContents
+from ..formats.files import ISO_DATE, FileContents, of_moments
 from .measured import (
     RawTable,
     also_needed,
@@ -27,8 +27,6 @@ from .measured import (
 )
 from .names import HOST_WORDS, parse, role_of, summary_word, without_unit
 from .roles import of_rounds, workers_of
-
-ISO_DATE = r"\d{4}-\d\d-\d\d"
 
 
 def read_wide(contents: FileContents, options: Reading) -> RawTable:
@@ -120,12 +118,6 @@ def _is_text(column: pd.Series) -> bool:
     return bool(labels or known.map(summary_word).any())
 
 
-def _moments(column: pd.Series) -> bool:
-    """Whether a column says when: as moments, or texts of ISO 8601."""
-    first = str(column.dropna().iloc[0]) if column.notna().any() else ""
-    return column.dtype.kind == "M" or bool(re.match(ISO_DATE, first))
-
-
 def _require_labels(column: pd.Series, others: Sequence[str]) -> None:
     """Refuse (UnusableFile) rows that are no rounds, or are workers, by their labels."""
     name, labels = short(column.name), [*map(str, column)]
@@ -135,7 +127,7 @@ def _require_labels(column: pd.Series, others: Sequence[str]) -> None:
         take = f"--rows 1:{bad[0]} takes those before it" if ends else "leave such rows out"
         text = f"row {bad[0] + 1} is labelled {short(labels[bad[0]])}, which is no round"
         raise UnusableFile(f"{text}: {take}")
-    if _moments(column):
+    if of_moments(column):
         return
     stems = {re.split(r"[^a-z]+", label.lower())[0] for label in labels}
     numbered = (len(others) > 0 and all(map(str.isdecimal, others))) or of_rounds([*others])
@@ -150,7 +142,7 @@ def _require_labels(column: pd.Series, others: Sequence[str]) -> None:
 def _order(column: pd.Series) -> NDArray[np.int64] | None:
     """The order of the rounds that labels give; ``None`` where rows are in it, or one has none.
     Raises UnusableFile: numbers of rounds begin again."""
-    values, moments = column, _moments(column)
+    values, moments = column, of_moments(column)
     if moments:
         with reading("time stamps"):
             values = pd.to_datetime(column, utc=True, format="ISO8601")

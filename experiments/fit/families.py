@@ -279,21 +279,19 @@ GAMMA = WithShift(
     lambda shape, scale: scale * float(np.exp(special.gammaln(shape + 1) / shape)),
 )
 WEIBULL = WithShift(parametric.Weibull, weibull_at, lambda shape, scale: scale)
-OF_TWO = ("slow weight", "fast median", "fast sigma", "slow median", "slow sigma")
 
 FAMILIES = {  # classic families: a handful of parameters each
     family.name: family
     for family in (
-        Family("exponential", ("rate",), fit_exponential),
-        Family("shifted_exponential", ("shift", "rate"), fit_shifted_exponential),
-        Family("weibull", ("shape", "scale", "shift"), WEIBULL.fit),
-        Family("pareto", ("alpha", "scale"), fit_pareto),
-        Family("lognormal", ("median", "sigma", "shift"), LOGNORMAL.fit),
-        Family("gamma", ("shape", "scale", "shift"), GAMMA.fit),
-        Family("mixture", OF_TWO, fit_two_lognormals, refit_two_lognormals),
+        Family("exponential", 1, fit_exponential),
+        Family("shifted_exponential", 2, fit_shifted_exponential),
+        Family("weibull", 3, WEIBULL.fit),
+        Family("pareto", 2, fit_pareto),
+        Family("lognormal", 3, LOGNORMAL.fit),
+        Family("gamma", 3, GAMMA.fit),
+        Family("mixture", 5, fit_two_lognormals, refit_two_lognormals),
     )
 }
 
 # Bends to whatever was measured; needs held-out rounds. As many parameters as a long sample has.
-QUANTILES = tuple(f"quantile {i}" for i in range(PIECES + 1))
-EMPIRICAL = Family("empirical", (*QUANTILES, *TAIL), fit_empirical)
+EMPIRICAL = Family("empirical", PIECES + 1 + len(TAIL), fit_empirical)

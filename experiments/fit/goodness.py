@@ -124,7 +124,7 @@ class Fit:
     @property
     def aic(self) -> float:
         """2 parameters - 2 log-likelihood: smaller is better."""
-        return 2 * len(self.family.parameters) - 2 * self.log_likelihood
+        return 2 * self.family.parameters - 2 * self.log_likelihood
 
     @property
     def order_error(self) -> float:

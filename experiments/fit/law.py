@@ -149,7 +149,7 @@ class Family:
     """A family of laws that can be fitted to a sample."""
 
     name: str  # in the registry
-    parameters: tuple[str, ...]  # free ones, all of which the AIC counts
+    parameters: int  # free ones, all of which the AIC counts
     # The law that fits a sample ``(N,)`` best. Raises CannotFit: no likelihood is finite.
     fit: Callable[[FloatArray], Law]
     # The same for a sample much like the one that a law was fitted to; faster.

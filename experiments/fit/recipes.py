@@ -76,7 +76,7 @@ def factors_of(
             law = family.fitted(sample)
         except CannotFit:
             continue
-        aic = 2 * len(family.parameters) - 2 * float(log_density(law, sample).sum())
+        aic = 2 * family.parameters - 2 * float(log_density(law, sample).sum())
         best = min(best, (aic, family, law), key=lambda fit: fit[0])
     return factors(effects, *best[1:])
 

@@ -266,7 +266,7 @@ def _fit_rows(findings: LoadFindings) -> Iterator[dict[str, object]]:
             "load": findings.delays.label,
             "family": fit.family.name,
             "delay": json.dumps(section_of(fit.law)),
-            "parameters": len(fit.family.parameters),
+            "parameters": fit.family.parameters,
             "delays": len(findings.delays.bulk),
             "log_likelihood": fit.log_likelihood,
             "aic": fit.aic,

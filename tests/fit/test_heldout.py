@@ -71,7 +71,7 @@ def known(name: str, numbers: int, log_likelihood: float) -> Family:
     """A family with so many parameters whose likelihood is known, of whatever sample."""
     law = Mock(spec=Parametric, longest=lambda: 1.0)
     law.logpdf = lambda seconds: np.full(len(seconds), log_likelihood / len(seconds))
-    return Family(name, ("number",) * numbers, lambda sample: law)
+    return Family(name, numbers, lambda sample: law)
 
 
 @pytest.mark.parametrize(("more", "best"), [(0.9, "one"), (1.1, "two"), (-5.0, "one")])

@@ -346,10 +346,9 @@ def test_whatif_says_what_the_command_says(tmp_path: Path) -> None:
     assert kept.tables.keys() >= {"whatif", "hosts", "slowdown"}
     assert "erasurehead fit" not in (tmp_path / "python" / "report.md").read_text()
     found = eh.whatif(tmp_path / "job.npz", unit="s", output=tmp_path / "file", progress=False)
-    command = f"{tmp_path / 'job.npz'} --unit s"
-    assert f"`erasurehead fit {command}`" in found.report
-    words = eh.fit(tmp_path / "job.npz", unit="s").report.split()
-    assert f"`erasurehead whatif {command}`" in " ".join(words)
+    fitted, command = eh.fit(tmp_path / "job.npz", unit="s"), f"{tmp_path / 'job.npz'} --unit s"
+    for report, name in ((found.report, "fit"), (fitted.report, "whatif")):  # in lines
+        assert f"`erasurehead {name} {command}`" in " ".join(report.split())
     for call, line in (
         (lambda: eh.whatif(seconds, stragglers=[9]), "stragglers = '9': must be from"),
         (lambda: eh.whatif(seconds, unitt="s"), "unitt: no such argument"),  # type: ignore[call-arg]
