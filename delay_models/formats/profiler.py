@@ -43,7 +43,7 @@ MOST_FILES = 100_000
 MOST_BYTES = 2**28  # of a file when unpacked; its text takes about five times as many in memory
 
 
-def read_profiles(path: str, most: int | None) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def read_traces(path: str, most: int | None) -> FileContents:
     """Steps of all ranks: columns ``worker``, ``round``, ``dur_us``, ``allreduce_us`` if all ranks
     say how long they were in collectives, and one for every name that all give to spans; and what
     is assumed. Raises UnusableFile: there is no such trace; TableError: a file of several holds no
@@ -64,9 +64,10 @@ def read_profiles(path: str, most: int | None) -> tuple[pd.DataFrame, tuple[str,
         frame["worker"] = frame["worker"].astype("int64")
     first, last = int(frame["round"].min()), int(frame["round"].max())
     if last - first < 3:
-        return frame, ()
+        return FileContents(frame)
     text = f"steps {first} and {last} are the first and last of the traces, and may be partial: "
-    return frame, (f"{text}--rows round={first + 1}:{last - 1} leaves them out",)
+    leave = f"--rows round={first + 1}:{last - 1} leaves them out"
+    return FileContents(frame, assumed=(text + leave,))
 
 
 def _files(path: str) -> list[Path]:
@@ -236,12 +237,6 @@ def read_json(path: str, most: int | None) -> FileContents:
             no = str(error).removesuffix(f"; {table}")
             raise UnusableFile(f"{no}; {table}") from error
         return contents
-
-
-def read_traces(path: str, most: int | None) -> FileContents:
-    """Traces of a profiler. Raises UnusableFile: there is none."""
-    frame, assumed = read_profiles(path, most)
-    return FileContents(frame, assumed=assumed)
 
 
 def _table(content: Any, most: int | None) -> FileContents | None:

@@ -134,8 +134,7 @@ def write_recommendation(
     with files.postponed():
         files.remove(output / name for name in (MANIFEST, *(n for n in FILES if n != MANIFEST)))
         for name, table in kept.items():
-            facts = {b"erasurehead.question": mark.encode()}
-            files.write_table(output / f"{name}.parquet", table, facts)
+            files.write_table(output / f"{name}.parquet", table)
         for name, bytes_of in content.items():
             files.write_bytes(output / name, bytes_of)
         write_answer(answer, output)

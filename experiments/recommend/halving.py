@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -120,7 +120,10 @@ def search(evaluate: Evaluator) -> SearchResult:
         rows |= on_rung
         if rung.factors:
             tuned |= {index: row for index, row in on_rung.items() if row.run}
-        _require_some(on_rung.values())
+        possible = [row for row in on_rung.values() if not row.refused]
+        if all(row.violates for row in possible):
+            over = (f"{row.label}: {row.violates}" for row in possible[:2])
+            raise ConfigError(f"no scheme keeps the limits ({'; '.join(over)}, ...)")
         pool = promoted(rung, on_rung, question)
     return _completed(SearchResult(question, rows, tuned, rungs), evaluate)
 
@@ -301,14 +304,6 @@ def _set_horizon(evaluate: Evaluator, first: Candidate) -> None:
     if goal.kind == "budget" and goal.value > most:
         text = f"is {goal.value / seconds:.3g} iterations of uncoded"
         raise ConfigError(f"--budget = {goal.value:g}: {text}; must be at most {most:.4g} s")
-
-
-def _require_some(rows: Iterable[Candidate]) -> None:
-    """Refuse limits that no scheme keeps. Raises ConfigError: every scheme breaks one."""
-    possible = [row for row in rows if not row.refused]
-    if all(row.violates for row in possible):
-        over = (f"{row.label}: {row.violates}" for row in possible[:2])
-        raise ConfigError(f"no scheme keeps the limits ({'; '.join(over)}, ...)")
 
 
 def _completed(result: SearchResult, evaluate: Evaluator, at_a_time: int = 4) -> SearchResult:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -122,17 +121,16 @@ def write_whatif(
     measured: MeasuredDelays, studies: Sequence[Study], answer: Answer, output: Path
 ) -> Page:
     """Write tables, pictures, report and answer under ``output``; returns what they say. The answer
-    goes first and comes last: what lies beside it is of one table; Parquet files hold its hash."""
+    goes first and comes last: what lies beside it is of one table."""
     names = file_names(measured.tables)
     older = [path for name in PICTURES for path in sorted(output.glob(f"{name}*"))]
     files.remove([output / ANSWER, output / REPORT, *older])
     files.remove(output / name for name in reversed(names))
-    facts = {b"erasurehead.table": _hash(measured).encode()}
     for name, (field, _) in page.TABLES.items():
         frame = pd.concat([getattr(study, field) for study in studies], ignore_index=True)
         if frame.empty:  # no stages are named
             continue
-        files.write_table(output / name, frame, facts)
+        files.write_table(output / name, frame)
         if name in CSV:
             csv = csv_of(frame)
             files.write_bytes((output / name).with_suffix(".csv"), csv)
@@ -144,13 +142,3 @@ def write_whatif(
     files.write_bytes(output / REPORT, text.encode())
     write_answer(answer, output)
     return whole
-
-
-def _hash(measured: MeasuredDelays) -> str:
-    """Of the rounds in which all workers arrive."""
-    digest = sha256()
-    for load, table in measured.tables.items():
-        whole = np.ascontiguousarray(table[np.isfinite(table).all(axis=1)])
-        digest.update(repr((load, tuple(measured.hosts), whole.shape)).encode())
-        digest.update(whole.tobytes())
-    return digest.hexdigest()

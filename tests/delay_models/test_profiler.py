@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erasurehead.delay_models.formats.profiler import read_profiles
+from erasurehead.delay_models.formats.profiler import read_traces
 from erasurehead.delay_models.tables.measured import TableError
 from erasurehead.delay_models.tables.read import read_measured
 from erasurehead.experiments.fit.command import read_tables
@@ -48,7 +48,7 @@ def in_collectives(
     calls = [event("nccl:all_reduce", cat="cpu_op", ts=ts, dur=dur) for ts, dur in spans]
     file = folder / "rank0.json"
     file.write_text(trace(*steps, *calls))
-    return [*read_profiles(str(file), None)[0].get("allreduce_us", ())]
+    return [*read_traces(str(file), None).frame.get("allreduce_us", ())]
 
 
 def test_steps_of_every_rank(ranks: Path) -> None:
@@ -318,7 +318,7 @@ def test_a_name_that_most_steps_have_is_a_stage(spans: int, stage: bool, tmp_pat
     made = [event(f"ProfilerStep#{i}", ts=1e4 * i, dur=2500.0 + i) for i in range(4)]
     made += [event("forward", ts=1e4 * i + 1, dur=100.0) for i in range(spans)]
     (tmp_path / "rank0.json").write_text(trace(*made))
-    columns = read_profiles(str(tmp_path / "rank0.json"), None)[0].columns
+    columns = read_traces(str(tmp_path / "rank0.json"), None).frame.columns
     assert ("forward_us" in columns) == stage
 
 

@@ -21,7 +21,6 @@ from erasurehead.experiments.pictures.picture import Axis, Heat
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.whatif import command, rounds
 from erasurehead.experiments.whatif.answer import _saves, whatif_answer
-from erasurehead.experiments.whatif.command import _hash
 from erasurehead.experiments.whatif.page import _round_ticks, _stages, read_whatif, whatif_page
 from erasurehead.experiments.whatif.study import Study, change_name, study_load
 from erasurehead.sim.reading import Reading
@@ -569,21 +568,6 @@ def test_what_to_do_next_begins_with_the_column_that_takes_the_wait_off() -> Non
     assert steps(waiting, "t.csv --columns allreduce=x")[0].startswith(both[0])
     measured.allreduce = None
     assert steps(waiting, "t.csv")[0] == both[0]
-
-
-def test_a_table_is_known_by_its_loads_hosts_rounds_and_delays() -> None:
-    """Catches tables of one size that are taken for each other; a round that never ends says
-    nothing."""
-    rounds_, names = np.arange(1.0, 13.0).reshape(4, 3), ("a", "b", "c")
-    never = np.insert(rounds_, 2, [1.0, np.inf, 1.0], axis=0)
-    some = [MeasuredDelays(names, {None: rounds_}), MeasuredDelays(names, {2.0: rounds_})]
-    some += [
-        MeasuredDelays(("a", "b", "d"), {None: rounds_}),
-        MeasuredDelays(names, {None: rounds_ + 1}),
-    ]
-    some += [MeasuredDelays(names, {None: rounds_.reshape(3, 4)})]
-    assert len({_hash(each) for each in some}) == len(some)
-    assert _hash(MeasuredDelays(names, {None: never})) == _hash(some[0])
 
 
 def test_a_page_made_again_withholds_what_the_report_withholds(
