@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from threadpoolctl import threadpool_limits
 
 import erasurehead as eh
 from benchmarks.script import iteration_times
-from benchmarks.timing import Row
+from benchmarks.timing import Row, paired
 from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim import theory
 from erasurehead.sim.engines.run import Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.engines.tapes import RememberedTape
@@ -37,12 +38,17 @@ CELLS = 6_000_000  # workers times rounds
 START = [sys.executable, "-c", "import numpy"]  # what any program with numbers takes
 
 
+# in processor time, which a busy machine changes less
+_paired = partial(paired, clock=time.process_time)
+
+
 def rows() -> list[Row]:
     """Ratios above 1 are faster than what stands beside; a command's are below."""
     return [
         *(_schemes(n, work) for work in (False, True) for n in (30, 300, 1000)),
         *(_runs(n, target) for n, target in ((30, 0.23), (300, 0.5))),
         _small_problem(),
+        _closed_form(),
         *_commands(),
         *_memory(),
     ]
@@ -114,9 +120,35 @@ def _small_problem(rows: int = 1200, p: int = 20, r: int = 16, k: int = 30, t: i
     return Row(subject, "the plain products", ratio, np.nan, t / mine / 1e3, "k updates/s")
 
 
+def _closed_form(n: int = 99_999) -> Row:
+    """ErasureHead's mean iteration time and decoding error, against the delays of ten rounds."""
+    delays, law = (
+        MODELS["shifted_exponential"](shift=0.5, rate=1.0),
+        Additive(seconds_per_partition=0.1),
+    )
+    scheme, rng = SCHEMES["erasurehead"](load=3, wait_for=n // 2).build(n), np.random.default_rng(0)
+
+    def ours() -> None:
+        theory.round_theory(scheme, delays, law).time.mean()
+
+    def drawn() -> None:
+        for _ in range(10):
+            np.sort(rng.exponential(size=n))
+
+    mine, ratio = _paired(ours, drawn)
+    return Row(f"closed forms, n = {n:,}", "10 rounds drawn", ratio, np.nan, 1e3 * mine, "ms")
+
+
 def _commands() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         _seconds([*_program("init")], folder)
+        hosts = np.random.default_rng(0).lognormal(0.0, 0.3, (600, 24)) * np.linspace(1, 1.5, 24)
+        names = ",".join(f"host{j}" for j in range(24))
+        np.savetxt(f"{folder}/hosts.csv", hosts, delimiter=",", header=names, comments="")
+        law = {"workers": 999_999, "iterations": 10_000, "engine": "law", "delay": DELAYS}
+        law["schemes"] = [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 800_000}]
+        law["schemes"].append({"name": "erasurehead", "load": 3, "wait_for": 500_000})
+        (Path(folder) / "law.yaml").write_text(json.dumps(law))
         grid = {"problem": "null", "engine": "batch", "iterations": "20", "replications": "4"}
         grid["seed"] = "range(0,150)"
         sweep = ["demo.yaml", *(word for key in grid for word in ("--set", f"{key}={grid[key]}"))]
@@ -131,6 +163,12 @@ def _commands() -> list[Row]:
             "erasurehead plot of it, png and svg": ["plot", "results/demo"],
             "erasurehead sweep, 1,050 small cells": ["sweep", *sweep, "--output", "sweep"],
             "the same, all cells on disk": ["sweep", *sweep, "--output", "sweep"],
+            "erasurehead fit, 24 hosts x 600 rounds": ["fit", "hosts.csv"],
+            "erasurehead whatif of them": ["whatif", "hosts.csv"],
+            "erasurehead recommend demo.yaml, 24 workers": [
+                *("recommend", "demo.yaml", "--set", "workers=24"),
+            ],
+            "engine: law, three schemes, n = 999,999, 10^4 rounds": ["run", "law.yaml"],
         }
         table = []
         for subject, words in commands.items():
@@ -146,9 +184,20 @@ def _memory() -> list[Row]:
     base["schemes"] = [{"name": "erasurehead", "load": 3, "wait_for": 15}]
     large = {"workers": 99_999, "iterations": 100, "replications": 4, "record": "all"}
     large["schemes"] = [{"name": "erasurehead", "load": 3, "wait_for": 50_000}]
+    bernoulli = {"workers": 10**6, "iterations": 10, "record": "all"}
+    bernoulli["schemes"] = [
+        {"name": "bernoulli", "load": 3, "wait_for": 500_000, "decoder": "one_step"}
+    ]
+    cells = {"iterations": 20, "replications": 4, "record": "all"}
+    cells["sweep"] = {"seed": "range(0,10000)"}
+    free = {"workers": 1000, "iterations": 10_000, "record": "all"}
+    free["schemes"] = [{"name": "asynchronous"}]
     runs = {
         "10^6 rounds, record: clock": {"iterations": 10**6},
         "n = 99,999, 100 rounds, 4 replications": large,
+        "n = 10^6, Bernoulli code, 10 rounds": bernoulli,
+        "asynchronous, n = 1,000, 10^7 updates": free,
+        "a sweep of 10,000 small cells": cells,
     }
     short, _ = _peak(base)
     table = []
@@ -182,16 +231,3 @@ def _seconds(command: list[str], folder: str) -> float:
     subprocess.run(command, cwd=folder, env=WHERE, capture_output=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def _paired(subject: Callable[[], object], other: Callable[[], object]) -> tuple[float, float]:
-    """As ``timing.paired``, in processor time, which a busy machine changes less."""
-
-    def seconds(action: Callable[[], object]) -> float:
-        began = time.process_time()
-        action()
-        return time.process_time() - began
-
-    subject(), other()
-    mine, theirs = np.array([(seconds(subject), seconds(other)) for _ in range(5)]).T
-    return float(np.median(mine)), float(np.median(theirs / mine))

@@ -10,6 +10,7 @@ from ..delay_models.base import FloatArray
 from ..delay_models.signs import median_of
 from ..delay_models.tables.measured import MeasuredDelays, name_at
 from ..sim.files import short
+from .text import number_of
 
 SHOWN = 6  # workers whose names and delays are shown
 ROWS = 3  # rounds that are shown
@@ -23,10 +24,10 @@ def as_read(measured: MeasuredDelays, chosen: float | None = None) -> Iterator[s
     tables, hosts = measured.tables, measured.hosts
     sizes = {len(table) for table in tables.values()}
     few, many = min(sizes), max(sizes)
-    size = _many(few, "round") if few == many else f"{few} to {many} rounds"
+    size = number_of(few, "round") if few == many else f"{few} to {many} rounds"
     loads = [f"{load:g}" for load in tables if load is not None]
     at = f", at load{'s' * (len(loads) > 1)} {_some(loads, LISTED)}" if loads else ""
-    yield f"read as {size} of {_many(len(hosts), 'worker')}{at}; times in {measured.unit}"
+    yield f"read as {size} of {number_of(len(hosts), 'worker')}{at}; times in {measured.unit}"
     load = chosen if chosen in tables else next(iter(tables))
     table, names = tables[load], measured.names_of_rounds(load)
     at_load = "" if load is None else f", load {load:g}"
@@ -71,7 +72,3 @@ def _some(texts: Sequence[str], most: int) -> str:
     if len(names) <= most + 1:
         return ", ".join(names)
     return f"{', '.join(names[:most])}, ..., {names[-1]}"
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"

@@ -334,8 +334,10 @@ def summary_table(finished: Sequence[Finished], simulated: bool = True) -> pd.Da
     the first scheme of the same point of the grid; see docs/results.md. There are closed forms
     unless it was not ``simulated``, or there are more than ``MAX_CLOSED_FORMS`` to look up."""
     metrics = metrics_of(_alike(finished))
-    asked = {cell.key: _asked(cell) for cell, _ in finished} if simulated else {}
-    known = simulated and len({*asked.values()}) <= MAX_CLOSED_FORMS
+    same = dict[_Asked, _Asked]()  # most cells differ in their seed alone
+    pairs = ((cell.key, _asked(cell)) for cell, _ in finished if simulated)
+    asked = {key: same.setdefault(own, own) for key, own in pairs}
+    known = simulated and len(same) <= MAX_CLOSED_FORMS
     forms = {key: _looked_up(own) for key, own in asked.items() if known}
     first = {cell.point: cell.key for cell, _ in reversed(finished)}
     endless = [pair for pair in finished if known and forms[pair[0].key].endless]
