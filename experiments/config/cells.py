@@ -230,7 +230,7 @@ def read_sweep(document: Mapping[str, Any]) -> dict[str, list[Any]]:
 def _as_compared(value: Any) -> Any:
     """1 and 1.0 are one value."""
     plain_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if plain_number else json.dumps(value, sort_keys=True, default=str)
+    return value if plain_number else json.dumps(value, sort_keys=True, default=str)
 
 
 def _require_apart(base: Mapping[str, Any], sweep: Mapping[str, list[Any]]) -> None:

@@ -90,10 +90,13 @@ def follows_workers(value: Any) -> re.Match[str] | None:
 
 def _counted(value: Any, workers: Any) -> Any:
     """``n/2``, rounded up, and ``n-3`` as numbers for n workers; any other value as it is."""
-    fraction = follows_workers(value)
-    if fraction is None or not isinstance(workers, int | float) or workers % 1 != 0:
+    if (fraction := follows_workers(value)) is None:
         return value
-    n, number = int(workers), int(fraction[2])
+    try:
+        n = adapter("workers").validate_python(workers)
+    except pydantic.ValidationError:  # which is told of the workers themselves
+        return value
+    number = int(fraction[2])
     return n - number if fraction[1] == "-" else -(-n // number)
 
 

@@ -162,7 +162,7 @@ class WindowOrAll(StoppingRule):
     @property
     @abstractmethod
     def closing(self) -> Window:
-        """The window."""
+        """The window at whose end the master looks who is late."""
 
     @abstractmethod
     def allows(self, late: BoolArray) -> BoolArray:

@@ -225,18 +225,6 @@ def test_fractional_repetition_is_slow_where_a_group_has_only_slow_racks(
     assert abs(expected - simulated) < BOUND * SIMULATED_ERROR
 
 
-@pytest.mark.parametrize("placement", ["within", "across"])
-@pytest.mark.parametrize(("size", "printed"), [(3, 3.278), (6, 2.376), (8, 2.084), (12, 1.760)])
-def test_the_first_22_tolerate_no_rack_wherever_it_is(
-    size: int, printed: float, placement: str
-) -> None:
-    scheme = SCHEMES["ignore_stragglers"](wait_for=22).build(N)
-    model = GroupEffects(base=ONE, size=size, placement=placement, factor=TIMES)
-    expected = SLOW - (SLOW - 1) * (1 - CHANCE) ** (N // size)
-    assert law_of(scheme, model, Proportional()).mean() == pytest.approx(expected, rel=1e-9)
-    assert expected == pytest.approx(printed, abs=5.1e-4)
-
-
 RULES: list[tuple[str, dict[str, int]]] = [
     ("uncoded", {}),
     ("ignore_stragglers", {"wait_for": 4}),

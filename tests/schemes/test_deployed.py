@@ -141,16 +141,6 @@ def test_only_exponential_times_have_a_law_with_copies() -> None:
     assert known(shifted, copy_after=12)  # nobody is copied
 
 
-def test_mean_times_as_known() -> None:
-    unit = ExponentialTime(0.0, 1.0)
-    assert mean_speculative(unit, 4, 2) == pytest.approx(4 / 3)
-    assert mean_speculative(unit, 30, 23) == pytest.approx(2.6986, abs=5e-5)
-    assert mean_speculative(unit, 4, 1) == pytest.approx(1.25)
-    assert mean_speculative(unit, 30, 1) == pytest.approx(2.159, abs=5e-4)
-    for n, q, seconds, error in ((4, 1, 1.25, 0.003), (30, 1, 2.159, 0.005)):
-        near(lengths(SCHEMES["speculative"](copy_after=q), n, 6_000), seconds, error)
-
-
 @pytest.mark.parametrize(
     ("delay", "fields", "seconds", "error"),
     [

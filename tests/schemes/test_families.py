@@ -14,7 +14,6 @@ from erasurehead.sim.engines.cluster import Policy
 from erasurehead.sim.errors import ConfigError, InvalidParameter
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme, SchemeFamily
-from erasurehead.sim.schemes.decoders import decoding_error
 from erasurehead.sim.schemes.erasurehead import ErasureHead, chance_heard
 from erasurehead.sim.schemes.partial_work import MultiMessage
 from erasurehead.sim.schemes.stopping import FirstK
@@ -111,32 +110,6 @@ def test_a_plain_sum_has_a_weight_for_each_number_of_arrivals() -> None:
     """From nobody to everybody."""
     scheme = SCHEMES["fractional_repetition"](load=2, decoder="sum", stop=FirstK(4)).build(6)
     assert scheme.decoder.weights == (1.0,) * 7
-
-
-def test_rescaled_erasurehead_pays_for_it_in_full_rounds() -> None:
-    """A round that hears every group decodes to 1/p, with p = 1 - C(4, 3)/C(6, 3) = 4/5."""
-    scheme = ErasureHead(load=2, wait_for=3, rescale=True).build(6)
-    everybody = np.ones(6, dtype=bool)
-    np.testing.assert_allclose(scheme.decoder.partition_weights(everybody), 5 / 4, rtol=1e-15)
-
-
-def test_a_deadline_would_make_the_factor_wrong() -> None:
-    """Why the two are refused together: with it, groups are heard more seldom than p says."""
-    scheme = ErasureHead(load=2, wait_for=4, deadline=0.5).build(6)
-    delays = np.random.default_rng(9).random((20_000, 6))
-    heard = scheme.decoder.partition_weights(stop(scheme, delays)).mean()
-    assert heard < chance_heard(6, 2, 4) - 0.05
-
-
-def test_rescale_needs_arrivals_in_random_order() -> None:
-    """What the docs warn of: ties hear more than r, and slow workers weigh less than 1."""
-    scheme = ErasureHead(load=2, wait_for=2, rescale=True).build(6)
-    ties = scheme.decoder.partition_weights(stop(scheme, np.ones((1, 6))))
-    np.testing.assert_allclose(ties, 1 / chance_heard(6, 2, 2))
-    delays = np.random.default_rng(10).random((4000, 6)) * [1, 1, 1, 1, 9, 9]
-    mean = scheme.decoder.partition_weights(stop(scheme, delays)).mean(axis=0)
-    assert np.all(mean[:4] > 1.1)
-    assert np.all(mean[4:] < 0.5)
 
 
 def test_rescaled_sum_is_unbiased_with_a_deadline() -> None:
@@ -271,17 +244,6 @@ def test_a_grace_needs_arrivals_that_it_follows() -> None:
 def test_unknown_fields_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=r"no field (load|wait_for|waitfor); "):
         SCHEMES[name](load=1, wait_for=1, waitfor=3)
-
-
-def test_waiting_for_everyone_is_not_the_exact_code() -> None:
-    """n arrivals or a full cover: stops with fractional repetition, to the bit."""
-    delays = np.random.default_rng(12).random((200, 12))
-    waits = ErasureHead(load=3, wait_for=12).build(12)
-    covers = SCHEMES["fractional_repetition"](load=3).build(12)
-    np.testing.assert_array_equal(
-        waits.stopping.stopping_delay(delays), covers.stopping.stopping_delay(delays)
-    )
-    assert decoding_error(waits.decoder.partition_weights(stop(waits, delays))).max() == 0
 
 
 MANY = "must divide workers = 144; nearest: 1, 2, 3, 4, 6, 8, 9, 12, 16, 18, 24, 36"

@@ -71,16 +71,6 @@ def test_rounds_by_hand(policy: Policy) -> None:
     np.testing.assert_array_equal(trace.work.busy, [[5.0, 5.25]])
 
 
-def test_one_second_or_never() -> None:
-    """Equally likely, two trials of 1 s: every round takes 2 s, and the gradient is unbiased."""
-    rng = np.random.default_rng(4)
-    tables = np.where(rng.random((2, 4000, 5)) < 0.5, 1.0, np.inf)
-    scheme = Clipped(5, 2, 1.0, (0.5,) * 5)
-    trace = batch.simulate(scheme, [Trials(tables)], Proportional(), 4000)
-    np.testing.assert_array_equal(trace.intervals, 2.0)
-    assert_z(scheme.weights(trace.heard.arrived)[0], np.ones(5), "partition weight")  # type: ignore[union-attr]
-
-
 @pytest.mark.parametrize("law", LAWS, ids=repr)
 def test_the_gradient_is_unbiased_under_every_law(law: LoadLaw) -> None:
     """With the chances of the delay model; trials of one worker are independent."""

@@ -112,57 +112,7 @@ def test_what_the_order_is_worth(
     assert_z(trace.intervals.ravel(), expected, f"{assignment}, {order}")
 
 
-def test_in_the_same_order_several_messages_gain_nothing() -> None:
-    """Proportional times: the group's fastest worker is the first with every piece."""
-    tapes = [Tape(MODELS["exponential"](rate=1.0), 12, 3, 0)]
-    several = MultiMessage(load=3, assignment="fractional").build(12)
-    one = FractionalRepetition(load=3).build(12)
-    traces = [batch.simulate(scheme, tapes, Proportional(), 200) for scheme in (several, one)]
-    np.testing.assert_array_equal(traces[0].times, traces[1].times)
-
-
 # Progress that is reported, sums that are fetched, and codes with an uncoded part.
-
-
-def most_before_cover(pieces: Pieces) -> int:
-    """Q_max: so many finished partitions, whoever finished them, cover everything.
-
-    One more than can be finished while some partition c is not: by a worker that holds c, what
-    comes before it; by another one, everything. Source: equation for Q_max of arXiv 2405.19509.
-    """
-    n, d = pieces.workers, pieces.messages
-    holds = np.reshape(pieces.carried, (n, d))[None] == np.arange(n)[:, None, None]
-    before = np.where(holds.any(axis=-1), holds.argmax(axis=-1), d)
-    return 1 + int(before.sum(axis=-1).max())
-
-
-@pytest.mark.parametrize(
-    ("pieces", "most"),
-    [
-        (Pieces(30, 3), 85),
-        (Pieces(30, 3, fractional=True), 88),
-        (Pieces(30, 3, fractional=True, rotated=True), 85),
-        (Pieces(4, 2), 6),
-    ],
-)
-def test_published_numbers_of_finished_partitions(pieces: Pieces, most: int) -> None:
-    assert most_before_cover(pieces) == most
-
-
-@pytest.mark.parametrize(
-    "pieces",
-    [Pieces(4, 2), Pieces(4, 2, True), Pieces(4, 2, True, True), Pieces(5, 3), Pieces(3, 3)],
-)
-def test_the_number_is_the_worst_case(pieces: Pieces) -> None:
-    """Over whatever prefixes workers have finished: so many cover, and one fewer need not."""
-    n, d = pieces.workers, pieces.messages
-    carried = np.reshape(pieces.carried, (n, d))
-    uncovered = [
-        sum(counts)
-        for counts in itertools.product(range(d + 1), repeat=n)
-        if len({c for own, count in zip(carried, counts, strict=True) for c in own[:count]}) < n
-    ]
-    assert max(uncovered) + 1 == most_before_cover(pieces)
 
 
 @pytest.mark.parametrize("order", ["natural", "rotated"])

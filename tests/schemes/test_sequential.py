@@ -128,12 +128,6 @@ def test_different_stragglers_of_a_window_are_counted(engine: Engine) -> None:
 
 
 @engines
-def test_without_stragglers_it_waits_for_the_last(engine: Engine) -> None:
-    trace = run(engine, SMALL, np.array([[1.0, 1.125, 1.25, 1.5]] * 3), 2)
-    np.testing.assert_allclose(trace.times[0], [1.5, 3.0, 3.0], rtol=1e-15)
-
-
-@engines
 def test_few_stragglers_after_a_burst_by_hand(engine: Engine) -> None:
     """lambda = 2, s = 1, B = 2, W = 3. Two late in round 0, another one in round 1, in which nobody
     repeats: three different ones in a window, so the authors' program waits for it. The tighter

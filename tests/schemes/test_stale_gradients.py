@@ -20,11 +20,9 @@ from erasurehead.sim.numerics import GradientTables
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems import LOSSES, Problem
 from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.barrierless import Barrierless
 from erasurehead.sim.steps import Held, Renewal, Steps, weights_of
 from erasurehead.sim.types import FloatArray, IntArray, Messages, Rounds, Trace
 from tests.engines.agreement import arrays, batch, both_finish, event
-from tests.statistics import assert_z
 from tests.test_learner import STALE_K, STALE_N, STALE_P, one_gradient, problem
 from tests.tools import TableTape
 
@@ -178,17 +176,6 @@ def test_a_gradient_table_keeps_the_time_of_asynchronous() -> None:
         assert all(np.array_equal(one[name], two[name]) for name in one)
 
 
-def test_mean_time_of_an_update_along_the_table() -> None:
-    """E[X] / n by the renewal theorem, here of gamma times, once the start is forgotten."""
-    delay, n = MODELS["gamma"](shape=3.0, scale=0.2), 30
-    scheme = SCHEMES["gradient_table"]().build(n)
-    tapes = [Tape(delay, n, 11, r) for r in range(200)]
-    times = simulate(Run(scheme, tapes, Proportional(), 60), work=False).times
-    early, updates = times.shape[1] // 3, times.shape[1]
-    means = (times[:, -1] - times[:, early - 1]) / (updates - early)
-    assert_z(means, delay.mean() / n)
-
-
 def singles_taken(data: Problem, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The partitions whose gradients the learner takes from now on."""
     taken: list[int] = []
@@ -209,20 +196,6 @@ def test_an_update_takes_one_new_gradient(monkeypatch: pytest.MonkeyPatch) -> No
     taken = singles_taken(data, monkeypatch)
     train(data, OPTIMIZERS["gd"](learning_rate=RATE), start, steps, 5)
     assert len(taken) == 3 * 5 * STALE_K
-
-
-def test_one_worker_descends_the_whole_gradient() -> None:
-    """Then its latest gradient is that of all data at the newest model."""
-    data = type(problem()[0])(problem()[0].X, problem()[0].y)
-    start = problem()[1]
-    scheme = SCHEMES["gradient_table"]().build(1)
-    trace = simulate(Run(scheme, [steady(2.0)], Proportional(), 5))
-    np.testing.assert_array_equal(trace.times[0], [2, 4, 6, 8, 10])
-    found = train(data, OPTIMIZERS["gd"](learning_rate=RATE), start, scheme.steps(trace), 5)
-    beta = start[:, None]
-    for _ in range(5):
-        beta = beta - RATE * data.gradient(beta)
-    np.testing.assert_allclose(found.final_beta, beta, rtol=0, atol=1e-12)
 
 
 # The table itself.
@@ -247,10 +220,6 @@ def test_a_table_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(learner, "MOST_BYTES_OF_PAST", 3 * STALE_K * STALE_P * 8 - 1)
     with pytest.raises(InvalidParameter, match="past models and gradients"):
         train(data, OPTIMIZERS["gd"](learning_rate=RATE), start, steps, 2)
-
-
-def test_schemes_with_tables_are_barrierless() -> None:
-    assert isinstance(SCHEMES["gradient_table"]().build(3), Barrierless)
 
 
 # Workers that send the sum of their latest gradients, one of them new.
@@ -371,17 +340,6 @@ def test_its_time_is_that_of_ignore_stragglers(policy: Policy) -> None:
     one = arrays(both_finish(ours, tapes, Proportional(), 20, policy))
     two = arrays(both_finish(theirs, tapes, Proportional(), 20, policy))
     assert all(np.array_equal(one[name], two[name]) for name in one)
-
-
-def test_with_one_partition_it_ignores_stragglers() -> None:
-    data, start = problem()
-    optimizer = OPTIMIZERS["gd"](learning_rate=PIPELINED_RATE)
-    _, steps = pipelined_run_of(1, 8, 6)
-    scheme = SCHEMES["ignore_stragglers"](wait_for=8).build(STALE_K)
-    tapes = [Tape(PIPELINED_DELAY, STALE_K, 4, r) for r in range(3)]
-    theirs = scheme.steps(simulate(Run(scheme, tapes, Proportional(), 6)))
-    one, two = (train(data, optimizer, start, each, 6).final_beta for each in (steps, theirs))
-    np.testing.assert_allclose(one, two, rtol=0, atol=1e-12)
 
 
 def test_an_update_costs_two_products(monkeypatch: pytest.MonkeyPatch) -> None:

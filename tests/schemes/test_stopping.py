@@ -255,12 +255,15 @@ def test_a_spread_is_of_as_many_arrivals_in_each_replication() -> None:
 
 def test_no_arrivals_can_be_enough() -> None:
     """A round that needs nobody ends as it opens, in both ways of asking."""
-    row = np.array([1.0, 2.0])
-    rule = FirstKEach(np.array([0, 1, 2]))
-    np.testing.assert_array_equal(rule.stopping_delay(np.tile(row, (3, 1)) + 5, 5.0), [5, 6, 7])
-    for r, ended in enumerate((5.0, 6.0, 7.0)):
-        assert end_by_state(rule.of(r).stopping_state(2, 5.0), row + 5, 5.0) == ended
-        assert end_by_state(StoppingState(rule.of(r), 2), row + 5, 5.0) == ended
+    row = np.array([4.0, 1.0, np.inf, 1.0])
+    rule = FirstKEach(np.array([0, 1, 3, 4]))
+    table = np.tile(row, (4, 1))
+    for at, ends in ((0.9, [1, 0, 0, 0]), (1.0, [1, 1, 0, 0]), (4.0, [1, 1, 1, 0])):
+        np.testing.assert_array_equal(rule.enough(table <= at), np.array(ends, bool))
+    np.testing.assert_array_equal(rule.stopping_delay(table + 5, 5.0), [5, 6, 9, np.inf])
+    for r, ended in enumerate((5.0, 6.0, 9.0, np.inf)):
+        assert end_by_state(rule.of(r).stopping_state(4, 5.0), row + 5, 5.0) == ended
+        assert end_by_state(StoppingState(rule.of(r), 4), row + 5, 5.0) == ended
         assert stopping_delay_by_bisection(rule.of(r), row + 5, 5.0) == ended
 
 
@@ -476,14 +479,3 @@ def test_after_a_deadline_a_rule_still_asks_who_arrived() -> None:
 def test_a_scheme_of_workers_says_how_it_decodes() -> None:
     """Catches a sum that nobody asked for."""
     assert "weights" in OfWorkers.__abstractmethods__
-
-
-def test_so_many_arrivals_of_each_replication_end_its_round() -> None:
-    """The delay is the first at which there are enough; with 0 the round ends as it opens."""
-    rule = FirstKEach(np.array([0, 1, 3, 4]))
-    delays = np.array([[4.0, 1.0, np.inf, 1.0]] * 4)
-    np.testing.assert_array_equal(rule.stopping_delay(delays), [0.0, 1.0, 4.0, np.inf])
-    np.testing.assert_array_equal(rule.stopping_delay(delays, np.full(4, 0.5))[0], 0.5)
-    for at, ends in ((0.9, [1, 0, 0, 0]), (1.0, [1, 1, 0, 0]), (4.0, [1, 1, 1, 0])):
-        np.testing.assert_array_equal(rule.enough(delays <= at), np.array(ends, bool))
-    assert [rule.of(place) for place in range(4)] == [FirstK(k) for k in (0, 1, 3, 4)]
