@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
 from functools import cache
-from pathlib import Path
 from typing import Any, LiteralString
 
 from pydantic import TypeAdapter, ValidationError
@@ -73,8 +72,6 @@ class Reader:
 
     def problem(self, value: Any) -> ProblemConfig:
         """A ``problem`` section: the fields of every problem and, beside them, of its data set."""
-        if isinstance(value, ProblemConfig):
-            return value
         _require_section(value)
         if "model" in value:  # a file in place of the name of a loss
             value = {"loss": "model", **value}
@@ -97,8 +94,6 @@ class Reader:
     def build(self, family: Any, section: Any) -> Any:
         """Make a dataclass from a section that holds its fields.
         Raises ValidationError: an unknown or missing key, or a bad value."""
-        if isinstance(section, family):
-            return section
         _require_section(section)
         tag, _ = self.catalogue.name_of(family)
         require_known(section, names(family), "" if tag in (None, "name") else tag)
@@ -160,8 +155,6 @@ def plain(value: Any, catalogue: Catalogue) -> Any:
             return [plain(entry, catalogue) for entry in value]
         case Enum():
             return value.value
-        case Path():
-            return str(value)
         case float():
             return float(value)  # NumPy's number is one too
     return value

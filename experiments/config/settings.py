@@ -69,10 +69,7 @@ def _named(kind: str) -> PlainValidator:
     return _by(lambda reader, value: reader.named(kind, value))
 
 
-def _entries(reader: Reader, section: Any) -> tuple[SchemeEntry, ...]:
-    if not isinstance(section, Mapping):
-        family = reader.named("schemes", section)
-        return (SchemeEntry(family, _label(reader, family), {}),)
+def _entries(reader: Reader, section: Mapping[str, Any]) -> tuple[SchemeEntry, ...]:
     entries = []
     for single, swept in _singles(reader, section):
         own = {key: value for key, value in single.items() if key != "label"}
@@ -132,7 +129,7 @@ def _singles(
 
 
 def _label(
-    reader: Reader, family: SchemeFamily, said: Mapping[str, Any] = {}, swept: Collection[str] = ()
+    reader: Reader, family: SchemeFamily, said: Mapping[str, Any], swept: Collection[str]
 ) -> str:
     """A scheme's name and what was said that is no default or is swept, in its fields' order."""
     defaults = {field.name: field.default for field in fields(family)}  # type: ignore[arg-type]
@@ -142,7 +139,7 @@ def _label(
         shown_field(key, section[key])
         for key in section
         if key in defaults
-        and (key in said or not said)
+        and key in said
         and (key in swept or plain(defaults[key], reader.catalogue) != section[key])
     ]
     label = escaped(" ".join([section["name"], *unusual]))
@@ -184,7 +181,7 @@ def _schemes(reader: Reader, value: Any) -> tuple[SchemeEntry, ...]:
     for index, section in enumerate(_LIST.validate_python(value)):
         if isinstance(section, Mapping) and section.get("name") in reader.names("schemes"):
             (group,) = _BY_NAME.validate_python({section["name"]: section}, context=reader).values()
-        elif isinstance(section, Mapping | SchemeFamily):
+        elif isinstance(section, Mapping):
             group = _entries(reader, section)
         elif isinstance(section, SchemeEntry):
             group = (section,)

@@ -297,7 +297,8 @@ def robust_deadline(seconds: FloatArray, kappa: float) -> FloatArray:
 @final
 @dataclass(frozen=True)
 class PastDeadline(StoppingRule):
-    """At a deadline that follows past arrivals, if enough have arrived by then.
+    """At a deadline that follows past arrivals, if enough have arrived by then. A plan has the rule
+    that is ``given`` them.
 
     Args:
         kappa: how many MADs above the median of all times to arrival in past rounds. Who had not
@@ -327,15 +328,6 @@ class PastDeadline(StoppingRule):
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:
         return FirstK(self.at_least).enough(arrived)
-
-    @override
-    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        """Never: nothing is known of past rounds."""
-        return self.given(None).stopping_delay(delays, opened)
-
-    @override
-    def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
-        return self.given(None).stopping_state(messages, opened)
 
 
 @final

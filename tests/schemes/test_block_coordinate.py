@@ -167,3 +167,6 @@ def test_from_a_config() -> None:
 def test_impossible_splits(split: tuple[float, ...]) -> None:
     with pytest.raises(InvalidParameter, match="must be optimal or 1 to 3 numbers"):
         BlockCoordinate(split=split).build(3)
+    nothing = KnownDelayLaw(MODELS["deterministic"](value=0.0), Proportional())
+    with pytest.raises(InvalidParameter, match="split = 'optimal': must be a list of numbers"):
+        BlockCoordinate().build_for(3, nothing)

@@ -150,6 +150,7 @@ def test_chance_heard_in_large_clusters() -> None:
         (ErasureHead(load=4, wait_for=15), "load", "1, 2, 3, 5, 6, 10, 15, 30"),
         (ErasureHead(load=3, wait_for=15, rescale=True, deadline=2.0), "rescale", "deadline"),
         (ErasureHead(load=3, wait_for=30, rescale=True, deadline=2.0), "rescale", "deadline"),
+        (ErasureHead(load=3, wait_for=15, rescale=True, decoder="sum"), "rescale", "decoder sum"),
         (SCHEMES["fractional_repetition"](load=7), "load", "1, 2, 3, 5, 6, 10, 15, 30"),
         (SCHEMES["cyclic_mds"](load=31), "load", "between 1 and workers = 30"),
         (SCHEMES["adaptive_k"](wait_for=5, most=31), "most", "wait_for = 5 and workers = 30"),

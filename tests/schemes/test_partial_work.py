@@ -198,6 +198,8 @@ def test_every_end_is_exact_and_nothing_less(
 
 
 def test_no_uncoded_part_is_the_plain_code() -> None:
+    partly = CyclicRepetition(load=3, partial=0.5).build(12)
+    assert partly.conditioning() == CyclicRepetition(load=3).build(12).conditioning() is not None
     assert not isinstance(SCHEMES["fractional_repetition"](load=3).build(12), PartlyUncoded)
     with pytest.raises(InvalidParameter, match="load"):
         FractionalRepetition(load=5, partial=0.5).build(12)
