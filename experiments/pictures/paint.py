@@ -48,7 +48,9 @@ def figure(picture: Picture, scale: float = 1.0) -> Figure:
         if picture.heading:
             drawn.suptitle(drawable(picture.heading), fontsize=style.letters(9.5))
         if picture.legend:
-            style.legend_below(drawn, picture.legend, [*map(entry, picture.last)])
+            layout: Any = drawn.get_layout_engine()
+            layout.most = picture.legend
+            layout.name(drawn.axes, [*map(entry, picture.last)])
     return drawn
 
 

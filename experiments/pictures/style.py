@@ -176,17 +176,10 @@ def log_axis(axis: Any, ticks: Sequence[float] = ()) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def legend_below(figure: Figure, columns: int = 3, last: Sequence[str] = ()) -> None:
-    """One legend for all painted panels, under them, so that it never covers data.
-    At most ``columns`` entries stand side by side; those of ``last`` go to the end."""
-    layout: Any = figure.get_layout_engine()
-    layout.most = columns
-    layout.name(figure.axes, last)
-
-
 def legend_under(axes: Axes, last: Sequence[str] = ()) -> None:
-    """The same for axes of a caller's figure: one legend under all that are drawn in its grid.
-    Where somebody else arranges the figure, one under these axes, as wide as they are."""
+    """One legend under all that are drawn in the grid of a caller's figure, never over data, which
+    names these axes, too; entries of ``last`` go to the end. Where somebody else arranges the
+    figure, one under these axes, as wide as they are."""
     from matplotlib.transforms import ScaledTranslation
 
     from .layout import entries_of, whole_layout

@@ -36,7 +36,7 @@ NAMED_CELLS = 3  # cells that are named
 COMPARED = sorted((m for m in METRICS.values() if m.compared), key=lambda m: m.unit != "s")
 # closed forms, some hundredths of a second each; a summary with more has none
 MAX_CLOSED_FORMS = 1000
-ROWS_AT_ONCE = 2**16  # of a table that are made and written together
+ROWS_AT_ONCE = 2**15  # of a table that are made and written together
 # sections of a config on which iteration times and decoding errors depend
 TIMING = ("workers", "iterations", "delay", "load_law", "policy", "schemes", "network", "failures")
 Finished = tuple[Cell, CellResult]

@@ -107,7 +107,7 @@ def test_tables_made_in_pieces_are_those_made_at_once(
         texts = [(folder / f"{name}.csv").read_bytes() for name in tables]
         return frames, texts, len([*iterations_table(some)])
 
-    (at_once, texts, one), (pieces, other_texts, many) = made(2**16), made(64)
+    (at_once, texts, one), (pieces, other_texts, many) = made(2**15), made(64)
     assert one == 1 < many
     assert texts == other_texts
     for first, second in zip(at_once, pieces, strict=True):
