@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -90,9 +91,10 @@ def train_each(
         for first in range(0, len(optimizers), together):
             rules = optimizers[first : first + together]
             learner = Learner(problem, rules, initial, width, steps)
-            for t in range(iterations):
-                for u in updates_in(steps, t, iterations):
-                    learner.update(None if exact else steps.step(u).columns(slice(width)))
+            for t, updates in enumerate(updates_of(steps, iterations)):
+                for u in updates:
+                    step = None if exact else steps.step(u)
+                    learner.update(step.columns(slice(1)) if step and alike else step)
                 learner.evaluate_later()
                 if progress is not None:
                     done = first * iterations + (t + 1) * len(rules)
@@ -101,9 +103,9 @@ def train_each(
     return [_shared(model, replications) for model in learned] if alike else learned
 
 
-def updates_in(steps: Steps, t: int, iterations: int) -> range:
-    """The updates of iteration t, from 0; none within a round of local steps."""
-    return range(steps.updates_by(t, iterations), steps.updates_by(t + 1, iterations))
+def updates_of(steps: Steps, iterations: int) -> list[range]:
+    """The updates of each iteration; none within a round of local steps."""
+    return [range(start, end) for start, end in pairwise(steps.updates_by(iterations).tolist())]
 
 
 class Learner:
@@ -122,6 +124,7 @@ class Learner:
         steps: Steps | None = None,
     ) -> None:
         self._problem, start, self._basis = problem.merged(initial)
+        self._judge = problem if self._basis is None else self._problem  # has the labels themselves
         everybody = np.repeat(start[:, None], replications, axis=1)
         starts = range(0, replications, BLOCK_WIDTH)
         blocks = [slice(first, first + BLOCK_WIDTH) for first in starts]
@@ -133,7 +136,8 @@ class Learner:
     def update(self, step: Step | None, align: bool = False) -> None:
         """Apply one update to every replication; see ``Models.update``."""
         for block, models in self._blocks:
-            models.update(None if step is None else step.columns(block), align)
+            some = step if step is None or len(self._blocks) == 1 else step.columns(block)
+            models.update(some, align)
 
     @property
     def alignment(self) -> FloatArray:
@@ -159,7 +163,7 @@ class Learner:
         for index, last in enumerate(np.concatenate([m.beta for _, m in self._blocks], axis=-1)):
             final = last if self._basis is None else product(self._basis, last)
             test = np.ascontiguousarray(test_loss[index]) if tested else None
-            auc = self._problem.test_auc(last)
+            auc = self._judge.test_auc(last)
             classes = self._problem.test_accuracy(last) is not None
             right = np.ascontiguousarray(accuracy[index]) if classes else None
             train = np.ascontiguousarray(train_loss[index])
@@ -202,9 +206,9 @@ class Models:
         self._velocity = np.zeros(())  # of outer steps, (L, p, width) after the first
         self.updates = 0  # each local step counted
         self.due = 0  # evaluations of the current models that were asked for, and are to be made
-        self._losses: list[FloatArray] = []
-        self._loss: FloatArray | None = None  # of the current models, if a gradient has given it
-        self._shared = False  # whether gradients give losses
+        self._recorded: list[FloatArray] = []
+        self._scores: FloatArray | None = None  # of these models, if a gradient has given them
+        self._shared = False  # whether the last gradient gave scores
         self._remember()
 
     def recorded(self) -> list[FloatArray]:
@@ -214,15 +218,13 @@ class Models:
             problem = self._problem
             if (margins := self._margins[-1]) is None:
                 margins = self._margins[-1] = problem.at(self.beta)
-            loss = self._loss
-            if loss is None and self._shared:  # the last one: what it takes is compiled already
-                loss, _ = problem.loss_and_gradient_at(margins)
-            loss = problem.loss_at(margins) if loss is None else loss
-            missing, tested = np.full_like(loss, np.nan), problem.tested(self.beta)
-            losses = [loss, *(missing if values is None else values for values in tested)]
-            self._losses += [np.stack(losses)] * self.due
-            self.due, self._loss = 0, None
-        return self._losses
+            scores = self._scores
+            if scores is None and self._shared and problem.compiles:  # the last one
+                scores, _ = problem.scores_and_gradient_at(margins, self.beta)
+            scores = problem.scores_at(margins, self.beta) if scores is None else scores
+            self._recorded += [scores] * self.due
+            self.due, self._scores = 0, None
+        return self._recorded
 
     def update(self, step: Step | None, align: bool = False) -> None:
         """Apply one update; with ``align`` also compute ``alignment``. ``None``: every partition
@@ -338,9 +340,11 @@ class Models:
         return self._gradient_at(margins, weights)
 
     def _gradient_at(self, margins: FloatArray, weights: FloatArray | None) -> FloatArray:
-        if self.due and margins is self._margins[-1]:
-            self._loss, gradient = self._problem.loss_and_gradient_at(margins, weights)
-            self._shared = self._loss is not None
+        self._shared = bool(self.due) and margins is self._margins[-1]
+        if self._shared:
+            both = self._problem.scores_and_gradient_at(margins, self.beta, weights)
+            self._scores, gradient = both
+            self._shared = self._scores is not None
             return gradient
         return self._problem.gradient_at(margins, weights)
 

@@ -226,13 +226,13 @@ class Steps(ABC):
         means = (sums[:, ends] - sums[:, ends - counts]) / np.maximum(counts, 1)
         return np.where(counts > 0, means, values[:, ends - 1])
 
-    def updates_by(self, iteration: int, iterations: int) -> int:
-        """Updates made when so many of T iterations have ended."""
-        if self.local_steps > 1 and iteration < iterations:
-            return iteration // self.local_steps
-        if self.local_steps > 1:
-            return int(self.times.shape[1])
-        return int(self.ends(iterations)[iteration - 1]) if iteration else 0
+    def updates_by(self, iterations: int) -> IntArray:
+        """``(T + 1,)`` updates made when none, one, ... and all of T iterations have ended."""
+        if self.local_steps == 1 and iterations:
+            return np.append(0, self.ends(iterations))
+        made = np.arange(iterations + 1) // self.local_steps
+        made[-1] = self.times.shape[1]
+        return made
 
 
 def ends_of(iterations: int, workers: int, gradients: int) -> IntArray:

@@ -20,7 +20,7 @@ from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.learner import Learned, train, train_each
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.optimizers import OPTIMIZERS, Optimizer, Together
-from erasurehead.sim.problems import LOSSES, Problem
+from erasurehead.sim.problems import LOSSES, Problem, losses
 from erasurehead.sim.problems import base as problem_base
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.steps import (
@@ -182,6 +182,22 @@ def test_round_off_of_a_decoder_counts_as_exact() -> None:
     assert trained(1 + 1.1e-9) != trained(1.0)
 
 
+def test_turned_signs_move_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row of class +1 is trained as one of class -1 with the opposite features."""
+    problem, initial = make("logistic")
+
+    def trained() -> Learned:
+        optimizer = OPTIMIZERS["nesterov"](learning_rate=0.5)
+        return train(problem, optimizer, initial, given(random_weights(), T), T)
+
+    turned = trained()
+    monkeypatch.setattr(losses, "MOST_TURNED", 0)
+    plain = trained()
+    assert outcome(turned) == outcome(plain)
+    np.testing.assert_array_equal(turned.final_auc, plain.final_auc)
+    assert turned.final_auc is not None
+
+
 def test_a_weight_of_two_counts_twice() -> None:
     """As half the learning rate with twice the gradient; only weights near 1 are rounded."""
     problem, initial = make("logistic", l2=0.0)
@@ -213,11 +229,11 @@ def test_an_iteration_costs_two_products_and_one_with_the_test_rows(
     multiply = problem_base.product
     counts: dict[str, int] = {}
 
-    def counted(matrix: Any, columns: np.ndarray) -> np.ndarray:
+    def counted(matrix: Any, columns: np.ndarray, *out: Any) -> np.ndarray:
         if columns.ndim == 2:
             kind = "transposed" if matrix.shape[1] == N else {N: "rows", 8: "test"}[matrix.shape[0]]
             counts[kind] = counts.get(kind, 0) + 1
-        return multiply(matrix, columns)
+        return multiply(matrix, columns, *out)
 
     monkeypatch.setattr(problem_base, "product", counted)
 

@@ -18,7 +18,7 @@ from ...sim.engines.run import Engine, Run
 from ...sim.engines.simulate import simulate
 from ...sim.engines.tapes import CheckedTape, RememberedTape
 from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
-from ...sim.learner import Learner, fit_into_memory, training_context, updates_in
+from ...sim.learner import Learner, fit_into_memory, training_context, updates_of
 from ...sim.load_laws import PerPartition
 from ...sim.numerics import one_thread
 from ...sim.schemes.arrivals import Arrivals, Demand
@@ -327,8 +327,8 @@ def _losses(
     fit_into_memory(learning.problem, steps)
     learner = Learner(learning.problem, [learning.optimizer], learning.initial, replications, steps)
     yield learner.evaluate()[0]
-    for t in range(run.iterations):
-        for u in updates_in(steps, t, run.iterations):
+    for updates in updates_of(steps, run.iterations):
+        for u in updates:
             learner.update(steps.step(u))
         yield learner.evaluate()[0]
 

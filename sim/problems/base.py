@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from ..steps import Held
 from ..types import FloatArray, IntArray
-from .objective import Csr, HeldGradients, Matrix, Objective
+from .objective import Csr, HeldGradients, Matrix, Objective, scores
 
 # Equal features are merged into one.
 #
@@ -33,17 +33,22 @@ from .objective import Csr, HeldGradients, Matrix, Objective
 # Amazon Employee Access: 59,010 classes for 241,915 features, and half of the non-zeros are left.
 
 
-def product(matrix: Any, columns: FloatArray) -> FloatArray:
-    """Dense or sparse matrix times columns: ``(N, p)``, ``(..., p, R)`` -> ``(..., N, R)``."""
-    if columns.ndim < 3:
-        return np.asarray(matrix @ columns)
-    if len(columns) == 1:
-        return product(matrix, columns[0])[None]
+def product(matrix: Any, columns: FloatArray, out: FloatArray | None = None) -> FloatArray:
+    """Dense or sparse matrix times columns: ``(N, p)``, ``(..., p, R)`` -> ``(..., N, R)``, a new
+    array or ``out``."""
+    if columns.ndim > 2 and len(columns) == 1:
+        return product(matrix, columns[0], None if out is None else out[0])[None]
     if isinstance(matrix, np.ndarray):
-        return matrix @ columns
-    # SciPy knows no axis in front. Its products round each column alike, whatever stands beside.
-    wide = np.asarray(matrix @ columns.swapaxes(0, 1).reshape(columns.shape[1], -1))
-    return wide.reshape(len(wide), len(columns), -1).swapaxes(0, 1)
+        return np.asarray(np.matmul(matrix, columns, out=out))
+    if columns.ndim < 3:
+        result = np.asarray(matrix @ columns)
+    else:  # SciPy knows no axis in front. Its products round each column alike, whatever is beside.
+        wide = np.asarray(matrix @ columns.swapaxes(0, 1).reshape(columns.shape[1], -1))
+        result = wide.reshape(len(wide), len(columns), -1).swapaxes(0, 1)
+    if out is None:
+        return result
+    out[...] = result
+    return out
 
 
 def class_basis(X: Csr) -> Csr:
@@ -111,8 +116,12 @@ class Problem(Objective):
     @property
     @override
     def kept(self) -> int:
-        """The margins."""
-        return self.rows
+        """The margins, of training and test rows."""
+        return len(self._targets)
+
+    @cached_property
+    def _targets(self) -> FloatArray:
+        return self.y if self.y_test is None else np.concatenate([self.y, self.y_test])
 
     @abstractmethod
     def row_losses(self, margins: FloatArray, targets: FloatArray) -> FloatArray:
@@ -122,23 +131,67 @@ class Problem(Objective):
     def row_slopes(self, margins: FloatArray, targets: FloatArray) -> FloatArray:
         """The derivative of each row's loss by its margin: -> a new ``(N, R)``."""
 
-    def margins(self, beta: FloatArray) -> FloatArray:
-        """``X beta``: ``(..., p, R) -> (..., N, R)``. Cost: one product."""
-        return product(self.X, beta)
+    def losses_and_slopes(
+        self, margins: FloatArray, targets: FloatArray, slopes: FloatArray | None
+    ) -> FloatArray:
+        """``row_losses`` of ``(..., N, R)`` margins; ``row_slopes``, too, are written where there
+        is room for them. To be overridden where one costs less beside the other."""
+        if slopes is not None:
+            slopes[...] = _row_by_row(self.row_slopes, margins, targets)
+        return _row_by_row(self.row_losses, margins, targets)
 
     @override
     def at(self, beta: FloatArray) -> FloatArray:
-        """The margins."""
-        return self.margins(beta)
+        """The margins of the training rows, and then those of the test rows. Cost: two products."""
+        margins = np.empty((*beta.shape[:-2], self.kept, beta.shape[-1]))
+        product(self.X, beta, margins[..., : self.rows, :])
+        if self.X_test is not None:
+            product(self.X_test, beta, margins[..., self.rows :, :])
+        return margins
 
     @override
     def mean_loss(self, X: Matrix, y: FloatArray, beta: FloatArray) -> FloatArray:
-        return self._mean_loss(product(X, beta), y)
+        train, _ = self._mean_losses(product(X, beta), y, len(y))
+        return train
 
     @override
     def loss_at(self, at: FloatArray) -> FloatArray:
-        """Of ``(..., N, R)`` margins."""
-        return self._mean_loss(at, self.y)
+        train, _ = self._mean_losses(at, self._targets, self.rows)
+        return train
+
+    @override
+    def scores_at(self, at: FloatArray, beta: FloatArray) -> FloatArray:
+        train, test = self._mean_losses(at, self._targets, self.rows)
+        return scores(train, test, self.test_accuracy(beta))
+
+    @override
+    def scores_and_gradient_at(
+        self, at: FloatArray, beta: FloatArray, weights: FloatArray | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Cost: one product with ``X^T``."""
+        slopes = np.empty(at.shape)
+        train, test = self._mean_losses(at, self._targets, self.rows, slopes)
+        gradient = self._weighted(slopes[..., : self.rows, :], weights)
+        return scores(train, test, self.test_accuracy(beta)), gradient
+
+    def _mean_losses(
+        self, margins: FloatArray, targets: FloatArray, first: int, slopes: FloatArray | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Mean loss over the first rows, and over the others or NaN: ``(..., R)`` each. The slopes,
+        too, are written where there is room for them."""
+        if margins.ndim > 2 and len(margins) == 1:  # NumPy walks faster over two axes
+            room = None if slopes is None else slopes[0]
+            train, test = self._mean_losses(margins[0], targets, first, room)
+            return train[None], test[None]
+        total = np.zeros((2, *margins.shape[:-2], margins.shape[-1]))
+        for rows in _in_cache(margins.shape[-2:]):
+            room = None if slopes is None else slopes[..., rows, :]
+            losses = self.losses_and_slopes(margins[..., rows, :], targets[rows], room)
+            cut = max(first - rows.start, 0)
+            for sums, own in zip(total, (losses[..., :cut, :], losses[..., cut:, :]), strict=True):
+                if own.shape[-2]:
+                    sums += np.ones(own.shape[-2]) @ own
+        return total[0] / first, total[1] / (len(targets) - first or np.nan)
 
     @override
     def summed_gradient(
@@ -150,30 +203,36 @@ class Problem(Objective):
 
     @override
     def gradient_at(self, at: FloatArray, weights: FloatArray | None = None) -> FloatArray:
-        """Of ``(..., N, R)`` margins. Cost: one product with ``X^T``."""
-        if at.ndim > 2 and len(at) == 1:  # NumPy walks faster over two axes
-            return self.gradient_at(at[0], weights)[None]
-        slopes = self.slopes(at)
+        """Cost: one product with ``X^T``."""
+        return self._weighted(self.slopes(at), weights)
+
+    def slopes(self, at: FloatArray) -> FloatArray:
+        """The derivative of each training row's loss by its margin: a new ``(..., N, R)``."""
+        margins = at[..., : self.rows, :]
+        slopes = np.empty(margins.shape)
+        for rows in _in_cache(margins.shape[-2:]):
+            slopes[..., rows, :] = _row_by_row(self.row_slopes, margins[..., rows, :], self.y[rows])
+        return slopes
+
+    def _weighted(self, slopes: FloatArray, weights: FloatArray | None) -> FloatArray:
+        """The gradient from slopes of all training rows, which are written over."""
+        if slopes.ndim > 2 and len(slopes) == 1:
+            return self._weighted(slopes[0], weights)[None]
         if weights is None:
             slopes /= self.rows
         else:
-            scaled = weights.T / self.rows
+            scaled = np.ascontiguousarray(weights.T) / self.rows
             for rows, owner in self.pieces(slopes.size // self.rows):
-                slopes[..., rows, :] *= scaled[owner]
-        return product(self.X.T, slopes)
-
-    def slopes(self, margins: FloatArray) -> FloatArray:
-        """The derivative of each row's loss by its margin: ``(..., N, R)`` -> a new one."""
-        return _row_by_row(self.row_slopes, margins, self.y)
-
-    def gradient_from_slopes(self, slopes: FloatArray) -> FloatArray:
-        """``X^T slopes``: ``(..., N, R) -> (..., p, R)``. Cost: one product."""
+                slopes[..., rows, :] *= scaled.take(owner, axis=0)
         return product(self.X.T, slopes)
 
     def pieces(self, width: int) -> Iterator[tuple[slice, IntArray]]:
         """A few training rows at a time, and the partition of each: ``(N, width)`` in the cache."""
-        owner = np.repeat(np.arange(self.partitions), self.partition_sizes)
-        return ((rows, owner[rows]) for rows in _in_cache((self.rows, width)))
+        return ((rows, self._owner[rows]) for rows in _in_cache((self.rows, width)))
+
+    @cached_property
+    def _owner(self) -> IntArray:
+        return np.repeat(np.arange(self.partitions), self.partition_sizes)
 
     @override
     def gradient_of(self, partition: int, beta: FloatArray) -> FloatArray:
@@ -230,19 +289,10 @@ class Problem(Objective):
         """A slope a row."""
         return self.rows
 
-    def _mean_loss(self, margins: FloatArray, targets: FloatArray) -> FloatArray:
-        if margins.ndim > 2 and len(margins) == 1:
-            return self._mean_loss(margins[0], targets)[None]
-        total = np.zeros(margins.shape[:-2] + margins.shape[-1:])
-        for rows in _in_cache(margins.shape[-2:]):
-            block = margins[..., rows, :]
-            total += _row_by_row(self.row_losses, block, targets[rows]).sum(axis=-2)
-        return total / len(targets)
-
     def partition_gradients(self, beta: FloatArray) -> FloatArray:
         """Each partition's own gradient g_i, a sum over its rows: ``(p,) -> (p, k)``. For the
         theory; a run does not need them. Cost: two passes over the data, p x k memory."""
-        slopes = self.slopes(self.margins(beta[:, None]))
+        slopes = self.slopes(product(self.X, beta[:, None]))
         return np.hstack([product(X.T, slopes[rows]) for rows, X in self._blocks])
 
     @override
@@ -286,8 +336,8 @@ class HeldSlopes(HeldGradients):
     @override
     def mixed(self, step: Held, at: FloatArray) -> FloatArray:
         """Renew some gradients and decode the weighted sum of all: ``(L, p, width)``, from the
-        ``(L, N, width)`` margins of the newest models. Cost: one product, and two passes over N
-        numbers for each of the d and each model."""
+        margins of the newest models. Cost: one product, and two passes over N numbers for each of
+        the d and each model."""
         problem, slopes = self._problem, self._problem.slopes(at)
         renewed = np.ascontiguousarray(step.fresh.transpose(1, 2, 0))
         scaled = np.ascontiguousarray(step.weights.transpose(1, 2, 0)) / problem.rows
@@ -298,7 +348,7 @@ class HeldSlopes(HeldGradients):
                 np.copyto(held[:, rows], newest, where=renew[owner])
                 mixed += held[:, rows] * weight[owner]
             slopes[:, rows] = mixed
-        return problem.gradient_from_slopes(slopes)
+        return product(problem.X.T, slopes)
 
 
 def _row_by_row(of: RowWise, margins: FloatArray, targets: FloatArray) -> FloatArray:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, final
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, final
 
 import numpy as np
 from annotated_types import Ge
@@ -21,7 +21,7 @@ from ..types import BoolArray, FloatArray
 from .base import Problem, product
 from .datasets.base import DatasetFamily
 from .network import Mlp, Softmax, Start
-from .objective import Objective, Task
+from .objective import Csr, Objective, Task
 from .own_model import OwnModel
 
 LossT = TypeVar("LossT", bound=Objective)
@@ -37,8 +37,7 @@ class LeastSquares(Problem):
 
     @override
     def row_losses(self, margins: FloatArray, targets: FloatArray) -> FloatArray:
-        residuals = margins - targets[:, None]
-        return np.square(residuals, out=residuals)
+        return self.losses_and_slopes(margins, targets, None)
 
     @override
     def row_slopes(self, margins: FloatArray, targets: FloatArray) -> FloatArray:
@@ -46,6 +45,25 @@ class LeastSquares(Problem):
         residuals = margins - targets[:, None]
         residuals *= 2.0
         return residuals
+
+    @override
+    def losses_and_slopes(
+        self, margins: FloatArray, targets: FloatArray, slopes: FloatArray | None
+    ) -> FloatArray:
+        residuals = margins - targets[:, None]
+        if slopes is not None:
+            np.multiply(residuals, 2.0, out=slopes)
+        return np.square(residuals, out=residuals)
+
+
+LARGEST_EXPONENT = 709.0  # its exponential is finite
+MOST_TURNED = 2**20  # numbers of training data that are copied: 8 MiB
+
+
+def _capped(exponents: FloatArray) -> FloatArray:
+    """At most the largest; the array itself where none is larger, nor NaN."""
+    fit = exponents.max() <= LARGEST_EXPONENT
+    return exponents if fit else np.minimum(exponents, LARGEST_EXPONENT)
 
 
 @final
@@ -65,24 +83,54 @@ class Logistic(Problem):
 
     @override
     def row_losses(self, margins: FloatArray, targets: FloatArray) -> FloatArray:
-        """max(v, 0) + log(1 + exp(-|v|)) with v = -y x.beta, which never overflows."""
-        signed = margins * -targets[:, None]
-        losses = np.abs(signed)
-        np.negative(losses, out=losses)
-        np.exp(losses, out=losses)
-        np.log1p(losses, out=losses)
-        np.maximum(signed, 0.0, out=signed)
-        losses += signed
-        return losses
+        return self.losses_and_slopes(margins, targets, None)
 
     @override
     def row_slopes(self, margins: FloatArray, targets: FloatArray) -> FloatArray:
-        """-y / (1 + exp(y x.beta)); an overflow to infinity gives the right slope, 0."""
-        slopes = margins * targets[:, None]
-        with np.errstate(over="ignore"):
-            np.exp(slopes, out=slopes)
-        slopes += 1.0
-        return np.divide(-targets[:, None], slopes, out=slopes)
+        """-y exp(v) / (1 + exp(v)) with v = -y x.beta."""
+        slopes = np.exp(_capped(self._turned(margins, targets)))
+        slopes /= slopes + 1.0
+        return self._turned(slopes, targets)
+
+    @override
+    def losses_and_slopes(
+        self, margins: FloatArray, targets: FloatArray, slopes: FloatArray | None
+    ) -> FloatArray:
+        """log(1 + exp(v)), and the slopes from the same exponentials."""
+        signed = self._turned(margins, targets)
+        capped = _capped(signed)
+        exponentials = np.exp(capped, out=slopes)
+        losses = np.log1p(exponentials)
+        if capped is not signed:
+            losses += np.maximum(signed - LARGEST_EXPONENT, 0.0)
+        if slopes is not None:
+            slopes /= slopes + 1.0
+            if not self._one_class:
+                slopes *= -targets[:, None]
+        return losses
+
+    def _turned(self, values: FloatArray, targets: FloatArray) -> FloatArray:
+        """-y times ``(..., N, R)`` values."""
+        return values if self._one_class else values * -targets[:, None]
+
+    @cached_property
+    def _one_class(self) -> bool:
+        """Whether every y is -1."""
+        return bool(self._targets.max() < 0)
+
+    @override
+    def merged(self, initial: FloatArray) -> tuple[Self, FloatArray, Csr | None]:
+        """And small dense data with the signs of rows of class +1 turned, which makes them rows of
+        class -1 with the same loss: then no margin and no slope needs a sign."""
+        problem, start, basis = super().merged(initial)
+        if isinstance(problem.X, np.ndarray) and problem.X.size <= MOST_TURNED:
+            turned: dict[str, Any] = {}
+            for X, y in (("X", "y"), ("X_test", "y_test")):
+                if (labels := getattr(problem, y)) is not None:
+                    turned[X] = getattr(problem, X) * -labels[:, None]
+                    turned[y] = np.full(len(labels), -1.0)
+            problem = dataclasses.replace(problem, **turned)
+        return problem, start, basis
 
     @override
     def test_auc(self, beta: FloatArray) -> FloatArray | None:

@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from ..fields import STRICT, Count, Seed
 from ..types import FloatArray, IntArray
-from .objective import Objective, Task, as_rows
+from .objective import Objective, Task, as_rows, scores
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -102,11 +102,11 @@ class NeuralNetwork(Objective):
         models, label = as_rows(beta), y.astype(np.intp)
         total = np.zeros(len(models))
         for rows, some in self._batches(len(y), len(models)):
-            scores = self._forward(X[rows], models[some])[-1]
+            outputs = self._forward(X[rows], models[some])[-1]
             if right is not None:
-                right[some] += (scores.argmax(axis=-1) == label[rows]).sum(axis=-1)
-                right[some] += np.where(np.isfinite(scores).all(axis=(-1, -2)), 0.0, np.nan)
-            _exponentials(scores, label[rows], total[some])
+                right[some] += (outputs.argmax(axis=-1) == label[rows]).sum(axis=-1)
+                right[some] += np.where(np.isfinite(outputs).all(axis=(-1, -2)), 0.0, np.nan)
+            _exponentials(outputs, label[rows], total[some])
         return (total / len(y)).reshape(beta.shape[:-2] + beta.shape[-1:])
 
     @override
@@ -117,13 +117,13 @@ class NeuralNetwork(Objective):
         return self._passed(X, y, beta, weights)
 
     @override
-    def loss_and_gradient_at(
-        self, at: FloatArray, weights: FloatArray | None = None
+    def scores_and_gradient_at(
+        self, at: FloatArray, beta: FloatArray, weights: FloatArray | None = None
     ) -> tuple[FloatArray, FloatArray]:
-        """Cost: three products for each layer."""
+        """Cost: three products for each layer, and one with the test rows."""
         total = np.zeros(at.shape[:-2] + at.shape[-1:])
         gradient = self._passed(self.X, self.y, at, self._row_weights(weights), total.reshape(-1))
-        return total / self.rows, gradient / self.rows
+        return scores(total / self.rows, *self.tested(beta)), gradient / self.rows
 
     def _passed(
         self,

@@ -61,6 +61,7 @@ class Objective(ABC):
 
     task: ClassVar[Task]  # what kind of target the loss is for
     fields: ClassVar[type[Any] | None] = None  # what a config says of it, if anything
+    compiles: ClassVar[bool] = False  # whether losses alone take a program that gradients do not
     X: Matrix  # ``(N, p)`` training rows, a dense C-order array or ``scipy.sparse.csr_array``
     y: FloatArray  # ``(N,)`` targets
     _: KW_ONLY
@@ -175,10 +176,15 @@ class Objective(ABC):
         ``(..., P, R)``. Cost: one pass over the data, whatever k is."""
         return self.summed_gradient(self.X, self.y, at, self._row_weights(weights)) / self.rows
 
-    def loss_and_gradient_at(
-        self, at: FloatArray, weights: FloatArray | None = None
+    def scores_at(self, at: FloatArray, beta: FloatArray) -> FloatArray:
+        """What is recorded of models, ``(3, ..., R)``: mean loss over the training rows, over the
+        test rows, and ``test_accuracy``; NaN what there is not. ``at`` is ``at(beta)``."""
+        return scores(self.loss_at(at), *self.tested(beta))
+
+    def scores_and_gradient_at(
+        self, at: FloatArray, beta: FloatArray, weights: FloatArray | None = None
     ) -> tuple[FloatArray | None, FloatArray]:
-        """``gradient_at``, and ``loss_at`` where one pass gives both; else ``None``."""
+        """``gradient_at``, and ``scores_at`` where one pass gives both; else ``None``."""
         return None, self.gradient_at(at, weights)
 
     def _row_weights(self, weights: FloatArray | None) -> FloatArray | None:
@@ -244,6 +250,15 @@ class Objective(ABC):
     def _blocks(self) -> list[tuple[slice, Matrix]]:
         ends = [0, *np.cumsum(self.partition_sizes).tolist()]
         return [(slice(start, end), self.X[start:end]) for start, end in pairwise(ends)]
+
+
+def scores(train: FloatArray, test: FloatArray | None, right: FloatArray | None) -> FloatArray:
+    """``(3, ..., R)``, of ``(..., R)`` each; NaN what there is not."""
+    kept = np.full((3, *train.shape), np.nan)
+    for row, values in zip(kept, (train, test, right), strict=True):
+        if values is not None:
+            row[...] = values
+    return kept
 
 
 def as_rows(beta: FloatArray) -> FloatArray:

@@ -28,7 +28,7 @@ from ..errors import InvalidParameter
 from ..fields import STRICT
 from ..types import FloatArray
 from .network import Start
-from .objective import Objective, Task, as_rows
+from .objective import Objective, Task, as_rows, scores
 
 EXTRAS = {"jax": 'pip install "erasurehead[jax]"', "torch": "pip install torch"}
 MOST_PARAMETERS = 10**8  # of a model: 0.8 GB
@@ -99,6 +99,7 @@ class OwnModel(Objective):
 
     task: ClassVar[Task] = "classes"
     fields: ClassVar[type[Any] | None] = ModelFields
+    compiles: ClassVar[bool] = True
     _: dataclasses.KW_ONLY
     model: str
     targets: Literal["classes", "numbers"] = "classes"
@@ -161,11 +162,11 @@ class OwnModel(Objective):
         return self._passed(X, y, beta, weights)[1]
 
     @override
-    def loss_and_gradient_at(
-        self, at: FloatArray, weights: FloatArray | None = None
+    def scores_and_gradient_at(
+        self, at: FloatArray, beta: FloatArray, weights: FloatArray | None = None
     ) -> tuple[FloatArray, FloatArray]:
         losses, gradient = self._passed(self.X, self.y, at, self._row_weights(weights))
-        return losses / self.rows, gradient / self.rows
+        return scores(losses / self.rows, *self.tested(beta)), gradient / self.rows
 
     def _scored(self, X: Any, y: FloatArray, beta: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean losses, and the share of the rows that are right: ``(..., R)`` each."""

@@ -133,16 +133,37 @@ def test_sparse_and_dense_data_agree(loss: type[Problem]) -> None:
     )
 
 
+@every_loss
+@pytest.mark.parametrize("sparse_data", [False, True])
+@pytest.mark.parametrize("at_once", [1, 30, 2**15])  # a block of rows may end among the test rows
+def test_one_pass_gives_the_losses_and_the_gradient_of_two(
+    loss: type[Problem], sparse_data: bool, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem, beta = make(loss, sparse_data=sparse_data), betas()
+    monkeypatch.setattr(base, "NUMBERS_AT_ONCE", at_once)
+    at, weights = problem.at(beta), np.random.default_rng(2).random((3, PARTITIONS))
+    (train, test, right), gradient = problem.scores_and_gradient_at(at, beta, weights)
+    np.testing.assert_array_equal(gradient, problem.gradient_at(at, weights))
+    np.testing.assert_array_equal([train, test], problem.scores_at(at, beta)[:2])
+    np.testing.assert_allclose(train, problem.mean_loss(problem.X, problem.y, beta), rtol=1e-14)
+    np.testing.assert_allclose(test, problem.test_loss(beta), rtol=1e-14)
+    assert np.isnan(right).all()
+
+
 def test_logistic_loss_is_finite_at_any_margin() -> None:
     """Catches exp(-y z) written naively, and a slope that overflows to NaN."""
     X = np.array([[1.0]])
     for label in (-1.0, 1.0):
         problem = Logistic(X, np.array([label]), partitions=1)
-        beta = np.array([[-2000.0, -40.0, 0.0, 40.0, 2000.0]])
+        beta = np.array([[-np.inf, -2000.0, -40.0, 0.0, 40.0, 2000.0, np.inf]])
         loss, slope = problem.loss(beta * label), problem.gradient(beta * label)[0] * label
         tiny = np.exp(-40.0)
-        np.testing.assert_allclose(loss, [2000, 40 + tiny, np.log(2), tiny, 0], rtol=1e-14)
-        np.testing.assert_allclose(slope, [-1, -1, -0.5, -tiny, 0], rtol=1e-13, atol=1e-300)
+        expected = [np.inf, 2000, 40 + tiny, np.log(2), tiny, 0, 0]
+        np.testing.assert_allclose(loss, expected, rtol=1e-14)
+        slopes = [-1, -1, -1, -0.5, -tiny, 0, 0]
+        np.testing.assert_allclose(slope, slopes, rtol=1e-13, atol=1e-300)
+        mild = problem.loss(beta[:, 2:5] * label)  # nor does a model see how far others are
+        np.testing.assert_array_equal(mild, loss[2:5])
 
 
 def test_auc_is_the_share_of_ordered_pairs() -> None:

@@ -19,6 +19,7 @@ from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.numerics import GradientTables
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems import LOSSES, Problem
+from erasurehead.sim.problems import base as problem_base
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.steps import Held, Renewal, Steps, weights_of
 from erasurehead.sim.types import FloatArray, IntArray, Messages, Rounds, Trace
@@ -348,20 +349,18 @@ def test_an_update_costs_two_products(monkeypatch: pytest.MonkeyPatch) -> None:
         LOSSES["logistic"](problem()[0].X, problem()[0].y, partitions=STALE_K),
         problem()[1],
     )
-    counts = {"margins": 0, "gradient_from_slopes": 0}
-    for name in counts:
-        plain = getattr(Problem, name)
+    counts = {"rows": 0, "transposed": 0}
+    multiply = problem_base.product
 
-        def counted(
-            self: Problem, given: FloatArray, *, name: str = name, plain: Any = plain
-        ) -> Any:
-            counts[name] += 1
-            return plain(self, given)
+    def counted(matrix: Any, columns: FloatArray, *out: Any) -> Any:
+        if columns.ndim == 2:
+            counts["rows" if matrix.shape == data.X.shape else "transposed"] += 1
+        return multiply(matrix, columns, *out)
 
-        monkeypatch.setattr(Problem, name, counted)
+    monkeypatch.setattr(problem_base, "product", counted)
     _, steps = pipelined_run_of(5, 8, 10)
     train(data, OPTIMIZERS["gd"](learning_rate=PIPELINED_RATE), start, steps, 10)
-    assert counts == {"margins": 11, "gradient_from_slopes": 10}
+    assert counts == {"rows": 11, "transposed": 10}
 
 
 @pytest.mark.parametrize(("fields", "wrong"), [((13, 5), "load"), ((3, 13), "wait_for")])
