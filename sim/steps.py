@@ -456,24 +456,31 @@ class SingleGradients(Steps):
 
     @override
     def measure(self) -> Measured:
-        """Cost: three sorts of each update's K gradients."""
-        (r, u, _), k = self.partition.shape, self.partitions
-        used = np.where(self.weight != 0, self.partition, -1)
-        recovered = count_distinct(used) / k
-        used.sort(axis=-1)
-        used[..., 1:][used[..., 1:] == used[..., :-1]] = -1  # a partition counts once an update
-        cells = (used + np.arange(r)[:, None, None] * k)[used >= 0]
-        shares = np.bincount(cells, minlength=r * k).reshape(r, -1) / u
-        heard = np.maximum(np.count_nonzero(self.worker >= 0, axis=-1), 1)
-        staleness = self._lag.sum(axis=-1) / heard
-        return Measured(recovered, self._error(), np.asarray(shares), np.asarray(staleness))
+        """Cost: three sorts of each update's K gradients. Memory: of some updates at a time."""
+        (r, u, gradients), k = self.partition.shape, self.partitions
+        recovered, error, staleness = np.empty((3, r, u))
+        heard = np.zeros(r * k, dtype=np.int64)
+        together = max(1, WEIGHTS_AT_ONCE // (r * gradients))
+        for first in range(0, u, together):
+            some = slice(first, first + together)
+            used = np.where(self.weight[:, some] != 0, self.partition[:, some], -1)
+            recovered[:, some] = count_distinct(used) / k
+            used.sort(axis=-1)
+            used[..., 1:][used[..., 1:] == used[..., :-1]] = -1  # a partition counts once an update
+            cells = (used + np.arange(r)[:, None, None] * k)[used >= 0]
+            heard += np.bincount(cells, minlength=r * k)
+            senders = np.maximum(np.count_nonzero(self.worker[:, some] >= 0, axis=-1), 1)
+            staleness[:, some] = self._lag(some).sum(axis=-1) / senders
+            error[:, some] = self._error(some)
+        return Measured(recovered, error, heard.reshape(r, -1) / u, staleness)
 
-    def _error(self) -> FloatArray:
-        """``sum_i (w_i - 1)^2``, the weights of one partition added up."""
-        order = np.argsort(self.partition, axis=-1, kind="stable")
-        partition = np.take_along_axis(self.partition, order, axis=-1).reshape(-1)
-        weight = np.take_along_axis(self.weight, order, axis=-1).reshape(-1)
-        gradients = self.partition.shape[-1]
+    def _error(self, some: slice) -> FloatArray:
+        """``sum_i (w_i - 1)^2`` of these updates, the weights of one partition added up."""
+        of_updates, weights = self.partition[:, some], self.weight[:, some]
+        order = np.argsort(of_updates, axis=-1, kind="stable")
+        partition = np.take_along_axis(of_updates, order, axis=-1).reshape(-1)
+        weight = np.take_along_axis(weights, order, axis=-1).reshape(-1)
+        gradients = of_updates.shape[-1]
         first = np.ones(partition.size, dtype=np.bool_)
         first[1:] = partition[1:] != partition[:-1]
         first[::gradients] = True
@@ -481,17 +488,21 @@ class SingleGradients(Steps):
         total = np.add.reduceat(weight, starts)
         error = np.where(partition[starts] >= 0, (total - 1.0) ** 2 - 1.0, 0.0)
         missing = np.bincount(starts // gradients, error, minlength=partition.size // gradients)
-        return np.asarray(missing.reshape(self.times.shape) + self.partitions)
+        return np.asarray(missing.reshape(of_updates.shape[:2]) + self.partitions)
 
-    @cached_property
-    def _lag(self) -> IntArray:
-        updates = np.arange(self.times.shape[1])[None, :, None]
-        return np.where(self.worker >= 0, updates - self.version, 0)
+    def _lag(self, some: slice) -> IntArray:
+        """``(R, U, K)`` updates between reading and using each gradient of these updates."""
+        worker = self.worker[:, some]
+        updates = some.start + np.arange(worker.shape[1])[None, :, None]
+        return np.where(worker >= 0, updates - self.version[:, some], 0)
 
     @cached_property
     def depth(self) -> int:  # type: ignore[override]
         """Of the oldest gradient; a pass over all, and each block of models asks for it."""
-        return int(self._lag.max(initial=0))
+        r, u, gradients = self.worker.shape
+        together = max(1, WEIGHTS_AT_ONCE // (r * gradients))
+        parts = (slice(first, first + together) for first in range(0, u, together))
+        return max((int(self._lag(some).max(initial=0)) for some in parts), default=0)
 
 
 def count_distinct(values: IntArray) -> IntArray:
