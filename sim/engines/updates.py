@@ -83,7 +83,9 @@ class Accepted:
         assert self.heard is not None
         times, worker = self.times, self.heard.message
         if self.when.shape[2] == 1:
-            return worker[:, :, 0].copy(), np.diff(times, prepend=0.0)
+            margin = times.copy()
+            margin[:, 1:] -= times[:, :-1]
+            return worker[:, :, 0].copy(), margin
         before = self.when[:, :, -2].copy()  # at the same instant: neither is alone
         last = np.where(before < times, worker[:, :, -1], -1)
         np.maximum(before[:, 1:], times[:, :-1], out=before[:, 1:])
