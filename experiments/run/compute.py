@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ...sim.engines.recording import Recorder
 from ...sim.engines.run import Engine, Run
 from ...sim.engines.simulate import rounds, simulate
 from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
@@ -29,7 +28,7 @@ from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import RoundScheme, Sees
 from ...sim.schemes.decoders import Conditioning
 from ...sim.steps import WEIGHT_TOLERANCE, Dense, Steps, ends_of, iteration_ends
-from ...sim.types import FloatArray, Trace, Work
+from ...sim.types import FloatArray, Recorder, Trace, Work
 from ..config import build
 from ..config.catalogue import streams_kept
 from ..config.cells import Cell

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ...delay_models.base import BLOCK_CELLS, DelayModel, ReplayedDelays
-from ...sim.engines.batch.ahead import TASKS_AT_ONCE
+from ...sim.engines.batch.arrivals import TASKS_AT_ONCE
 from ...sim.engines.batch.rounds import (
     BLOCKS_AT_ONCE,
     BYTES_PER_CELL,

@@ -13,9 +13,9 @@ from typing import Any
 
 import pandas as pd
 
-from ...sim.engines.recording import Recorder, Span
 from ...sim.engines.simulate import simulate
 from ...sim.schemes.base import RoundScheme, Sees
+from ...sim.types import Recorder, Span
 from ..config import build
 from ..config.cells import Cell
 from ..config.errors import at

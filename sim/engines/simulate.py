@@ -9,13 +9,12 @@ import numpy as np
 from ..errors import EngineRefused, NeverEnough
 from ..schemes.barrierless import Barrierless
 from ..schemes.base import RoundScheme, Sees
-from ..types import Trace
+from ..types import Recorder, Trace
 from .batch.barrierless import batch_barrierless
 from .batch.rounds import batch_course, batch_rounds
 from .event.barrierless import event_barrierless
 from .event.rounds import event_course, event_rounds
 from .law import law_rounds, round_law
-from .recording import Recorder
 from .run import Course, Engine, Run
 
 

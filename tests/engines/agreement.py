@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from erasurehead.experiments.conformance.rounds import trace_arrays as arrays
 from erasurehead.sim.engines.cluster import IDEAL, Cluster, Policy
-from erasurehead.sim.engines.recording import Recorder
 from erasurehead.sim.engines.run import Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import NeverEnough
@@ -24,7 +23,7 @@ from erasurehead.sim.load_laws import (
 )
 from erasurehead.sim.schemes import SCHEMES, Scheme
 from erasurehead.sim.schemes.barrierless import Barrierless, Stops
-from erasurehead.sim.types import FloatArray, TapeLike, Trace
+from erasurehead.sim.types import FloatArray, Recorder, TapeLike, Trace
 from tests.tools import LatticeTape
 
 # Either engine by name, for tests that hold one to the other or to a number worked by hand.

@@ -19,7 +19,6 @@ from erasurehead.experiments.config.build import ImpossibleCell, run_of
 from erasurehead.experiments.config.cells import cells
 from erasurehead.sim.engines import updates
 from erasurehead.sim.engines.cluster import Cluster, Failures, Network, Policy
-from erasurehead.sim.engines.recording import Recorder, Span
 from erasurehead.sim.engines.run import Engine, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough
@@ -28,7 +27,7 @@ from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.barrierless import Barrierless, Stops
 from erasurehead.sim.steps import SingleGradients, Sparse
 from erasurehead.sim.theory import asynchronous_weights, mean_ssp
-from erasurehead.sim.types import Messages, Trace
+from erasurehead.sim.types import Messages, Recorder, Span, Trace
 from tests.engines.agreement import (
     arrays,
     batch,

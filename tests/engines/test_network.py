@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 import erasurehead as eh
 from erasurehead.delay_models import MODELS
 from erasurehead.sim.engines.cluster import Cluster, Failures, Network, Policy
-from erasurehead.sim.engines.recording import Recorder
 from erasurehead.sim.engines.run import Run, play_rounds
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.engines.tapes import CheckedTape, RoundOfAll
@@ -23,7 +22,7 @@ from erasurehead.sim.load_laws import LoadLaw, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme, SchemeFamily
 from erasurehead.sim.schemes.base import Round
 from erasurehead.sim.schemes.stopping import FirstK
-from erasurehead.sim.types import FloatArray, Trace
+from erasurehead.sim.types import FloatArray, Recorder, Trace
 from tests.engines.agreement import (
     batch,
     both,

@@ -15,8 +15,7 @@ from ...schemes.barrierless import Barrierless, Cycle
 from ...types import BoolArray, FloatArray, IntArray, Trace
 from ..run import Run
 from ..updates import Accepted, Standstill, Streams
-from .ahead import bounded
-from .arrivals import Block, arrival_blocks, first_blocks
+from .arrivals import Block, arrival_blocks, bounded, first_blocks
 from .interrupted import dependent
 from .traces import resting, unresting
 

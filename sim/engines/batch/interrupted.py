@@ -17,7 +17,7 @@ from ...types import BoolArray, FloatArray, IntArray
 from ..run import Run
 from ..tapes import Tasks, task_columns
 from ..updates import MOST_VAIN_MESSAGES, Accepted
-from .ahead import TASKS_AT_ONCE
+from .arrivals import TASKS_AT_ONCE
 from .traces import run_together
 
 

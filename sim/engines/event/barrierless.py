@@ -13,8 +13,7 @@ from simpy.events import Event, Timeout
 from typing_extensions import override
 
 from ...errors import NeverEnough
-from ...types import Trace
-from ..recording import Recorder
+from ...types import Recorder, Trace
 from ..run import Run
 from ..tapes import task_columns
 from ..updates import Decisions, Message, Trajectory

@@ -11,7 +11,7 @@ import numpy as np
 import simpy
 from simpy.events import Event, EventPriority, Timeout
 
-from ..recording import Recorder
+from ...types import Recorder
 from ..run import Run
 from ..tapes import TapeColumn, columns
 

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ...schemes.base import Round, RoundOutcome, Sees
-from ...types import FloatArray, Rounds, Trace, Work
-from ..recording import Recorder
+from ...types import FloatArray, Recorder, Rounds, Trace, Work
 from ..run import Course, Run, plan_of, play_rounds, to_the_end
 from ..tapes import CheckedTape
 from .master import Master
