@@ -424,6 +424,7 @@ TRAINING = {
 }
 ENTRIES = 240 * 5
 FEEDS = 2 * ENTRIES * 8  # the data, twice while they are made
+KEPT_OF_MODEL = 240 + 60 + 5  # margins of training and test rows, and parameters
 RANDOM = [{"name": "ignore_stragglers", "wait_for": 6}]
 LAW = {"record": "clock", "engine": "law"}
 
@@ -443,8 +444,8 @@ LAW = {"record": "clock", "engine": "law"}
         ({"schemes": [{"name": "k_async", "wait_for": 4}]}, TABLES + 5400 + 120 * 3 * 4 * ROUNDS),
         # a state for all replications, a quarter of the working set of each
         ({"schemes": [{"name": "adaptive_deadline", "kappa": 3.0}]}, PLAIN + 10 * BLOCK // 4),
-        (TRAINING, PLAIN + 10 * BLOCK + FEEDS + 4 * 8 * (240 + 5)),  # one model
-        (TRAINING | {"schemes": RANDOM}, PLAIN + 10 * BLOCK + FEEDS + 4 * 8 * 10 * (240 + 5)),
+        (TRAINING, PLAIN + 10 * BLOCK + FEEDS + 4 * 8 * KEPT_OF_MODEL),
+        (TRAINING | {"schemes": RANDOM}, PLAIN + 10 * BLOCK + FEEDS + 4 * 8 * 10 * KEPT_OF_MODEL),
     ],
     ids=str,
 )  # fmt: skip
