@@ -184,7 +184,7 @@ def make_recommend(folder: Path) -> Path:
     rows = [("load", times, s, label, times, times, 0.9 * times, 1.1 * times)
             for times in (0.5, 1.0, 2.0) for s, label in [("uncoded", EVIL)]]  # fmt: skip
     columns = ["dial", "times", "scheme", "label", "value", "ratio", "ratio_low", "ratio_high"]
-    pd.DataFrame(rows, columns=columns).to_csv(out / "sensitivity.csv", index=False)
+    pd.DataFrame(rows, columns=columns).to_parquet(out / "sensitivity.parquet", index=False)
     (out / "winner.yaml").write_text("name: demo-winner\n")
     (out / "manifest.json").write_text('{"seed": 0, "versions": {"numpy": "2"}, "question": {}}')
     said = Answer(
