@@ -335,31 +335,24 @@ def _failures(others: pd.DataFrame) -> tuple[str, NDArray[np.int64]] | None:
     failures = "failed", "failure", "error", "timed_out", "killed", "crashed"  # true: it failed
     reasons = "error", "exception", "error_message", "failure_reason", "traceback"
     truths = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
+    either = "status", "state", "result", "outcome"  # of which 0 and 1 may mean both
     texts = WORDS_FOR_MISSING - {"-", "--", "---", "?", "x"}
     texts |= {"failure", "out_of_memory", "node_fail", "preempted"}
     for name in map(str, others.columns):
         column, whole = others[name], parse(name).whole
         if role_of(name) != "status":
             continue
-        said, kind, code = (
-            column.dropna(),
-            column.dtype.kind,
-            re.search("code|exit|return|rc", whole),
-        )
-        if kind == "O" and {*(words := said.map(lambda cell: str(cell).strip().lower()))} <= {
-            *truths
-        }:
-            said, kind = words.map(truths), "b"
-        if kind == "O":
-            bad = words.isin(texts) | words.str.startswith("cancelled by ")  # as Slurm says it
+        said, truth = column.dropna(), column.dtype.kind == "b"
+        if column.dtype.kind == "O":
+            said = said.map(lambda cell: str(cell).strip().lower())
+            truth = {*said} <= {*truths}
+            said = said.map(truths) if truth else said
+        if said.dtype.kind == "O":
+            bad = said.isin(texts) | said.str.startswith("cancelled by ")  # as Slurm says it
             if whole in reasons and column.isna().any():
-                bad = words.notna()
-        elif {*said.unique()} <= {0, 1} and not code:
-            if (
-                kind != "b"
-                and said.nunique() > 1
-                and whole in ("status", "state", "result", "outcome")
-            ):
+                bad = said.notna()
+        elif {*said.unique()} <= {0, 1} and not re.search("code|exit|return|rc", whole):
+            if not truth and said.nunique() > 1 and whole in either:
                 text = f"column {short(name)} holds 0 and 1, and which is a failure is not said"
                 named = quote(name)
                 raise UnusableFile(f"{text}: --rows {named}=1 takes those of 1; or --drop {named}")

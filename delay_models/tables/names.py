@@ -142,11 +142,8 @@ def _unit(words: list[str], minimum: bool = False) -> tuple[list[str], str | Non
     if len(words) > 1 and not least and (last in SPELLINGS or (last == "m" and timed)):
         return words[: -2 if words[-2] == "in" else -1], SPELLINGS.get(last, "min"), ""
     if len(words) == 1:
-        return (
-            words,
-            SPELLINGS[last] if last in ANYWHERE and SPELLINGS[last] in PER_SECOND else None,
-            "",
-        )
+        known = last in ANYWHERE and SPELLINGS[last] in PER_SECOND
+        return words, SPELLINGS[last] if known else None, ""
     inside = {SPELLINGS[word] for word in words if word in ANYWHERE}
     return words, inside.pop() if len(inside) == 1 else None, "two units" if inside else ""
 

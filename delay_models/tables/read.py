@@ -264,12 +264,10 @@ def new_measurements(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Repair]]:
     name = next(name for name in frame.columns if parse(name).whole.startswith("batch_time"))
     time, seconds = numbers(frame["time"], "the time")[0], numbers(frame[name], "seconds")[0]
     samples = pd.DataFrame({"worker": frame["worker"], "time": time, "seconds": seconds})
+    lacking, twice = samples.isna().any(axis=1), samples.duplicated(["worker", "time"])
     for bad, text in (
-        (samples.isna().any(axis=1), "a worker, a time or a batch time is missing"),
-        (
-            samples.duplicated(["worker", "time"]),
-            "a worker was sampled twice at one time; keep one",
-        ),
+        (lacking, "a worker, a time or a batch time is missing"),
+        (twice, "a worker was sampled twice at one time; keep one"),
     ):
         if bad.any():
             raise UnusableFile(f"row {int(np.flatnonzero(bad)[0]) + 1}: {text}")

@@ -17,13 +17,7 @@ from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, GRID_COLOUR, LONG_DASHED, MUTED, SOLID, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from ..statistics.series import SPELL_CORRELATION
-from ..text import (
-    NOTHING,
-    TableCell,
-    interval,
-    number,
-    percent,
-)
+from ..text import NOTHING, TableCell, interval, number, percent
 from .study import CONFIG, ESTIMATES, MARKED_LEVELS
 
 DELAY = "delay.yaml"

@@ -183,10 +183,8 @@ def study(
     # Under per_partition a task draws for each partition, and a measured round is one draw.
     drawable = bootstrap and law["kind"] != "per_partition"
     if drawable and may_be_bootstrapped(first.delays):
-        drawn, few = (
-            bootstrapped(chosen, first.delays, ks),
-            len(first.delays.rounds) <= HANDFUL_ROUNDS,
-        )
+        drawn = bootstrapped(chosen, first.delays, ks)
+        few = len(first.delays.rounds) <= HANDFUL_ROUNDS
         chosen = replace(chosen, tried=drawn.tried)
         if few or _fails(chosen, checked):
             mended = resimulated(drawn.section, law, asked)
