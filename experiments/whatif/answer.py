@@ -208,7 +208,9 @@ def _nobody(study: Study) -> Said:
     }
     why[rounds.REST] = _rest(study) or why[rounds.REST]
     best = _most(study, first["alone_share"])
-    saves = f"no single host matters: replacing host {first['host']}, the costliest, saves "
+    whole, lost = study.rounds  # who never arrives in a round is said to be so below
+    ends = f"in the {number_of(whole, 'round')} of {whole + lost} that end, " if lost else ""
+    saves = f"{ends}no single host matters: replacing host {first['host']}, the costliest, saves "
     saves += f"{percent(first['alone_share'])}"
     most = [] if best is None else [f"; {_saves(best)}"]
     return [saves, *most], [chance, f"{why[cause]} ({share})"]

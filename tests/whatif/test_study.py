@@ -198,6 +198,7 @@ def test_a_worker_that_never_arrives() -> None:
     assert ended[rounds.REPLACE] == ended[rounds.DROP] == ended[rounds.WAIT] == 1
     assert ended[rounds.BACKUP] == ended[rounds.IDEAL] == 2
     assert ended["without workers"] == 0
+    assert whatif_verdict(found).startswith("in the 2 rounds of 4 that end, no single host matters")
 
 
 # Tables with planted faults: the savings are those of the table before the fault, within 2 %.
