@@ -558,6 +558,10 @@ def test_what_is_said_of_a_field() -> None:
     assert by_name(DATASETS["synthetic"])["rows"].default == "6000"
     assert by_name(OPTIMIZERS["gd"])["learning_rate"].meaning, "from the class it inherits from"
     assert by_name(SCHEMES["ignore_stragglers"])["rescale"].default == "true"
+    choices = (
+        by_name(SCHEMES["bernoulli"])["stop"].value.removeprefix("section with ").split(" or ")
+    )
+    assert {"rule", "grace", "first", "any", "all"} <= {*choices}, "rule names that of a plugin"
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])

@@ -110,9 +110,8 @@ def _value(hint: Any) -> tuple[str, str]:
     if origin in (typing.Union, UnionType):
         kinds = [_value(kind) for kind in inner if kind is not NoneType]
         marks = [mark for kind in inner for mark in get_args(kind)[1:]]
-        names_of_choices = [mark.tag for mark in marks if isinstance(mark, Tag)]
-        if tags := [tag for tag in names_of_choices if tag != "choice-rule"]:  # a plugin's
-            return "section with " + " or ".join(tag.removeprefix("choice-") for tag in tags), ""
+        if choices := [mark.tag.removeprefix("choice-") for mark in marks if isinstance(mark, Tag)]:
+            return f"section with {' or '.join(choices)}", ""
         return " or ".join(text for text, _ in kinds), next((u for _, u in kinds if u), "")
     if origin is Literal:
         return " | ".join(map(str, inner)), ""

@@ -214,7 +214,7 @@ def _findings(frame: pd.DataFrame) -> str:
     always = [looks.look(str(name)).title for name in fronts.index[fronts == len(ATLAS_DELAYS)]]
     return (
         f"The fastest exact schemes: {'; '.join(sentences)}. On the front under all "
-        f"{len(ATLAS_DELAYS)} laws: {', '.join(always)}."
+        f"{len(ATLAS_DELAYS)} laws: {', '.join(always) or 'none'}."
     )
 
 

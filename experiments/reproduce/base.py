@@ -81,8 +81,11 @@ def mean_text(values: FloatArray) -> str:
 
 
 def ratio_text(middle: float, low: float, high: float) -> str:
-    """A ratio and the ends of its interval."""
-    return "–" if not np.isfinite(middle) else f"{middle:.2f} ({low:.2f} to {high:.2f})"
+    """A ratio and the ends of its interval, where it has one."""
+    if not np.isfinite(middle):
+        return "–"
+    to = f"to {high:.2f}" if high < np.inf else "or more"
+    return f"{middle:.2f}" if np.isnan(low) else f"{middle:.2f} ({low:.2f} {to})"
 
 
 def interval_text(row: pd.Series, column: str) -> str:
@@ -98,8 +101,13 @@ def rows_at(frame: pd.DataFrame, **values: object) -> pd.DataFrame:
 
 
 def z_scores(frame: pd.DataFrame, expected: str = "theory") -> pd.Series:
-    """How many standard errors each simulated mean is from what is expected."""
-    return ((frame["simulated"] - frame[expected]) / frame["standard_error"]).abs()
+    """How many standard errors each simulated mean that has one is from what is expected."""
+    return ((frame["simulated"] - frame[expected]) / frame["standard_error"]).abs().dropna()
+
+
+def farthest(z: pd.Series) -> str:
+    """The largest of some of these, and of how many."""
+    return f"{z.max():.1f} standard errors over {len(z)} points" if len(z) else "not known"
 
 
 def ranked_by(frame: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -107,9 +115,15 @@ def ranked_by(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     return frame.assign(place=frame[column].rank(method="dense") - 1)
 
 
+def sorted_names(values: pd.Series) -> tuple[str, ...]:
+    """Those of the axis along ``place``: each value once, in its order."""
+    return tuple(f"{value:g}" for value in sorted(values.unique()))
+
+
 def curve_of(rows: pd.DataFrame, x: str, y: str, look: Look, error: str = "", **how: Any) -> Curve:
-    """A line through two columns of a table; ``how`` are other fields of the curve.
-    ``error`` is the column of standard errors, for 95 % intervals."""
+    """A line through two columns of a table, from left to right; ``how`` are other fields of the
+    curve. ``error`` is the column of standard errors, for 95 % intervals."""
+    rows = rows.sort_values(x, kind="stable")
     across, up = rows[[x, y]].to_numpy(dtype=float).T
     if not error:
         return Curve(look, across, up, **how)
@@ -119,6 +133,7 @@ def curve_of(rows: pd.DataFrame, x: str, y: str, look: Look, error: str = "", **
 
 def interval_curve_of(rows: pd.DataFrame, x: str, y: str, look: Look, **how: Any) -> Curve:
     """The same with bars from column ``<y>_low`` to ``<y>_high``."""
+    rows = rows.sort_values(x, kind="stable")
     across, up, low, high = rows[[x, y, f"{y}_low", f"{y}_high"]].to_numpy(dtype=float).T
     return Curve(look, across, up, low, high, bars=True, **how)
 

@@ -175,7 +175,7 @@ def mean_ratio(over: Sequence[float], under: Sequence[float]) -> Interval:
 
 def _percent(interval: Interval) -> str:
     middle, low, high = (f"{100 * number:.3g}" for number in interval)
-    return f"{middle} %" if low == high else f"{middle} % ({low} to {high} %)"
+    return f"{middle} %" if low in (high, "nan") else f"{middle} % ({low} to {high} %)"
 
 
 def _title(scheme: object) -> str:
@@ -223,20 +223,21 @@ def say_tolerance(verdict: ClaimVerdict) -> list[str]:
     first, *more, last = (f"{there[scheme]['simulated']:.3g} s" for scheme in named)
     ours = there["erasurehead"]
     some = dict.fromkeys(f.where["stragglers"] for f in verdict.of(Quantity.WAITS))
-    judged = {s: {f.code for f in verdict.of(Quantity.WAITS, stragglers=s)} for s in some}
-    same = [s for s, outcomes in judged.items() if outcomes == {Judgement.OPEN}]
-    numbers = ", ".join(f"{s:g}" for s in same)
+    numbers = ", ".join(
+        f"{s:g}"
+        for s in some
+        if all(f.interval == (0, 0, 0) for f in verdict.of(Quantity.WAITS, stragglers=s))
+    )
     return [
         f"with {most} of {ours['workers']} workers {ours['late']:g} s late, ErasureHead waits for "
         f"one of them in {shares[0]} of the rounds, {' and '.join(codes)}; their rounds take "
         f"{', '.join([first, *more])} and {last}",
-        f"its price: {_percent(verdict.of(Quantity.LACKS)[0].interval)} of the partitions are "
-        "missing from the gradient, however few workers straggle",
-        *(
-            [f"it waits as often as both with {numbers} stragglers: never, or always"]
-            if same
-            else []
-        ),
+        *[
+            f"its price: {_percent(verdict.of(Quantity.LACKS)[0].interval)} of the partitions are "
+            "missing from the gradient, however few workers straggle"
+        ]
+        * (ours["waits"] == 0),
+        *[f"it waits as often as both with {numbers} stragglers: never, or always"] * bool(numbers),
     ]
 
 
@@ -244,7 +245,10 @@ def say_tolerance(verdict: ClaimVerdict) -> list[str]:
 
 
 def crossing(losses: FloatArray, level: float) -> float:
-    """The iteration, interpolated, at which ``(T + 1,)`` losses are first at this level; or inf."""
+    """The iteration, interpolated, at which ``(T + 1,)`` losses are first at this level; or inf.
+    NaN where a loss is not known."""
+    if np.isnan(losses).any():
+        return np.nan
     below = np.flatnonzero(losses <= level)
     if not below.size or below[0] == 0:
         return 0.0 if below.size else np.inf
@@ -261,7 +265,7 @@ def judge_floor(frames: Frames) -> ClaimVerdict:
         own = rows_at(frame, arrivals=r)[["mean_gap", "standard_error", "bound"]]
         mean, error, bound = own.to_numpy(float).T
         last = slice(-max(1, len(mean) // 4), None)  # where the loss falls no more
-        floor, bands = mean[last].mean(), [mean + sign * Z_95 * error for sign in (0, -1, 1)]
+        floor, bands = mean[last].mean(), (mean, mean - Z_95 * error, mean + Z_95 * error)
         with np.errstate(divide="ignore", invalid="ignore"):  # where a level is not reached
             quick = [crossing(losses, NOISE_FLOORS * floor) for losses in bands]
             quick = list(np.array(quick) / crossing(exact, NOISE_FLOORS * floor))
@@ -376,12 +380,9 @@ def say_speedup(verdict: ClaimVerdict) -> list[str]:
         every = verdict.of(Quantity.SOONER, data=data)
         ratios = ", ".join(f"{ratio_text(*f.interval)} as {f.where['over']}" for f in every)
         late = f"; {number_of(missed, 'run')} of ErasureHead without it" if missed else ""
-        once = [f"{ratio:.2f}" for ratio in verdict.facts["replayed"].get(data, ())]
-        own = (
-            f"; on the one sequence of delays of the authors' program {', '.join(once)}"
-            if once
-            else ""
-        )
+        once = verdict.facts["replayed"].get(data, ())
+        replayed = ", ".join(ratio_text(ratio, np.nan, np.nan) for ratio in once)
+        own = f"; on the one sequence of delays of the authors' program {replayed}" * bool(once)
         sentences.append(f"{data}, times as fast to the target loss: {ratios}{own}{late}")
     if live := verdict.of(Quantity.ROUNDS):
         known = [(f, *verdict.facts[str(f.where["over"])]) for f in live]

@@ -25,7 +25,7 @@ from ..pictures.looks import INK, THEORY_LOOK, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from ..run.records import mean_and_error
 from . import base
-from .base import Effort, PaperFigure, Words, curve_of, points_of, rows_at, z_scores
+from .base import Effort, PaperFigure, Words, curve_of, farthest, points_of, rows_at, z_scores
 
 MAX_NAMED_SIZES = 6  # of which the axis and the table name each
 BATCH_LOOK = Look(INK, "o", "none", "rings: batch engine, every worker")
@@ -117,7 +117,7 @@ class IterationTimeWorkers(PaperFigure):
             f"{_setting(self, f'n − {self.load - 1}')}"
             f"Points are means of {int(seen['rounds'].max())} simulated rounds with 95 % "
             "intervals (mostly smaller than the points), lines are the closed forms; "
-            f"the largest difference is {z.max():.1f} standard errors over {len(z)} points.\n\n"
+            f"the largest difference is {farthest(z)}.\n\n"
             f"{growth}"
             "Mean iteration time in seconds, simulated ± standard error:",
             base.times_table(seen, sizes if len(sizes) <= MAX_NAMED_SIZES else (first, last)),
@@ -207,23 +207,27 @@ class IterationTimeScale(PaperFigure):
                 "Ten times the workers cost, under the additive law, uncoded "
                 f"{growth['uncoded']:.3f} s (theory: ln 10 / rate = {np.log(10) * self.delay:.3f} "
                 f"s) and fractional repetition {growth['fractional_repetition']:.3f} s (a d-th of "
-                "that). Schemes that wait for a fixed share of the workers hardly depend on their "
-                f"number: {growth['ignore_stragglers']:+.3f} s for ignore stragglers and "
-                f"{growth['erasurehead']:+.3f} s for ErasureHead. "
+                "that). Of schemes that wait for a fixed share of the workers, they cost ignore "
+                f"stragglers {growth['ignore_stragglers']:+.3f} s and ErasureHead "
+                f"{growth['erasurehead']:+.3f} s. "
             )
         faster = "; ".join(
             f"under the {name} law {_crossing(rows_at(frame, load_law=name))}"
             for name in base.LAW_TITLES
         )
+        rings = (
+            "Rings are means of the batch engine, which simulates every worker of up to "
+            f"{largest:,}. "
+        )
+        differences = ", and ".join(
+            f"{farthest(own)} of the {engine} engine" for engine, own in worst.items() if engine
+        )
         return (
-            f"{_setting(self, '0.9 n')}Rings are means of the "
-            f"batch engine, which simulates every worker of up to {largest:,}; dots are means of "
+            f"{_setting(self, '0.9 n')}{rings if 'batch' in worst else ''}Dots are means of "
             f"{int(by_law['rounds'].max()):,} rounds of the law engine, which draws the length of "
             "a round from its law, here from the same random numbers at every size; both with 95 % "
             "intervals (mostly smaller than the marks). Lines are the closed forms. The largest "
-            f"difference from them is {worst['batch'].max():.1f} standard errors over "
-            f"{len(worst['batch'])} points of the batch engine, and {worst['law'].max():.1f} over "
-            f"{len(worst['law'])} of the law engine.\n\n"
+            f"difference from them is {differences}.\n\n"
             f"{grown}The size at which ErasureHead overtakes uncoded depends on how time grows "
             f"with load: {faster}.\n\n"
             "Mean iteration time in seconds, law engine ± standard error:",
@@ -243,11 +247,8 @@ def _panel(name: str, frame: pd.DataFrame) -> Panel:
         ):
             own = rows_at(rows, engine=engine)
             marks.append(points_of(own, "workers", "simulated", dot, "standard_error", **how))
-    entries: list[Mark] = [
-        Curve(THEORY_LOOK),
-        Points(LAW_LOOK, size=3.0),
-        Points(BATCH_LOOK, hollow=True),
-    ]
+    entries: list[Mark] = [Curve(THEORY_LOOK), Points(LAW_LOOK, size=3.0)]
+    entries += [Points(BATCH_LOOK, hollow=True)] * ("batch" in {*frame["engine"]})
     x, y = Axis("workers n", log=True), Axis("mean iteration time (s)", low=0.0)
     return Panel(x, y, [*lines, *marks, *entries], base.LAW_TITLES[name])
 

@@ -25,7 +25,7 @@ from .ranking import CLUSTER_WORK, SLOW_SHARE, SPEED_RATIO, additive, persistent
 # what becomes of a straggler's unfinished work
 POLICY_MEANINGS = {
     Policy.CANCEL: "cancel: drop the old task at once",
-    Policy.FINISH: "finish: end the old task, then the newest",
+    Policy.FINISH: "finish: complete the old task, then the newest",
     Policy.QUEUE: "queue: do every task in order",
     Policy.DRAIN: "drain: all wait for the old task",
 }
@@ -108,10 +108,8 @@ class Policies(base.CodedFigure):
                 rows.append([*row, str(percent(own["wasted"].mean()))])
         header = ["scheme", "policy", "s / iteration", "speed-up to target over uncoded"]
         header += ["s to target", "final loss", "work wasted"]
-        gains = ", ".join(
-            f"{speedups['erasurehead', policy][0]:.2f} under {policy.value}"
-            for policy in POLICY_MEANINGS
-        )
+        by_policy = {policy: speedups["erasurehead", policy][0] for policy in POLICY_MEANINGS}
+        gains = ", ".join(f"{ratio:.2f} under {policy}" for policy, ratio in by_policy.items())
         return (
             f"The runs of the loss-versus-time figure on breast cancer data ({self.workers} "
             f"workers, d = {self.load}, r = {self.wait_for}, exponential delays of mean "
@@ -121,12 +119,11 @@ class Policies(base.CodedFigure):
             f"{frame['replication'].nunique()} replications on common delays; bars on the left "
             "span all replications, on the right the 95 % interval of the paired ratio.\n\n"
             f"ErasureHead's speed-up over uncoded to a training loss of "
-            f"{frame['target'].iloc[0]:.4g} is {gains}. It is largest where stragglers can be told "
-            "to stop. A master that waits until everyone is idle (drain) needs as long per "
-            "iteration as uncoded, however early it decoded, so a scheme gains nothing and one "
-            "with inexact gradients loses. Under queue a worker that fell behind is late in the "
-            "rounds after, so early rounds are shorter than later ones (see the figure on "
-            f"backlogs); these are means over the first {int(frame['iterations'].iloc[0])} "
+            f"{frame['target'].iloc[0]:.4g} is {gains}. A master that waits until everyone is idle "
+            "(drain) needs at least as long per iteration as uncoded, however early it decoded. "
+            "Under queue a worker that fell behind is late in the rounds after, so later rounds "
+            "can be longer than the first (see the figure on backlogs); these are means over "
+            f"the first {int(frame['iterations'].iloc[0])} "
             "iterations. To compare reported times one must know the policy: the authors' program "
             "reports uncoded, fractional repetition and ErasureHead as under cancel although it "
             "drains, but ignore stragglers and cyclic repetition as under queue.",
@@ -170,7 +167,7 @@ class Backlog(base.CodedFigure):
     replications: int = 32
 
     def compute(self, effort: Effort) -> pd.DataFrame:
-        """One row per persistence, policy, scheme and span of rounds."""
+        """One row per persistence, policy, scheme and stretch of rounds."""
         rows: list[dict[str, Any]] = []
         uncoded, _, _, *repeated = base.five_schemes(self.load, self.wait_for)
         schemes = [uncoded, *repeated]
@@ -184,7 +181,7 @@ class Backlog(base.CodedFigure):
                 )
                 names = {"policy": policy.value, "scheme": cell.scheme["name"]}
                 facts = {"persistence": persistence, **names, "own_work": own_work}
-                rows += [facts | span for span in spans(trace.intervals)]
+                rows += [facts | means for means in doubling_means(trace.intervals)]
         return pd.DataFrame(rows)
 
     def picture(self, frame: pd.DataFrame) -> Picture:
@@ -200,8 +197,9 @@ class Backlog(base.CodedFigure):
             _curve(rows, "middle", Look(colour, "", SOLID, f"queue, persistence {persistence:g}"))
             for colour, (persistence, rows) in zip(colours, queued, strict=True)
         ]
-        cancelled = rows_at(frame, policy="cancel", persistence=0)
-        dashed = Look(MUTED, "", "--", "cancel, persistence 0")
+        least = frame["persistence"].min()
+        cancelled = rows_at(frame, policy="cancel", persistence=least)
+        dashed = Look(MUTED, "", "--", f"cancel, persistence {least:g}")
         marks.append(curve_of(cancelled, "middle", "iteration_time", dashed, width=1.4))
         own_work = frame["own_work"].to_numpy(dtype=float)[:1]
         marks.append(Rules("a worker's own work per round", y=own_work, line=":"))
@@ -221,7 +219,7 @@ class Backlog(base.CodedFigure):
         for policy, dashes in POLICY_LINES.items():
             title = f"{policy.value} unfinished work"
             marks.append(Curve(Look(MUTED, base.POLICY_MARKERS[policy], dashes, title)))
-        x = Axis("persistence of slow workers", names=tuple(f"{p:g}" for p in self.persistences))
+        x = Axis("persistence of slow workers", names=base.sorted_names(frame["persistence"]))
         y = Axis("mean iteration time (s)", True, (1, 2, 3, 5))
         return Panel(x, y, marks, "last rounds, by policy")
 
@@ -243,12 +241,17 @@ class Backlog(base.CodedFigure):
             f"{half_way(rows):.0f} at {persistence:g}"
             for persistence, rows in moving.groupby("persistence")
         )
-        fixed = _last(queued[queued["persistence"] == 1])["iteration_time"]
+        fixed = _last(queued[queued["persistence"] == 1])["iteration_time"].mean()
+        first, own_work = start["iteration_time"].mean(), queued["own_work"].iloc[0]
         grown = (
-            f" Rounds that took {start['iteration_time'].mean():.2f} s at first take "
-            f"{end.min():.2f} to {end.max():.2f} s in the end."
+            f" Rounds that took {first:.2f} s at first take {end.min():.2f} to {end.max():.2f} s "
+            f"in the end; half of the growth is done by round {half_ways}, and shorter runs "
+            "underestimate the time."
         )
-        seconds = f": {fixed.mean():.2f} s" if fixed.size else ""
+        without = (
+            f" Where the slow workers are always the same (persistence 1: {fixed:.2f} s), the "
+            "others carry on without them."
+        )
         return (
             f"{self.workers} workers, of which {whole_percent(SLOW_SHARE)} are {SPEED_RATIO:g} "
             "times "
@@ -257,7 +260,7 @@ class Backlog(base.CodedFigure):
             f"r = {self.wait_for}. The persistence is the correlation of a worker's state in "
             "successive rounds: 0 decides anew in each round who is slow, 1 never; a single round "
             "has the same law at every persistence. Left: mean over "
-            f"{int(frame['replications'].max())} replications and a growing span of rounds, with "
+            f"{int(frame['replications'].max())} replications and ever more rounds, with "
             f"95 % intervals. Right: the last {int(last['rounds'].iloc[0])} of "
             f"{int(last['last_round'].max())} rounds; circles and solid lines are cancel, squares "
             "and dashes finish, triangles and dots queue, in the schemes' colours (black: uncoded, "
@@ -265,29 +268,27 @@ class Backlog(base.CodedFigure):
             f"When unfinished work is cancelled, ErasureHead takes {cancel.min():.3f} to "
             f"{cancel.max():.3f} s per round, whatever the persistence. When every round is worked "
             "off, a worker is a queue: once slow, it is late in the rounds "
-            f"after.{grown if half_ways else ''} In the long run the mean round cannot be shorter "
-            f"than a worker's own work per round (dotted, {queued['own_work'].iloc[0]:.2f} s), "
-            "however few workers are waited for. Persistence decides how soon that "
-            f"shows{f': half of the growth is done by round {half_ways}' if half_ways else ''}; "
-            "shorter runs underestimate the time. If the slow workers are always the same "
-            f"(persistence 1{seconds}), the others carry on without them. Closed forms for "
-            "independent rounds do not show this.\n\n"
+            f"after.{grown * bool(end.min() > first)} In the long run, and unless somebody is slow "
+            f"for ever, the mean round cannot be shorter than a worker's own work per round "
+            f"(dotted, {own_work:.2f} s), however few workers are waited "
+            f"for.{without * bool(fixed < own_work)} Closed forms for independent rounds do not "
+            "show this.\n\n"
             f"Seconds per iteration in the last {int(last['rounds'].iloc[0])} rounds, by "
             "persistence:",
             Numbers(header, rows, names=2),
         )
 
 
-def spans(seconds: FloatArray) -> list[dict[str, float]]:
-    """Means over spans of rounds that double in length: ``seconds`` is ``(R, T)``."""
+def doubling_means(seconds: FloatArray) -> list[dict[str, float]]:
+    """Means over stretches of rounds that double in length: ``seconds`` is ``(R, T)``."""
     replications, rounds = seconds.shape
     edges = np.unique(np.append(np.geomspace(1, rounds + 1, 21).astype(int)[:-1], rounds + 1)) - 1
     rows = []
     for start, stop in pairwise(edges.tolist()):
         mean, error = mean_and_error(seconds[:, start:stop].mean(axis=1))
-        span = {"middle": float(np.sqrt((start + 1) * stop)), "last_round": stop}
+        stretch = {"middle": float(np.sqrt((start + 1) * stop)), "last_round": stop}
         known = {"iteration_time": mean, "standard_error": error, "replications": replications}
-        rows.append(span | {"rounds": stop - start} | known)
+        rows.append(stretch | {"rounds": stop - start} | known)
     return rows
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...sim.engines.run import Run
 from ...sim.engines.simulate import simulate
+from ...sim.errors import InvalidParameter
 from ...sim.numerics import one_thread
 from ...sim.problems import Problem
 from ...sim.schemes.base import Fixed, Scheme
@@ -30,6 +31,13 @@ RATES = tuple(2.0**k for k in range(-7, 5))  # the grid of learning rates
 def problem_alone(document: Mapping[str, Any], effort: Effort) -> Problem:
     """The problem of a document without schemes and optimizer."""
     return effort.problem({**document, "schemes": [{"name": "uncoded"}], **GRADIENT_DESCENT})
+
+
+def require_reached(exact: FloatArray, iterations: int) -> None:
+    """Raises InvalidParameter: so many iterations do not take all ``(R,)`` runs of uncoded to the
+    target, and its time to it is what all others are compared with."""
+    if np.isnan(exact).any():
+        raise InvalidParameter("iterations", iterations, "must take uncoded to the target loss")
 
 
 def training_runs(

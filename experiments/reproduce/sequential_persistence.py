@@ -61,6 +61,8 @@ class SequentialPersistence(RunsFigure):
                 _, several = codes.training_runs(alone, member, codes.RATES, effort)
                 counts = [runs.iterations(target) for runs in several]
                 best = best_of(counts)
+                if not staleness:
+                    codes.require_reached(counts[best], self.iterations)
                 known[staleness] = codes.RATES[best], float(counts[best][0])
             return known[staleness]
 
@@ -115,7 +117,7 @@ class SequentialPersistence(RunsFigure):
             base.interval_curve_of(rows_at(ranked, family=key), "place", "seconds", look, width=1.4)
             for key, look in CODE_LOOKS.items()
         ]
-        x = Axis("persistence of slow workers", names=tuple(f"{p:g}" for p in self.persistences))
+        x = Axis("persistence of slow workers", names=base.sorted_names(frame["persistence"]))
         y = Axis(f"{measure} (s)", True, (1, 2, 5))
         return Panel(x, y, curves, SEQUENTIAL_TITLES[law] if measure == MEASURES[0] else "")
 
@@ -227,7 +229,8 @@ def _why(frame: pd.DataFrame) -> str:
             f"{late['load']:.2f})"
         )
     spells = ", ".join(
-        f"{1 / ((1 - RARE_SHARE) * (1 - p)):.3g}" for p in frame["persistence"].unique()
+        f"{1 / ((1 - RARE_SHARE) * (1 - p)):.3g}" if p < 1 else "all"
+        for p in frame["persistence"].unique()
     )
     return (
         "Why: a code without memory that tolerates any λ stragglers in every round has load λ + 1; "

@@ -144,7 +144,9 @@ class TimeToTarget(CodedFigure):
             both = sorted({own, common})
             _, several = codes.training_runs(document, member.section, both, effort)
             by_rate = dict(zip(both, several, strict=True))
-            exact = by_rate[own].seconds(target) if scheme == "uncoded" else exact
+            if scheme == "uncoded":
+                exact = by_rate[own].seconds(target)
+                codes.require_reached(exact, self.iterations)
             for kind, rate in ((OWN, own), (UNCODED_RATE, common)):
                 numbers = numbers_at_target(by_rate[rate], target, exact)
                 yield {**facts, "kind": kind, "rate": rate, **numbers}

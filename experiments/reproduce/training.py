@@ -120,8 +120,8 @@ class LocalSteps(base.CodedFigure):
             f"replication does not reach it.\n\n{' '.join(first)}\n\n"
             "Local steps save what a round costs: the network, and a part of the waiting for the "
             "slowest, since the sum of H delays varies less than one delay. They pay in progress: "
-            "each worker moves towards the optimum of its own data, so with more steps the loss "
-            "levels off earlier and higher. A code saves the waiting alone, but its gradients are "
+            "each worker moves towards the optimum of its own data, so that their mean settles "
+            "beside that of all. A code saves the waiting alone, but its gradients are "
             "those of nearly all data. Asynchronous updates pay the network once a gradient.",
             *tables,
         )

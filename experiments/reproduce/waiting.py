@@ -19,7 +19,17 @@ from ..pictures.looks import INK, MUTED, SOLID, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from ..run.records import mean_and_error
 from . import base
-from .base import Effort, Numbers, Words, curve_of, estimate_text, points_of, rows_at, z_scores
+from .base import (
+    Effort,
+    Numbers,
+    Words,
+    curve_of,
+    estimate_text,
+    farthest,
+    points_of,
+    rows_at,
+    z_scores,
+)
 
 # How much later a straggler is, in mean delays: at 20, no other worker is ever as late.
 LATE_DELAYS = 20.0
@@ -159,8 +169,7 @@ class DelayTolerance(base.PaperFigure):
             "‖w − 1‖² / n of the gradient that is decoded before a straggler answers; a master "
             "that has to wait has none yet, which counts 1. Right: mean seconds until it stops. "
             f"Points are means of {int(seen['rounds'].max())} rounds with 95 % intervals, lines "
-            f"closed forms (our derivation); the largest difference of times is {z.max():.1f} "
-            f"standard errors over {len(z)} points.\n\n"
+            f"closed forms (our derivation); the largest difference of times is {farthest(z)}.\n\n"
             "Decoding error per partition, and seconds:",
             base.Numbers(header, rows),
         )
@@ -293,7 +302,7 @@ class MeasuredCurve(base.RunsFigure):
             "additive law none of the time is computing and load is free; under the proportional "
             "law all of it is, and d partitions take d times as long. Bars are means by "
             f"integration, points are {int(frame['rounds'].max())} simulated rounds; "
-            f"the largest difference is {z.max():.1f} standard errors over {len(z)} points.\n\n"
+            f"the largest difference is {farthest(z)}.\n\n"
             + " ".join(_verdict(rows_at(frame, load_law=law), law) for law in CURVE_LAWS),
             Numbers(header, rows),
         )

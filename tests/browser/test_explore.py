@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from erasurehead.experiments.pictures.svg.marks import MIN_CONTRAST, contrast
+from erasurehead.experiments.pictures.svg.marks import MIN_CONTRAST, MIN_LIGHT_CONTRAST, contrast
 from tests.browser.chromium import opened
 from tests.run.commands import PATIENCE
 from tests.tools import ROOT
@@ -234,6 +234,8 @@ def test_a_projector_shows_all_at_once(browser: Browser, address: str) -> None:
 def test_all_controls_and_pictures_are_in_sight(browser: Browser, address: str) -> None:
     with opened(browser, address) as page:
         at_rest(page)
+        inks = page.locator("#loss-time .ln").evaluate_all(INKS)
+        assert all(contrast(*pair) >= MIN_LIGHT_CONTRAST for pair in inks), inks
         assert lowest(page, "#controls, .control, #controls button") <= 900
         panel = page.locator("#controls")
         assert panel.evaluate("node => node.scrollHeight - node.clientHeight") <= 0

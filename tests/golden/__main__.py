@@ -26,6 +26,7 @@ def write_records(names: list[str]) -> int:
         print(f"no test keeps a record {', '.join(names)}; there are {known}")
         return 2
     options = ["-q", "-m", "golden", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    options += ["-k", "not thirty_words"]  # it reads whole records, which are away meanwhile
     with tempfile.TemporaryDirectory() as before:
         for path in RECORDS.glob("*.json"):
             if not names or path.stem in names:

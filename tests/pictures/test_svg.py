@@ -34,6 +34,7 @@ from erasurehead.experiments.pictures.svg.marks import (
     DARK_BACKGROUND,
     LINE_UNITS,
     MIN_CONTRAST,
+    MIN_LIGHT_CONTRAST,
     PageStyle,
     contrast,
     dashed,
@@ -128,8 +129,13 @@ def test_a_straight_line_is_two_points_and_a_gap_stays() -> None:
 
 
 @pytest.mark.parametrize("look", SCHEME_LOOKS.values(), ids=list(SCHEME_LOOKS))
-def test_a_scheme_is_legible_in_the_dark(look: Look) -> None:
+def test_a_scheme_is_legible_in_the_dark_and_on_paper(look: Look) -> None:
     assert contrast(on_dark(look.colour), DARK_BACKGROUND) >= MIN_CONTRAST
+    inks = PageStyle()
+    inks.ink(look.colour)
+    (paper,) = re.findall(r"--c:(#\w{6})", inks.css()[0])
+    assert contrast(paper, "#FFFFFF") >= MIN_LIGHT_CONTRAST
+    assert paper == look.colour or contrast(look.colour, "#FFFFFF") < MIN_LIGHT_CONTRAST
 
 
 def test_contrasts_are_those_of_the_standard() -> None:

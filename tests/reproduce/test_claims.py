@@ -159,6 +159,27 @@ def test_a_verdict_is_what_the_table_says(case: str) -> None:
     assert {each["verdict"] for each in plain["findings"]} == {f.code for f in verdict.findings}
 
 
+def sentences_of(frame: str, table: pd.DataFrame) -> str:
+    [(claim, verdict)] = verdicts({frame: table})
+    return f"{claim.heading(verdict)}. {' '.join(claim.sentences(verdict))}"
+
+
+def test_what_the_table_does_not_bear_out_is_not_said() -> None:
+    """A price of those who always wait, equal shares that are neither never nor always, and ends of
+    an interval that one run does not have."""
+    half = [0.5] * 3
+    assert "its price" not in sentences_of("delay_tolerance", tolerance([1.0] * 3, ALWAYS, ALWAYS))
+    assert "its price" not in sentences_of("delay_tolerance", tolerance(half, half, half)).lower()
+    assert "never, or always" not in sentences_of("delay_tolerance", tolerance(half, half, half))
+    single = floor(0.5, 1e-6, 2.0, error=np.nan), races(1.0).query("replication == 0")
+    for name, table in zip(("loss_iteration_floor", "loss_time"), single, strict=True):
+        text = sentences_of(name, table)
+        assert "is not decided" in text
+        assert "nan" not in text
+        assert "inf " not in text
+    assert "2.00 as uncoded" in sentences_of("loss_time", single[1])
+
+
 def test_an_interval_is_on_one_side_or_not_decided() -> None:
     for low, high, above, below in (
         (1.1, 1.2, Judgement.HOLDS, Judgement.FAILS),
@@ -188,6 +209,7 @@ def test_when_a_curve_is_first_at_a_level() -> None:
     assert crossing(losses, 0.25) == pytest.approx(2.0)
     assert crossing(losses, 2.0) == 0.0
     assert crossing(losses, 1e-9) == np.inf
+    assert np.isnan(crossing(losses * np.nan, 0.5)), "what is not known is not late"
     assert mean_ratio((2.0, 0.0), (1.0, 0.0)) == (2.0, 2.0, 2.0)
     middle, low, high = mean_ratio((2.0, 0.06), (1.0, 0.04))
     assert np.log([high / middle, middle / low]) == pytest.approx([1.96 * 0.05] * 2)

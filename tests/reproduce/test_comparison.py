@@ -296,6 +296,8 @@ def test_a_mean_has_the_digits_that_its_error_leaves(mean: float, error: float, 
 def test_tables_and_curves_are_those_of_the_frame() -> None:
     assert base.ratio_text(1.234, 1.2, 1.3) == "1.23 (1.20 to 1.30)"
     assert base.ratio_text(np.nan, 1.2, 1.3) == "–"
+    assert base.ratio_text(1.234, np.nan, np.nan) == "1.23"
+    assert base.ratio_text(2.0, 0.0, np.inf) == "2.00 (0.00 or more)"
     table = str(base.Numbers(["a", "b", "c"], [["x", "y", "1"]], names=2))
     assert table == "| a | b | c |\n| --- | --- | ---: |\n| x | y | 1 |"
     assert str(base.Numbers(["a", "b"], [])) == "| a | b |\n| --- | ---: |"
@@ -305,8 +307,8 @@ def test_tables_and_curves_are_those_of_the_frame() -> None:
     line = base.curve_of(frame, "x", "y", FRONT_LOOK, "se")
     assert line.low is not None
     assert line.high is not None
-    assert (line.x.tolist(), line.y.tolist()) == ([3.0, 1.0, 3.0], [1.0, 2.0, 4.0])
-    np.testing.assert_allclose(line.high - line.low, 2 * 1.96 * frame["se"])
+    assert (line.x.tolist(), line.y.tolist()) == ([1.0, 3.0, 3.0], [2.0, 1.0, 4.0])
+    np.testing.assert_allclose(line.high - line.low, 2 * 1.96 * frame["se"][[1, 0, 2]])
     np.testing.assert_allclose((line.high + line.low) / 2, line.y)
     assert base.curve_of(frame, "x", "y", FRONT_LOOK).low is None
     points = base.points_of(frame, "x", "y", FRONT_LOOK, "se")
@@ -317,7 +319,7 @@ def test_tables_and_curves_are_those_of_the_frame() -> None:
     assert barred.bars
     assert barred.low is not None
     assert barred.high is not None
-    assert (barred.low.tolist(), barred.high.tolist()) == ([0.0, 1.0, 3.0], [3.0, 4.0, 6.0])
+    assert (barred.low.tolist(), barred.high.tolist()) == ([1.0, 0.0, 3.0], [4.0, 3.0, 6.0])
     lengths = base.bars(np.array([1.0, 1.0]), np.array([0.5, 1.5]), np.array([3.0, 1.0]))
     np.testing.assert_array_equal(lengths, [[0.5, 0.0], [2.0, 0.0]])
 
@@ -454,6 +456,8 @@ def test_what_a_doubling_costs() -> None:
     assert f"ln 2 / rate = {2 * np.log(2):.3f} s" in text
     assert "and ErasureHead, under the additive law, +0.500 s." in text
     assert "the largest difference is 1.0 standard errors over 8 points" in text
+    single = iteration_time.IterationTimeWorkers().text(frame.assign(standard_error=np.nan))
+    assert "the largest difference is not known" in single
     assert "Points are means of 100 simulated rounds" in text
     assert "ignore stragglers for n − 2 arrivals" in text
     table = [line for line in text.splitlines() if line.startswith("| ")]
@@ -483,9 +487,9 @@ def test_what_ten_times_the_workers_cost() -> None:
     text = iteration_time.IterationTimeScale(delay=2.0).text(pd.DataFrame(rows))
     assert "uncoded 1.000 s (theory: ln 10 / rate = 4.605 s)" in text
     assert "fractional repetition 1.000 s (a d-th of that)" in text
-    assert "+1.000 s for ignore stragglers and +1.000 s for ErasureHead" in text
-    assert "simulates every worker of up to 10; dots are means of 3,000 rounds" in text
-    assert "is 2.0 standard errors over 8 points of the batch engine, and 0.5 over 16" in text
+    assert "they cost ignore stragglers +1.000 s and ErasureHead +1.000 s" in text
+    assert "simulates every worker of up to 10. Dots are means of 3,000 rounds" in text
+    assert "is 2.0 standard errors over 8 points of the batch engine, and 0.5 standard" in text
     rows_of_table = [line for line in text.splitlines() if line.startswith("| additive |")]
     assert [line.split(" | ")[1] for line in rows_of_table] == ["10", "1,000"]
 
@@ -494,7 +498,7 @@ def test_half_of_the_growth() -> None:
     rows = pd.DataFrame({"iteration_time": [1.0, 1.9, 2.0, 3.0], "middle": [1.0, 2.5, 6.0, 20.0]})
     assert policies.half_way(rows) == 6.0
     assert policies.half_way(rows.assign(iteration_time=[1.0, 2.0, 2.5, 3.0])) == 2.5
-    found = policies.spans(np.arange(1.0, 101.0)[None].repeat(2, axis=0))
+    found = policies.doubling_means(np.arange(1.0, 101.0)[None].repeat(2, axis=0))
     assert [one["rounds"] for one in found[:3]] == [1, 1, 2], "nearly doubling"
     assert sum(one["rounds"] for one in found) == found[-1]["last_round"] == 100
     assert found[-1]["middle"] == pytest.approx(np.sqrt((100 - found[-1]["rounds"] + 1) * 100))
@@ -515,7 +519,9 @@ def test_the_cheapest_scheme_that_is_nearly_exact() -> None:
     assert (
         "is 2 s with ErasureHead, d = 3, r = 15 (additive law, 0.5 s of work; uncoded 4 s)." in text
     )
+    assert "fastest of these have redundancy (d > 1) in: additive law, 0.5 s of work." in text
     assert "is 4 s with uncoded (" in figure.text(frame[:2])
+    assert "fastest of these have redundancy (d > 1) in: none." in figure.text(frame[:2])
     assert "| fractional repetition, d = 3 | 3 |" in text
 
 
@@ -557,6 +563,7 @@ def test_a_cell_of_the_ranking() -> None:
     frame.loc[uncoded, "fastest_exact"] = True
     assert "| **0.500 ± 0.110** |" in figure.text(frame)
     assert "| 1.234 ± 0.050 |" in figure.text(frame)
+    assert "No scheme wins everywhere" not in figure.text(frame)
     [panel] = figure.picture(frame).panels
     shade, number, half = marks_of_cell(panel, "erasurehead")
     assert (shade.start[0], shade.end[0]) == (5.5, 6.5)
@@ -693,6 +700,7 @@ def test_runs_under_the_four_policies() -> None:
     assert [mark.title.partition(":")[0] for mark in keys] == ["cancel", "finish", "queue", "drain"]
     text = figure.text(frame)
     assert "is 2.00 under cancel, 2.00 under finish, 2.00 under queue, 2.00 under drain." in text
+    assert "largest" not in text
     line = next(line for line in text.splitlines() if line.startswith("| ErasureHead | finish |"))
     cells = [cell.strip() for cell in line.strip("|").split("|")][2:]
     assert cells == ["3.0 ± 1.0", "2.00 (2.00 to 2.00)", "12.0 ± 4.0", "0.5", "12.5 %"]
@@ -720,7 +728,12 @@ def test_a_floor_of_losses_beside_its_bounds() -> None:
     assert [curve.y[-1] for curve in curves] == [4.0, 8.0, 2.0, 4.0, 0.25]
     text = figure.text(frame)
     assert "All start 1 above the minimum of 0.125" in text
-    assert "it is 2 times what is measured or more" in text
+    assert (
+        "descent is 0.25 above it, and ErasureHead, which has a noise floor, 2 to 4, less" in text
+    )
+    upside_down = frame.replace({"arrivals": {15: 6, 6: 15}})
+    assert "noise floor, 2 to 4.\n" in figure.text(upside_down)
+    assert "at least 16 times what is measured with the largest V of the path, and 2 times" in text
     assert "After 2 iterations:" in text
     assert "| 6 | 0.200 | 0.5 | 4 ± 4 | 8 | 64 |" in text
 
@@ -751,6 +764,14 @@ def test_a_picture_of_speed_ups() -> None:
         assert (left.y.low, left.y.high) == pytest.approx((low, 1.15))
         assert [curve.x.tolist() for curve in drawn(left, Curve)] == [[2, 6]] * 6
         assert_readable(picture)
+    known = {"target": 0.1, "replications": 8, "iterations_to_target": 5.0}
+    known |= {"iterations_to_target_erasurehead": 6.0}
+    frame = frame.assign(**known, per_iteration=np.where(frame["load"] == 6, 1.001, 1.5))
+    together = "ErasureHead and fractional repetition take equally long"
+    assert f"With d = 6 {together}" in loss_time.Speedup().text(frame)
+    assert together not in loss_time.Speedup().text(frame.assign(per_iteration=1.5))
+    unsorted = loss_time.Speedup().picture(frame.iloc[::-1]).panels[0]
+    assert [curve.x.tolist() for curve in drawn(unsorted, Curve)] == [[2, 6]] * 6
 
 
 def test_a_picture_of_backlogs() -> None:
@@ -782,6 +803,32 @@ def test_a_picture_of_backlogs() -> None:
     assert titles == ["uncoded", "ErasureHead", *unfinished]
     assert (right.x.names, right.y.log, right.y.ticks) == (("0", "1"), True, (1, 2, 3, 5))
     assert_readable(picture)
+    frame = pd.DataFrame(rows).replace({"persistence": {1.0: 0.5, 0.0: 0.75}})
+    left, right = policies.Backlog(persistences=(0.75, 0.5)).picture(frame).panels
+    assert right.x.names == ("0.5", "0.75"), "in the order of their places"
+    assert "cancel, persistence 0.5" in {
+        mark.title for mark in left.marks if isinstance(mark, Curve)
+    }
+
+
+@pytest.mark.parametrize(("last", "grows"), [(2.0, True), (0.5, False)])
+def test_backlogs_are_told_where_they_are(last: float, grows: bool) -> None:
+    rows = [
+        {"policy": policy, "scheme": "erasurehead", "persistence": persistence, "own_work": 0.75,
+         "middle": float(end), "last_round": end, "rounds": end, "replications": 4,
+         "iteration_time": seconds, "standard_error": 0.01}
+        for policy in ("cancel", "queue")
+        for persistence, own in ((0.5, last), (1.0, 2 * last))
+        for end, seconds in ((1, 1.0), (8, own))
+    ]  # fmt: skip
+    text = policies.Backlog(persistences=(0.5, 1.0)).text(pd.DataFrame(rows))
+    assert ("shorter runs underestimate" in text) == grows
+    assert (
+        "2.00 to 2.00 s in the end; half of the growth is done by round 8 at 0.5" in text
+    ) == grows
+    assert "the others carry on without them" not in text, "2 or 4 s are more than 0.75"
+    fast = pd.DataFrame(rows).assign(own_work=9.0)
+    assert "carry on without them" in policies.Backlog(persistences=(0.5, 1.0)).text(fast)
 
 
 def test_a_picture_of_times_in_large_clusters() -> None:

@@ -33,7 +33,7 @@ from erasurehead.experiments.reproduce import FIGURES, atlas, base, figure_named
 from erasurehead.experiments.reproduce.base import MEAN_DELAY, Effort, PaperFigure, mean_text
 from erasurehead.experiments.reproduce.claims import verdicts
 from erasurehead.experiments.reproduce.command import make, make_figures
-from erasurehead.experiments.reproduce.policies import spans
+from erasurehead.experiments.reproduce.policies import doubling_means
 from erasurehead.experiments.reproduce.ranking import (
     CLUSTER_WORK,
     EXACT_RANKED,
@@ -207,7 +207,7 @@ def test_both_engines_agree_with_theory_up_to_a_million(frames: Frames) -> None:
     text = small("iteration_time_scale").text(frame)
     worst = z.abs().groupby(seen.engine).max()
     assert f"is {worst.batch:.1f} standard errors over" in text
-    assert f"and {worst.law:.1f} over" in text
+    assert f"and {worst.law:.1f} standard errors over" in text
     assert "| additive | 1,000,000 |" in text
     assert "under the additive law at n = 1,000 and more" in text
 
@@ -416,13 +416,13 @@ def test_backlogs_grow_to_a_workers_own_work(frames: Frames) -> None:
     np.testing.assert_allclose(uncoded["queue"], uncoded["cancel"], rtol=1e-12)
 
 
-def test_spans_cover_every_round_once() -> None:
+def test_means_cover_every_round_once() -> None:
     seconds = np.arange(12.0).reshape(2, 6) + 1
-    found = spans(seconds)
-    assert sum(span["rounds"] for span in found) == 6
+    found = doubling_means(seconds)
+    assert sum(means["rounds"] for means in found) == 6
     assert found[0]["iteration_time"] == seconds[:, 0].mean()
     assert found[-1]["last_round"] == 6
-    total = sum(span["iteration_time"] * span["rounds"] for span in found)
+    total = sum(means["iteration_time"] * means["rounds"] for means in found)
     assert total == pytest.approx(seconds.mean() * 6)
 
 
@@ -958,24 +958,35 @@ def test_what_is_set_is_positive_and_persistences_may_be_0() -> None:
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("iteration_time_workers", "20"),
-        ("iteration_time_workers", "2"),
-        ("delay_tolerance", "32"),
+        ("iteration_time_workers", "workers=20"),
+        ("iteration_time_workers", "workers=2"),
+        ("delay_tolerance", "workers=32"),
+        ("loss_iteration_floor", "arrivals=30"),
     ],
 )
 def test_values_that_do_not_go_together_are_one_line(
     name: str, change: str, tmp_path: Path
 ) -> None:
-    """A load that does not divide the workers: catches a word of the code instead of one's own."""
-    done = inside("reproduce", name, "--set", f"workers={change}", "--output", tmp_path / "out")
+    """A load that does not divide the workers: catches a word of the code instead of one's own. To
+    wait for all is the other curve of the figure."""
+    done = inside("reproduce", name, "--set", change, "--output", tmp_path / "out")
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("\n") == 1
-    assert f"--set of {name}: load = " in done.stderr
-    assert f"must divide workers = {change}" in done.stderr
+    workers = change.removeprefix("workers=")
+    refused = {
+        "workers": ("load = ", f"must divide workers = {workers}"),
+        "arrivals": ("arrivals = 30", "must be less than workers = 30"),
+    }[change.partition("=")[0]]
+    assert f"--set of {name}: {refused[0]}" in done.stderr
+    assert refused[1] in done.stderr
 
 
 ALONE = [
     ("iteration_time_workers", "workers=24"),
+    ("iteration_time_workers", "rounds=1"),
+    ("iteration_time_scale", "decades=6"),
+    ("loss_time", "iterations=1"),
+    ("speedup", "wait_for=1"),
     *(
         pytest.param(*case, marks=pytest.mark.slow)
         for case in (
@@ -991,6 +1002,7 @@ ALONE = [
             ("local_steps", "steps=4"),
             ("local_steps", "round_trips=4"),
             ("sequential_persistence", "persistences=0.9"),
+            ("sequential_persistence", "persistences=1"),
         )
     ),
 ]
@@ -1009,7 +1021,7 @@ def test_one_value_instead_of_several(
     assert not re.search(r"\b(nan|inf)\b", words)
     rows = [line for line in lines if line.startswith("| ") and "---" not in line]
     assert len(rows) == len({*rows}) or not name.startswith("iteration_time")
-    figure.picture(frame)
+    assert "nan" not in str(draw_picture(figure.picture(frame), name, name, PageStyle()))
 
 
 def test_the_list_names_what_a_figure_can_be_told() -> None:

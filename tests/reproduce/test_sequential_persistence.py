@@ -23,12 +23,14 @@ from erasurehead.experiments.reproduce.sequential_members import (
     TARGET,
     load_of,
     members_text,
+    require_reached,
     timed_members,
     until,
 )
 from erasurehead.experiments.reproduce.sequential_persistence import SequentialPersistence
 from erasurehead.experiments.reproduce.time_to_target import TimeToTarget
 from erasurehead.experiments.run.tuning import TARGET_SHARE, Runs, best, target_loss
+from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.problems.losses import LeastSquares
 from erasurehead.sim.schemes import SCHEMES
 from tests.tools import assert_readable
@@ -173,6 +175,12 @@ def test_tuned_schemes_have_the_load_of_the_figure(load: int) -> None:
         assert one.section.get("wait_for", 12) == (30 - load + 1 if fewer else 12)
     assert known[MULTIPLEXED].parameters.endswith(f"λ = {2 * (load - 1)}, μ = 0.5")
     assert (known["uncoded"].parameters, known["uncoded"].family) == ("–", "synchronous")
+
+
+def test_uncoded_must_arrive_since_all_are_compared_with_it() -> None:
+    require_reached(np.array([3.0, 4.0]), 12)
+    with pytest.raises(InvalidParameter, match="iterations = 12: must take uncoded to the target"):
+        require_reached(np.array([3.0, np.nan]), 12)
 
 
 def test_where_some_runs_do_not_arrive_there_is_no_mean() -> None:

@@ -75,6 +75,7 @@ def _marker(code: str, name: str) -> str:
 
 DARK_BACKGROUND = "#15181d"  # the page's background in dark mode; the style sheet has the same
 MIN_CONTRAST = 4.5  # of a line with a dark background, as WCAG 2.2 asks of text
+MIN_LIGHT_CONTRAST = 3.0  # of a line with white paper, as it asks of what is no text
 
 
 def on_dark(colour: str) -> str:
@@ -92,6 +93,15 @@ def on_dark(colour: str) -> str:
         for share in shares
         if contrast(lighter := shade(colour, share), DARK_BACKGROUND) >= MIN_CONTRAST
     )
+
+
+def on_light(colour: str) -> str:
+    """The colour, mixed with as little black as makes a line of it legible on white paper."""
+    if colour.upper() == "#FFFFFF":
+        return colour
+    channels = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    darker = ("#" + "".join(f"{c * (50 - k) // 50:02X}" for c in channels) for k in range(51))
+    return next(ink for ink in darker if contrast(ink, "#FFFFFF") >= MIN_LIGHT_CONTRAST)
 
 
 def contrast(first: str, second: str) -> float:
@@ -144,9 +154,11 @@ class PageStyle:
         return Markup("".join(definitions))
 
     def css(self) -> tuple[str, str]:
-        """Rules for a light page, and for a dark one."""
-        light = "".join(f".{name}{{--c:{colour}}}" for colour, name in self.inks.items())
-        dark = "".join(f".{name}{{--c:{on_dark(colour)}}}" for colour, name in self.inks.items())
+        """Rules for a light page, and for a dark one: of lines and words, and of faces."""
+        light, dark = "", ""
+        for colour, name in self.inks.items():
+            light += f".{name}{{--c:{on_light(colour)};--face:{colour}}}"
+            dark += f".{name}{{--c:{on_dark(colour)};--face:var(--c)}}"
         return light, dark
 
 
