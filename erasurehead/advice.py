@@ -18,7 +18,7 @@ from erasurehead.experiments.config.document import read_yaml
 from erasurehead.experiments.config.errors import ConfigError, at, one_of
 from erasurehead.experiments.options import Criterion, MeasuredJob, SearchRequest
 from erasurehead.experiments.page.content import Page
-from erasurehead.experiments.page.markdown import as_markdown
+from erasurehead.experiments.page.folder import as_markdown
 from erasurehead.experiments.pictures import paint
 from erasurehead.experiments.recommend import command as recommending
 from erasurehead.experiments.recommend.question import ask

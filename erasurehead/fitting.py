@@ -39,7 +39,7 @@ from erasurehead.experiments.fit.answer import fit_answer
 from erasurehead.experiments.fit.study import Findings, study_for, tables
 from erasurehead.experiments.options import given_words, measured_delays
 from erasurehead.experiments.page.content import Answer, Page
-from erasurehead.experiments.page.markdown import as_markdown
+from erasurehead.experiments.page.folder import as_markdown
 from erasurehead.experiments.pictures import paint, style
 from erasurehead.experiments.pictures.base import on_axes
 from erasurehead.experiments.run.files import output_folder

@@ -22,8 +22,7 @@ from .config.cells import Cell, cells, resolved
 from .config.document import write_yaml
 from .config.errors import ConfigError, at
 from .options import numbers_up_to
-from .page.answer import Answer
-from .page.content import Chart, Page, Section, capped, plain_cell
+from .page.content import Answer, Page, Section, capped, plain_cell
 from .pictures import paint, style
 from .pictures.looks import (
     DASHED,
@@ -221,8 +220,6 @@ def attack_page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command
     why = [f"{title}: {beginning(rows)}" for title, rows in codes.items()]
     why += [f"{title}: {lost}" for title, rows in codes.items() if (lost := rounding(rows))]
     verdict = f"The worst stragglers of {number_of(many, 'code')}."
-    words = "Error per partition of the worst stragglers, of random ones, and the upper bound."
-    chart = Chart("attack", "Decoding errors", words, picture(frame))
     columns = ["stragglers", "worst error", "random sets", "which is", "upper bound", "found by"]
     columns += ["the worst stragglers"]
     cells = {title: code_cells(rows) for title, rows in codes.items()}
@@ -230,7 +227,7 @@ def attack_page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command
     return Page(
         Answer("attack", name, verdict, (*why, *left_out), command=command),
         question=[("config", name), ("stragglers", f"up to {frame['stragglers'].max()}")],
-        sections=[Section("picture", "Codes", [chart]), Section("table", "All numbers", tables)],
+        sections=[Section("table", "All numbers", tables)],
     )
 
 

@@ -73,7 +73,7 @@ def as_command(
 
 def _said() -> str:
     """The command line, for a reader who wants to repeat it."""
-    from .page.answer import command_line
+    from .page.folder import command_line
 
     return command_line(sys.argv[1:])
 

@@ -15,14 +15,15 @@ from scipy.special import stdtrit
 from ..sim.tables import csv_of
 from ..sim.types import FloatArray
 from .config.errors import ConfigError
-from .page.answer import ANSWER, Answer, read_answer, table_at, write_answer
-from .page.content import Chart, Image, Page, Section, Table, capped, plain_cell
+from .page.content import Answer, Chart, Image, Page, Section, Table, capped, plain_cell
+from .page.folder import read_answer, table_at, write_answer
 from .pictures import paint, style
 from .pictures.kinds.losses import loss_axis
 from .pictures.looks import DASHED, MUTED, Look, shown_in, variants
 from .pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from .pictures.records import Records, comparable, read_records
 from .run import files
+from .run.files import ANSWER
 from .run.records import CONFIDENCE
 from .text import enumerated, interval, interval_columns, left_out, number
 

@@ -141,7 +141,7 @@ def with_a_delay_law(folder: Path) -> None:
     from erasurehead.sim.load_laws import Proportional
     from erasurehead.sim.schemes.uncoded import Uncoded
     from tests.contracts import test_delay_models as contracts
-    from website import config_keys, delay_gallery
+    from website import config_keys, galleries
 
     assert Uniform(longest_time=2.0) in contracts.INDEPENDENT
     contracts.test_samples_are_delays(Uniform(longest_time=2.0))
@@ -155,12 +155,12 @@ def with_a_delay_law(folder: Path) -> None:
     assert not isinstance(law, theory.NoFormula)
     np.testing.assert_allclose(law.mean(), 2 * 6 / 7)
     keys = config_keys.page()
-    for page in (keys, delay_gallery.page()):
+    for page in (keys, galleries.delays()):
         assert "uniform\n\nAny time up to " in page
     assert "### majority\n\nTake what more than half of the workers send." in keys
     with undrawn(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(delay_gallery, "MODELS", {"uniform": MODELS["uniform"]})
-        assert [*delay_gallery.pictures()] == ["delays/uniform.png"]
+        patch.setattr(galleries, "MODELS", {"uniform": MODELS["uniform"]})
+        assert [*galleries.delay_pictures()] == ["delays/uniform.png"]
 
 
 # A scheme.
@@ -284,7 +284,7 @@ def kind_of_picture() -> None:
 
 @added
 def with_a_kind_of_picture(folder: Path) -> None:
-    from website import figures
+    from website import galleries
 
     output = folder / "out"
     assert (output / "plots" / "straight.svg").exists()
@@ -293,7 +293,7 @@ def with_a_kind_of_picture(folder: Path) -> None:
     assert "A straight line" in page
     assert "It rises from left to right." in page
     assert "straight" in inside("plot", output, "--kind", "curved").stderr
-    assert "| `straight` | A straight line | It rises from left to right. |" in figures.page(
+    assert "| `straight` | A straight line | It rises from left to right. |" in galleries.figures(
         folder, ""
     )
 

@@ -26,10 +26,10 @@ from erasurehead.experiments.compare import (
     read_comparison,
 )
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.page.answer import ANSWER
 from erasurehead.experiments.pictures import style
 from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.pictures.records import Records
+from erasurehead.experiments.run.files import ANSWER
 from erasurehead.sim.types import FloatArray
 from tests.tools import SMALL, agg
 

@@ -24,8 +24,8 @@ from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError, of_the_user, one_of, quoted
 from erasurehead.experiments.config.settings import _counted, _shown
 from erasurehead.experiments.page import terminal
-from erasurehead.experiments.page.answer import Answer, command_line
-from erasurehead.experiments.page.content import Page, Section, Table
+from erasurehead.experiments.page.content import Answer, Page, Section, Table
+from erasurehead.experiments.page.folder import command_line
 from erasurehead.experiments.page.terminal import Column, fitting, not_shown, show, show_columns
 from erasurehead.experiments.run.command import (
     HEADINGS,

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from erasurehead.delay_models.tables.measured import TableError
-from erasurehead.experiments.page.answer import table_at
+from erasurehead.experiments.page.folder import table_at
 from erasurehead.sim import files, tables
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.files import (

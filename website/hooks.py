@@ -17,10 +17,9 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from website import command_line, config_keys, delay_gallery, figures, notebooks
-from website.families import lead_to_parts, parts_of
+from website import command_line, config_keys, galleries, notebooks
 from website.formulas import with_drawings
-from website.markdown import with_code
+from website.markdown import lead_to_parts, parts_of, with_code
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -30,8 +29,8 @@ PICTURES = "results/reference"
 PAGES: dict[str, Callable[[], str]] = {
     "reference/commands.md": command_line.page,
     "reference/config.md": config_keys.page,
-    "delays.md": delay_gallery.page,
-    "figures.md": partial(figures.page, ROOT / PICTURES, PICTURES),
+    "delays.md": galleries.delays,
+    "figures.md": partial(galleries.figures, ROOT / PICTURES, PICTURES),
 }
 """Generated pages, and what makes each."""
 
@@ -100,7 +99,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, uri, content=text))
     for name, uri in OUTSIDE.items():
         files.append(File.generated(config, uri, abs_src_path=str(ROOT / name)))
-    made = delay_gallery.pictures() | notebooks.pages(ROOT / "docs") | samples()
+    made = galleries.delay_pictures() | notebooks.pages(ROOT / "docs") | samples()
     for uri, content in made.items():
         files.append(File.generated(config, uri, content=content))
     for picture in sorted((ROOT / PICTURES).glob("*.png")):

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from ...sim.errors import shell_word
-from ..page.answer import Answer
+from ..page.content import Answer
 from ..statistics.job import waiting_saves
 from ..text import at_a_glance, enumerated, left_out, number, number_of, percent, sentence
 from .law import section_of

@@ -14,11 +14,11 @@ from ...sim.reading import Reading
 from ..config.document import write_yaml
 from ..config.errors import ConfigError, at
 from ..options import measured_delays
-from ..page.answer import ANSWER, Answer, write_answer
-from ..page.content import Page
-from ..page.markdown import as_markdown
+from ..page.content import Answer, Page
+from ..page.folder import as_markdown, write_answer
 from ..pictures import paint, style
 from ..run import files
+from ..run.files import ANSWER
 from ..text import number_of
 from .page import DELAY, NEEDED, fit_page
 from .study import Findings

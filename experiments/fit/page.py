@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..page.answer import Answer, read_answer, table_at, text_at
-from ..page.content import Chart, CommandLine, Page, Section, Table, capped, plain_cell
+from ..page.content import Answer, Chart, CommandLine, Page, Section, Table, capped, plain_cell
+from ..page.folder import read_answer, table_at, text_at
 from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, GRID_COLOUR, LONG_DASHED, MUTED, SOLID, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture

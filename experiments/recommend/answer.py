@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...sim.errors import shell_word
-from ..page.answer import Answer
+from ..page.content import Answer
 from ..text import at_a_glance, enumerated, number, percent
 from .candidates import NOT_SEARCHED
 from .compare import decided_by

@@ -19,13 +19,13 @@ from ..config.document import load, override, write_yaml
 from ..config.errors import ConfigError
 from ..options import MeasuredJob, SearchRequest
 from ..page import terminal
-from ..page.answer import ANSWER, json_at, write_answer
 from ..page.content import Page
-from ..page.markdown import as_markdown
+from ..page.folder import as_markdown, json_at, write_answer
 from ..pictures import paint, style
 from ..run import files
 from ..run.command import Progress
 from ..run.compute import code_fingerprint
+from ..run.files import ANSWER
 from ..run.outputs import MANIFEST, origin_of, provenance, to_json
 from ..run.pools import open_pool
 from .answer import answered, method

@@ -24,7 +24,7 @@ PAGES = {
     "compare": (("comparison.csv",), "compare", "read_comparison"),
     "recommend": (("candidates.parquet",), "recommend.page", "read_recommendation"),
     "run": ((*outputs.RUN_FILES, "cells"), "report.page", "read_run"),
-    "reproduce": (("summary.md",), "reproduce.page", "read_reproduction"),
+    "reproduce": (("summary.md",), "reproduce.command", "read_reproduction"),
 }
 
 

@@ -19,8 +19,8 @@ from ..config.cells import catalogue_of
 from ..config.document import write_yaml
 from ..config.errors import ConfigError
 from ..page import content
-from ..page.answer import Answer, json_at
-from ..page.content import Chart, CommandLine, Page, Section, Table, capped
+from ..page.content import Answer, Chart, CommandLine, Page, Section, Table, capped
+from ..page.folder import json_at
 from ..pictures import style
 from ..pictures.base import ReportSection
 from ..pictures.kinds import kinds_by_rank

@@ -1,39 +1,57 @@
-"""``erasurehead reproduce``: compute figures, and write picture, data and text of each.
+"""``erasurehead reproduce``: compute figures, write picture, data and text of each, and say what a
+folder of them shows.
 
 Each figure leaves ``<figure>.parquet``, the pictures that are drawn from that file alone, and
 ``<figure>.md``; ``summary.md``, ``claims.json`` and ``index.html`` are of all figures in the
-directory. So a figure can be made anew without the others."""
+directory. So a figure can be made anew without the others. The paper's claims stand first, then all
+other figures, folded; page, summary and terminal read the tables in the folder, and the verdicts
+made from them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ...sim.errors import InvalidParameter
 from ...sim.numerics import one_thread
 from ...sim.tables import csv_of
-from ..config.document import write_yaml
+from ...sim.types import FloatArray
+from ..config.cells import cells
+from ..config.document import read_mapping, write_yaml
 from ..config.errors import ConfigError, at, one_of
+from ..config.schema import first_sentence
 from ..options import ReproduceRequest, csv_wanted
-from ..page.html import as_html
+from ..page.content import Answer, Chart, CommandLine, Page, Section, Table, capped
+from ..page.folder import as_markdown, table_at
 from ..pictures import paint, style
 from ..run.files import all_or_none, output_folder, remove, write_bytes, write_table
 from ..run.outputs import INDEX
 from ..run.pools import Died, Share, map_unordered, open_pool, tell_nobody
-from . import FIGURES, facts_of, figure_with
-from .base import Effort, PaperFigure
-from .claims import CLAIM_FIGURES
-from .page import (
-    claim_lines,
-    claims_json,
-    judged_claims,
-    kept_figures,
-    read_reproduction,
-    summary_of,
+from ..run.records import mean_and_error
+from ..text import TableCell, interval, number_of, sentence
+from ..verify import FALSE_ALARM_CHANCE
+from ..verify.compare import bound
+from . import FIGURES, changes_in, facts_of, figure_with, line_of
+from .base import Effort, PaperFigure, rows_at
+from .claims import (
+    CLAIM_FIGURES,
+    LIVE_COLUMNS,
+    LIVE_TABLE,
+    Claim,
+    ClaimVerdict,
+    Judgement,
+    verdicts,
 )
+from .loss_time import AUTHORS, LIVE_CONFIG, LIVE_DATASET
+from .printed import how_many_agree
+from .waiting import settled
 
 Progress = Callable[[float, int], None]  # called with figures done and figures in all
 # of all figures in the folder: gone before the first figure is written, made after the last
@@ -48,6 +66,8 @@ def make_figures(
     Raises ConfigError: an unknown figure, field or format; nothing has been written."""
     csv_wanted(asked.tables)
     style.check_formats(asked.format_.split(","))
+    from ..page.html import as_html  # here, since a page of the folder needs no template
+
     output, changes = asked.output, asked.set_ or []
     if asked.only_paper:
         if names:
@@ -109,3 +129,252 @@ def make(
         for name, document in config.items():
             write_bytes(output / name, write_yaml(document).encode())
         write_bytes(words, figure.text(kept).encode())
+
+
+ORIGINS = (
+    (
+        "the paper's",
+        "the claims, in the words of its abstract (arXiv 1901.09671); from its authors' public "
+        "program: the schemes, the delays and the accelerated rule",
+    ),
+    (
+        "our own",
+        "the formulas behind lines and bounds, the load laws, the seconds of work, what counts as "
+        "quick and as small, and the data sets, unless the paper's files are given "
+        "(--full --data-dir FOLDER)",
+    ),
+    ("unknown", "the figures and constants of the paper's body: nothing is compared with them"),
+)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A figure that a folder holds."""
+
+    figure: PaperFigure  # as it was made
+    frame: pd.DataFrame  # its table
+    line: str  # the command that made it
+
+
+def kept_figures(directory: Path) -> dict[str, Kept]:
+    """The figures of a folder, by name. Raises ConfigError: a table cannot be read, or none is."""
+    figures = {}
+    for name in FIGURES:
+        file = directory / f"{name}.parquet"
+        if (directory / f"{name}.md").is_file() and file.is_file():
+            changes, full = changes_in(file)
+            line = line_of(name, changes, full)
+            figures[name] = Kept(figure_with(name, changes), table_at(file, ()), line)
+    if not figures:
+        raise ConfigError(f"{directory}: holds no figure; run: erasurehead reproduce")
+    return figures
+
+
+def judged_claims(directory: Path, kept: Mapping[str, Kept]) -> list[tuple[Claim, ClaimVerdict]]:
+    """The claims whose tables are there, with their verdicts.
+    Raises ConfigError: a table is not what this version writes."""
+    frames = {name: figure.frame for name, figure in kept.items()}
+    try:
+        if (live := _live(directory, frames)) is not None:
+            frames[LIVE_TABLE] = live
+        return verdicts(frames)
+    except (KeyError, ValueError, IndexError, TypeError, AttributeError):
+        raise ConfigError(_not_ours(directory)) from None
+
+
+def _not_ours(path: Path) -> str:
+    return f"{path}: is not what this version writes; run the same command again"
+
+
+def _live(directory: Path, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
+    """Rounds of ``live`` of the config in the folder beside the same rounds of the simulator: a row
+    per scheme, seconds. ``None`` where it was not run, or of another config."""
+    config, file = directory / LIVE_CONFIG, directory / LIVE_TABLE / "iterations.parquet"
+    if not (config.is_file() and file.is_file() and "loss_time" in frames):
+        return None
+    keys = {cell.key for cell in cells(read_mapping(config))}
+    live = table_at(file, ("cell", "scheme", "iteration", "iteration_time"))
+    if not {*live["cell"]} <= keys:
+        return None
+    stream = rows_at(frames["loss_time"], dataset=LIVE_DATASET, delays=AUTHORS)
+    rows = []
+    for scheme, own in live[live["iteration"] > 0].groupby("scheme", sort=False):
+        last = rows_at(stream, scheme=scheme, iteration=own["iteration"].max())
+        row = dict(zip(LIVE_COLUMNS, mean_and_error(own["iteration_time"].to_numpy()), strict=True))
+        seconds = float(last["time"].iloc[0]) / len(own)
+        rows.append({"scheme": scheme, "rounds": len(own), "simulated": seconds, **row})
+    return pd.DataFrame(rows)
+
+
+def claim_lines(claims: Sequence[tuple[Claim, ClaimVerdict]]) -> list[str]:
+    """The claims for the terminal: each with its verdict, the paper's words, and ours."""
+    lines = []
+    for claim, verdict in claims:
+        lines += [claim.heading(verdict), f'    paper: "{claim.quote}"']
+        lines += [f"    {text}" for text in claim.sentences(verdict)]
+    return lines
+
+
+def claims_json(claims: Sequence[tuple[Claim, ClaimVerdict]]) -> bytes:
+    """The verdicts as ``claims.json``, for programs."""
+    plain = [claim.as_plain(verdict) for claim, verdict in claims]
+    return (json.dumps(plain, indent=1) + "\n").encode()
+
+
+def summary_of(directory: Path, page: Page) -> str:
+    """``summary.md``: the page, with the pictures that lie beside it."""
+    kinds = [kind for kind in style.PICTURE_FORMATS if kind != "pdf"]
+    files = [f"{name}.{kind}" for name in FIGURES for kind in reversed(kinds)]
+    there = [file for file in files if (directory / file).is_file()]
+    return as_markdown(page, {f"{Path(file).stem}-picture": file for file in there})
+
+
+def read_reproduction(directory: Path) -> Page:
+    """The page of a folder that ``reproduce`` has written; of the figures that are in it.
+    Raises ConfigError: it holds none, or one that cannot be read."""
+    kept = kept_figures(directory)
+    claims, drawn = judged_claims(directory, kept), dict[str, Section]()
+    for name, figure in kept.items():
+        try:
+            drawn[name] = figure_section(figure)
+        except (KeyError, ValueError, IndexError, TypeError, AttributeError):
+            raise ConfigError(_not_ours(directory / f"{name}.parquet")) from None
+    sections, first = list[Section](), {claim.figures[0] for claim, _ in claims}
+    for claim, verdict in claims:
+        name, *others = claim.figures
+        more = [drawn.pop(other) for other in others if other in drawn and other not in first]
+        sections.append(_claimed(claim, verdict, drawn.pop(name), more))
+    if drawn and claims:
+        sections.append(Section("beyond", "Beyond the paper", [], "", None, [*drawn.values()]))
+    elif drawn:
+        sections += drawn.values()
+    frames = {name: figure.frame for name, figure in kept.items()}
+    why = [" ".join([f"{c.heading(v)}.", *map(sentence, v.exceptions)]) for c, v in claims]
+    longer = f"More replications: `erasurehead reproduce {' '.join(kept)} --full`."
+    live = f"Real workers beside (d), in this folder: `erasurehead live {LIVE_CONFIG} --output "
+    answer = Answer(
+        "reproduce",
+        "ErasureHead's claims, one by one" if claims else "figures and their numbers",
+        _verdict(claims, frames),
+        (*why, *agreement(frames)),
+        (
+            "More replications, and the public data sets: `erasurehead reproduce --full`.",
+            f"{live}{LIVE_TABLE}`, then `erasurehead report .`.",
+            "Another cluster in a figure: `erasurehead reproduce iteration_time_workers --set "
+            "load=2 --set delay=1.5`.",
+        )
+        if claims
+        else (longer,),
+    )
+    missing = ", ".join(name for name in FIGURES if name not in frames)
+    question = [*(ORIGINS if claims else ()), ("figures", f"{len(frames)} of {len(FIGURES)}")]
+    question += [("not here", missing)] if missing else []
+    commands = [CommandLine("Make all figures again:", "erasurehead reproduce")]
+    commands += [CommandLine("The claims alone:", "erasurehead reproduce --only-paper")]
+    rows = [(f"{name}.parquet", number_of(len(frame), "row")) for name, frame in frames.items()]
+    leads = len(claims) or 1
+    return Page(answer, question, sections, rows, commands=commands, leads=leads)
+
+
+def distances(frame: pd.DataFrame) -> FloatArray:
+    """How many standard errors each simulated point is from its closed form, ``(P,)``."""
+    expected = next((name for name in ("theory", "integrated") if name in frame), None)
+    if expected is None:
+        return np.empty(0)
+    if "waits_theory" in frame:
+        frame = settled(frame)
+    simulated, theory, error = frame[["simulated", expected, "standard_error"]].to_numpy(float).T
+    varies = error > 1e-9 * np.abs(theory)  # an error that never varies has rounding alone
+    return np.asarray(np.abs(simulated - theory)[varies] / error[varies])
+
+
+def _verdict(
+    claims: Sequence[tuple[Claim, ClaimVerdict]], frames: Mapping[str, pd.DataFrame]
+) -> str:
+    """How many claims there are of each code; without any, of printed numbers."""
+    verbs = {Judgement.HOLDS: "hold", Judgement.PARTLY: "hold in part", Judgement.FAILS: "fail"}
+    phrases = []
+    for code in Judgement:
+        letters = [f"({claim.letter})" for claim, verdict in claims if verdict.code is code]
+        verb = str(code) if len(letters) == 1 else verbs.get(code, "are not decided")
+        phrases += [f"{' and '.join(letters)} {verb}"] if letters else []
+    if not phrases:
+        if "printed" in frames:
+            return how_many_agree(frames["printed"])
+        return f"{number_of(len(frames), 'figure')}, each with its numbers and its command."
+    return f"Of the claims of the paper's abstract, {', '.join(phrases)}."
+
+
+def agreement(frames: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+    """Simulated means against closed forms, all figures together."""
+    far = {name: z_scores for name, frame in frames.items() if len(z_scores := distances(frame))}
+    if far:
+        z, worst = np.concatenate([*far.values()]), max(far, key=lambda name: far[name].max())
+        most = bound(len(z), FALSE_ALARM_CHANCE)
+        yield (
+            f"Simulator and closed forms {'agree' if z.max() <= most else 'do NOT agree'}: the "
+            f"farthest of {number_of(len(z), 'point')} ({worst}) is {z.max():.1f} standard errors "
+            f"away, where chance allows {most:.1f}."
+        )
+
+
+def _claimed(
+    claim: Claim, verdict: ClaimVerdict, figure: Section, more: Sequence[Section]
+) -> Section:
+    """The section of a claim: its picture is the figure's, whose words and tables are folded."""
+    rows = [
+        [
+            TableCell(finding.what),
+            TableCell(", ".join(_setting(*item) for item in finding.where.items())),
+            interval(*finding.interval),
+            TableCell(f"{'above' if finding.above else 'below'} {finding.limit:g}"),
+            TableCell(str(finding.code)),
+        ]
+        for finding in verdict.findings
+    ]
+    ident, file = f"claim-{claim.letter}", f"{claim.figures[0]}.parquet"
+    columns = ["what", "setting", "number (95 % interval)", "claimed", "verdict"]
+    table = capped(f"{ident}-table", "What the verdict rests on", columns, rows, file, keys=2)
+    chart, *tables = figure.parts
+    numbers = "How it was computed, and all numbers"
+    folded = Section(f"{ident}-numbers", numbers, [table, *tables], figure.words)
+    words = "\n".join([f"The paper: “{claim.quote}”.", *claim.sentences(verdict)])
+    return Section(ident, claim.heading(verdict), [chart], words, figure.command, [folded, *more])
+
+
+def _setting(key: str, value: str | float) -> str:
+    if isinstance(value, str):
+        return f"against {value}" if key == "over" else value
+    return f"{key} = {value:g}"
+
+
+def figure_section(kept: Kept) -> Section:
+    """The section of a figure: its picture, its words, and its tables with what leads to each."""
+    figure, words, tables = kept.figure, list[str](), list[Table]()
+    name = figure.name
+    paragraphs = list[str]()  # since the last table
+    for item in figure.words(kept.frame):
+        if isinstance(item, str):
+            paragraphs += [text.replace("**", "") for text in item.split("\n\n")]
+            continue
+        # what leads to a table stands above it; all else is under the picture's title
+        leads = paragraphs[-1:] if tables or len(paragraphs) > 1 else []
+        words += paragraphs[: len(paragraphs) - len(leads)]
+        paragraphs = []
+        body = [[_cell(cell, i >= item.names) for i, cell in enumerate(row)] for row in item.rows]
+        ident, file = f"{name}-table-{len(tables) + 1}", f"{name}.parquet"
+        note = " ".join(leads)
+        tables.append(capped(ident, "", item.header, body, file, note, keys=item.names))
+    words += paragraphs
+    title = first_sentence(figure).rstrip(".")
+    chart = Chart(f"{name}-picture", title, "", figure.picture(kept.frame))
+    command = CommandLine("Make it again:", kept.line)
+    return Section(name, figure.title, [chart, *tables], "\n".join(words), command)
+
+
+def _cell(cell: str | TableCell, numeric: bool) -> TableCell:
+    if isinstance(cell, TableCell):
+        return cell
+    plain = cell.replace("**", "")
+    number = re.match(r"[-+−]?\d[\d,]*\.?\d*(e[-+]?\d+)?", plain) if numeric else None
+    return TableCell(plain, float(number[0].replace(",", "").replace("−", "-")) if number else None)

@@ -24,8 +24,8 @@ from ...sim.theory.decoding_error import (
 )
 from ..config import build
 from ..pictures import style
-from ..pictures.kinds.losses import pareto
-from ..pictures.looks import MUTED, SOLID, Look, look, variants
+from ..pictures.kinds.losses import FRONT_LOOK, pareto
+from ..pictures.looks import MUTED, Look, look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from ..run.compute import learn
 from ..run.records import mean_and_error
@@ -188,7 +188,6 @@ def _label(arrivals: int, full: int) -> str:
     return "full gradient" if arrivals == full else f"ErasureHead, r = {arrivals}"
 
 
-FRONT_LOOK = Look(MUTED, "", SOLID, "Pareto front")
 NEARLY_EXACT_FACTOR = (
     1.2  # the text names the fastest scheme whose loss is at most this many times the exact one
 )

@@ -9,15 +9,17 @@ from hashlib import sha256
 from typing import Any, final
 
 import numpy as np
+from typing_extensions import override
 
 from ...sim.engines.run import Run
 from ...sim.engines.simulate import simulate
 from ...sim.errors import InvalidParameter
 from ...sim.numerics import one_thread
 from ...sim.problems import Problem
-from ...sim.schemes.base import Fixed, Scheme
-from ...sim.schemes.sequential import Multiplexed, SelectiveRepeat
-from ...sim.types import FloatArray, Rounds
+from ...sim.schemes.base import Fixed, RoundOutcome, Scheme
+from ...sim.schemes.sequential import BurstWindow, Multiplexed, SelectiveRepeat
+from ...sim.schemes.stopping import StoppingRule
+from ...sim.types import BoolArray, FloatArray, Rounds
 from ..config import build
 from ..pictures import looks
 from ..run.tuning import Runs, clock, replayed
@@ -169,6 +171,33 @@ def until(times: FloatArray, iterations: float) -> FloatArray:
     if not 1 <= iterations <= times.shape[1]:
         return np.full(len(times), np.nan)
     return np.asarray(times[:, int(iterations) - 1])
+
+
+class Admissible(StoppingRule):
+    """As soon as the straggler model of a sequential code allows for whoever is missing."""
+
+    def __init__(self, barrier: BurstWindow) -> None:
+        self.barrier = barrier
+
+    @override
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        return self.barrier.allows(~arrived)
+
+
+def earliest(run: Run) -> FloatArray:
+    """Seconds of a run of the multiplexed code, ``(R,)``, in which no round waits for a window."""
+    code, tapes = run.scheme, run.tapes
+    assert isinstance(code, Multiplexed)
+    loads = np.full(code.n, code.load)
+    times = np.stack([run.load_law.worker_times(t, loads, 0, run.updates) for t in tapes])
+    state, seconds = code.start(len(tapes)), np.zeros(len(tapes))
+    for t in range(run.updates):
+        barrier = code.plan(state).stopping
+        assert isinstance(barrier, BurstWindow)
+        took = Admissible(barrier).stopping_delay(times[:, t])
+        state = code.after(state, RoundOutcome(took, times[:, t] <= took[:, None]))
+        seconds += took
+    return seconds
 
 
 def load_of(scheme: Scheme) -> float:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ...delay_models.tables.measured import MeasuredDelays, Names, name_at
 from ...sim.errors import shell_word
-from ..page.answer import Answer
+from ..page.content import Answer
 from ..statistics.job import FEWEST_ROUNDS
 from ..statistics.series import DRAWS
 from ..text import at_a_glance, enumerated, number_of, percent, sentence

@@ -16,11 +16,11 @@ from ...sim.reading import Reading
 from ...sim.tables import csv_of
 from ..config.errors import ConfigError, at
 from ..options import measured_delays, numbers_up_to
-from ..page.answer import ANSWER, Answer, write_answer
-from ..page.content import Page
-from ..page.markdown import as_markdown
+from ..page.content import Answer, Page
+from ..page.folder import as_markdown, write_answer
 from ..pictures import paint, style
 from ..run import files
+from ..run.files import ANSWER
 from . import page
 from .study import QUANTILES, Study, study_load
 

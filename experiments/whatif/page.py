@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from ...sim.types import FloatArray
-from ..page.answer import Answer, read_answer, table_at
-from ..page.content import Chart, Page, Section, Table, capped, plain_cell
+from ..page.content import Answer, Chart, Page, Section, Table, capped, plain_cell
+from ..page.folder import read_answer, table_at
 from ..pictures import style
 from ..pictures.looks import GRID_COLOUR, SOLID, Look, shade
 from ..pictures.picture import Axis, Bars, Fill, Heat, Mark, Panel, Picture, Points, Rules

@@ -33,7 +33,7 @@ from erasurehead.experiments.fit.workers import (
     with_own_laws,
 )
 from erasurehead.experiments.page.content import Answer
-from erasurehead.experiments.page.markdown import as_markdown
+from erasurehead.experiments.page.folder import as_markdown
 from tests.fit.walled import fit_told
 from tests.golden.records import require_recorded
 from tests.tools import inside, numbered

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from erasurehead.experiments.config.document import read_yaml
-from erasurehead.experiments.page.answer import read_answer
+from erasurehead.experiments.page.folder import read_answer
 from erasurehead.experiments.run import outputs
 from erasurehead.experiments.run.compute import read_cell
 from tests.fuzz.harness import Ending, Snapshot

@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from erasurehead.experiments.page import markdown
+from erasurehead.experiments.page import folder
 from erasurehead.experiments.page.content import Page
 from erasurehead.experiments.pictures.looks import Look
 from erasurehead.experiments.pictures.picture import Fill, Picture
@@ -169,7 +169,7 @@ def _setting(name: str, value: Any) -> str:
 def _page(page: Page) -> dict[str, Any]:
     """Words and tables as Markdown has them, a paragraph a line; charts as pictures."""
     short = replace(page, config="", method=())
-    said = markdown.as_markdown(short, {name: name for name in page.charts}, width=100_000)
+    said = folder.as_markdown(short, {name: name for name in page.charts}, width=100_000)
     found: dict[str, Any] = {"words": _told(said)}
     found["again"] = [f"{each.words} {each.line}" for each in page.repeats]
     return found | {ident: _picture(chart.picture) for ident, chart in page.charts.items()}

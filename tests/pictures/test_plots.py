@@ -64,8 +64,7 @@ from erasurehead.sim.schemes import SCHEMES
 from tests.golden.records import require_recorded
 from tests.test_cli import BASE, LEARNING
 from tests.tools import inside, undrawn
-from website.delay_gallery import picture_of
-from website.figures import page
+from website.galleries import figures, picture_of
 
 QUIET = RunOptions(1, None)
 
@@ -306,7 +305,7 @@ def test_a_new_kind_appears_everywhere_by_rank(
         assert part in text
     assert text.index("Loss against time") < text.index("It shows one line.")
     assert text.index("It shows one line.") < text.index("Time against final training loss")
-    assert "| `stranger` | A stranger's picture | It shows one line. |" in page(tmp_path, "")
+    assert "| `stranger` | A stranger's picture | It shows one line. |" in figures(tmp_path, "")
 
 
 def test_the_users_own_settings_play_no_part(

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from erasurehead.experiments.page import content
-from erasurehead.experiments.page.answer import Answer
-from erasurehead.experiments.page.markdown import as_markdown
+from erasurehead.experiments.page.content import Answer
+from erasurehead.experiments.page.folder import as_markdown
 from erasurehead.experiments.pictures.picture import Curve, Picture, Points
 from erasurehead.experiments.pictures.svg.marks import UNITS_PER_POINT, PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture

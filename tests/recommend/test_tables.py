@@ -12,7 +12,7 @@ from scipy.special import ndtri
 
 from erasurehead.delay_models.trace import in_stretches
 from erasurehead.experiments.options import Criterion, MeasuredJob, SearchRequest
-from erasurehead.experiments.page.answer import read_answer, write_answer
+from erasurehead.experiments.page.folder import read_answer, write_answer
 from erasurehead.experiments.recommend.answer import answered
 from erasurehead.experiments.recommend.candidates import frozen
 from erasurehead.experiments.recommend.command import read_question

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from erasurehead.experiments.page.answer import Answer, write_answer
+from erasurehead.experiments.page.content import Answer
+from erasurehead.experiments.page.folder import write_answer
 from tests.tools import inside
 
 # Reads a page as a browser does, as far as a test asks.

@@ -18,10 +18,17 @@ from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.page.answer import Answer, table_at
-from erasurehead.experiments.page.content import Image, Page, Section, Table, capped, plain_cell
+from erasurehead.experiments.page.content import (
+    Answer,
+    Image,
+    Page,
+    Section,
+    Table,
+    capped,
+    plain_cell,
+)
+from erasurehead.experiments.page.folder import as_markdown, table_at
 from erasurehead.experiments.page.html import as_html, drawn, legible, said_once, with_code
-from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures.picture import Heat
 from erasurehead.experiments.pictures.records import Records, read_records
 from erasurehead.experiments.pictures.svg.marks import PageStyle

@@ -27,8 +27,8 @@ import erasurehead as eh
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.page import content
 from erasurehead.experiments.page.content import Table
+from erasurehead.experiments.page.folder import as_markdown
 from erasurehead.experiments.page.html import as_html, drawn
-from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures import style
 from erasurehead.experiments.pictures.looks import SOLID, Look
 from erasurehead.experiments.pictures.picture import Axis, Curve, Heat, Panel, Picture

@@ -29,8 +29,13 @@ from erasurehead.experiments.reproduce.claims import (
     shared_settings,
     verdicts,
 )
-from erasurehead.experiments.reproduce.command import make, make_figures
-from erasurehead.experiments.reproduce.page import judged_claims, kept_figures, read_reproduction
+from erasurehead.experiments.reproduce.command import (
+    judged_claims,
+    kept_figures,
+    make,
+    make_figures,
+    read_reproduction,
+)
 from tests.report.results import Reader
 from tests.tools import ROOT, inside, undrawn
 

@@ -29,7 +29,8 @@ from erasurehead.experiments.pictures.picture import Heat
 from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.report.command import write_report
-from erasurehead.experiments.reproduce import FIGURES, atlas, base, figure_named, figure_with, page
+from erasurehead.experiments.reproduce import FIGURES, atlas, base, figure_named, figure_with
+from erasurehead.experiments.reproduce import command as page
 from erasurehead.experiments.reproduce.base import MEAN_DELAY, Effort, PaperFigure, mean_text
 from erasurehead.experiments.reproduce.claims import verdicts
 from erasurehead.experiments.reproduce.command import make, make_figures

@@ -15,19 +15,17 @@ from erasurehead.experiments.options import ReproduceRequest
 from erasurehead.experiments.reproduce.base import Effort
 from erasurehead.experiments.reproduce.command import make_figures
 from erasurehead.experiments.reproduce.printed import (
-    Agreement,
-    Printed,
-    how_many_agree,
-    verdict_on,
-)
-from erasurehead.experiments.reproduce.printed_numbers import (
     EARLY_GC,
     GC,
     PRINTED,
     SETTINGS,
     SR,
+    Agreement,
     M,
     Measure,
+    Printed,
+    how_many_agree,
+    verdict_on,
 )
 from erasurehead.sim.types import FloatArray
 from tests.report.results import Reader

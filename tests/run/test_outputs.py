@@ -23,14 +23,8 @@ import erasurehead as eh
 from erasurehead.experiments.compare import comparison_answer
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.page.answer import (
-    ANSWER,
-    Answer,
-    command_line,
-    json_at,
-    read_answer,
-    write_answer,
-)
+from erasurehead.experiments.page.content import Answer
+from erasurehead.experiments.page.folder import command_line, json_at, read_answer, write_answer
 from erasurehead.experiments.pictures.records import read_records
 from erasurehead.experiments.report.command import write_pictures
 from erasurehead.experiments.run import command, outputs
@@ -47,7 +41,7 @@ from erasurehead.experiments.run.command import (
 )
 from erasurehead.experiments.run.compute import compute
 from erasurehead.experiments.run.estimate import Checked, Estimate, size_beside_program
-from erasurehead.experiments.run.files import MARK
+from erasurehead.experiments.run.files import ANSWER, MARK
 from erasurehead.experiments.run.outputs import origin_of
 from erasurehead.experiments.run.pools import Died
 from erasurehead.experiments.run.records import summary_table

@@ -1,6 +1,9 @@
-"""The gallery of delay models: a picture of each, and its fields, from the registry."""
+"""The galleries, from registries: delay models, and what ``erasurehead reproduce`` and
+``erasurehead plot`` draw."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import yaml
@@ -8,15 +11,17 @@ import yaml
 from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.codec import plain as section_of
-from erasurehead.experiments.config.schema import first_sentence
+from erasurehead.experiments.config.schema import first_sentence, prose_of
 from erasurehead.experiments.pictures import paint, style
+from erasurehead.experiments.pictures.kinds import kinds_by_rank
 from erasurehead.experiments.pictures.looks import INK, SOLID, Look
 from erasurehead.experiments.pictures.picture import Axis, Curve, Heat, Panel, Picture
+from erasurehead.experiments.reproduce import FIGURES, figure_named
 from erasurehead.experiments.text import shortened
 from website.config_keys import fields
-from website.markdown import plain
+from website.markdown import code, plain, table
 
-HEAD = """# Gallery of delay models
+DELAYS_HEAD = """# Gallery of delay models
 
 A delay model is the law of a worker's unit time, the time of a task of load 1. In a config it is
 the section `delay: {{model: ..., fields}}`; models nest in each other where a field is a delay
@@ -44,13 +49,13 @@ LONG = 12
 others: the scale is logarithmic."""
 
 
-def page() -> str:
-    """The page, as Markdown."""
-    head = HEAD.format(draws=BLOCKS * WORKERS * ROUNDS, workers=WORKERS, rounds=ROUNDS)
+def delays() -> str:
+    """The page of delay models, as Markdown."""
+    head = DELAYS_HEAD.format(draws=BLOCKS * WORKERS * ROUNDS, workers=WORKERS, rounds=ROUNDS)
     return "\n\n".join([head, *(_entry(name, family) for name, family in MODELS.items())]) + "\n"
 
 
-def pictures() -> dict[str, str | bytes]:
+def delay_pictures() -> dict[str, str | bytes]:
     """Address in the site and bytes (PNG) of each picture."""
     found: dict[str, str | bytes] = {}
     for name, family in MODELS.items():
@@ -110,3 +115,50 @@ def picture_of(model: DelayModel) -> Picture:
         width=style.TWO_PANELS,
         height=1.9,
     )
+
+
+FIGURES_HEAD = """# Gallery of figures
+
+`erasurehead reproduce` computes and draws all of them, `erasurehead reproduce NAME ...` some. The
+first five are behind the verdicts on [the paper's claims](notebooks/erasurehead_claims.md).
+Each comes as PNG and SVG, with the table that it is drawn from (`NAME.parquet`) and a text with
+the numbers behind it (`NAME.md`); `--full` has more replications. The pictures here are those of
+the quick version.
+
+They use data sets that come with scikit-learn. The paper's data sets are not shipped. For
+`erasurehead reproduce --full --data-dir FOLDER`, which takes an hour, put `train.csv` (Amazon
+Employee Access), `covtype.data.gz` (Covertype) and `kc_house_data.csv` (King County house sales)
+into a folder; `$ERASUREHEAD_DATA` names it as well.
+"""
+
+KINDS_HEAD = """## Pictures of any run
+
+`erasurehead plot DIR` draws these from the tables of a run or sweep, `--kind KIND` one of them;
+`erasurehead report DIR` has them in its page."""
+
+ELSEWHERE = {"atlas": "atlas/all-schemes.png"}
+"""Pictures that another page has."""
+
+
+def figures(pictures: Path, address: str) -> str:
+    """The page of figures, as Markdown.
+
+    Args:
+        pictures: where the pictures lie.
+        address: of the same folder in the site.
+    """
+    parts = [FIGURES_HEAD]
+    for name in FIGURES:
+        drawn = figure_named(name)
+        parts += [
+            f"## {drawn.title}",
+            *prose_of(drawn),
+            f"```text\nerasurehead reproduce {name}\n```",
+        ]
+        if (pictures / f"{name}.png").is_file():
+            parts.append(f"![{drawn.title}]({address}/{name}.png)")
+        elif name in ELSEWHERE:
+            parts.append(f"![{drawn.title}]({ELSEWHERE[name]})")
+    rows = [(code(kind.name), kind.title, plain(kind.caption)) for kind in kinds_by_rank()]
+    parts += [KINDS_HEAD, table(["kind", "picture", "how to read it"], rows)]
+    return "\n\n".join(parts) + "\n"

@@ -1,0 +1,190 @@
+"""What a command leaves in its folder, and what a page is read from there: ``answer.json``, tables,
+and the page as Markdown.
+
+``answer.json`` is what a command found, in sentences that programs and people can read. ``fit``,
+``whatif``, ``recommend`` and ``compare`` leave one. Of Markdown, text from outside is data, and a
+terminal can show the lines."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from ...sim.errors import escaped, shell_word
+from ...sim.tables import read_csv
+from ..config.errors import ConfigError
+from ..run import files
+from ..run.files import ANSWER
+from .content import Answer, Chart, Image, Page, Section, Table
+
+
+def write_answer(answer: Answer, output: Path) -> None:
+    """Write ``answer.json`` into a folder."""
+    fields = asdict(answer)
+    fields = {
+        k: v for k, v in fields.items() if v or k not in ("read", "coverage", "placement", "stock")
+    }
+    text = json.dumps(fields, indent=2, ensure_ascii=True)
+    files.write_bytes(output / ANSWER, (text + "\n").encode())
+
+
+def read_answer(output: Path) -> Answer:
+    """Read the ``answer.json`` of a folder. Raises ConfigError: there is none, or it is not one."""
+    path = output / ANSWER
+    texts, lists = (
+        ("kind", "subject", "verdict", "command", "limits"),
+        ("why", "next", "notes", "read"),
+    )
+    try:
+        document = {"read": (), "limits": ""} | json.loads(path.read_bytes())
+        fields: dict[str, Any] = {key: _text(document[key]) for key in texts}
+        fields |= {key: tuple(map(_text, document[key])) for key in lists}
+        fields |= {key: document.get(key) for key in ("coverage", "placement", "stock")}
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ConfigError(f"{path}: is no answer; run the same command again") from None
+    return Answer(**fields)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    """The command that was given, ready for a shell, without the options that say where results go
+    and how they are computed, and not what they are."""
+    where = ("--output", "--jobs")
+    words, words_left = ["erasurehead"], iter(arguments)
+    for word in words_left:
+        if word in where:
+            next(words_left, None)
+        elif not word.startswith(tuple(f"{option}=" for option in where)) and word != "--debug":
+            words.append(word)
+    return " ".join(map(shell_word, words))
+
+
+def table_at(path: Path, columns: Sequence[str], may_be_empty: bool = False) -> pd.DataFrame:
+    """Read a table, Parquet or CSV, that has these columns and, unless it may be empty, some rows.
+    Raises ConfigError: it cannot be read, or is not such a table."""
+    try:
+        frame: pd.DataFrame = (
+            read_csv(path, None, keep_default_na=False, na_values=[""])
+            if path.suffix == ".csv"
+            else files.read_arrow(path).to_pandas(use_threads=False, ignore_metadata=True)
+        )
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; run the same command again") from None
+    except (OSError, ValueError, RecursionError, pa.ArrowException) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ConfigError(f"{path}: cannot be read: {reason}") from None
+    missing = [column for column in columns if column not in frame.columns]
+    if missing or (frame.empty and not may_be_empty):
+        what = f"has no column {missing[0]}" if missing else "has no rows"
+        raise ConfigError(f"{path}: {what}; run the same command again")
+    return frame
+
+
+def json_at(path: Path) -> Mapping[str, Any]:
+    """Read a file of facts. Raises ConfigError: it is not there, or damaged."""
+    try:
+        document = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path}: is damaged; run the same command again")
+    return document
+
+
+def text_at(path: Path) -> str:
+    """A text file; empty where there is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def as_markdown(page: Page, pictures: Mapping[str, str], width: int = 100) -> str:
+    """The page as ``report.md``, in lines of at most ``width`` characters; ``pictures`` are the
+    files of charts, by their identifiers."""
+    answer = page.answer
+    lines = [f"# {answer.kind}: {plain_text(answer.subject)}", ""]
+    lines += [*(f"- {plain_text(text)}" for text in answer.read), ""] if answer.read else []
+    lines += [f"**{plain_text(answer.verdict)}**", ""]
+    lines += [plain_text(answer.limits), ""] if answer.limits else []
+    lines += [*(f"- {plain_text(text)}" for text in (*answer.why, *answer.notes)), ""]
+    if answer.next:
+        lines += ["## Next", "", *(f"- {plain_text(text)}" for text in answer.next), ""]
+    asked = (f"- {title}: {plain_text(text)}" for title, text in page.question)
+    lines += ["## The question", "", *asked, ""]
+    if page.config:
+        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", page.config)), default=0))
+        lines += ["## The config", "", f"{fence}yaml\n{page.config.rstrip()}\n{fence}", ""]
+    for section in (inner for outer in page.sections for inner in outer.every):
+        body = [*_parts(section, pictures)]
+        if body:
+            paragraphs = section.words.split("\n") if section.words else []
+            words = [line for text in paragraphs for line in (plain_text(text), "")]
+            command = [f"`{section.command.line}`", ""] if section.command else []
+            lines += [f"## {plain_text(section.title)}", "", *words, *body, *command]
+    if page.method:
+        lines += ["## How to read this", ""]
+        lines += [line for text in page.method for line in (text, "")]
+    return "\n".join(_wrapped(line, width) for line in lines)
+
+
+def _parts(section: Section, pictures: Mapping[str, str], most: int = 25) -> Iterator[str]:
+    """Of tables so many rows; the files have all."""
+    for content in section.shown:
+        match content:
+            case Table():
+                yield from [f"### {plain_text(content.title)}", ""] if content.title else []
+                yield from [plain_text(content.note), ""] if content.note else []
+                yield from table(content.columns, [[*map(str, row)] for row in content.rows[:most]])
+                yield ""
+                if len(content.rows) > most:
+                    yield from [
+                        f"The first {most} of {len(content.rows)}; `{content.file}` has all."
+                    ]
+                    yield ""
+            case Chart() | Image():
+                if content.ident in pictures:
+                    yield from [f"![{content.title}]({pictures[content.ident]})", ""]
+                    yield from [plain_text(content.words), ""] if content.words else []
+
+
+def plain_text(text: str) -> str:
+    """A text in one line that cannot end a cell, nor act on a terminal, nor be HTML or a link."""
+    safe = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", escaped(text.replace("\n", " ")))
+    return safe.replace("|", "\\|").replace("](", "]\\(")
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """A table's lines, columns aligned."""
+    whole = [[plain_text(str(cell)) for cell in row] for row in (header, *rows)]
+    widths = [max(len(row[i]) for row in whole) for i in range(len(header))]
+    padded = (map(str.ljust, row, widths) for row in whole)
+    lines = [f"| {' | '.join(row)} |" for row in padded]
+    return [lines[0], "|" + "|".join("-" * (w + 2) for w in widths) + "|", *lines[1:]]
+
+
+def _wrapped(line: str, width: int) -> str:
+    """A paragraph or an item in several lines; tables, pictures, headings and code stay."""
+    if "\n" in line or line.startswith(("|", "!", "#", "```", "    ")):
+        return line
+    indent = "  " if line.startswith("- ") else ""
+    return textwrap.fill(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
