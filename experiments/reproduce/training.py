@@ -9,9 +9,10 @@ from typing import ClassVar, final
 import numpy as np
 import pandas as pd
 
+from ...sim.types import FloatArray
 from ..pictures import style
 from ..pictures.looks import DASHED, SOLID, Look, look, ramp
-from ..pictures.picture import Axis, Curve, Panel, Picture, Rules
+from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Rules
 from ..run.tuning import Runs, best, target_loss
 from ..text import whole_percent
 from . import base
@@ -165,7 +166,7 @@ class NetworkDigits(base.CodedFigure):
         frames = []
         for rate, schemes in (
             (self.rate, [*synchronous, {"name": "asynchronous"}]),
-            (self.small_rate, [{"name": "asynchronous"}]),
+            *[(self.small_rate, [{"name": "asynchronous"}])] * (self.small_rate != self.rate),
         ):
             document = self.document(
                 effort,
@@ -182,40 +183,33 @@ class NetworkDigits(base.CodedFigure):
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """The loss, and the accuracy beside it."""
-        loss = Axis("training loss", log=True)
+        left, right = list[Curve](), list[Mark]()
+        for own, times, losses, accuracies in self._lines(frame):
+            left.append(median_curve(own, times, losses, marked=(-1,)))
+            beside = replace(own, title="")
+            right.append(median_curve(beside, times, accuracies, marked=(-1,)))
+        right.append(Rules("chance", y=np.array([0.1])))  # one of ten digits
         seconds = Axis("simulated time (s)", log=True, ticks=(1,))
-        accuracy = Axis("test accuracy")
-        chance = Rules("chance", y=np.array([0.1]))  # one of ten digits
-        panels = [
-            Panel(seconds, loss, [*self._curves(frame, "train_loss", True)]),
-            Panel(seconds, accuracy, [*self._curves(frame, "test_accuracy", False), chance]),
-        ]
+        loss, accuracy = Axis("training loss", log=True), Axis("test accuracy")
+        panels = [Panel(seconds, loss, left), Panel(seconds, accuracy, right)]
         return Picture(panels, 2, style.TWO_PANELS, 3.9)
 
-    def _curves(self, frame: pd.DataFrame, column: str, named: bool) -> Iterator[Curve]:
-        for drawn, times, values in self._lines(frame, column):
-            own = drawn if named else replace(drawn, title="")
-            yield median_curve(own, times, values, marked=(-1,))
-
     def _lines(
-        self, frame: pd.DataFrame, column: str
-    ) -> Iterator[tuple[Look, np.ndarray, np.ndarray]]:
-        """Look, and ``(R, T + 1)`` times and values, of each line."""
+        self, frame: pd.DataFrame
+    ) -> Iterator[tuple[Look, FloatArray, FloatArray, FloatArray]]:
+        """Look, and ``(R, T + 1)`` times, losses and accuracies, of each line."""
         for (scheme, rate), rows in frame.groupby(["scheme", "rate"], sort=False):
             drawn = look(str(scheme))
             if scheme == "asynchronous":
                 line = drawn.line if rate == self.rate else DASHED
                 drawn = replace(drawn, line=line, title=f"{drawn.title}, rate {rate:g}")
-            times, values = base.by_replication(rows, "time", column)
-            yield drawn, times, values
+            times, losses, right = by_replication(rows, "time", "train_loss", "test_accuracy")
+            yield drawn, times, losses, right
 
     def words(self, frame: pd.DataFrame) -> Words:
         """Seconds per iteration, final losses and accuracies."""
         rows = []
-        pairs = zip(
-            self._lines(frame, "train_loss"), self._lines(frame, "test_accuracy"), strict=True
-        )
-        for (drawn, times, losses), (_, _, right) in pairs:
+        for drawn, times, losses, right in self._lines(frame):
             seconds = times[:, -1] / (times.shape[1] - 1)
             texts = map(mean_text, (seconds, losses[:, -1], right[:, -1]))
             rows.append([drawn.title, *texts])

@@ -666,6 +666,8 @@ def test_exact_codes_train_a_network_as_uncoded_descent_does(frames: Frames) -> 
     old, slow = (losses["asynchronous", rate] for rate in (0.5, 0.05))
     np.testing.assert_array_equal(old["time"], slow["time"])
     assert "| asynchronous, rate 0.05 |" in small("network_digits").text(frame)
+    one_rate = replace(small("network_digits"), small_rate=0.5).compute(Effort())
+    assert not one_rate.duplicated(["scheme", "rate", "replication", "iteration"]).any()
 
 
 def test_times_on_the_measured_curve(frames: Frames) -> None:
