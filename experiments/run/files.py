@@ -192,6 +192,7 @@ def write_table(
                     sinks.append(opened.enter_context(_replacing(path.with_suffix(".csv"))))
                 schema = table.schema.with_metadata({**(table.schema.metadata or {}), **facts})
                 how: Any = {"compression": "zstd", "write_page_checksum": True}
+                opened.enter_context(_reported(path))  # the end of the file is written at its close
                 writer = opened.enter_context(pq.ParquetWriter(sinks[0], schema, **how))
             with _reported(path):
                 writer.write_table(table)
