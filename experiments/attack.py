@@ -291,10 +291,8 @@ def picture(frame: pd.DataFrame) -> Picture:
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     width = style.ONE_PANEL if columns == 1 else style.TWO_PANELS
-    abreast, last = (
-        columns + 1,
-        (WORST_SET_LOOK.title, RANDOM_SETS_LOOK.title, UPPER_BOUND_LOOK.title),
-    )
+    abreast = columns + 1
+    last = WORST_SET_LOOK.title, RANDOM_SETS_LOOK.title, UPPER_BOUND_LOOK.title
     titles = [*(look.title for look in looks.values()), *last]
     lines = ceil(len(titles) / style.entries_in_a_row(titles, abreast, width))
     height = 3.3 * rows + 0.22 * lines  # inches: of a panel, and of a line of the legend

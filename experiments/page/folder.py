@@ -39,10 +39,8 @@ def write_answer(answer: Answer, output: Path) -> None:
 def read_answer(output: Path) -> Answer:
     """Read the ``answer.json`` of a folder. Raises ConfigError: there is none, or it is not one."""
     path = output / ANSWER
-    texts, lists = (
-        ("kind", "subject", "verdict", "command", "limits"),
-        ("why", "next", "notes", "read"),
-    )
+    texts = "kind", "subject", "verdict", "command", "limits"
+    lists = "why", "next", "notes", "read"
     try:
         document = {"read": (), "limits": ""} | json.loads(path.read_bytes())
         fields: dict[str, Any] = {key: _text(document[key]) for key in texts}

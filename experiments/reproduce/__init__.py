@@ -38,12 +38,8 @@ def figure_named(name: str) -> PaperFigure:
 # for whoever draws it again from that file; at the default sizes it says nothing.
 
 CHANGES_KEY: Final = b"erasurehead.set"
-SETTABLE_TYPES: Final = (
-    int,
-    float,
-    tuple[int, ...],
-    tuple[float, ...],
-)  # kinds of fields that can be set
+# kinds of fields that can be set
+SETTABLE_TYPES: Final = (int, float, tuple[int, ...], tuple[float, ...])
 
 
 def settable(made: PaperFigure) -> dict[str, Any]:

@@ -94,9 +94,10 @@ def make_figures(
                 if isinstance(result, Died):
                     raise ConfigError(f"figure {made.name}: {result.reason}")
         claims, page = judged_claims(output, kept_figures(output)), read_reproduction(output)
-        contents = summary_of(output, page).encode(), claims_json(claims)
-        for name, content in zip(SUMMARY_FILES, (*contents, as_html(page).encode()), strict=True):
-            write_bytes(output / name, content)
+        plain = [claim.as_plain(verdict) for claim, verdict in claims]
+        texts = summary_of(output, page), json.dumps(plain, indent=1) + "\n", as_html(page)
+        for name, text in zip(SUMMARY_FILES, texts, strict=True):
+            write_bytes(output / name, text.encode())
     return output / INDEX, claim_lines(claims)
 
 
@@ -213,12 +214,6 @@ def claim_lines(claims: Sequence[tuple[Claim, ClaimVerdict]]) -> list[str]:
         lines += [claim.heading(verdict), f'    paper: "{claim.quote}"']
         lines += [f"    {text}" for text in claim.sentences(verdict)]
     return lines
-
-
-def claims_json(claims: Sequence[tuple[Claim, ClaimVerdict]]) -> bytes:
-    """The verdicts as ``claims.json``, for programs."""
-    plain = [claim.as_plain(verdict) for claim, verdict in claims]
-    return (json.dumps(plain, indent=1) + "\n").encode()
 
 
 def summary_of(directory: Path, page: Page) -> str:

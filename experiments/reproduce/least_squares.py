@@ -188,9 +188,8 @@ def _label(arrivals: int, full: int) -> str:
     return "full gradient" if arrivals == full else f"ErasureHead, r = {arrivals}"
 
 
-NEARLY_EXACT_FACTOR = (
-    1.2  # the text names the fastest scheme whose loss is at most this many times the exact one
-)
+# the text names the fastest scheme whose loss is at most this many times the exact one
+NEARLY_EXACT_FACTOR = 1.2
 
 
 @final
@@ -260,9 +259,7 @@ class TradeoffLoadArrivals(base.RunsFigure):
         panel_rows = rows_at(frame, load_law=law, work=work)
         x, y = "iteration_time", "loss_above_minimum"
         front = panel_rows[panel_rows["on_front"]].sort_values("iteration_time")
-        marks: list[Mark] = [
-            curve_of(front, x, y, FRONT_LOOK, steps=True, width=1.0),
-        ]
+        marks: list[Mark] = [curve_of(front, x, y, FRONT_LOOK, steps=True, width=1.0)]
         ours = panel_rows["scheme"] == "erasurehead"
         for load, rows in panel_rows[ours].groupby("load"):
             marks.append(curve_of(rows, x, y, own[_load_label(load)], width=1.2))

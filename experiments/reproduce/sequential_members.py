@@ -208,13 +208,8 @@ def load_of(scheme: Scheme) -> float:
     return float(scheme.assignment.loads.max())
 
 
-SYMBOLS = {
-    "load": "d",
-    "wait_for": "r",
-    "stragglers": "λ",
-    "B": "B",
-    "W": "W",
-}  # as they are written
+# as they are written
+SYMBOLS = {"load": "d", "wait_for": "r", "stragglers": "λ", "B": "B", "W": "W"}
 
 
 def parameters(section: Section) -> str:

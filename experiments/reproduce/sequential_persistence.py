@@ -185,10 +185,8 @@ def _rows(measure: str, families: dict[str, codes.Timed]) -> Iterator[dict[str, 
 
 def _verdict(frame: pd.DataFrame) -> str:
     """At how many settings a sequential code is faster than every code without memory."""
-    own, setting = (
-        frame[frame["family"].isin([*SEQUENTIAL])],
-        ["measure", "load_law", "persistence"],
-    )
+    own = frame[frame["family"].isin([*SEQUENTIAL])]
+    setting = ["measure", "load_law", "persistence"]
     faster = own[setting].assign(**{other: own[f"to_{other}_high"] < 1 for other in MEMORYLESS})
     faster["every"] = faster[[*MEMORYLESS]].all(axis=1)
     counts = faster.groupby(setting).any()

@@ -111,14 +111,12 @@ class TimeToTarget(CodedFigure):
             ("asynchronous", "ringleader", {}),
             ("asynchronous", "gradient_table", {}),
         ]
+        names = dict.fromkeys((codes.REPEAT, codes.MULTIPLEXED), "sequential")
         return {
             key: TunedScheme(
                 family,
-                {
-                    "name": "sequential" if key in (codes.REPEAT, codes.MULTIPLEXED) else key,
-                    **fields,
-                },
-                codes.CODE_LOOKS[key] if key in codes.CODE_LOOKS else look(key),
+                {"name": names.get(key, key), **fields},
+                codes.CODE_LOOKS.get(key) or look(key),
             )
             for family, key, fields in rows
         }

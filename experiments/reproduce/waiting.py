@@ -93,9 +93,8 @@ class DelayTolerance(base.PaperFigure):
         for cell, run, trace in effort.clocks({**sizes, "schemes": schemes, **clock}):
             seconds = np.asarray(trace.intervals[0])
             lost = 0.0 if run.scheme.exact else run.scheme.steps(trace).error[0] / self.workers
-            error = np.where(
-                seconds > LATE_DELAYS * self.delay, 1.0, lost
-            )  # nothing is decoded yet
+            # of a round that waits for a straggler, nothing is decoded yet
+            error = np.where(seconds > LATE_DELAYS * self.delay, 1.0, lost)
             by_scheme[cell.scheme["name"]] = seconds, error
         return by_scheme
 

@@ -109,9 +109,8 @@ def verify_grid(asked: VerifyRequest, document: Mapping[str, Any] | None = None)
     return not result.failed
 
 
-FALSE_ALARM_CHANCE = (
-    1e-4  # that any row of the whole table fails although simulator and theory are right
-)
+# that any row of the whole table fails although simulator and theory are right
+FALSE_ALARM_CHANCE = 1e-4
 Verdict: TypeAlias = Literal["pass", "FAIL", "no formula", "not comparable"]
 
 
