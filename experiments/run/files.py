@@ -202,9 +202,9 @@ def write_table(
 
 def write_arrow(path: Path, table: pa.Table, compression: str = "zstd") -> None:
     """Write an Arrow table as Parquet, with page checksums: same bytes. Raises ConfigError."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression=compression, write_page_checksum=True)
-    write_bytes(path, sink.getvalue().to_pybytes())
+    how: Any = {"compression": compression, "write_page_checksum": True}
+    with _replacing(path) as file, _reported(path):
+        pq.write_table(table, file, row_group_size=2**16, **how)
 
 
 def read_arrow(path: Path) -> pa.Table:

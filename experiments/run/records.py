@@ -445,8 +445,11 @@ def _labelled(
         if not rows.size:
             continue
         middle = frame(_concatenated(own)) if len(kinds) == 1 else pd.concat(map(frame, own))
-        frames = [cells.take(rows), middle, swept.take(rows)]
-        yield pd.concat([part.reset_index(drop=True) for part in frames], axis=1)
+        together = ROWS_AT_ONCE if alike else rows.size
+        for start in range(0, rows.size, together):  # of a cell that has more
+            some = slice(start, start + together)
+            frames = [cells.take(rows[some]), middle.iloc[some], swept.take(rows[some])]
+            yield pd.concat([part.reset_index(drop=True) for part in frames], axis=1)
 
 
 def _swept(finished: Sequence[Finished]) -> list[dict[str, Any]]:

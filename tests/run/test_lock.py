@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import yaml
 
@@ -329,6 +330,8 @@ def test_a_file_comes_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.Mo
         (2, lambda: files.write_bytes(path, bytes(2**20))),
         (2, lambda: files.write_table(path, frame)),
         (2**16, lambda: files.write_table(path, [frame] * 20)),
+        (2, lambda: files.write_arrow(path, pa.table({"a": range(10)}))),
+        (2**16, lambda: files.write_arrow(path, pa.table({"a": np.arange(10**5)}), "none")),
         (2**16, lambda: files.write_table(path, [frame] * 2, csv=True)),
     ):
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, limits[1]))
