@@ -185,7 +185,8 @@ class GeneralizedFractionalRepetition(Stopped, Loaded):
         for j in range(workers):
             rank, size = j // self.load, len(range(j % self.load, workers, self.load))
             rows.append(np.arange(rank * workers // size, (rank + 1) * workers // size))
-        code = plain_code(rows, workers)
+        loads = np.array([len(row) for row in rows])
+        code = plain_code(np.concatenate(rows), loads, workers)
         rule, decoder = CompleteClass(self.load), BestClass(code, self.load)
         return self.scheme(code, rule, decoder, self.load - 1)
 

