@@ -46,6 +46,7 @@ CODE_FOLDERS = ("sim", "delay_models", "experiments/config", "experiments/run")
 # packages whose version can change a number
 LIBRARIES = ("numpy", "scipy", "simpy", "pandas", "scikit-learn", "networkx")
 CHECKSUM = b"checksum"
+UPDATES_AT_ONCE = 2**17  # that are counted together, by the worker who made them: some MiB
 SHARED_ROWS = 4096  # of columns that cells share: of longer ones there are few
 
 
@@ -322,8 +323,13 @@ def _workers(trace: Trace) -> Columns:
     work = _work(trace)
     replications, updates = trace.times.shape
     n = work.busy.shape[1]
-    waited = work.last >= 0
-    last, margin = work.last[waited], work.margin[waited]
+    alone, cost = np.zeros((2, n + 1))  # at the end: of updates that were no single worker's
+    lasts, margins = work.last.reshape(-1), work.margin.reshape(-1)
+    for start in range(0, lasts.size, UPDATES_AT_ONCE):
+        some = slice(start, start + UPDATES_AT_ONCE)
+        last = lasts[some].astype(np.intp)
+        np.add.at(alone, last, 1.0)
+        np.add.at(cost, last, margins[some])
     elapsed = trace.times[:, -1].sum()
     busy, useful = work.busy.sum(axis=0), work.useful.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -331,8 +337,8 @@ def _workers(trace: Trace) -> Columns:
             "worker": np.arange(n),
             "utilisation": busy / elapsed,
             "wasted": _wasted(useful, busy),
-            "last": np.bincount(last, minlength=n) / (replications * updates),
-            "cost": np.bincount(last, margin, minlength=n) / replications,
+            "last": alone[:n] / (replications * updates),
+            "cost": cost[:n] / replications,
         }
         if trace.fails:
             frame["dead"] = work.down.sum(axis=0) / elapsed

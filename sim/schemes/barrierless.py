@@ -38,6 +38,8 @@ from ..steps import SingleGradients, Steps
 from ..types import FloatArray, IntArray, Messages, Trace
 from .base import Guarantees, RandomOrder, Scheme
 
+DRAWS_AT_ONCE = 2**17  # partitions of gradients that are drawn together: 1 MiB
+
 
 class Stops(Enum):
     """Whose task an update stops; who is stopped starts anew with the newest model."""
@@ -185,11 +187,11 @@ class Barrierless(Scheme):
         """What partitions' gradients weigh in the decoded gradient, elementwise, given the updates
         since each one's model; with ``rescale`` also ``counts``, ``(2, ...)``: gradients accepted
         so far, of all workers and of its own, itself among them."""
-        weight = np.full(staleness.shape, self.partitions / self.gradients)
+        weight = np.broadcast_to(self.partitions / self.gradients, staleness.shape)
         if self.discount is not None:
-            weight *= self.discount.weight(staleness)
+            weight = weight * self.discount.weight(staleness)
         if counts is not None:
-            weight *= counts[0] / (self.n * np.maximum(counts[1], 1))
+            weight = weight * (counts[0] / (self.n * np.maximum(counts[1], 1)))
         return weight
 
     def counts(self, worker: IntArray) -> IntArray | None:
@@ -215,14 +217,18 @@ class Barrierless(Scheme):
         worker, version = trace.heard.message, trace.heard.version
         partition = worker
         if not self.own_data:  # drawn at random; each replication has a stream of its own
-            partition = np.full(worker.shape, -1, dtype=np.int64)
+            partition = np.empty(worker.shape, worker.dtype)
             key = 2**32 - 2  # tapes and data sets use others
-            for r, drawn in enumerate(partition):
+            for r, of_run in enumerate(partition.reshape(len(partition), -1)):
                 rng = generator(trace.seed, key, r)
-                drawn[:] = rng.integers(0, self.partitions, drawn.shape)
+                for start in range(0, of_run.size, DRAWS_AT_ONCE):
+                    drawn = of_run[start : start + DRAWS_AT_ONCE]
+                    drawn[:] = rng.integers(0, self.partitions, drawn.size)
             partition[worker < 0] = -1
-        staleness = np.arange(worker.shape[1])[:, None] - version
-        weight = np.where(worker >= 0, self.weight(staleness, self.counts(worker)), 0.0)
+        updates = np.arange(worker.shape[1], dtype=version.dtype)
+        weight = self.weight(updates[:, None] - version, self.counts(worker))
+        if worker.min() < 0:
+            weight = np.where(worker >= 0, weight, 0.0)
         return SingleGradients(trace.times, worker, partition, weight, version, self.partitions)
 
 

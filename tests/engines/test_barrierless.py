@@ -23,6 +23,7 @@ from erasurehead.sim.engines.run import Engine, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough
 from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
+from erasurehead.sim.numerics import generator
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.barrierless import Barrierless, Stops
 from erasurehead.sim.steps import SingleGradients, Sparse
@@ -505,6 +506,20 @@ def test_a_discount_of_nothing_is_none_to_the_bit(none: dict) -> None:
     assert isinstance(one, SingleGradients)
     assert isinstance(two, SingleGradients)
     np.testing.assert_array_equal(one.weight, two.weight)
+
+
+def test_partitions_of_a_long_run_are_those_of_one_draw() -> None:
+    """They are drawn some at a time, from one stream a replication, in the order of messages; none
+    for a message that is not there."""
+    scheme, shape = SCHEMES["k_batch_async"](wait_for=2).build(7), (2, 2**16 + 5, 2)
+    worker = np.zeros(shape, dtype=np.int32)
+    worker[1, -1, 1] = -1
+    heard = Messages(worker, np.zeros_like(worker))
+    steps = scheme.steps(Trace(np.zeros(shape[:2]), heard, None, "batch", seed=4))
+    assert isinstance(steps, SingleGradients)
+    drawn = [generator(4, 2**32 - 2, r).integers(0, 7, shape[1:]) for r in range(2)]
+    np.testing.assert_array_equal(steps.partition, np.where(worker < 0, -1, drawn))
+    np.testing.assert_array_equal(steps.weight, np.where(worker < 0, 0.0, 7 / 2))
 
 
 def test_what_asynchronous_refuses() -> None:
