@@ -200,11 +200,19 @@ def write_table(
                     text.write(csv_of(frame, header=first))
 
 
-def write_arrow(path: Path, table: pa.Table, compression: str = "zstd") -> None:
-    """Write an Arrow table as Parquet, with page checksums: same bytes. Raises ConfigError."""
+def write_arrow(
+    path: Path, table: pa.Table, facts: Mapping[bytes, bytes] = {}, compression: str = "zstd"
+) -> None:
+    """Write an Arrow table as Parquet, with page checksums: same bytes. Facts join its metadata; a
+    schema that had them would be there twice. Raises ConfigError."""
     how: Any = {"compression": compression, "write_page_checksum": True}
-    with _replacing(path) as file, _reported(path):
-        pq.write_table(table, file, row_group_size=2**16, **how)
+    with (
+        _replacing(path) as file,
+        _reported(path),
+        pq.ParquetWriter(file, table.schema, **how) as writer,
+    ):
+        writer.write_table(table, row_group_size=2**16)
+        writer.add_key_value_metadata(facts)
 
 
 def read_arrow(path: Path) -> pa.Table:

@@ -272,7 +272,9 @@ class Encoded(Assignment):
         """Partitions in each worker's rows, times n / k."""
         entries = np.diff(self.matrix.indptr[:: self.messages])
         cells = np.repeat(np.arange(self.workers), entries) * self.partitions + self.matrix.indices
-        held = np.unique(cells) // self.partitions  # several messages may carry the same partition
+        cells.sort()  # ``unique`` takes ten times as long
+        # several messages may carry the same partition
+        held = cells[np.diff(cells, prepend=-1) > 0] // self.partitions
         count = np.bincount(held, minlength=self.workers)
         if self.workers == self.partitions:
             return count
