@@ -272,7 +272,7 @@ def read_records(directory: Path) -> Records:
         if not mine <= every or (name == outputs.ITERATIONS and mine != every):
             others = f"has other cells than {outputs.SUMMARY}; run the same command again"
             raise ConfigError(f"{directory / name}: {others}")
-    if outputs.required_origin(directory) != origin:
+    if outputs.required_origin(directory, records.config) != origin:
         raise ConfigError(f"{directory}: was rewritten while it was read; try again")
     return records
 

@@ -113,8 +113,8 @@ def failed_cells(output: Path) -> dict[str, str]:
         return {}  # results of before had none
 
 
-def required_origin(output: Path) -> Origin:
-    """The origin that every table in ``output`` must have.
+def required_origin(output: Path, config: Any = None) -> Origin:
+    """The origin that every table in ``output`` must have; ``config`` if it has been read there.
     Raises ConfigError: no run has come to its end here, or ``config.yaml`` is of another one."""
     if (origin := origin_of(output)) is None:
         raise unfinished(output)
@@ -124,7 +124,7 @@ def required_origin(output: Path) -> Origin:
         return origin  # tables alone are a result, too
     except OSError as error:
         raise ConfigError(f"{output / CONFIG}: cannot be read: {error.strerror}") from None
-    if _said_in(output) != origin.config:
+    if (_said_in(output) if config is None else _said(config)) != origin.config:
         raise ConfigError(
             f"{output / CONFIG}: is not the config that the tables in this folder were made from; "
             "run it again"
