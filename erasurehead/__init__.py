@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from erasurehead.running import load, run, sweep
     from erasurehead.simulation import Simulation, simulate, train
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 __all__ = [
     "Advice", "ConfigError", "Fitted", "Result", "Simulation", "TableRead", "__version__",
