@@ -139,8 +139,9 @@ def _families(tables: Mapping[str, pd.DataFrame]) -> Table:
         "that were held out. An error is the mean over k of |log(predicted / measured)| of the "
         "mean k-th arrival of a round; the order error is that of the fitted rounds themselves; "
         "a column k=... is predicted / measured. A small AIC or KS does not make a law good there. "
-        "The config has what one law lacks: factors, spells, laws of workers. It is taken even "
-        "where one law predicts arrivals a little better: codes depend on who is slow, and when. "
+        "The config begins with the law of the best AIC; another law, factors, spells or laws of "
+        "workers are taken where they predict clearly better, and kept where one law predicts "
+        "arrivals a little better: codes depend on who is slow, and when. "
         "Cold starts, if any, are left out."
     )
     brief = range(1 + min(MOST_FAMILIES, int((fits["load"] == main).sum())))

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, final
 from weakref import WeakKeyDictionary, WeakSet
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -19,6 +20,16 @@ NAMES_SHARE = 0.42  # of the figure's width that names on a vertical axis take a
 LEGEND_SHARE = 0.3  # of the figure's height that a legend takes before its letters shrink
 SMALL_LETTERS_POINTS = (8.0, 7.0)  # sizes of the letters of a legend that is too high
 GAP_POINTS = 2.0  # between names of ticks
+
+
+@final
+class TrueTypeFigure(Figure):
+    """A figure whose PDF has TrueType letters whoever saves it: publishers refuse Type 3."""
+
+    @override
+    def savefig(self, *args: Any, **settings: Any) -> None:
+        with rc_context({"pdf.fonttype": 42, "ps.fonttype": 42}):
+            super().savefig(*args, **settings)
 
 
 @final

@@ -147,12 +147,11 @@ def applied(scale: float = 1.0) -> Iterator[None]:
 def blank_figure(width: float, height: float) -> Figure:
     """An empty figure, inches. Call it, and paint, inside ``applied()``."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    from .layout import WholeLayout
+    from .layout import TrueTypeFigure, WholeLayout
 
     # so that the layout measures with what a PNG is drawn with
-    figure = Figure(figsize=(width, height), layout=WholeLayout())
+    figure = TrueTypeFigure(figsize=(width, height), layout=WholeLayout())
     return FigureCanvasAgg(figure).figure
 
 

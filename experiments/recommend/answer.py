@@ -18,7 +18,7 @@ from .evaluate import Candidate
 from .halving import PARTIAL
 from .question import LIMITED
 from .reasons import NAMED_SCHEMES, beside, saved, why
-from .study import Recommendation
+from .study import Recommendation, who_is_unheard
 
 # What is compared, in words.
 QUANTITIES = {"mean": "means", "median": "medians", "p95": "95 % quantiles"}
@@ -131,10 +131,8 @@ def _unheard(answer: Recommendation) -> Iterator[str]:
         it = "it" if answer.stock is None else winner.shown
         yield f"the partition that {it} hears least is in {share}"
     for row in _faster(answer):
-        yield (
-            f"{row.shown} takes {saved(row, winner)} less than that, but some partition is in "
-            f"{row.least_heard:.2g} of the updates, in some runs in hardly any (--allow-unheard)"
-        )
+        but = f"{who_is_unheard(row)} (--allow-unheard)"
+        yield f"{row.shown} takes {saved(row, winner)} less than that, but {but}"
 
 
 def _faster(answer: Recommendation) -> list[Candidate]:

@@ -286,7 +286,7 @@ def _ranking(answer: Recommendation) -> Iterator[dict[str, Any]]:
             "today": row is answer.today,
             "breaks": row.violates,
             "least_heard": row.least_heard,
-            "unheard": _unheard(row),
+            "unheard": who_is_unheard(row),
             "left": "" if row.rung == last else f"after {row.replications} runs",
         }
 
@@ -298,15 +298,17 @@ def _fields(row: Candidate, *names: str) -> dict[str, Any]:
     return {name: getattr(row, name) for name in names}
 
 
-def _unheard(row: Candidate) -> str:
+def who_is_unheard(row: Candidate) -> str:
+    """Why a candidate that leaves data out is not recommended; empty if it may be."""
     if row.violates or row.allowed:
         return ""
-    return f"some partition is in {row.least_heard:.2g} of the updates"
+    heard = f"{row.least_heard:.2g} of the updates"
+    return f"some partition is in {heard}, in some runs in hardly any"
 
 
 def _candidate(answer: Recommendation, row: Candidate) -> dict[str, Any]:
     stage = "stayed" if row.rung == len(answer.search.rungs) - 1 else f"rung {row.rung + 1}"
-    infeasible = row.refused or row.violates or _unheard(row)
+    infeasible = row.refused or row.violates or who_is_unheard(row)
     return {
         **_fields(row, "scheme", "label"),
         "section": frozen(row.section),

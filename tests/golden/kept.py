@@ -23,6 +23,7 @@ from matplotlib.text import Text
 
 from erasurehead.experiments.page import folder
 from erasurehead.experiments.page.content import Page
+from erasurehead.experiments.pictures.layout import TrueTypeFigure
 from erasurehead.experiments.pictures.looks import Look
 from erasurehead.experiments.pictures.picture import Fill, Picture
 from tests.golden.machine import hash_of
@@ -227,6 +228,7 @@ KEEPERS: dict[type, Callable[[Any], Any]] = {
     Picture: _picture,
     Page: _page,
     Figure: _figure,
+    TrueTypeFigure: _figure,
     str: _told,
 }
 """What is kept of a value of each kind; of another one the value."""
