@@ -33,7 +33,8 @@ from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.steps import GivenWeights
 
 DELAYS = {"model": "shifted_exponential", "shift": 0.5, "rate": 1.0}
-WHERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+ROOT = str(Path(__file__).parents[1])
+WHERE = {**os.environ, "PYTHONPATH": ROOT, "PYTHONDONTWRITEBYTECODE": ""}
 CELLS = 6_000_000  # workers times rounds
 START = [sys.executable, "-c", "import numpy"]  # what any program with numbers takes
 
@@ -140,6 +141,9 @@ def _closed_form(n: int = 99_999) -> Row:
 
 
 def _commands() -> list[Row]:
+    # as installed: without bytecode every start would compile the modules that it imports
+    folders = ("delay_models", "erasurehead", "experiments", "sim")
+    _seconds([sys.executable, "-m", "compileall", "-q", *folders], ROOT)
     with tempfile.TemporaryDirectory() as folder:
         _seconds([*_program("init")], folder)
         hosts = np.random.default_rng(0).lognormal(0.0, 0.3, (600, 24)) * np.linspace(1, 1.5, 24)
