@@ -292,6 +292,7 @@ def facts(study: Study, names: Names | None = None) -> list[str]:
         ["; ".join(_spells(study, known))],
         ["; ".join(_groups(study, known))],
         [*slow_round_lines(study, known)],
+        [*_not_proposed(study)],
         *([line] for line in _of_culprits(study)),
         [f"workers wait {percent(waiting)} of their time for the slowest of the round"],
     ]
@@ -312,6 +313,15 @@ def _of_culprits(study: Study) -> Iterator[str]:
         who = as_hosts(study.standing, NAMED)
         only = f"only {who} stand{'s' if standing == 1 else ''} out"
         yield f"{only}: to replace or drop more adds hosts that were slow by chance"
+
+
+def _not_proposed(study: Study) -> Iterator[str]:
+    """Numbers to wait for that are left out of the short table."""
+    unheard = study.changes["hardly_learned"] & (study.changes["change"] == rounds.WAIT)
+    if unheard.any():
+        many = ", ".join(map(str, study.workers - study.changes["count"][unheard]))
+        waiting = f"waiting for {many} of {study.workers}"
+        yield f"{waiting} hardly ever hears some host, so it is not proposed"
 
 
 def _caveats(study: Study) -> Iterator[str]:

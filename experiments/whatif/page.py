@@ -231,8 +231,8 @@ def _hosts(study: Study) -> Table:
         ]
         for row in (older | row for row in study.hosts.to_dict("records"))
     ]
-    named = study.order[: min(MOST_HOSTS, hosts_to_name(study) or 1)]
-    brief = np.flatnonzero(study.hosts["host"].astype(str).isin(named)).tolist()
+    named = study.order[: min(MOST_HOSTS, hosts_to_name(study))]
+    brief = np.flatnonzero(study.hosts["host"].astype(str).isin(named)).tolist() or [0]
     note = "Costs alone: what a median host in its place saves, in this table. "
     note += "Of a host with few spells an interval is wide: how often they come is hardly known."
     return capped("hosts", "Hosts", header, rows, "hosts.csv", note, brief)

@@ -289,7 +289,10 @@ class _Load:
         share = saved_share(self.slow.real, change.seconds)
         # a ratio of means, each of the same resampled rounds
         ratios = self.blocks.means(saved) / self.blocks.means(self.slow.real)
-        low, high = self.blocks.interval(share, ratios)
+        ends = np.array(self.blocks.interval(share, ratios))
+        own = np.array(self.blocks.interval(float(saved.mean()), self.blocks.means(saved)))
+        # whether anything is saved is one question: the share, which varies less, answers it
+        own = np.where(np.sign(own) == np.sign(ends), own, ends * self.seconds)
         ended = 0  # of the rounds that never end, those that end after the change
         if change.kind in (rounds.BACKUP, rounds.IDEAL, rounds.MEDIAN_WORKER):
             ended = len(self.missing)
@@ -304,11 +307,11 @@ class _Load:
             "quantile": change.quantile,
             "timeout": change.timeout,
             "seconds": seconds,
-            **self._estimate("saved", saved),
-            **interval_columns("share", (share, low, high)),
+            **interval_columns("saved", (float(saved.mean()), *own)),
+            **interval_columns("share", (share, *ends)),
             "share_per_part": 1 - (1 - share) * n / (n - change.missed),
             "hardly_learned": hardly_learned(change, n),
-            **interval_columns("hours_a_day", (24.0 * share, 24.0 * low, 24.0 * high)),
+            **interval_columns("hours_a_day", (24.0 * share, *(24.0 * ends))),
             "slowdown": seconds / typical,
             "rounds_ended": len(self.table) + ended,
             "text": change_name(change, self.names, typical),

@@ -402,6 +402,37 @@ def test_a_host_is_hardly_learned_below_a_tenth_of_a_mean_share() -> None:
     assert change_name(quarter, "abcd", 1.0) == "wait for 3 of 4 (without a in 25.0 % of steps)"
 
 
+def test_numbers_to_wait_for_that_are_not_proposed_are_named() -> None:
+    """One host of eight is late in every round."""
+    table = (
+        1
+        + np.random.default_rng(0).random((40, 8)) * [1, 1, 1, 1, 1, 1, 1, 0]
+        + 3 * (np.arange(8) == 7)
+    )
+    assert "waiting for 7, 6, 5 of 8 hardly ever hears some host, so it is not proposed" in facts(
+        study_load(table, [*"abcdefgh"])
+    )
+
+
+@pytest.mark.parametrize("seed", [8, 11])
+def test_seconds_and_share_of_a_saving_agree_on_the_side_of_0(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    table = rng.lognormal(0, 0.3, (7, 5)) * (1 + rng.lognormal(-1, 1, (7, 1)))
+    changes = study_load(table, [*"abcde"]).changes
+    for end in ("low", "high"):
+        assert (np.sign(changes[f"saved_{end}"]) == np.sign(changes[f"share_{end}"])).all()
+
+
+def test_the_costliest_host_that_the_verdict_names_is_in_the_short_table() -> None:
+    """Not the one that is most to blame."""
+    table = 1 + np.random.default_rng(5).exponential(0.1, (60, 6))
+    found = study_load(table, [*"abcdef"])
+    assert found.hosts["host"].iloc[0] != found.order[0]
+    page = whatif_page([found], Answer("whatif", "table", "", (), ()))
+    hosts_table = next(each for each in page.tables if each.ident == "hosts")
+    assert hosts_table.brief == [0]
+
+
 def test_each_host_that_stands_out_is_replaced_alone() -> None:
     """Three at most, by hand; the verdict says what each saves."""
     table = healthy()[:300]
