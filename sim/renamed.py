@@ -84,7 +84,7 @@ class OldModules(MetaPathFinder, Loader):
         old = module.__name__
         new = f"erasurehead.{JOINED.get(old, old)}"
         sys.modules[old] = import_module(new)
-        if not self.found:
+        if not self.found or old in JOINED:  # once, and where more than the beginning changed
             text = f"plugins: {self.plugin}: write {new} for {old}, and so on"
             warn(f"{text}: these names work until 0.4", DeprecationWarning, stacklevel=2)
         self.found.append(old)

@@ -49,7 +49,7 @@ def read_answer(output: Path) -> Answer:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise ConfigError(f"{path}: is no answer; run the same command again") from None
+        raise ConfigError(f"{path}: is no answer; run the command that wrote it again") from None
     return Answer(**fields)
 
 
@@ -82,14 +82,14 @@ def table_at(path: Path, columns: Sequence[str], may_be_empty: bool = False) -> 
             else files.read_arrow(path).to_pandas(use_threads=False, ignore_metadata=True)
         )
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; run the same command again") from None
+        raise ConfigError(f"{path}: no such file; run the command that wrote it again") from None
     except (OSError, ValueError, RecursionError, pa.ArrowException) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ConfigError(f"{path}: cannot be read: {reason}") from None
     missing = [column for column in columns if column not in frame.columns]
     if missing or (frame.empty and not may_be_empty):
         what = f"has no column {missing[0]}" if missing else "has no rows"
-        raise ConfigError(f"{path}: {what}; run the same command again")
+        raise ConfigError(f"{path}: {what}; run the command that wrote it again")
     return frame
 
 
@@ -102,7 +102,7 @@ def json_at(path: Path) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        raise ConfigError(f"{path}: is damaged; run the same command again")
+        raise ConfigError(f"{path}: is damaged; run the command that wrote it again")
     return document
 
 

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +58,23 @@ def test_a_plugin_runs_and_warns(tmp_path: Path, scheme: dict[str, object]) -> N
     with pytest.warns(DeprecationWarning, match="write erasurehead|is now called") as warnings:
         assert not eh.run(config).failed
     assert f"{file}: write erasurehead.sim for sim" in "\n".join(str(w.message) for w in warnings)
+
+
+def test_a_command_tells_each_new_name(tmp_path: Path) -> None:
+    """Catches a warning that Python hides: it is no error in a process of its own."""
+    shutil.copy(MADE / "claimed.py", tmp_path)
+    scheme = "plugins: [claimed.py]\nworkers: 6\nschemes: [{name: claimed, load: 3}]"
+    delay = "iterations: 3\ndelay: {model: exponential, rate: 1.0}"
+    (tmp_path / "c.yaml").write_text(f"{scheme}\n{delay}\n")
+    command = [sys.executable, "-m", "erasurehead", "run", "c.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    for told in (
+        "write erasurehead.sim for sim",
+        "write erasurehead.sim.schemes.base for sim.schemes.claims",
+        "Claims is now called Guarantees",
+        "claims is now called guarantees",
+    ):
+        assert told in done.stderr
 
 
 def test_every_page_links_to_the_way() -> None:

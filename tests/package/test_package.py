@@ -36,6 +36,7 @@ def test_every_public_name_is_there() -> None:
     for name in eh.__all__:
         assert getattr(eh, name) is not None
     assert dir(eh) == sorted(eh.__all__)
+    assert "mean_uncoded" in eh.theory.__all__
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -157,7 +157,9 @@ def test_what_a_table_lacks_is_said(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a,b\n1,2\n")
     assert table_at(path, ("b",)).shape == (1, 2)
-    with pytest.raises(ConfigError, match=r"t\.csv: has no column c; run the same command again$"):
+    with pytest.raises(
+        ConfigError, match=r"t\.csv: has no column c; run the command that wrote it again$"
+    ):
         table_at(path, ("a", "c", "d"))
     path.write_text("a,b\n")
     with pytest.raises(ConfigError, match=r"t\.csv: has no rows; run"):
