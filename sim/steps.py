@@ -21,8 +21,8 @@ WEIGHT_TOLERANCE = 1e-9
 WEIGHTS_AT_ONCE = 2**17  # partition weights that are decoded together: 1 MiB, in the cache
 WEIGHTS_KEPT = 2**26  # and kept for the learner: 512 MiB
 
-# Which of equal runs of partitions are used, ``(..., g)`` bool, and the weight of each partition
-# that is, which broadcasts to ``(...,)``; the others have none.
+# Of k partitions cut into g runs of k / g neighbours: which runs are used, ``(..., g)`` bool, and
+# the weight of each of their partitions, which broadcasts to ``(...,)``; the others have none.
 CommonlyWeighted: TypeAlias = tuple[BoolArray, FloatArray]
 
 

@@ -34,11 +34,11 @@ Exempt = Literal["past", "current"]
 @final
 @dataclass(frozen=True, eq=False)
 class BurstWindow(WindowOrAll):
-    """Stop at (1 + tolerance) times the first arrival if the model allows for who is late then. The
-    model counts stragglers of the last W rounds, this one included: at most lambda different ones,
-    and nobody now who straggled B to W - 1 rounds ago. Past rounds in which nobody repeated a job
-    and at most s straggled are not counted; with ``exempt: current`` such a round is also allowed
-    in any case. Where the model does not allow it, the round ends when everybody has arrived."""
+    """Stop at (1 + tolerance) times the first arrival if the paper's model of stragglers allows for
+    who is late then: at most lambda different ones in the last W rounds, this one included, and
+    nobody now who straggled B to W - 1 rounds ago. Past rounds in which nobody repeated a job and
+    at most s straggled are not counted; with ``exempt: current`` such a round is also allowed in
+    any case. Where the model does not allow it, the round ends when everybody has arrived."""
 
     code: SequentialCode  # B, lambda, mu, s, and which rounds are exempt
     counted: BoolArray  # ``(R, W - 1, n)`` who straggled in the rounds before, the newest first

@@ -78,10 +78,7 @@ def require_recorded(name: str, found: Mapping[str, Any], drawn: bool = False) -
 def failure(file: str, moved: list[str]) -> str:
     """What came, went or moved, and how the record is renewed."""
     more = [f"... and {len(moved) - 20} more"] if len(moved) > 20 else []
-    why = "If that is meant, run"
-    if any(line.startswith("moved") for line in moved):
-        why = "If that is meant, say why in docs/changes.md and run"
-    meant = f"{why}: python -m tests.golden {file}"
+    meant = f"If that is meant, say so in docs/changes.md and run: python -m tests.golden {file}"
     return "\n".join([f"tests/golden/records/{file}.json:", *moved[:20], *more, meant])
 
 
