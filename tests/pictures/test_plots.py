@@ -116,13 +116,13 @@ def test_every_kind_has_labels_and_a_legend(
     figure = figure_of(kind, read(directories[name]))
     if name == "training":
         require_recorded("pictures/drawn", {kind: figure}, drawn=True)
-    bars = kind == "utilisation"  # each of which has a name beside it
-    assert len(figure.axes) == (1 if name == "training" else 3 if bars else 4)
+    most = 3 if kind == "utilisation" else 4
+    assert len(figure.axes) == (1 if name == "training" else most)
     assert all(axes.has_data() for axes in figure.axes)
     assert figure.axes[-1].get_xlabel()
     assert figure.axes[-1].get_xlabel().endswith(("(s)", "iteration", "time"))
     [legend] = figure.legends
-    named = figure.axes[0].get_yticklabels() if bars else legend.get_texts()
+    named = *figure.axes[0].get_yticklabels(), *legend.get_texts()
     labels = {text.get_text() for text in named}
     assert {"uncoded", "ErasureHead (d = 2, r = 3)"} <= labels
     if name == "sweep":
