@@ -458,20 +458,25 @@ class SingleGradients(Steps):
     def measure(self) -> Measured:
         """Cost: three sorts of each update's K gradients. Memory: of some updates at a time."""
         (r, u, gradients), k = self.partition.shape, self.partitions
-        recovered, error, staleness = np.empty((3, r, u))
+        # Of single gradients that all weigh the same, one says it of all; lags are whole numbers.
+        told = 1 if gradients == 1 and not any(self.weight.strides[:2]) else u
+        recovered, error = np.empty((2, r, told))
+        staleness = np.empty((r, u), dtype=np.int32 if gradients == 1 else np.float64)
         heard = np.zeros(r * k, dtype=np.int64)
         together = max(1, WEIGHTS_AT_ONCE // (r * gradients))
         for first in range(0, u, together):
-            some = slice(first, first + together)
+            some, own = slice(first, first + together), slice(first, min(first + together, told))
             used = np.where(self.weight[:, some] != 0, self.partition[:, some], -1)
-            recovered[:, some] = count_distinct(used) / k
+            if first < told:
+                recovered[:, own] = count_distinct(used[:, :told]) / k
+                error[:, own] = self._error(own)
             used.sort(axis=-1)
             used[..., 1:][used[..., 1:] == used[..., :-1]] = -1  # a partition counts once an update
             cells = (used + np.arange(r)[:, None, None] * k)[used >= 0]
             heard += np.bincount(cells, minlength=r * k)
             senders = np.maximum(np.count_nonzero(self.worker[:, some] >= 0, axis=-1), 1)
             staleness[:, some] = self._lag(some).sum(axis=-1) / senders
-            error[:, some] = self._error(some)
+        recovered, error = (np.broadcast_to(table, (r, u)) for table in (recovered, error))
         return Measured(recovered, error, heard.reshape(r, -1) / u, staleness)
 
     def _error(self, some: slice) -> FloatArray:

@@ -273,7 +273,7 @@ def _iterations(
         return np.concatenate([np.full((r, 1), start), values], axis=1).ravel()
 
     def mean(values: np.ndarray) -> FloatArray:
-        return column(steps.at(values.astype(np.float64, copy=False), t), np.nan)
+        return column(steps.at(values, t), np.nan)
 
     times = steps.clock(t)
     frame = {

@@ -79,13 +79,15 @@ class Accepted:
         return np.stack([np.bincount(w.ravel(), s.ravel(), minlength=n) for w, s in pairs])
 
     def blame(self) -> tuple[IntArray, FloatArray]:
-        """``last`` and ``margin`` of each update, ``(R, U)``; see ``sim.types.Work``."""
+        """``last`` and ``margin`` of each update, ``(R, U)``; see ``sim.types.Work``. Of single
+        messages they take the place of ``seconds``, which may not be asked for afterwards."""
         assert self.heard is not None
         times, worker = self.times, self.heard.message
         if self.when.shape[2] == 1:
-            margin = times.copy()
-            margin[:, 1:] -= times[:, :-1]
-            return worker[:, :, 0].copy(), margin
+            margin = np.empty_like(times) if self.seconds is None else self.seconds[:, :, 0]
+            margin[:, :1] = times[:, :1]
+            np.subtract(times[:, 1:], times[:, :-1], out=margin[:, 1:])
+            return worker[:, :, 0], margin
         before = self.when[:, :, -2].copy()  # at the same instant: neither is alone
         last = np.where(before < times, worker[:, :, -1], -1)
         np.maximum(before[:, 1:], times[:, :-1], out=before[:, 1:])
