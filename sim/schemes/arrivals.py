@@ -119,16 +119,22 @@ def uncovered_after(workers: int, load: int, wait_for: int) -> FloatArray:
     group are among the n - m workers still out, so the next arrival covers a new group with
     probability load * U / (n - m). Every term is positive (our derivation); the alternating sum of
     inclusion-exclusion would lose half of its digits in doubles at n = 240, load = 2, and all of
-    them at n = 1000. Chances below 1e-100 are left out. Cost: O(r sqrt(n / load)). Raises
-    ``InvalidParameter``: not 1 <= r <= n, or a load that does not divide n."""
+    them at n = 1000. Chances below 1e-100 are left out. Cost: O(r sqrt(n / load)), and
+    O(r) where all groups are surely not covered. Raises ``InvalidParameter``: not 1 <= r <= n, or a
+    load that does not divide n."""
     require_group(load, workers)
     require_count("wait_for", wait_for, workers=workers)
     groups = workers // load
+    q = np.ones(wait_for)
+    others = np.arange(load)
+    alone = np.prod(np.maximum(workers - wait_for + 1.0 - others, 0.0) / (workers - others))
+    # What one group has, others lack: all are covered no likelier than if they were independent.
+    if (1.0 - alone) ** groups < 1e-17:
+        return q
     members = load * np.arange(groups + 1.0)  # of U groups
     chance = np.zeros(groups + 1)
     chance[groups] = 1.0
     low, high = groups, groups + 1  # the values of U that are not left out
-    q = np.ones(wait_for)
     for m in range(wait_for):
         if low == 0 and chance[0] > 1e-17:  # else 1 to the last digit
             q[m] = min(1.0, chance[1:high].sum())
