@@ -48,6 +48,7 @@ CODE_FOLDERS = ("sim", "delay_models", "experiments/config", "experiments/run")
 LIBRARIES = ("numpy", "scipy", "simpy", "pandas", "scikit-learn", "networkx")
 CHECKSUM = b"checksum"
 UPDATES_AT_ONCE = 2**17  # that are counted together, by the worker who made them: some MiB
+LARGEST_UNPACKED = 2**16  # bytes of a column of workers or replications in a cell's file
 SHARED_ROWS = 4096  # of columns that cells share: of longer ones there are few
 
 
@@ -404,11 +405,13 @@ def _schema(names: tuple[str, ...]) -> pa.Schema:
 
 
 def _as_text(table: Columns) -> bytes:
-    """The bits of numbers, as text: their digits would take ten times as long."""
-    columns = {
-        name: (column.dtype.str, b64encode(column.tobytes()).decode())
-        for name, column in table.items()
-    }
+    """The bits of numbers, as text: their digits would take ten times as long. Those of a large
+    cluster, of which many are alike, are packed: the writer of the file copies them five times."""
+    columns = {}
+    for name, column in table.items():
+        bits, size = column.tobytes(), column.nbytes if column.nbytes > LARGEST_UNPACKED else None
+        bits = bits if size is None else pa.compress(bits, "zstd", asbytes=True)
+        columns[name] = column.dtype.str, b64encode(bits).decode(), size
     return json.dumps(columns).encode()
 
 
@@ -438,8 +441,12 @@ def read_cell(output: Path, key: str) -> CellResult | None:
 
 
 def _from_text(text: bytes) -> Columns:
-    columns = json.loads(text).items()
-    return {name: np.frombuffer(b64decode(bits), kind) for name, (kind, bits) in columns}
+    columns = {}
+    for name, (kind, told, size) in json.loads(text).items():
+        bits = b64decode(told)
+        whole = bits if size is None else pa.decompress(bits, size, "zstd", asbytes=True)
+        columns[name] = np.frombuffer(whole, kind)
+    return columns
 
 
 def _checksum(columns: str, metadata: Mapping[bytes, bytes]) -> bytes:

@@ -15,10 +15,10 @@ import numpy as np
 from ...delay_models.base import BLOCK_CELLS, DelayModel, ReplayedDelays
 from ...sim.engines.batch.arrivals import TASKS_AT_ONCE
 from ...sim.engines.batch.rounds import (
-    BLOCKS_AT_ONCE,
     BYTES_PER_CELL,
     CELLS_IN_CACHE,
     MOST_WORKING_BYTES,
+    at_once,
 )
 from ...sim.engines.cluster import IDEAL, Policy
 from ...sim.engines.run import Engine, Run
@@ -267,7 +267,8 @@ def _working(run: Run, engine: str) -> int:
     if not isinstance(scheme, RoundScheme):
         return 0
     coupled = run.policy.couples_rounds or not run.cluster.ideal
-    block = max(1, BLOCK_CELLS // scheme.workers) * (1 if coupled else BLOCKS_AT_ONCE)
+    block = max(1, BLOCK_CELLS // scheme.workers)
+    block = block if coupled else at_once(block, scheme.workers * scheme.messages)
     rounds = run.updates if not run.cluster.ideal else min(run.updates, block)
     trace = BYTES_PER_CELL * rounds * scheme.workers * scheme.messages
     if scheme.sees is not Sees.NOTHING:

@@ -241,6 +241,11 @@ BYTES_PER_CELL = 64  # of one worker in one round: its time, and eight-byte temp
 BLOCKS_AT_ONCE, CELLS_IN_CACHE = 4, 2**17
 
 
+def at_once(block: int, width: int) -> int:
+    """Independent rounds of one replication that are worked on together: blocks of a tape."""
+    return block * max(1, min(BLOCKS_AT_ONCE, CELLS_IN_CACHE // (block * width)))
+
+
 def batch_rounds(
     run: Run,
     heard: bool = True,
@@ -259,9 +264,10 @@ def batch_rounds(
     ideal, policy, rounds = run.cluster.ideal, run.policy, run.updates
     independent = ideal and not policy.couples_rounds and not plan.stopping.needs_clock
     all_send = bool(plan.loads.all())
-    block = plan.together(run.tapes[0]) * (BLOCKS_AT_ONCE if independent else 1)
-    block = block if ideal else rounds
-    cells = min(block, rounds) * scheme.workers * scheme.messages
+    width = scheme.workers * scheme.messages
+    block = plan.together(run.tapes[0]) if ideal else rounds
+    block = at_once(block, width) if independent else block
+    cells = min(block, rounds) * width
     most = budget // BYTES_PER_CELL
     if independent:
         most = min(most, CELLS_IN_CACHE)
