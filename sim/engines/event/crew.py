@@ -43,7 +43,7 @@ class Call(Event):
 
 
 class Crew(ABC):
-    """The workers of a replication, with rounds or without; abstract."""
+    """The workers of a replication, of ``master`` or of ``barrierless``; abstract."""
 
     dead: int = 0  # how many workers are down
 
