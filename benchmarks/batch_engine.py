@@ -17,8 +17,7 @@ from erasurehead.sim.engines.batch.fused import (
     record_in_one_pass,
 )
 from erasurehead.sim.engines.batch.rounds import batch_rounds
-from erasurehead.sim.engines.cluster import Policy
-from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.run import Policy, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES

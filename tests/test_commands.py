@@ -60,7 +60,7 @@ from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.whatif import answer as whatif_page
 from erasurehead.experiments.whatif import command as whatif
 from erasurehead.sim.attack import SearchBudget
-from erasurehead.sim.engines.cluster import Network
+from erasurehead.sim.engines.run import Network
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems import DATASETS
 from erasurehead.sim.reading import Reading

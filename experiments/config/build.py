@@ -15,9 +15,8 @@ from typing_extensions import override
 
 from ...delay_models import DelayModel, Tape
 from ...delay_models.base import Finite, IndependentDelays, Seconds
-from ...sim.engines.cluster import IDEAL, Cluster, Failures
 from ...sim.engines.law import round_law
-from ...sim.engines.run import Run
+from ...sim.engines.run import IDEAL, Cluster, Failures, Run
 from ...sim.engines.tapes import RememberedTape
 from ...sim.errors import DataNotFound, InvalidParameter
 from ...sim.fields import configured

@@ -20,7 +20,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from ...delay_models import DelayModel
 from ...delay_models.base import STRICT, IndependentPart, Part, PositiveSeconds, Seconds
-from ...sim.engines.cluster import Network, Policy
+from ...sim.engines.run import Network, Policy
 from ...sim.errors import escaped, is_plain
 from ...sim.fields import Configurable, Count, Seed, not_bool
 from ...sim.load_laws import LoadLaw, Proportional

@@ -15,8 +15,7 @@ import numpy as np
 
 from ...delay_models import Tape
 from ...delay_models.parametric import Gamma
-from ...sim.engines.cluster import Policy
-from ...sim.engines.run import Run
+from ...sim.engines.run import Policy, Run
 from ...sim.engines.simulate import simulate
 from ...sim.errors import ConfigError, InvalidParameter
 from ...sim.load_laws import Additive, LoadLaw, PerPartition, Proportional

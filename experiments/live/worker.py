@@ -20,8 +20,7 @@ import numpy as np
 from scipy import sparse
 from typing_extensions import override
 
-from ...sim.engines.cluster import Policy
-from ...sim.engines.run import Run
+from ...sim.engines.run import Policy, Run
 from ...sim.numerics import one_thread
 from ...sim.problems.objective import Objective
 from ...sim.schemes.barrierless import Barrierless

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...sim import theory
-from ...sim.engines.cluster import Policy
-from ...sim.engines.run import Engine, Run
+from ...sim.engines.run import Engine, Policy, Run
 from ...sim.engines.simulate import simulate
 from ...sim.engines.tapes import CheckedTape, RememberedTape
 from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 
-from ...sim.engines.cluster import Policy
-from ...sim.engines.run import Run
+from ...sim.engines.run import Policy, Run
 from ...sim.engines.simulate import simulate
 from ...sim.problems import Problem
 from ...sim.theory import mean_times

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from ...sim.engines.cluster import Policy
+from ...sim.engines.run import Policy
 from ...sim.metrics import per_replication
 from ...sim.schemes.base import Fixed
 from ...sim.types import FloatArray

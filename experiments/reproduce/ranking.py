@@ -11,7 +11,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from ...sim.engines.cluster import Policy
+from ...sim.engines.run import Policy
 from ...sim.types import FloatArray
 from ..config import build
 from ..pictures import looks, style

@@ -20,8 +20,7 @@ from ...sim.engines.batch.rounds import (
     MOST_WORKING_BYTES,
     at_once,
 )
-from ...sim.engines.cluster import IDEAL, Policy
-from ...sim.engines.run import Engine, Run
+from ...sim.engines.run import IDEAL, Engine, Policy, Run
 from ...sim.engines.simulate import simulate
 from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
 from ...sim.learner import BLOCK_WIDTH, past_bytes

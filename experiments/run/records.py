@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.special import bdtr, ndtri, stdtr, stdtrit
 
 from ...sim import theory
-from ...sim.engines.cluster import Policy
+from ...sim.engines.run import Policy
 from ...sim.load_laws import OfOneDraw, PerPartition
 from ...sim.metrics import METRICS, ZERO_TOLERANCE, per_replication
 from ...sim.problems.losses import LeastSquares

@@ -11,9 +11,8 @@ from functools import cache, cached_property
 import numpy as np
 
 from ...delay_models import MODELS, DelayModel, Tape, parametric
-from ...sim.engines.cluster import Policy
 from ...sim.engines.law import ROUNDS_DRAWN
-from ...sim.engines.run import Engine, Run
+from ...sim.engines.run import Engine, Policy, Run
 from ...sim.engines.simulate import simulate
 from ...sim.engines.tapes import RememberedTape
 from ...sim.load_laws import Additive, LoadLaw, PerPartition, Proportional

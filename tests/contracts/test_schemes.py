@@ -18,7 +18,7 @@ from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.conformance import CHECKS, SchemeUnderTest, codes
 from erasurehead.experiments.conformance.codes import _z
 from erasurehead.experiments.conformance.rounds import _named, _undone, _variations
-from erasurehead.sim.engines.cluster import Policy
+from erasurehead.sim.engines.run import Policy
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import PerPartition
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily

@@ -20,7 +20,7 @@ from typer.main import get_command
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.commands import app
-from erasurehead.sim.engines.cluster import Policy
+from erasurehead.sim.engines.run import Policy
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Proportional
 from tests.docs.blocks import (

@@ -10,8 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from erasurehead.experiments.conformance.rounds import trace_arrays as arrays
-from erasurehead.sim.engines.cluster import IDEAL, Cluster, Policy
-from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.run import IDEAL, Cluster, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import NeverEnough
 from erasurehead.sim.load_laws import (

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from erasurehead.delay_models import MODELS, DelayModel, Tape
 from erasurehead.sim.engines.batch import fused, rounds
-from erasurehead.sim.engines.cluster import Cluster, Network, Policy
-from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.run import Cluster, Network, Policy, Run
 from erasurehead.sim.errors import NeverEnough
 from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme, SchemeFamily

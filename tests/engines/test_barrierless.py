@@ -18,8 +18,7 @@ from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config.build import ImpossibleCell, run_of
 from erasurehead.experiments.config.cells import cells
 from erasurehead.sim.engines import updates
-from erasurehead.sim.engines.cluster import Cluster, Failures, Network, Policy
-from erasurehead.sim.engines.run import Engine, Run
+from erasurehead.sim.engines.run import Cluster, Engine, Failures, Network, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough
 from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional

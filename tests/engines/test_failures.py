@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.engines.cluster import Cluster, Failures, Network, Policy
 from erasurehead.sim.engines.event import networked
+from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy
 from erasurehead.sim.engines.tapes import columns
 from erasurehead.sim.errors import InvalidDelay, NeverEnough
 from erasurehead.sim.load_laws import Additive, PerPartition, Proportional

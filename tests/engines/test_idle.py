@@ -8,7 +8,7 @@ import pytest
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.delay_models.parametric import Exponential
 from erasurehead.experiments.conformance.rounds import trace_arrays
-from erasurehead.sim.engines.cluster import IDEAL, Cluster, Failures, Network, Policy
+from erasurehead.sim.engines.run import IDEAL, Cluster, Failures, Network, Policy
 from erasurehead.sim.load_laws import (
     Additive,
     LoadLaw,

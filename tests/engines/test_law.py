@@ -8,8 +8,7 @@ import pytest
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.sim import theory
 from erasurehead.sim.engines import law
-from erasurehead.sim.engines.cluster import Cluster, Network, Policy
-from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.run import Cluster, Network, Policy, Run
 from erasurehead.sim.engines.simulate import rounds, simulate
 from erasurehead.sim.errors import EngineRefused
 from erasurehead.sim.load_laws import Additive, LoadLaw, PerPartition, Proportional

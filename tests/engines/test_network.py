@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 import erasurehead as eh
 from erasurehead.delay_models import MODELS
-from erasurehead.sim.engines.cluster import Cluster, Failures, Network, Policy
-from erasurehead.sim.engines.run import Run, play_rounds
+from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy, Run, play_rounds
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.engines.tapes import CheckedTape, RoundOfAll
 from erasurehead.sim.errors import EngineRefused, InvalidDelay, NeverEnough

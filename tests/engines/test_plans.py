@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.engines.cluster import Cluster, Network, Policy
-from erasurehead.sim.engines.run import Engine, Run
+from erasurehead.sim.engines.run import Cluster, Engine, Network, Policy, Run
 from erasurehead.sim.engines.simulate import rounds, simulate
 from erasurehead.sim.load_laws import LoadLaw, Proportional
 from erasurehead.sim.schemes import SCHEMES

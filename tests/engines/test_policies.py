@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.engines.cluster import Cluster, Network, Policy
+from erasurehead.sim.engines.run import Cluster, Network, Policy
 from erasurehead.sim.errors import NeverEnough
 from erasurehead.sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme

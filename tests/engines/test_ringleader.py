@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.sim import learner
-from erasurehead.sim.engines.cluster import Cluster, Failures, Network, Policy
-from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import NeverEnough
 from erasurehead.sim.learner import train

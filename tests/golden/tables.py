@@ -48,8 +48,7 @@ from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.timeline import write_timeline
 from erasurehead.sim.attack.code import Code, code_of
 from erasurehead.sim.attack.search import SearchBudget, worst_sets
-from erasurehead.sim.engines.cluster import Policy
-from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.run import Policy, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import EngineRefused, InvalidParameter, NeverEnough
 from erasurehead.sim.files import UnusableFile

@@ -13,7 +13,7 @@ import numpy as np
 
 from erasurehead.experiments.live.worker import Computation, Task, Wanted
 from erasurehead.experiments.live.workers import Arrival, Death, Event
-from erasurehead.sim.engines.cluster import Policy
+from erasurehead.sim.engines.run import Policy
 from erasurehead.sim.types import FloatArray
 
 

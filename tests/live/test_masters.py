@@ -67,8 +67,7 @@ from erasurehead.experiments.live.worker import (
 from erasurehead.experiments.live.workers import Arrival
 from erasurehead.experiments.options import LiveRequest
 from erasurehead.experiments.run.compute import CellResult, compute, learn
-from erasurehead.sim.engines.cluster import Cluster, Policy
-from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.run import Cluster, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import NeverEnough
 from erasurehead.sim.learner import Learned

@@ -16,8 +16,7 @@ from erasurehead.delay_models import MODELS, DelayModel, Tape
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.conformance.rounds import end_by_state
 from erasurehead.experiments.run.compute import CellResult, compute
-from erasurehead.sim.engines.cluster import Cluster, Policy
-from erasurehead.sim.engines.run import Engine, Run
+from erasurehead.sim.engines.run import Cluster, Engine, Policy, Run
 from erasurehead.sim.engines.simulate import rounds
 from erasurehead.sim.errors import ConfigError, InvalidParameter
 from erasurehead.sim.load_laws import Additive, Proportional

@@ -14,7 +14,7 @@ from scipy import special, stats
 import erasurehead as eh
 from erasurehead.delay_models import MODELS
 from erasurehead.experiments.conformance.rounds import end_by_state
-from erasurehead.sim.engines.cluster import Cluster, Network, Policy
+from erasurehead.sim.engines.run import Cluster, Network, Policy
 from erasurehead.sim.errors import ConfigError, InvalidParameter
 from erasurehead.sim.load_laws import Additive, Proportional
 from erasurehead.sim.schemes import SCHEMES

@@ -8,7 +8,7 @@ import pytest
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.cells import cells
-from erasurehead.sim.engines.cluster import Cluster, Network, Policy
+from erasurehead.sim.engines.run import Cluster, Network, Policy
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Additive, Proportional
 from erasurehead.sim.schemes.base import UnitExponential

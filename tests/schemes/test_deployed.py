@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models import MODELS, DelayModel, Tape, parametric
-from erasurehead.sim.engines.cluster import Cluster, Network, Policy
-from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.run import Cluster, Network, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import EngineRefused, InvalidParameter
 from erasurehead.sim.load_laws import Proportional

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from erasurehead.sim import fields as checks
-from erasurehead.sim.engines.cluster import Policy
+from erasurehead.sim.engines.run import Policy
 from erasurehead.sim.errors import ConfigError, InvalidParameter
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme, SchemeFamily

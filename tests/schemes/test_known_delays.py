@@ -14,7 +14,7 @@ from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.run.compute import compute
-from erasurehead.sim.engines.cluster import Cluster, Network, Policy
+from erasurehead.sim.engines.run import Cluster, Network, Policy
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Additive, LoadLaw, PerPartition, Proportional

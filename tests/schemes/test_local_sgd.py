@@ -19,9 +19,8 @@ from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.live.worker import refusal
 from erasurehead.experiments.run.compute import compute
-from erasurehead.sim.engines.cluster import Cluster, Failures, Network, Policy
 from erasurehead.sim.engines.law import round_law
-from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import EngineRefused, InvalidParameter, NeverEnough
 from erasurehead.sim.learner import train, train_each

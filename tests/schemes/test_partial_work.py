@@ -10,7 +10,7 @@ from scipy.integrate import quad
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.conformance.rounds import end_by_state
-from erasurehead.sim.engines.cluster import Cluster, Network, Policy
+from erasurehead.sim.engines.run import Cluster, Network, Policy
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES

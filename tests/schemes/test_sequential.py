@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.conformance.rounds import end_by_state
-from erasurehead.sim.engines.cluster import Policy
+from erasurehead.sim.engines.run import Policy
 from erasurehead.sim.errors import ConfigError, InvalidParameter
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes.base import RoundOutcome

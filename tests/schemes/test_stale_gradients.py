@@ -10,8 +10,7 @@ import pytest
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.sim import learner
-from erasurehead.sim.engines.cluster import Policy
-from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.run import Policy, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.learner import train

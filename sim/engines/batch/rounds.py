@@ -10,8 +10,7 @@ from ...schemes.arrivals import Arrivals, NoFormula, first_arrivals
 from ...schemes.base import Fixed, Round, RoundOutcome, Sees
 from ...schemes.stopping import StoppingRule
 from ...types import BoolArray, FloatArray, Trace
-from ..cluster import Network, Policy
-from ..run import Course, Run, plan_of, play_rounds, to_the_end
+from ..run import Course, Network, Policy, Run, plan_of, play_rounds, to_the_end
 from ..tapes import CheckedTape, RoundOfAll
 from .fused import Fuse, Kernel, kernel, play_in_one_pass, record_in_one_pass, record_with
 from .traces import (

@@ -17,7 +17,7 @@ from ...types import Recorder, Trace
 from ..run import Run
 from ..tapes import task_columns
 from ..updates import Decisions, Message, Trajectory
-from .crew import DECISION, END_OF_TIME, GIVING_UP, RECEPTION, Call, Crew
+from .master import DECISION, END_OF_TIME, GIVING_UP, RECEPTION, Call, Crew
 from .networked import MOST_CRASHES, Uplink
 
 Hear = Callable[[int, int, float], None]

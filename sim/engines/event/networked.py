@@ -14,10 +14,9 @@ from typing_extensions import override
 
 from ...errors import NeverEnough
 from ...types import BoolArray, FloatArray, TapeLike
-from ..cluster import Network
+from ..run import Network
 from ..tapes import CheckedTape, RetryTape, columns, columns_of
-from .crew import RECEPTION, Call, Crew
-from .master import Master, RoundWorkers
+from .master import RECEPTION, Call, Crew, Master, RoundWorkers
 
 # When nothing can make a message wait for another, a message arrives one addition after its task
 # began, ``began + (computed + sent)``: the batch engine adds the same numbers.
