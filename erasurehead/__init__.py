@@ -31,10 +31,10 @@ if TYPE_CHECKING:
         theory,
     )
     from erasurehead.advice import Advice, recommend, whatif
-    from erasurehead.experiments.config.errors import ConfigError
     from erasurehead.fitting import Fitted, TableRead, fit, read_table
     from erasurehead.result import Result
     from erasurehead.running import load, run, sweep
+    from erasurehead.sim.errors import ConfigError
     from erasurehead.simulation import Simulation, simulate, train
 
 __version__ = "0.3.0"
@@ -47,7 +47,7 @@ __all__ = [
 
 # where the public names are defined; the others are modules
 _HOMES = {
-    "ConfigError": "erasurehead.experiments.config.errors",
+    "ConfigError": "erasurehead.sim.errors",
     **dict.fromkeys(("Advice", "recommend", "whatif"), "erasurehead.advice"),
     "Result": "erasurehead.result",
     **dict.fromkeys(("Fitted", "TableRead", "fit", "read_table"), "erasurehead.fitting"),

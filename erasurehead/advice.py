@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Unpack, final
 import pandas as pd
 
 from erasurehead.experiments.config.document import read_yaml
-from erasurehead.experiments.config.errors import ConfigError, at, one_of
 from erasurehead.experiments.options import Criterion, MeasuredJob, SearchRequest
 from erasurehead.experiments.page.content import Page
 from erasurehead.experiments.page.folder import as_markdown
@@ -41,6 +40,7 @@ from erasurehead.fitting import (
 )
 from erasurehead.result import face, managed
 from erasurehead.running import Config, Folder, ShowProgress, document_of, plainly, reporting
+from erasurehead.sim.errors import ConfigError, at, one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -33,7 +33,6 @@ from erasurehead.delay_models.formats.cells import MAX_SECONDS_WITHOUT_UNIT
 from erasurehead.delay_models.tables.measured import OPTION_NAMES, MeasuredDelays
 from erasurehead.delay_models.trace import MeasuredTrace
 from erasurehead.experiments.config.document import write_yaml
-from erasurehead.experiments.config.errors import ConfigError, at, one_of
 from erasurehead.experiments.fit import command, page
 from erasurehead.experiments.fit.answer import fit_answer
 from erasurehead.experiments.fit.study import Findings, study_for, tables
@@ -46,7 +45,7 @@ from erasurehead.experiments.run.files import output_folder
 from erasurehead.experiments.text import sentence
 from erasurehead.result import Ax, face, managed
 from erasurehead.running import ShowProgress, reporting
-from erasurehead.sim.errors import shell_word
+from erasurehead.sim.errors import ConfigError, at, one_of, shell_word
 from erasurehead.sim.files import MOST_CELLS
 from erasurehead.sim.reading import Decimal, Header, Missing, Reading, Retries, Role, Unit
 

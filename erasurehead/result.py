@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from erasurehead.experiments.config.document import read_mapping
-from erasurehead.experiments.config.errors import ConfigError, at, one_of
 from erasurehead.experiments.pictures import paint, style
 from erasurehead.experiments.pictures.base import PictureKind
 from erasurehead.experiments.pictures.kinds import PICTURE_KINDS
@@ -30,6 +29,7 @@ from erasurehead.experiments.run.outputs import (
     origin_of,
 )
 from erasurehead.experiments.text import number_of
+from erasurehead.sim.errors import ConfigError, at, one_of
 from erasurehead.sim.metrics import METRICS
 
 if TYPE_CHECKING:

@@ -26,7 +26,6 @@ from erasurehead.experiments.config.catalogue import (
     plugins_of_objects,
 )
 from erasurehead.experiments.config.codec import plain
-from erasurehead.experiments.config.errors import ConfigError, at
 from erasurehead.experiments.page import terminal
 from erasurehead.experiments.pictures.records import read_records
 from erasurehead.experiments.run.command import Progress, RunOptions
@@ -34,6 +33,7 @@ from erasurehead.experiments.run.command import run as run_document
 from erasurehead.experiments.run.outputs import TIMELINE_EVENTS
 from erasurehead.experiments.text import number_of
 from erasurehead.result import Result, face
+from erasurehead.sim.errors import ConfigError, at
 from erasurehead.sim.fields import Configurable
 from erasurehead.sim.problems import DatasetFamily, Objective
 

@@ -15,13 +15,12 @@ from erasurehead.experiments.config import build
 from erasurehead.experiments.config.build import Training, run_of, scheme_of
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.codec import Reader, located
-from erasurehead.experiments.config.errors import ConfigError, at
 from erasurehead.experiments.config.settings import SchemeEntry, Settings
 from erasurehead.experiments.run.compute import CellResult, clock_alone, learn, result
 from erasurehead.result import face
 from erasurehead.sim.engines.run import Engine, Run
 from erasurehead.sim.engines.simulate import simulate as play
-from erasurehead.sim.errors import EngineRefused
+from erasurehead.sim.errors import ConfigError, EngineRefused, at
 from erasurehead.sim.learner import Learned
 from erasurehead.sim.load_laws import LoadLaw
 from erasurehead.sim.numerics import one_thread

@@ -15,11 +15,10 @@ from typing import Any
 
 from erasurehead.experiments.config.catalogue import with_plugins
 from erasurehead.experiments.config.codec import Reader, located
-from erasurehead.experiments.config.errors import ConfigError, at, one_of
 from erasurehead.experiments.conformance import CHECKS, Nonconforming, SchemeUnderTest
 from erasurehead.experiments.text import number_of, raised
 from erasurehead.result import face
-from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.errors import ConfigError, InvalidParameter, at, one_of
 from erasurehead.sim.fields import require_count
 from erasurehead.sim.schemes import SchemeFamily
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from ..sim.errors import ConfigError
 from ..sim.numerics import one_thread
 from ..sim.schemes import Scheme, SchemeFamily
 from ..sim.schemes.barrierless import Barrierless
@@ -18,7 +19,6 @@ from .config import build
 from .config.catalogue import Catalogue, with_plugins
 from .config.cells import cells
 from .config.codec import plain
-from .config.errors import ConfigError
 from .pictures import paint, style
 from .pictures.kinds import gantt
 from .pictures.looks import shown_cell

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..sim.attack import Code, NoCode, SearchBudget, Worst, code_of, worst_sets
+from ..sim.errors import ConfigError, at
 from ..sim.numerics import one_thread
 from ..sim.tables import csv_of
 from ..sim.theory import NoFormula, WorstCase, worst_bound, worst_cases
@@ -20,7 +21,6 @@ from ..sim.types import FloatArray
 from .config import build
 from .config.cells import Cell, cells, resolved
 from .config.document import write_yaml
-from .config.errors import ConfigError, at
 from .options import numbers_up_to
 from .page.content import Answer, Page, Section, capped, plain_cell
 from .pictures import paint, style

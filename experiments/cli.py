@@ -19,9 +19,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from .config.errors import Failed, of_the_user
+from ..sim.errors import Failed
 from .page.terminal import tell
-from .text import line
+from .text import line, of_the_user
 
 DEBUG = "--debug"  # understood in any place of the command line
 BAD_INPUT, INTERNAL, NOBODY_READS, FAILED = 2, 70, 1, 1

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from ..sim.errors import ConfigError
 from ..sim.tables import csv_of
 from ..sim.types import FloatArray
-from .config.errors import ConfigError
 from .page.content import Answer, Chart, Image, Page, Section, Table, capped, plain_cell
 from .page.folder import read_answer, table_at, write_answer
 from .pictures import paint, style

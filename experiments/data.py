@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..sim.errors import InvalidParameter
+from ..sim.errors import ConfigError, InvalidParameter, at, one_of
 from ..sim.files import sha256
 from ..sim.problems import DATASETS
 from ..sim.problems.datasets.brought import (
@@ -20,8 +20,8 @@ from ..sim.problems.datasets.brought import (
     recorded_as,
     require_unchanged,
 )
-from .config.errors import OF_THE_MACHINE, ConfigError, at, one_of
 from .run.files import write_bytes
+from .text import OF_THE_MACHINE
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,13 +16,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ..sim.errors import ConfigError, at, one_of
 from ..sim.problems import Objective
 from ..sim.problems.losses import ProblemSettings
 from .config.catalogue import with_plugins
 from .config.cells import plugins_of
 from .config.codec import FOLLOWING
 from .config.document import load
-from .config.errors import ConfigError, at, one_of
 from .config.schema import FieldRow, field_rows, first_sentence, schema
 from .config.settings import FailureSettings, NetworkSettings
 from .page import terminal

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
+from ..sim.errors import ConfigError, at
 from ..sim.numerics import one_thread
 from ..sim.tables import csv_of
 from ..sim.types import FloatArray
 from .config import build
 from .config.cells import cells
-from .config.errors import ConfigError, at
 from .live.command import MAX_LIVE_SECONDS, slowed
 from .live.masters import received
 from .live.worker import Computation, HeldPartitions, Setup, Task, Vector, Wanted, parts_of

@@ -16,8 +16,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.models import ArgumentInfo
 
+from ..sim.errors import ConfigError, at
 from ..sim.reading import UNITS, Reading, parse_columns
-from .config.errors import ConfigError, at
 
 if TYPE_CHECKING:
     from ..delay_models.tables.measured import MeasuredDelays

@@ -1,4 +1,5 @@
-"""Text for people: numbers, words around them, and text from outside as it may be shown.
+"""Text for people: numbers, words around them, what is wrong, and text from outside as it may be
+shown.
 
 Numbers are written the same in the terminal, in Markdown, in HTML and in sentences. What is for a
 table is a ``TableCell``; in a sentence it is its text: ``f"saves {percent(x)}"``.
@@ -9,12 +10,15 @@ Nothing here imports a library, so that errors can be told while nothing else wo
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isinf, isnan, nan
 
-from ..sim.errors import escaped
+from ..sim.errors import ConfigError, escaped
 
 LONGEST_LINE = 300  # characters of a line in the terminal
 
@@ -159,3 +163,69 @@ def _hundredfold(value: float) -> str:
     if isinf(rounded):
         return "infinite"
     return f"{rounded:.1f}" if abs(rounded) < 100 else f"{rounded:.0f}"
+
+
+# errors of the disk or the system, which name no path
+OF_THE_MACHINE = (
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG,
+)  # fmt: skip
+# how libraries say that memory is short, besides ``MemoryError``
+SHORT_OF_MEMORY = (
+    "cannot allocate memory",
+    "failed to map segment",
+    "can't start new thread",
+    "failed to launch worker thread",
+)
+MEMORY_REMEDY = (
+    "take smaller data, fewer replications, workers or jobs, or more memory (is there a limit, "
+    "as by ulimit -v?)"
+)
+# how typer begins, and behind it pydantic
+INVALID = re.compile(r"^Invalid value for '([^']+)'(?: / '[^']+')*: (?:Value error, )?")
+
+
+def of_the_user(error: BaseException) -> str | None:
+    """The message, if the user can mend the error: a config, an option, a path that cannot be read
+    or written, too little space or memory. ``None`` for a fault of ours."""
+    if isinstance(error, ConfigError):
+        return str(error)
+    if hasattr(error, "format_message"):  # the command line's parser: an option or argument
+        message = INVALID.sub(r"\1: ", error.format_message()).rstrip(".")
+        message = message.replace("Input should be", "must be")
+        command = getattr(getattr(error, "ctx", None), "command_path", "erasurehead")
+        return f"{message} (see {command} --help)"
+    if is_memory(error):
+        return out_of_memory(error)
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"{error.strerror}: take fewer workers or --jobs, or allow more files (ulimit -n)"
+    if isinstance(error, OSError) and error.strerror:
+        if error.filename not in (None, ""):
+            name = error.filename  # an int if it is a file descriptor
+            path = os.fsdecode(name) if isinstance(name, str | bytes) else name
+            return f"{path}: {error.strerror}"
+        if error.errno in OF_THE_MACHINE:
+            hint = f"where results, this text and temporary files go (TMPDIR = {_temporary()})"
+            return f"{error.strerror} {hint}"
+    return None
+
+
+def is_memory(error: BaseException) -> bool:
+    """Whether memory was short."""
+    full = hasattr(error, "characters_written")  # a pipe or terminal that takes no more at once
+    numbers = () if full else (errno.ENOMEM, errno.EAGAIN)
+    refused = isinstance(error, OSError) and error.errno in numbers
+    text = str(error).lower()
+    return refused or isinstance(error, MemoryError) or any(w in text for w in SHORT_OF_MEMORY)
+
+
+def out_of_memory(error: BaseException) -> str:
+    """The one line, with what a library says about the amount."""
+    reason = shortened(str(error).strip(), 100) if isinstance(error, MemoryError) else ""
+    return f"not enough memory{f' ({reason})' if reason else ''}: {MEMORY_REMEDY}"
+
+
+def _temporary() -> str:
+    try:
+        return tempfile.gettempdir()
+    except OSError:
+        return os.environ.get("TMPDIR", "unset")

@@ -72,6 +72,10 @@ class ConfigError(ValueError):
         super().__init__(escaped(line))
 
 
+class Failed(RuntimeError):
+    """A command that cannot go on, by no mistake of the user: one line, exit code 1."""
+
+
 def at(path: str, value: Any, valid: str) -> ConfigError:
     """Make the one line: ``delay.rate = -1: must be greater than 0``."""
     return ConfigError(f"{path} = {quoted(value)}: {valid}")

@@ -18,7 +18,10 @@ from typing_extensions import override
 
 Class = TypeVar("Class", bound=type[Any])
 
-JOINED = {"sim.schemes.claims": "sim.schemes.base"}
+JOINED = {
+    "experiments.config.errors": "sim.errors",
+    "sim.schemes.claims": "sim.schemes.base",
+}
 """Modules that plugins of version 0.2 import, and those that hold their names now."""
 
 

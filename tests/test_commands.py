@@ -35,7 +35,6 @@ from erasurehead.experiments import (
     verify,
 )
 from erasurehead.experiments.commands import app
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.config.schema import FieldRow, field_rows, first_sentence
 from erasurehead.experiments.config.settings import FailureSettings
 from erasurehead.experiments.explore import server
@@ -61,6 +60,7 @@ from erasurehead.experiments.whatif import answer as whatif_page
 from erasurehead.experiments.whatif import command as whatif
 from erasurehead.sim.attack import SearchBudget
 from erasurehead.sim.engines.run import Network
+from erasurehead.sim.errors import ConfigError
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems import DATASETS
 from erasurehead.sim.reading import Reading

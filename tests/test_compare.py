@@ -25,11 +25,11 @@ from erasurehead.experiments.compare import (
     ratio_picture,
     read_comparison,
 )
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures import style
 from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.pictures.records import Records
 from erasurehead.experiments.run.files import ANSWER
+from erasurehead.sim.errors import ConfigError
 from erasurehead.sim.types import FloatArray
 from tests.tools import SMALL, agg
 

@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 
 from erasurehead.delay_models.formats.cells import numbers as numbers_of
 from erasurehead.experiments.config.cells import cells
-from erasurehead.experiments.config.errors import ConfigError, of_the_user, one_of, quoted
 from erasurehead.experiments.config.settings import _counted, _shown
 from erasurehead.experiments.page import terminal
 from erasurehead.experiments.page.content import Answer, Page, Section, Table
@@ -42,17 +41,21 @@ from erasurehead.experiments.text import (
     line,
     number,
     number_of,
+    of_the_user,
     percent,
     raised,
     shortened,
     theory_text,
 )
 from erasurehead.sim.errors import (
+    ConfigError,
     InvalidDelay,
     InvalidParameter,
     NeverEnough,
     escaped,
     is_plain,
+    one_of,
+    quoted,
 )
 from erasurehead.sim.files import UnusableFile, reading, short
 from tests.golden.records import require_recorded

@@ -18,7 +18,6 @@ import pytest
 import yaml
 
 from erasurehead.experiments.config.cells import cells
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.explore import drawing
 from erasurehead.experiments.explore.drawing import (
     ClosedForms,
@@ -44,6 +43,7 @@ from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.run.compute import compute
 from erasurehead.experiments.run.records import ClosedForm, mean_interval, summary_table
 from erasurehead.experiments.text import theory_text
+from erasurehead.sim.errors import ConfigError
 from tests.golden.kept import html_of
 from tests.golden.machine import hash_of
 from tests.golden.records import require_recorded

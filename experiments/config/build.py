@@ -18,7 +18,7 @@ from ...delay_models.base import Finite, IndependentDelays, Seconds
 from ...sim.engines.law import round_law
 from ...sim.engines.run import IDEAL, Cluster, Failures, Run
 from ...sim.engines.tapes import RememberedTape
-from ...sim.errors import DataNotFound, InvalidParameter
+from ...sim.errors import ConfigError, DataNotFound, InvalidParameter, at
 from ...sim.fields import configured
 from ...sim.load_laws import PerPartition
 from ...sim.numerics import one_thread
@@ -31,7 +31,6 @@ from ...sim.types import FloatArray
 from ..text import number_of, raised
 from .cells import Cell
 from .codec import names
-from .errors import ConfigError, at
 from .settings import FailureSettings, Settings, section
 
 T = TypeVar("T")

@@ -23,6 +23,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from ...delay_models import MODELS, DelayModel
+from ...sim.errors import ConfigError
 from ...sim.fields import Configurable
 from ...sim.files import UnusableFile, require_regular
 from ...sim.load_laws import LOAD_LAWS, LoadLaw
@@ -32,7 +33,6 @@ from ...sim.renamed import old_modules
 from ...sim.schemes import SCHEMES, SchemeFamily
 from ...sim.schemes.stop import NamedRule
 from .document import is_file
-from .errors import ConfigError
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from ...delay_models import DelayModel
 from ...delay_models.base import EndlessDelays, refuse_endless
+from ...sim.errors import ConfigError, one_of
 from ...sim.fields import one_line
 from ...sim.problems import ProblemConfig
 from ...sim.problems.losses import ProblemSettings
 from .catalogue import Catalogue
-from .errors import ConfigError, one_of
 
 _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 MAX_NESTED_MODELS = 20  # how deep delay models may be nested; a YAML file can even hold itself

@@ -19,9 +19,9 @@ from urllib.parse import parse_qsl, urlsplit
 from markupsafe import Markup
 from typing_extensions import override
 
-from ..config.errors import ConfigError, at, of_the_user, one_of
+from ...sim.errors import ConfigError, at, one_of
 from ..page.html import environment, script_hash, text
-from ..text import line
+from ..text import line, of_the_user
 from .drawing import ClosedForms, drawn_page
 
 

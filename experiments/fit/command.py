@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from ...delay_models.tables.measured import AS_IT_IS, MeasuredDelays
+from ...sim.errors import ConfigError, at
 from ...sim.reading import Reading
 from ..config.document import write_yaml
-from ..config.errors import ConfigError, at
 from ..options import measured_delays
 from ..page.content import Answer, Page
 from ..page.folder import as_markdown, write_answer

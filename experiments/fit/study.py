@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from ...delay_models.tables.measured import MeasuredDelays
+from ...sim.errors import ConfigError, at
 from ...sim.numerics import one_thread
 from ..config.document import write_yaml
-from ..config.errors import ConfigError, at
 from ..statistics.groups import Group
 from ..text import number_of
 from .candidates import (

@@ -17,6 +17,7 @@ import numpy as np
 from ...sim.engines.run import Run
 from ...sim.engines.simulate import simulate
 from ...sim.engines.updates import Trajectory
+from ...sim.errors import ConfigError, Failed, at
 from ...sim.learner import Learned, training_context
 from ...sim.problems.objective import Objective
 from ...sim.schemes.barrierless import Barrierless
@@ -26,7 +27,6 @@ from ...sim.types import FloatArray, Rounds, Trace, Work
 from ..config import build
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
-from ..config.errors import ConfigError, Failed, at
 from ..options import LiveRequest
 from ..page import terminal
 from ..pictures.looks import shown_cell, shown_point

@@ -16,12 +16,11 @@ from typing_extensions import override
 from ...sim.engines.run import Run
 from ...sim.engines.tapes import CheckedTape, TapeColumn, task_columns
 from ...sim.engines.updates import Decisions
-from ...sim.errors import NeverEnough
+from ...sim.errors import Failed, NeverEnough
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import Fixed, RoundOutcome
 from ...sim.types import BoolArray, FloatArray, IntArray
 from ..config.build import Training
-from ..config.errors import Failed
 from .worker import Task, Vector
 from .workers import Arrival, ConnectedWorkers, Death
 

@@ -21,8 +21,8 @@ from typing import Any, final
 
 import numpy as np
 
+from ...sim.errors import ConfigError, at
 from ...sim.types import FloatArray
-from ..config.errors import ConfigError, at
 from ..run import pools
 from ..run.dask import RemoteCall, connected
 from .worker import Drop, Idle, Order, Reply, Setup, Task, process, serve

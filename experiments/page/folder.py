@@ -18,9 +18,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from ...sim.errors import escaped, shell_word
+from ...sim.errors import ConfigError, escaped, shell_word
 from ...sim.tables import read_csv
-from ..config.errors import ConfigError
 from ..run import files
 from ..run.files import ANSWER
 from .content import Answer, Chart, Image, Page, Section, Table

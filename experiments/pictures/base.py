@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from typing_extensions import override
 
-from ..config.errors import ConfigError, at, quoted
+from ...sim.errors import ConfigError, at, quoted
 from ..page.content import Chart
 from ..text import left_out
 from . import paint, style

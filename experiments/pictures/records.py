@@ -14,9 +14,9 @@ import pandas as pd
 import pyarrow as pa
 from pandas.api.types import is_numeric_dtype, is_string_dtype
 
+from ...sim.errors import ConfigError, at, one_of
 from ...sim.types import FloatArray
 from ..config.document import read_mapping
-from ..config.errors import ConfigError, at, one_of
 from ..run import outputs
 from ..run.files import read_arrow
 from .looks import shown_name

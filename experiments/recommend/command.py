@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from ...delay_models.tables.measured import AS_IT_IS
+from ...sim.errors import ConfigError
 from ...sim.tables import csv_of
 from ..config.document import load, override, write_yaml
-from ..config.errors import ConfigError
 from ..options import MeasuredJob, SearchRequest
 from ..page import terminal
 from ..page.content import Page

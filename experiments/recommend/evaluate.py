@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ...sim.errors import ConfigError
 from ...sim.types import FloatArray
-from ..config.errors import ConfigError
 from ..pictures.looks import shown_name
 from ..run.pools import Died, Pool, map_unordered
 from .compare import ANYTHING, Interval, Order, order, ratio

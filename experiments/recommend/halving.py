@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..config.errors import ConfigError
+from ...sim.errors import ConfigError
 from .candidates import (
     SearchSpace,
     Section,

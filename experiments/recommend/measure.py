@@ -16,7 +16,7 @@ from ...sim import theory
 from ...sim.engines.run import Engine, Policy, Run
 from ...sim.engines.simulate import simulate
 from ...sim.engines.tapes import CheckedTape, RememberedTape
-from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
+from ...sim.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough
 from ...sim.learner import Learner, fit_into_memory, training_context, updates_of
 from ...sim.load_laws import PerPartition
 from ...sim.numerics import one_thread
@@ -31,7 +31,6 @@ from ..config import build
 from ..config.catalogue import with_plugins
 from ..config.cells import Cell
 from ..config.codec import plain
-from ..config.errors import ConfigError
 from ..config.settings import Settings, section, validate
 from ..options import Criterion
 from ..run.compute import learn_along

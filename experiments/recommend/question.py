@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ...sim.errors import at, one_of
 from ...sim.learner import Learner, training_context
 from ...sim.types import FloatArray, IntArray
 from ..config import build
 from ..config.catalogue import Catalogue
 from ..config.cells import cells
-from ..config.errors import at, one_of
 from ..options import Criterion, SearchRequest
 from ..run.tuning import ROUND_OFF
 from .compare import ANYTHING, Order, order

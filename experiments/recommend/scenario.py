@@ -18,13 +18,13 @@ from ...delay_models.tables.measured import AS_IT_IS, MeasuredDelays
 from ...delay_models.trace import MeasuredRounds, MeasuredTrace
 from ...sim.engines.run import Run
 from ...sim.engines.tapes import RememberedTape
+from ...sim.errors import ConfigError, at
 from ...sim.load_laws import LoadLaw
 from ...sim.reading import Reading
 from ...sim.types import FloatArray, IntArray, Loads, TapeAround, TapeLike
 from ..config import build
 from ..config.catalogue import Catalogue
 from ..config.cells import Cell, catalogue_of, cells, read_sweep
-from ..config.errors import ConfigError, at
 from ..config.settings import Settings
 from ..fit import command
 from ..fit.study import study_for

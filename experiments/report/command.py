@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
-from ..config.errors import ConfigError, at, one_of
+from ...sim.errors import ConfigError, at, one_of
 from ..options import REPORTED
 from ..page.content import Page
 from ..pictures.kinds import PICTURE_KINDS, kinds_by_rank

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...sim.errors import shell_word
+from ...sim.errors import ConfigError, shell_word
 from ...sim.metrics import METRICS
 from ..config import settings
 from ..config.catalogue import blamed
 from ..config.cells import catalogue_of
 from ..config.document import write_yaml
-from ..config.errors import ConfigError
 from ..page import content
 from ..page.content import Answer, Chart, CommandLine, Page, Section, Table, capped
 from ..page.folder import json_at

@@ -60,8 +60,8 @@ def figure_with(name: str, changes: Sequence[str]) -> PaperFigure:
 
     from pydantic import TypeAdapter, ValidationError
 
+    from ...sim.errors import at, one_of
     from ..config.document import override
-    from ..config.errors import at, one_of
 
     made = figure_named(name)
     own = settable(made)

@@ -19,13 +19,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ...sim.errors import InvalidParameter
+from ...sim.errors import ConfigError, InvalidParameter, at, one_of
 from ...sim.numerics import one_thread
 from ...sim.tables import csv_of
 from ...sim.types import FloatArray
 from ..config.cells import cells
 from ..config.document import read_mapping, write_yaml
-from ..config.errors import ConfigError, at, one_of
 from ..config.schema import first_sentence
 from ..options import ReproduceRequest, csv_wanted
 from ..page.content import Answer, Chart, CommandLine, Page, Section, Table, capped

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
+from ...sim.errors import ConfigError
 from ...sim.metrics import time_to_target
 from ...sim.types import FloatArray
-from ..config.errors import ConfigError
 from ..pictures import looks, style
 from ..pictures.kinds.losses import loss_axis
 from ..pictures.picture import Axis, Mark, Panel, Picture, Points, Rules

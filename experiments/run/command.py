@@ -14,12 +14,12 @@ from typing import Any
 
 import pandas as pd
 
+from ...sim.errors import at
 from ...sim.metrics import METRICS
 from ...sim.numerics import one_thread
 from ..config.build import SharedTapes, require_delays
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
-from ..config.errors import at
 from ..page import terminal
 from ..page.terminal import Column, show_columns
 from ..pictures.looks import shown_cell, shown_in, shown_point

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from ...sim.engines.run import Engine, Run
 from ...sim.engines.simulate import rounds, simulate
-from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
+from ...sim.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough, at
 from ...sim.learner import Learned, Learner, Progress, train_each, training_context
 from ...sim.metrics import time_to_target
 from ...sim.numerics import one_thread
@@ -33,7 +33,7 @@ from ...sim.types import FloatArray, Recorder, Trace, Work
 from ..config import build
 from ..config.catalogue import streams_kept
 from ..config.cells import Cell
-from ..config.errors import ConfigError, at, is_memory, out_of_memory
+from ..text import is_memory, out_of_memory
 from .files import cell_path, read_arrow, write_arrow
 
 # a table by its columns: to make a frame of each takes longer than to compute a small cell

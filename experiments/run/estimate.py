@@ -22,7 +22,7 @@ from ...sim.engines.batch.rounds import (
 )
 from ...sim.engines.run import IDEAL, Engine, Policy, Run
 from ...sim.engines.simulate import simulate
-from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
+from ...sim.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough, at
 from ...sim.learner import BLOCK_WIDTH, past_bytes
 from ...sim.load_laws import PerPartition
 from ...sim.problems import Problem
@@ -32,7 +32,6 @@ from ...sim.schemes.decoders import PROBED_ORDERS
 from ...sim.steps import WEIGHTS_AT_ONCE, WEIGHTS_KEPT
 from ..config import build
 from ..config.cells import NO_NUMBERS, Cell
-from ..config.errors import ConfigError, at
 from ..config.settings import FIELDS
 
 # limit and use of a container, of both versions

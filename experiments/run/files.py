@@ -17,8 +17,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ...sim.errors import ConfigError
 from ...sim.tables import csv_of
-from ..config.errors import ConfigError
 
 # what a command found, and the page made of it
 ANSWER, REPORT_FILE = "answer.json", "report.html"

@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from threadpoolctl import threadpool_info
 
+from ...sim.errors import ConfigError
 from ..config.document import read_yaml
-from ..config.errors import ConfigError
 from .files import MARK, REPORT_FILE, remove, write_arrow, write_bytes, writer_of
 
 # What stays of another config, and what its tables' origin is for: docs/design.md, cells.

@@ -29,7 +29,7 @@ from typing import Any, Generic, TypeVar
 
 from typing_extensions import override
 
-from ..config.errors import Failed
+from ...sim.errors import Failed
 from .files import postponed
 
 Item = TypeVar("Item")

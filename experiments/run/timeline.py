@@ -14,11 +14,11 @@ from typing import Any
 import pandas as pd
 
 from ...sim.engines.simulate import simulate
+from ...sim.errors import at
 from ...sim.schemes.base import RoundScheme, Sees
 from ...sim.types import Recorder, Span
 from ..config import build
 from ..config.cells import Cell
-from ..config.errors import at
 from . import files, outputs
 from .compute import learn_along
 

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from ...delay_models.tables.measured import MeasuredDelays, name_at
+from ...sim.errors import ConfigError, at
 from ...sim.files import MOST_CELLS, short
 from ...sim.reading import Reading
 from ...sim.tables import csv_of
-from ..config.errors import ConfigError, at
 from ..options import measured_delays, numbers_up_to
 from ..page.content import Answer, Page
 from ..page.folder import as_markdown, write_answer

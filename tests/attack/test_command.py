@@ -23,12 +23,12 @@ from erasurehead.experiments.attack import (
     rounding,
     straggler_numbers,
 )
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.files import MARK, locked
 from erasurehead.experiments.run.outputs import ATTACK, Origin, make_way, origin_in
 from erasurehead.sim.attack import SearchBudget
+from erasurehead.sim.errors import ConfigError
 from tests.golden.records import require_recorded
 from tests.tools import inside
 

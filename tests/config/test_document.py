@@ -23,7 +23,7 @@ from erasurehead.experiments.config.document import (
     set_dotted,
     write_yaml,
 )
-from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.sim.errors import ConfigError
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import pytest
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.build import Resends
 from erasurehead.experiments.config.cells import Cell, cells
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.run.compute import compute
+from erasurehead.sim.errors import ConfigError
 from erasurehead.sim.metrics import per_replication
 from tests.statistics import assert_z
 

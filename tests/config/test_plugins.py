@@ -21,10 +21,10 @@ from erasurehead.delay_models import MODELS
 from erasurehead.experiments.config.catalogue import BUILT_IN, load_plugin, streams_kept
 from erasurehead.experiments.config.cells import Cell, cells, resolved
 from erasurehead.experiments.config.document import load
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.run import records
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.estimate import check
+from erasurehead.sim.errors import ConfigError
 from erasurehead.sim.schemes import SCHEMES
 from tests.tools import ROOT, inside, process
 

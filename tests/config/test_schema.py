@@ -15,10 +15,10 @@ from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.cells import resolved
 from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.config.document import read_yaml, write_yaml
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.config.schema import field_rows, schema
 from erasurehead.experiments.config.settings import shown_field, validate
 from erasurehead.sim.engines.run import Network
+from erasurehead.sim.errors import ConfigError
 from erasurehead.sim.problems.losses import ProblemSettings
 from erasurehead.sim.schemes import SCHEMES
 from tests.config.test_plugins import BASE as WITH_PLUGIN

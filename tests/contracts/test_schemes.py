@@ -14,12 +14,11 @@ from scipy import sparse
 
 from erasurehead import testing
 from erasurehead.experiments.config.catalogue import load_plugin
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.conformance import CHECKS, SchemeUnderTest, codes
 from erasurehead.experiments.conformance.codes import _z
 from erasurehead.experiments.conformance.rounds import _named, _undone, _variations
 from erasurehead.sim.engines.run import Policy
-from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.errors import ConfigError, InvalidParameter
 from erasurehead.sim.load_laws import PerPartition
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.assignments import Encoded, Pieces

@@ -24,9 +24,9 @@ from erasurehead.experiments.config import settings
 from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.codec import plain
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.fit.families import FAMILIES
 from erasurehead.experiments.fit.goodness import fit_families
+from erasurehead.sim.errors import ConfigError
 
 # Delays that are too long to be numbers are refused before anything is drawn.
 

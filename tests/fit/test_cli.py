@@ -15,12 +15,12 @@ import yaml
 
 from erasurehead.delay_models import MODELS, Exponential
 from erasurehead.experiments.config.build import delay_model
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.fit.answer import fit_answer
 from erasurehead.experiments.fit.command import FILES, k_range, read_tables, write_fit
 from erasurehead.experiments.fit.goodness import expected_order_statistics
 from erasurehead.experiments.fit.page import REACHES, read_fit
 from erasurehead.experiments.fit.study import Findings, _quantiles, study
+from erasurehead.sim.errors import ConfigError
 from tests.fit.walled import fit_told
 from tests.golden.kept import folder_of
 from tests.golden.records import require_recorded

@@ -15,7 +15,6 @@ import pytest
 import erasurehead as eh
 from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.experiments.config.build import delay_model
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.fit import workers as workers_module
 from erasurehead.experiments.fit.answer import _memory_sentence, fit_answer, worker_sentences
 from erasurehead.experiments.fit.goodness import Comparison, Resimulated, Score
@@ -34,6 +33,7 @@ from erasurehead.experiments.fit.workers import (
 )
 from erasurehead.experiments.page.content import Answer
 from erasurehead.experiments.page.folder import as_markdown
+from erasurehead.sim.errors import ConfigError
 from tests.fit.walled import fit_told
 from tests.golden.records import require_recorded
 from tests.tools import inside, numbered

@@ -14,10 +14,9 @@ import pytest
 
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.document import load, read_yaml
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.compute import compute
-from erasurehead.sim.errors import NeverEnough
+from erasurehead.sim.errors import ConfigError, NeverEnough
 from tests.fuzz import judge, labels
 from tests.fuzz.__main__ import KINDS, made
 from tests.fuzz.harness import Ending, snapshot

@@ -21,7 +21,6 @@ from erasurehead.delay_models import Tape
 from erasurehead.delay_models.parametric import Exponential
 from erasurehead.experiments.config.build import Training
 from erasurehead.experiments.config.cells import Cell, cells
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.live import command as live_command
 from erasurehead.experiments.live import worker as worker_module
 from erasurehead.experiments.live.command import (
@@ -69,7 +68,7 @@ from erasurehead.experiments.options import LiveRequest
 from erasurehead.experiments.run.compute import CellResult, compute, learn
 from erasurehead.sim.engines.run import Cluster, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.errors import NeverEnough
+from erasurehead.sim.errors import ConfigError, NeverEnough
 from erasurehead.sim.learner import Learned
 from erasurehead.sim.load_laws import Additive, Proportional
 from erasurehead.sim.optimizers import Nesterov

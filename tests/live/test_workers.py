@@ -29,7 +29,6 @@ import numpy as np
 import pytest
 
 from erasurehead.experiments import measure
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.live import worker as worker_module
 from erasurehead.experiments.live import workers as module
 from erasurehead.experiments.live.worker import Setup, Task
@@ -50,6 +49,7 @@ from erasurehead.experiments.measure import (
     turns_of,
 )
 from erasurehead.experiments.options import MeasureRequest
+from erasurehead.sim.errors import ConfigError
 from tests.run.commands import PATIENCE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="as the other tests of workers")

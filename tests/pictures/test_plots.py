@@ -27,7 +27,6 @@ import erasurehead as eh
 import erasurehead.experiments.pictures
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config.cells import cells
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures import paint, style
 from erasurehead.experiments.pictures.base import PanelKind, PictureKind
 from erasurehead.experiments.pictures.kinds import (
@@ -61,6 +60,7 @@ from erasurehead.experiments.report.command import write_pictures, write_report
 from erasurehead.experiments.run import timeline
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.records import mean_interval
+from erasurehead.sim.errors import ConfigError
 from erasurehead.sim.schemes import SCHEMES
 from tests.golden.records import require_recorded
 from tests.test_cli import BASE, LEARNING

@@ -14,7 +14,6 @@ import pytest
 import yaml
 
 from erasurehead.experiments.config import build
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.fit import study as fitting
 from erasurehead.experiments.options import MeasuredJob, SearchRequest
 from erasurehead.experiments.recommend import measure, study
@@ -34,6 +33,7 @@ from erasurehead.experiments.recommend.scenario import (
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.run.tuning import replayed
 from erasurehead.sim.engines.simulate import simulate
+from erasurehead.sim.errors import ConfigError
 from erasurehead.sim.numerics import one_thread
 from erasurehead.sim.reading import Reading
 from tests.golden.records import require_recorded

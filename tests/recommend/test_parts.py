@@ -15,7 +15,6 @@ from scipy import stats
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config.catalogue import BUILT_IN
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.options import Criterion, SearchRequest
 from erasurehead.experiments.recommend import question
 from erasurehead.experiments.recommend.candidates import (
@@ -50,6 +49,7 @@ from erasurehead.experiments.recommend.scenario import (
     _drawn,
     _rare,
 )
+from erasurehead.sim.errors import ConfigError
 from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.steps import DecodedRounds

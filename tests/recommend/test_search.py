@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.options import SearchRequest
 from erasurehead.experiments.recommend import evaluate
 from erasurehead.experiments.recommend.evaluate import Candidate, Evaluator, recommendable
@@ -26,6 +25,7 @@ from erasurehead.experiments.recommend.halving import (
 from erasurehead.experiments.recommend.measure import Budget, CandidateRuns, Facts
 from erasurehead.experiments.recommend.question import ask
 from erasurehead.experiments.recommend.study import recommended
+from erasurehead.sim.errors import ConfigError
 from tests.recommend.made import one, performance, recommendation
 
 Fields = dict[str, Any]

@@ -17,7 +17,6 @@ from erasurehead.delay_models import MODELS
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.codec import plain
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.page.content import (
     Answer,
     Image,
@@ -53,6 +52,7 @@ from erasurehead.experiments.report.verdict import (
     stands_out,
 )
 from erasurehead.experiments.text import enumerated, left_out, number_of, sentence, whole_percent
+from erasurehead.sim.errors import ConfigError
 from tests.tools import inside
 
 

@@ -24,7 +24,6 @@ import yaml
 from PIL import Image
 
 import erasurehead as eh
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.page import content
 from erasurehead.experiments.page.content import Table
 from erasurehead.experiments.page.folder import as_markdown
@@ -40,6 +39,7 @@ from erasurehead.experiments.report.page import heatmap_charts, read_run
 from erasurehead.experiments.report.verdict import Verdict, judged
 from erasurehead.experiments.reproduce import FIGURES
 from erasurehead.experiments.text import TableCell
+from erasurehead.sim.errors import ConfigError
 from tests.golden.kept import html_of
 from tests.golden.records import require_recorded
 from tests.report.results import EVIL, MADE, Reader, config, done, make_run, make_sweep, page_of

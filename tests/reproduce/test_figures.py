@@ -21,7 +21,6 @@ from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.delay_models.mixture import Markov
 from erasurehead.delay_models.presets import CURVE
 from erasurehead.experiments.config import build
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.config.schema import first_sentence
 from erasurehead.experiments.options import ReproduceRequest
 from erasurehead.experiments.pictures import looks, paint
@@ -55,6 +54,7 @@ from erasurehead.experiments.reproduce.waiting import settled
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.text import LONGEST_LINE
 from erasurehead.experiments.verify.grid import group_spreads
+from erasurehead.sim.errors import ConfigError
 from erasurehead.sim.problems.losses import LeastSquares
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.theory.mean_times import additive_time, mean_first_k

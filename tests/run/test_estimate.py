@@ -20,7 +20,6 @@ from erasurehead.experiments.config import build
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.cells import Cell, cells
 from erasurehead.experiments.config.codec import plain
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.options import VerifyRequest
 from erasurehead.experiments.run import estimate
 from erasurehead.experiments.run.command import RunOptions, run
@@ -35,6 +34,7 @@ from erasurehead.experiments.run.estimate import (
     size,
 )
 from erasurehead.experiments.verify import verify_grid
+from erasurehead.sim.errors import ConfigError
 from tests.golden.configs import documents
 from tests.golden.records import require_recorded
 from tests.tools import pace

@@ -22,7 +22,6 @@ import yaml
 import erasurehead as eh
 from erasurehead.experiments.compare import comparison_answer
 from erasurehead.experiments.config.cells import cells
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.page.content import Answer
 from erasurehead.experiments.page.folder import command_line, json_at, read_answer, write_answer
 from erasurehead.experiments.pictures.records import read_records
@@ -45,6 +44,7 @@ from erasurehead.experiments.run.files import ANSWER, MARK
 from erasurehead.experiments.run.outputs import origin_of
 from erasurehead.experiments.run.pools import Died
 from erasurehead.experiments.run.records import summary_table
+from erasurehead.sim.errors import ConfigError
 from tests.tools import ROOT, inside
 
 # An output folder tells one story, and a plan tells it before it happens.

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from erasurehead.experiments.config.errors import Failed
 from erasurehead.experiments.run import pools
 from erasurehead.experiments.run.pools import Died, Pool, Share, map_unordered, open_pool
+from erasurehead.sim.errors import Failed
 from erasurehead.sim.numerics import one_thread
 from tests.run.commands import PATIENCE, ROOT, fatal_at, process_of, session_of, until
 

@@ -19,7 +19,6 @@ from scipy.stats import binom
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.build import training
 from erasurehead.experiments.config.cells import cells
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.run import records as records_module
 from erasurehead.experiments.run.compute import compute
 from erasurehead.experiments.run.compute import result as numbers_of
@@ -47,6 +46,7 @@ from erasurehead.experiments.run.records import (
 )
 from erasurehead.experiments.run.tuning import Runs, best
 from erasurehead.sim.engines.simulate import simulate
+from erasurehead.sim.errors import ConfigError
 from erasurehead.sim.metrics import METRICS, per_replication
 from erasurehead.sim.problems.losses import LeastSquares
 from erasurehead.sim.types import Messages, Rounds

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pytest
 
 from erasurehead.experiments.config.cells import cells
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.run import compute as compute_module
 from erasurehead.experiments.run import files
 from erasurehead.experiments.run.compute import (
@@ -25,6 +24,7 @@ from erasurehead.experiments.run.compute import (
     read_cell,
     write_cell,
 )
+from erasurehead.sim.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 

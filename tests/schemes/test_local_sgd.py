@@ -16,13 +16,12 @@ from scipy.signal import fftconvolve
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config.cells import cells
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.live.worker import refusal
 from erasurehead.experiments.run.compute import compute
 from erasurehead.sim.engines.law import round_law
 from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.errors import EngineRefused, InvalidParameter, NeverEnough
+from erasurehead.sim.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough
 from erasurehead.sim.learner import train, train_each
 from erasurehead.sim.load_laws import (
     Additive,

@@ -15,7 +15,6 @@ import pandas as pd
 import pytest
 
 from erasurehead.delay_models.tables.measured import MeasuredDelays
-from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.page.content import Answer, Chart
 from erasurehead.experiments.pictures.picture import Axis, Heat
 from erasurehead.experiments.run.files import MARK
@@ -23,6 +22,7 @@ from erasurehead.experiments.whatif import command, rounds
 from erasurehead.experiments.whatif.answer import _saves, whatif_answer
 from erasurehead.experiments.whatif.page import _round_ticks, _stages, read_whatif, whatif_page
 from erasurehead.experiments.whatif.study import Study, change_name, study_load
+from erasurehead.sim.errors import ConfigError
 from erasurehead.sim.reading import Reading
 from tests.golden.kept import folder_of
 from tests.golden.records import require_recorded

@@ -12,8 +12,8 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 from typing_extensions import override
 
+from ....sim.errors import one_of
 from ....sim.metrics import METRICS
-from ...config.errors import one_of
 from ...page.content import Chart
 from ...text import left_out
 from .. import style
