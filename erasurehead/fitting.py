@@ -36,13 +36,14 @@ from erasurehead.experiments.config.document import write_yaml
 from erasurehead.experiments.fit import command, page
 from erasurehead.experiments.fit.answer import fit_answer
 from erasurehead.experiments.fit.study import Findings, study_for, tables
-from erasurehead.experiments.options import given_words, measured_delays
+from erasurehead.experiments.options import given_words
 from erasurehead.experiments.page.content import Answer, Page
 from erasurehead.experiments.page.folder import as_markdown
 from erasurehead.experiments.pictures import paint, style
 from erasurehead.experiments.pictures.base import on_axes
 from erasurehead.experiments.run.files import output_folder
 from erasurehead.experiments.text import sentence
+from erasurehead.experiments.understood import measured_delays
 from erasurehead.result import Ax, face, managed
 from erasurehead.running import ShowProgress, reporting
 from erasurehead.sim.errors import ConfigError, at, one_of, shell_word

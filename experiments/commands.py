@@ -266,9 +266,9 @@ def atlas(
 def read(trace: options.MeasuredTable, reading: Reading, allow_large: AllowLarge = False) -> None:
     """Show how a measured table is read: its size, unit, names and first rounds."""
     from ..sim.files import MOST_CELLS
+    from .understood import measured_delays
 
-    most = None if allow_large else MOST_CELLS
-    measured = options.measured_delays(str(trace), reading, most)
+    measured = measured_delays(str(trace), reading, None if allow_large else MOST_CELLS)
     terminal.say_all(measured.read)
     terminal.say_all(f"note: {line}" for line in measured.warnings)
     terminal.follow("whatif", trace, *given_words(reading))

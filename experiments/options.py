@@ -7,21 +7,17 @@ import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.models import ArgumentInfo
 
-from ..sim.errors import ConfigError, at
+from ..sim.errors import at
 from ..sim.reading import UNITS, Reading, parse_columns
-
-if TYPE_CHECKING:
-    from ..delay_models.tables.measured import MeasuredDelays
-
 
 # what is compared of many runs; ``p95``: what 95 % of them do not exceed
 Criterion = Literal["mean", "median", "p95"]
@@ -309,25 +305,6 @@ def reading_of(drop: list[str] | None, keep: list[str] | None, **given: Any) -> 
         if not isinstance(given["unit"], float) or not 0 < given["unit"] < float("inf"):
             raise at("--unit", unit, "must be s, ms, us, ns, or how many seconds one is")
     return Reading(**given)
-
-
-def measured_delays(path: str, reading: Reading, most: int | None) -> MeasuredDelays:
-    """Read a table of at most so many delays; it has the load that ``reading`` names, if any.
-    Raises ConfigError: the table cannot be used, or has no such load."""
-    from ..delay_models.tables.measured import TableError
-    from ..delay_models.tables.read import read_measured
-    from ..sim.files import short
-    from .understood import as_read
-
-    try:
-        measured = read_measured(path, reading, most)
-    except TableError as error:
-        raise ConfigError(str(error)) from None
-    if reading.load is not None and reading.load not in measured.tables:
-        valid = f"must be one of {short([*measured.tables])}"
-        none = "the table has no column load"
-        raise at("--load", reading.load, none if None in measured.tables else valid)
-    return replace(measured, read=tuple(as_read(measured, reading.load)))
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,38 @@
-"""How a measured table was read, in lines for people."""
+"""A measured table as a command takes it: read, and in lines for people how it was read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ..delay_models.base import FloatArray
 from ..delay_models.signs import median_of
-from ..delay_models.tables.measured import MeasuredDelays, name_at
+from ..delay_models.tables.measured import MeasuredDelays, TableError, name_at
+from ..delay_models.tables.read import read_measured
+from ..sim.errors import ConfigError, at
 from ..sim.files import short
+from ..sim.reading import Reading
 from .text import number_of
 
 SHOWN = 6  # workers whose names and delays are shown
 ROWS = 3  # rounds that are shown
 LISTED = 8  # loads that are listed
+
+
+def measured_delays(path: str, reading: Reading, most: int | None) -> MeasuredDelays:
+    """Read a table of at most so many delays; it has the load that ``reading`` names, if any.
+    Raises ConfigError: the table cannot be used, or has no such load."""
+    try:
+        measured = read_measured(path, reading, most)
+    except TableError as error:
+        raise ConfigError(str(error)) from None
+    if reading.load is not None and reading.load not in measured.tables:
+        valid = f"must be one of {short([*measured.tables])}"
+        none = "the table has no column load"
+        raise at("--load", reading.load, none if None in measured.tables else valid)
+    return replace(measured, read=tuple(as_read(measured, reading.load)))
 
 
 def as_read(measured: MeasuredDelays, chosen: float | None = None) -> Iterator[str]:

@@ -126,7 +126,7 @@ ADVICE = (
 )
 DOORS = {
     ("simulator", "advice"): {"delay_models.trace"},
-    ("laboratory", "advice"): {"experiments.commands", "experiments.options"},
+    ("laboratory", "advice"): {"experiments.commands"},
 }
 """Modules of one wing that may import from another; the advice imports from both others."""
 

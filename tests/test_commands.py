@@ -32,6 +32,7 @@ from erasurehead.experiments import (
     listing,
     measure,
     options,
+    understood,
     verify,
 )
 from erasurehead.experiments.commands import app
@@ -382,7 +383,7 @@ def test_what_fit_says(
 def test_what_whatif_and_read_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``read`` shows all lines and notes; the next command has the options that were given."""
     measured = SimpleNamespace(read=READ, workers=8, tables={}, warnings=["a note"])
-    monkeypatch.setattr(options, "measured_delays", lambda path, reading, most: measured)
+    monkeypatch.setattr(understood, "measured_delays", lambda path, reading, most: measured)
     monkeypatch.chdir(tmp_path)
     assert said_by("read", "t.csv", "--unit", "ms") == [
         *READ, "note: a note", "next: erasurehead whatif t.csv --unit ms",

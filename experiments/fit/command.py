@@ -13,13 +13,13 @@ from ...delay_models.tables.measured import AS_IT_IS, MeasuredDelays
 from ...sim.errors import ConfigError, at
 from ...sim.reading import Reading
 from ..config.document import write_yaml
-from ..options import measured_delays
 from ..page.content import Answer, Page
 from ..page.folder import as_markdown, write_answer
 from ..pictures import paint, style
 from ..run import files
 from ..run.files import ANSWER
 from ..text import number_of
+from ..understood import measured_delays
 from .page import DELAY, NEEDED, fit_page
 from .study import Findings
 from .study import tables as tables_of

@@ -15,12 +15,13 @@ from ...sim.errors import ConfigError, at
 from ...sim.files import MOST_CELLS, short
 from ...sim.reading import Reading
 from ...sim.tables import csv_of
-from ..options import measured_delays, numbers_up_to
+from ..options import numbers_up_to
 from ..page.content import Answer, Page
 from ..page.folder import as_markdown, write_answer
 from ..pictures import paint, style
 from ..run import files
 from ..run.files import ANSWER
+from ..understood import measured_delays
 from . import page
 from .study import QUANTILES, Study, study_load
 
