@@ -67,7 +67,7 @@ class Bernoulli(Seeded, Decoded, Loaded):
         counts = rng.binomial(workers, self.load / workers, workers)
         if self.pruned:
             counts = np.minimum(counts, 2 * self.load)
-        columns = choices(rng, counts, np.full(workers, workers))
+        columns = row_choices(rng, counts, np.full(workers, workers))
         return self.coded(plain_code(columns, counts, workers))
 
 
@@ -117,14 +117,14 @@ class StochasticBlock(Seeded, Decoded, Loaded):
         near = rng.binomial(b, p, n)
         far = rng.binomial(n - b, min(max(outside, 0.0), 1.0), n)
         sizes = np.stack([near, far], axis=1).ravel()
-        drawn = choices(rng, sizes, np.tile([b, n - b], n))
+        drawn = row_choices(rng, sizes, np.tile([b, n - b], n))
         first = np.repeat(np.arange(n) // b * b, near + far)
         inner = np.repeat(np.tile([True, False], n), sizes)
         columns = drawn + np.where(inner, first, b * (drawn >= first))
         return self.coded(plain_code(columns, near + far, n))
 
 
-def choices(rng: np.random.Generator, sizes: IntArray, populations: IntArray) -> IntArray:
+def row_choices(rng: np.random.Generator, sizes: IntArray, populations: IntArray) -> IntArray:
     """What ``rng.choice(population, size, replace=False, shuffle=False)`` gives for one row after
     the other, ``(rows,)`` each, in one array; where rows are short, in a tenth of the time.
     Source: Floyd's algorithm (Bentley, Floyd, CACM 30, 1987), as NumPy has it."""

@@ -17,7 +17,7 @@ from erasurehead.sim.schemes.base import Fixed
 from erasurehead.sim.schemes.decoders import Optimal, decoding_error, least_error, unbiased
 from erasurehead.sim.schemes.exact_codes import ShortMessages, portions
 from erasurehead.sim.schemes.graph_codes import circulant_offsets, designs, is_prime
-from erasurehead.sim.schemes.random_codes import choices
+from erasurehead.sim.schemes.random_codes import row_choices
 from erasurehead.sim.theory import (
     bernoulli_error,
     design_error,
@@ -115,7 +115,7 @@ def test_rows_drawn_together_are_those_drawn_one_by_one(population: int, most: i
         one_by_one.choice(of, size, replace=False, shuffle=False)
         for of, size in zip(populations, sizes, strict=True)
     ]
-    np.testing.assert_array_equal(choices(together, sizes, populations), np.concatenate(rows))
+    np.testing.assert_array_equal(row_choices(together, sizes, populations), np.concatenate(rows))
     assert together.random() == one_by_one.random()
 
 
