@@ -20,7 +20,6 @@ from ...sim.load_laws import LOAD_LAWS, LoadLaw
 
 Law: TypeAlias = "Parametric | Mixture | Empirical"  # a mixture is one of two lognormals
 Section = dict[str, Any]  # the ``delay:`` section of a config, or that of a model in it
-DIGITS = 6  # significant digits of a number in a config: far below any standard error
 LARGE = 100_000  # delays of a sample above which a search looks at groups of neighbours
 # Values at either end that stay alone: there laws begin and tails fall; and groups of the others.
 SINGLE, GROUPS = 1_000, 10_000
@@ -180,6 +179,7 @@ def require_spread(sample: FloatArray, of_logs: bool = False) -> None:
         raise CannotFit("all delays are equal; use the model deterministic")
 
 
-def rounded(value: float, digits: int = DIGITS) -> float:
-    """A float with so many digits, for readable configs; 4 do for a factor or a probability."""
+def rounded(value: float, digits: int = 6) -> float:
+    """A float with so many significant digits, for readable configs: 6 are far below any standard
+    error; 4 do for a factor or a probability."""
     return float(f"{value:.{digits}g}")

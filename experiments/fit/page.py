@@ -55,8 +55,7 @@ WITHOUT_COLD_STARTS = Look(GRID_COLOUR, "", SOLID, "measured, no cold starts")
 DIAGONAL = Look(MUTED, "", SOLID, "")
 REACH = 1.5  # how far fitted quantiles are shown beyond the measured ones
 SMALLEST = 1e-12  # seconds that stand for 0 on a logarithmic axis
-RATIOS = Axis("predicted / measured", True, (1, 1.1, 1.25, 1.5, 2, 5, 7, 8, 9))
-REACHES = (1.1, 1.25, 1.5, 2.0)  # ends of their axis; what is beyond the last is not shown
+REACHES = (1.1, 1.25, 1.5, 2.0)  # ends of the axis of ratios; what is beyond the last is not shown
 MOST_FAMILIES = 3  # in the terminal, the best, below the config
 MOST_KS = 6  # order statistics that have a column in the ranking of the families
 DRAWN = 4
@@ -283,7 +282,9 @@ def _order_chart(tables: Mapping[str, pd.DataFrame]) -> Chart:
     arrivals = Axis("arrivals waited for, k")
     title = f"{_what(tables)} of a round"
     reach = next((end for end in REACHES if max(far) < end), REACHES[-1])
-    ratios = replace(RATIOS, low=1 / reach, high=reach)
+    ratios = Axis(
+        "predicted / measured", True, (1, 1.1, 1.25, 1.5, 2, 5, 7, 8, 9), 1 / reach, reach
+    )
     panels = [Panel(arrivals, seconds, left, title), Panel(arrivals, ratios, right, "how far off")]
     picture = Picture(panels, columns=2, width=style.TWO_PANELS, height=4.1)
     how_to_read = (

@@ -36,14 +36,13 @@ from .scenario import MeasuredConfig
 from .study import Recommendation, recommendation_tables, recommended
 
 REPORT = "report.md"
-TABLE_NAMES = ("ranking", "candidates", "sensitivity", "rates")
-CHART_NAMES = ("ranking", "front", "sensitivity")
 FORMATS = ("png", "svg")
 
 FILES = (
     *(REPORT, WINNER, ANSWER, MANIFEST),
-    *(f"{name}.{kind}" for name in TABLE_NAMES for kind in ("csv", "parquet")),
-    *(f"{name}.{kind}" for name in CHART_NAMES for kind in FORMATS),
+    *("ranking.csv", "candidates.csv", "sensitivity.csv", "rates.csv"),
+    *("ranking.parquet", "candidates.parquet", "sensitivity.parquet", "rates.parquet"),
+    *(f"{chart}.{kind}" for chart in ("ranking", "front", "sensitivity") for kind in FORMATS),
 )
 
 

@@ -16,7 +16,7 @@ from ...sim import theory
 from ...sim.engines.run import Engine, Policy, Run
 from ...sim.engines.simulate import simulate
 from ...sim.engines.tapes import CheckedTape, RememberedTape
-from ...sim.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough
+from ...sim.errors import ConfigError, EngineRefused, NeverEnough
 from ...sim.learner import Learner, fit_into_memory, training_context, updates_of
 from ...sim.load_laws import PerPartition
 from ...sim.numerics import one_thread
@@ -42,8 +42,6 @@ from .question import ExactPath, Goal, trial
 from .scenario import UNCHANGED, Perturbation
 
 REMEMBERED_DELAYS = 2**20  # of a simulation, for the next scheme: 8 MiB
-# What says that a scheme does not suit the cluster.
-REFUSALS = (ConfigError, EngineRefused, InvalidParameter, NeverEnough)
 
 
 @dataclass(frozen=True)
@@ -229,7 +227,7 @@ def performance(simulation: CandidateRuns, share: Share = lambda done: None) -> 
         run = budget.perturbation.of(_remembering(simulation, run))
         with one_thread():
             return {**known, **_simulated(simulation, cell, run, learning, share)}
-    except REFUSALS as error:
+    except (ConfigError, EngineRefused, NeverEnough) as error:  # it does not suit the cluster
         return str(error)
 
 

@@ -38,10 +38,6 @@ from .files import cell_path, read_arrow, write_arrow
 
 # a table by its columns: to make a frame of each takes longer than to compute a small cell
 Columns = Mapping[str, np.ndarray]
-# columns of iterations that are whole numbers, and missing (NaN) at the start
-COUNTS = ("arrived", "updates", "dead")
-# errors whose message says everything; of others the kind is said too
-EXPECTED = (ConfigError, NeverEnough, EngineRefused, InvalidParameter)
 # folders whose code a cell's numbers can come from; a test compares them with what is imported
 CODE_FOLDERS = ("sim", "delay_models", "experiments/config", "experiments/run")
 # packages whose version can change a number
@@ -79,9 +75,10 @@ class CellResult:
 
 
 def frame_of_iterations(columns: Columns) -> pd.DataFrame:
-    """Iterations as a frame."""
-    counts = {name: pd.array(columns[name], "Int64") for name in COUNTS if name in columns}
-    return pd.DataFrame({**columns, **counts}, copy=False)
+    """Iterations as a frame. Counts are whole numbers, and missing (NaN) at the start."""
+    counts = [name for name in ("arrived", "updates", "dead") if name in columns]
+    whole = {name: pd.array(columns[name], "Int64") for name in counts}
+    return pd.DataFrame({**columns, **whole}, copy=False)
 
 
 def compute(
@@ -131,7 +128,7 @@ def compute_cell(
         with streams_kept() if cell.code else nullcontext():
             shared = None if cell.code else tapes  # what a plugin does is done for each cell
             result = compute(cell, lambda done, total: share(done / total), shared)
-    except EXPECTED as error:
+    except (ConfigError, EngineRefused, NeverEnough) as error:  # their message says everything
         result = str(error)
     except KeyboardInterrupt:
         raise
