@@ -13,7 +13,7 @@ from simpy.events import Event, Timeout
 from typing_extensions import override
 
 from ...errors import NeverEnough
-from ...types import BoolArray, FloatArray, TapeLike
+from ...types import BoolArray, TapeLike
 from ..run import Network
 from ..tapes import CheckedTape, RetryTape, columns, columns_of
 from .master import RECEPTION, Call, Crew, Master, RoundWorkers
@@ -90,11 +90,9 @@ class MessageDraws:
     """What each of a worker's m messages draws from a tape, for all workers."""
 
     def __init__(self, tape: TapeLike, messages: int) -> None:
-        self._tape, own = CheckedTape(tape), (partial(self._rows, i) for i in range(messages))
+        self._tape = CheckedTape(tape)
+        own = (partial(self._tape.rows, stream=i) for i in range(messages))
         self._streams = [columns_of(rows, tape.block_rounds, tape.workers) for rows in own]
-
-    def _rows(self, stream: int, start: int, stop: int) -> FloatArray:
-        return self._tape.rows(start, stop, stream)
 
     def seconds(self, worker: int, index: int, row: int, retry: int) -> float:
         """Of a worker's message of an index in a row of the tape."""
