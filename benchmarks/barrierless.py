@@ -6,8 +6,8 @@ The primitives are draws and an argsort, each over blocks of 2^15 that stay in t
 from __future__ import annotations
 
 import numpy as np
-import simpy
 
+from benchmarks.rounds import WORKERS, raw_timeouts
 from benchmarks.timing import Row, paired
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.sim.engines.run import Run
@@ -37,8 +37,6 @@ PROMISED = {
     "K-async, K = 15": (50, 15.0),
 }
 """Replications of each, and the least ratio to the event engine."""
-
-WORKERS = 30
 
 
 def rows() -> list[Row]:
@@ -120,23 +118,10 @@ def _of_any_length() -> list[Row]:
 def _event_against_timeouts() -> Row:
     iterations = 1000
     run = _run("asynchronous", WORKERS, iterations)
-    mine, ratio = paired(lambda: simulate(run, "event"), lambda: _timeouts(iterations))
+    mine, ratio = paired(lambda: simulate(run, "event"), lambda: raw_timeouts(iterations))
     speed = WORKERS * iterations / mine / 1e6
     subject = "event engine, asynchronous"
     return Row(subject, "raw SimPy timeouts", ratio, 0.3, speed, "M messages/s")
-
-
-def _timeouts(count: int) -> None:
-    """As many timeouts as messages, in 30 processes that do nothing else."""
-    env = simpy.Environment()
-
-    def process():
-        for _ in range(count):
-            yield env.timeout(1.0)
-
-    for _ in range(WORKERS):
-        env.process(process())
-    env.run()
 
 
 def _run(name: str, n: int, iterations: int, replications: int = 1) -> Run:

@@ -145,7 +145,7 @@ class IdealRoundWorkers(RoundWorkers):
 
 
 # Cost: about one SimPy timeout per worker and round, plus two events of the master per round;
-# the benchmark ``benchmarks/event_engine.py`` reports the ratio to raw timeouts.
+# the benchmark ``benchmarks/rounds.py`` reports the ratio to raw timeouts.
 
 
 def event_rounds(run: Run, recorder: Recorder | None = None) -> Trace:

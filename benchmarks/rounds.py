@@ -1,4 +1,5 @@
-"""The batch engine against the NumPy primitives it is made of, and against the event engine.
+"""Schemes with rounds: the event engine against raw SimPy timeouts (how much of a timeout a
+worker-round costs), the batch engine against its primitives, and against the event engine.
 
 The primitives for the same shape: random draws, one partition, one comparison, each over blocks
 that stay in the cache, as the engine works.
@@ -7,6 +8,7 @@ that stay in the cache, as the engine works.
 from __future__ import annotations
 
 import numpy as np
+import simpy
 
 from benchmarks.timing import Row, paired
 from erasurehead.delay_models import MODELS, Tape
@@ -23,13 +25,43 @@ from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES
 
 DELAYS = MODELS["shifted_exponential"](shift=1.0, rate=2.0)
-CELLS = 6_000_000
+WORKERS, CELLS = 30, 6_000_000
 
 
 def rows() -> list[Row]:
-    """As ``run`` calls it, with what the workers did, compiled as in large runs, and with arrivals
-    alone; one core."""
-    return [*_against_primitives(), *_against_event()]
+    """The batch engine as ``run`` calls it, with what the workers did, compiled as in large runs,
+    and with arrivals alone; one core."""
+    return [*_against_timeouts(), *_against_primitives(), *_against_event()]
+
+
+def _against_timeouts(rounds: int = 2000) -> list[Row]:
+    """k-of-n at k = 15, 25, 30, policy ``cancel``."""
+    table = []
+    for k in (15, 25, 30):
+        scheme = SCHEMES["ignore_stragglers"](wait_for=k).build(WORKERS)
+
+        def engine(scheme=scheme) -> object:
+            tapes = [Tape(DELAYS, WORKERS, 0, 0)]
+            return simulate(Run(scheme, tapes, Proportional(), rounds), "event")
+
+        mine, ratio = paired(engine, lambda: raw_timeouts(rounds))
+        speed = WORKERS * rounds / mine / 1e6
+        subject = f"event engine, {k} of {WORKERS}"
+        table.append(Row(subject, "raw SimPy timeouts", ratio, 0.3, speed, "M worker-rounds/s"))
+    return table
+
+
+def raw_timeouts(count: int) -> None:
+    """So many timeouts in each of 30 processes that do nothing else."""
+    env = simpy.Environment()
+
+    def process():
+        for _ in range(count):
+            yield env.timeout(1.0)
+
+    for _ in range(WORKERS):
+        env.process(process())
+    env.run()
 
 
 def _against_primitives() -> list[Row]:
@@ -86,11 +118,10 @@ def _against_event() -> list[Row]:
 
 
 def _row(policy: Policy, factor: int, rounds: int, fuse: Fuse | None, target: int) -> Row:
-    n = 30
-    scheme = SCHEMES["erasurehead"](load=5, wait_for=15).build(n)
+    scheme = SCHEMES["erasurehead"](load=5, wait_for=15).build(WORKERS)
 
     def run(replications: int) -> Run:
-        tapes = [Tape(DELAYS, n, 0, r) for r in range(replications)]
+        tapes = [Tape(DELAYS, WORKERS, 0, r) for r in range(replications)]
         return Run(scheme, tapes, Proportional(), rounds, policy)
 
     mine, ratio = paired(
@@ -98,7 +129,7 @@ def _row(policy: Policy, factor: int, rounds: int, fuse: Fuse | None, target: in
         lambda: simulate(run(1), "event"),
         repeats=3,
     )
-    speed = factor * rounds * n / mine / 1e6
+    speed = factor * rounds * WORKERS / mine / 1e6
     kind = f", {factor} replications{'' if fuse is None else ', compiled'}"
     subject = f"batch engine, ErasureHead, {policy}{kind}"
     return Row(subject, "event engine", factor * ratio, target, speed, "M worker-rounds/s")
