@@ -35,7 +35,6 @@ PORTRAIT_TRAINING = {  # for schemes that look at losses
     "problem": {"loss": "logistic", "dataset": "synthetic", "rows": 480, "features": 10},
     "optimizer": {"rule": "gd", "learning_rate": 0.1},
 }
-PORTRAIT_ROUNDS, PORTRAIT_CYCLES = 4, 2  # in a picture: rounds; without, iterations of n gradients
 MATRIX_INCHES, CLOCK_INCHES = 2.4, 1.75  # heights of panels
 
 
@@ -44,7 +43,7 @@ def portrait(family: SchemeFamily, workers: int, catalogue: Catalogue) -> Pictur
     worth a look. Raises ConfigError, ImpossibleCell: it cannot work."""
     scheme = family.build(workers)
     rounds = not isinstance(scheme, Barrierless)
-    iterations = (PORTRAIT_ROUNDS if rounds else PORTRAIT_CYCLES) * scheme.local_steps
+    iterations = (4 if rounds else 2) * scheme.local_steps  # without rounds, of n gradients
     document: dict[str, Any] = {"workers": workers, "iterations": iterations, "replications": 1}
     document |= {"seed": 0, "delay": PORTRAIT_DELAY, "schemes": [plain(family, catalogue)]}
     if isinstance(scheme, RoundScheme) and scheme.sees is Sees.LOSSES:

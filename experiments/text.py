@@ -180,8 +180,6 @@ MEMORY_REMEDY = (
     "take smaller data, fewer replications, workers or jobs, or more memory (is there a limit, "
     "as by ulimit -v?)"
 )
-# how typer begins, and behind it pydantic
-INVALID = re.compile(r"^Invalid value for '([^']+)'(?: / '[^']+')*: (?:Value error, )?")
 
 
 def of_the_user(error: BaseException) -> str | None:
@@ -190,7 +188,9 @@ def of_the_user(error: BaseException) -> str | None:
     if isinstance(error, ConfigError):
         return str(error)
     if hasattr(error, "format_message"):  # the command line's parser: an option or argument
-        message = INVALID.sub(r"\1: ", error.format_message()).rstrip(".")
+        # how typer begins, and behind it pydantic
+        begins = r"^Invalid value for '([^']+)'(?: / '[^']+')*: (?:Value error, )?"
+        message = re.sub(begins, r"\1: ", error.format_message()).rstrip(".")
         message = message.replace("Input should be", "must be")
         command = getattr(getattr(error, "ctx", None), "command_path", "erasurehead")
         return f"{message} (see {command} --help)"

@@ -36,8 +36,6 @@ NEEDED = {  # tables that every fit leaves, with columns that an older version m
     "workers": ("host", "stands_out", "slower", "slow", "cost"),
 }
 
-MAY_BE_EMPTY = ("load_laws", "workers")
-
 FAMILY_LOOKS = {  # how a family is drawn in every picture
     CONFIG: Look("#000000", "o", DASHED, "fitted config"),
     "mixture": Look("#D55E00", "P", SOLID, "mixture"),
@@ -68,7 +66,7 @@ def read_fit(directory: Path) -> Page:
     """The page again, from what ``fit`` left. Raises ConfigError: the result is not whole."""
     answer = read_answer(directory)
     tables = {
-        name: table_at(directory / f"{name}.parquet", columns, name in MAY_BE_EMPTY)
+        name: table_at(directory / f"{name}.parquet", columns, name in ("load_laws", "workers"))
         for name, columns in NEEDED.items()
     }
     return fit_page(tables, answer, text_at(directory / DELAY))

@@ -26,8 +26,6 @@ from .law import (
 from .lognormals import split_factors
 from .variance import NO_EFFECTS, Effects, Memory, rank_effects
 
-FEWEST_OF_ONE = 64  # delays of one worker that show more of a law than its middle and its width
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -128,11 +126,12 @@ def laws_of_workers(effects: Effects) -> Recipe:
     return Recipe("a law for each worker", section, effects, own_laws=True)
 
 
-def law_of_one(sample: FloatArray) -> Section:
-    """The law of one worker's delays, ``(R,)`` seconds: a lognormal one, or as it was measured."""
+def law_of_one(sample: FloatArray, fewest: int = 64) -> Section:
+    """The law of one worker's delays, ``(R,)`` seconds: a lognormal one; as it was measured, where
+    so many show more of a law than its middle and its width."""
     if np.ptp(sample) <= 0:
         return _constant(sample[:1])
-    if len(sample) >= FEWEST_OF_ONE:
+    if len(sample) >= fewest:
         return section_of(EMPIRICAL.fitted(sample))
     logs = np.log(np.maximum(sample, 1e-12))
     return lognormal_section(logs, float(logs.std(ddof=1)))
