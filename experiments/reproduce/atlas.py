@@ -20,7 +20,7 @@ from ..pictures.kinds.losses import FRONT_LOOK, pareto
 from ..pictures.looks import FIELD_FORMATS, MUTED, SOLID, Look, field_as_read, look
 from ..pictures.picture import Axis, Bars, Curve, Fill, Mark, Panel, Picture, Points, Texts
 from ..run.records import mean_and_error
-from ..text import whole_percent
+from ..text import number_of, whole_percent
 from . import base
 from .base import MEAN_DELAY, Effort, RunsFigure, Section, Words, bars, estimate_text, rows_at
 from .ranking import CLUSTER_WORK, SLOW_SHARE, SPEED_RATIO, TAILS, additive, persistent
@@ -178,9 +178,9 @@ class Atlas(RunsFigure):
             f"workers are {SPEED_RATIO:g} times slower than the others, and stay so with a "
             f"correlation of {PERSISTENCE:g} from round to round. Unfinished work is cancelled. "
             "Messages take no time, so several messages a worker cost nothing. Means over "
-            f"{int(frame['replications'].max())} replications of {int(frame['iterations'].max())} "
-            "iterations on common delays, with their standard errors (smaller than most "
-            "markers).\n\n"
+            f"{number_of(frame['replications'].max(), 'replication')} of "
+            f"{int(frame['iterations'].max())} iterations on common delays, with their standard "
+            "errors (smaller than most markers).\n\n"
             "The decoding error is ‖w − 1‖² over the number of partitions: the closed form where "
             "there is one, else measured. It counts bias and spread alike: a plain sum, which is "
             "too short on average, has less of it than one that is rescaled to be unbiased. A "

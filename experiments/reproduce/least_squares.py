@@ -29,7 +29,7 @@ from ..pictures.looks import MUTED, Look, look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from ..run.compute import learn
 from ..run.records import mean_and_error
-from ..text import whole_percent
+from ..text import number_of, whole_percent
 from . import base
 from .base import Effort, Numbers, Words, curve_of, estimate_text, points_of, rows_at
 
@@ -150,8 +150,9 @@ class LossIterationFloor(base.RunsFigure):
         )
         return (
             f"Least squares on synthetic data, {n} workers, load d = "
-            f"{int(frame['load'].iloc[0])}; means of {int(frame['replications'].max())} "
-            "replications with 95 % bands. ErasureHead is not rescaled and takes the step 1/(βp), "
+            f"{int(frame['load'].iloc[0])}; means of "
+            f"{number_of(frame['replications'].max(), 'replication')} with 95 % bands. "
+            "ErasureHead is not rescaled and takes the step 1/(βp), "
             "p the chance that a group is heard; full gradient descent takes 1/β. All start "
             f"{start:.3g} above the minimum of {full['minimum'].iloc[0]:.3g}. After {last} "
             f"iterations full descent is {end:.2g} above it, and ErasureHead, which has a noise "
@@ -286,8 +287,8 @@ class TradeoffLoadArrivals(base.RunsFigure):
         header = ["law, work", "scheme", "s / iteration", "loss above minimum"]
         return (
             "Diabetes data (least squares), plain gradient descent, "
-            f"{self.workers} workers, exponential delays of mean {self.delay:g} s; means "
-            f"of {int(frame['replications'].max())} replications. Each line joins r = "
+            f"{self.workers} workers, exponential delays of mean {self.delay:g} s; means of "
+            f"{number_of(frame['replications'].max(), 'replication')}. Each line joins r = "
             f"{', '.join(map(str, arrivals))} for one load of ErasureHead, rescaled so that all "
             "steps are equally long on average; load 1 is the rule of ignore stragglers. The grey "
             "line is the front: what no point beats in both time and loss (to three digits).\n\n"

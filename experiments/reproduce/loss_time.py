@@ -18,7 +18,7 @@ from ..pictures.kinds.losses import loss_axis
 from ..pictures.picture import Axis, Mark, Panel, Picture, Points, Rules
 from ..run.compute import CellResult
 from ..run.records import compared_times, ratio_interval
-from ..text import interval_columns
+from ..text import interval_columns, number_of
 from . import base
 from .base import Effort, Numbers, Words, mean_text, median_curve, points_of, rows_at
 
@@ -153,8 +153,9 @@ class LossTime(base.CodedFigure):
             f"an exponential time of mean {self.delay:g} s after computing, whatever its "
             f"load (additive law); a partition takes {base.QUICK_WORK:g} s, our choice. "
             "Unfinished work is cancelled at no cost: the figure on policies shows what that "
-            f"leaves out. Lines are medians over {' or '.join(map(str, many))} replications on "
-            "common delays, bands the 10th to 90th percentile; a bar ends the fastest "
+            f"leaves out. Lines are medians over {' or '.join(map(str, many))} "
+            f"replication{'s' * (many != [1])} on common delays, bands the 10th to 90th "
+            "percentile; a bar ends the fastest "
             "replication. On the logarithmic axis a speed-up is a shift to the left.\n\n"
             "The target in the tables is the loss that the exact gradient reaches after half of "
             "the iterations. Exact schemes take the same path and differ in the clock alone. "
@@ -288,8 +289,9 @@ class Speedup(base.RunsFigure):
         return (
             f"How many times sooner ErasureHead (r = {self.wait_for}, not rescaled) reaches a "
             f"training loss of {frame['target'].iloc[0]:.4g} on the breast cancer data than each "
-            f"exact scheme: geometric mean over {int(frame['replications'].max())} pairs of runs "
-            "on the same delays, with 95 % intervals of the paired ratio (mostly smaller than the "
+            f"exact scheme: geometric mean over "
+            f"{number_of(frame['replications'].max(), 'pair')} of runs on the same delays, with "
+            "95 % intervals of the paired ratio (mostly smaller than the "
             f"points). Delays are exponential with mean {self.delay:g} s; filled points have "
             f"{base.WORKS[0]:g} s of work per partition, open ones {base.WORKS[1]:g} s. The codes "
             "have the same load as ErasureHead, uncoded has load 1.\n\n"

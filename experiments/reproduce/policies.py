@@ -17,7 +17,7 @@ from ..pictures import looks, style
 from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, LineStyle, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points, Rules
 from ..run.records import compared_times, mean_and_error
-from ..text import percent, whole_percent
+from ..text import number_of, percent, whole_percent
 from . import base
 from .base import Effort, Numbers, Words, curve_of, estimate_text, mean_text, ratio_text, rows_at
 from .ranking import CLUSTER_WORK, SLOW_SHARE, SPEED_RATIO, additive, persistent
@@ -116,9 +116,9 @@ class Policies(base.CodedFigure):
             f"{self.delay:g} s after {base.QUICK_WORK:g} s of work per partition, "
             "additive law), with four answers to what a straggler does with unfinished work when "
             "the next model is sent. Points are means over "
-            f"{frame['replication'].nunique()} replications on common delays; bars on the left "
-            "span all replications, on the right the 95 % interval of the paired ratio.\n\n"
-            f"ErasureHead's speed-up over uncoded to a training loss of "
+            f"{number_of(frame['replication'].nunique(), 'replication')} on common delays; bars on "
+            "the left span all replications, on the right the 95 % interval of the paired "
+            "ratio.\n\nErasureHead's speed-up over uncoded to a training loss of "
             f"{frame['target'].iloc[0]:.4g} is {gains}. A master that waits until everyone is idle "
             "(drain) needs at least as long per iteration as uncoded, however early it decoded. "
             "Under queue a worker that fell behind is late in the rounds after, so later rounds "
@@ -259,8 +259,8 @@ class Backlog(base.CodedFigure):
             f"law, d = {self.load}, r = {self.wait_for}. The persistence is the correlation of a "
             "worker's state in successive rounds: 0 decides anew in each round who is slow, 1 "
             "never; a single round has the same law at every persistence. Left: mean over "
-            f"{int(frame['replications'].max())} replications and ever more rounds, with 95 % "
-            f"intervals. Right: the last {int(last['rounds'].iloc[0])} of "
+            f"{number_of(frame['replications'].max(), 'replication')} and ever more "
+            f"rounds, with 95 % intervals. Right: the last {int(last['rounds'].iloc[0])} of "
             f"{int(last['last_round'].max())} rounds; circles and solid lines are cancel, squares "
             "and dashes finish, triangles and dots queue, in the schemes' colours (black: "
             "uncoded, where nobody is ever left behind).\n\n"

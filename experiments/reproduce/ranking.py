@@ -17,7 +17,7 @@ from ..config import build
 from ..pictures import looks, style
 from ..pictures.picture import Axis, Bars, Fill, Mark, Panel, Picture, Points, Rules, Texts
 from ..run.records import mean_and_error, ratio_interval
-from ..text import interval_columns, percent, whole_percent
+from ..text import interval_columns, number_of, percent, whole_percent
 from .base import MEAN_DELAY, CodedFigure, Effort, Numbers, Section, Words, estimate_text, rows_at
 
 CLUSTER_WORK = 0.1  # seconds of work per partition
@@ -238,7 +238,8 @@ class Ranking(CodedFigure):
             f"{self.workers - self.load + 1}; drop compute has {DROP_COMPUTE_PIECES} micro-batches "
             f"and a patience of {DROP_COMPUTE_PATIENCE:g} times the mean time of a partition. Mean "
             "iteration time: of uncoded in seconds, of the others relative to it (geometric mean "
-            f"of the paired ratio over {int(frame['replications'].max())} replications of "
+            f"of the paired ratio over "
+            f"{number_of(frame['replications'].max(), 'replication')} of "
             f"{self.iterations} iterations on common delays, with half of its 95 % interval). A "
             "box marks the fastest scheme whose gradient is exact, bold the fastest of all; "
             f"several where they are less than {whole_percent(TIE_FACTOR - 1)} apart or the "

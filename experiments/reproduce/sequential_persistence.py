@@ -15,7 +15,7 @@ from ..pictures.picture import Axis, Panel, Picture
 from ..run.records import mean_interval, ratio_interval
 from ..run.tuning import TARGET_SHARE, target_loss
 from ..run.tuning import best as best_of
-from ..text import interval_columns, whole_percent
+from ..text import interval_columns, number_of, whole_percent
 from . import base
 from . import sequential_members as codes
 from .base import Effort, Numbers, RunsFigure, Section, Words, ranked_by, rows_at
@@ -137,12 +137,12 @@ class SequentialPersistence(RunsFigure):
             "so that stragglers stand out. The persistence is the correlation of a worker's state "
             "in successive rounds; a single round has the same law at every persistence, so the "
             "mean of a code without memory does not depend on it. Unfinished work is cancelled. "
-            f"Means over {int(frame['replications'].max())} replications of {self.iterations} "
-            "iterations on common delays, with 95 % intervals; the rounds that a sequential code "
-            "needs after its last job count.\n\n"
+            f"Means over {number_of(frame['replications'].max(), 'replication')} of "
+            f"{self.iterations} iterations on common delays, with 95 % intervals; the rounds that "
+            "a sequential code needs after its last job count.\n\n"
             "Each family is shown by its best member, chosen by one rule on other delays "
-            f"({int(frame['trials'].max())} replications): the least {ITERATION} (above) or "
-            f"{TARGET} (below; inexact schemes in both). There is {codes.members_text()}; μ = "
+            f"({number_of(frame['trials'].max(), 'replication')}): the least {ITERATION} (above) "
+            f"or {TARGET} (below; inexact schemes in both). There is {codes.members_text()}; μ = "
             f"{codes.STRAGGLER_TOLERANCE:g}. The target, {frame['target'].iloc[0]:.4g}, lies "
             f"{whole_percent(TARGET_SHARE)} of the way from the zero model's loss to that of the "
             "best model (breast cancer data, logistic, gradient descent); each scheme has the "

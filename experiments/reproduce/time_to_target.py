@@ -15,7 +15,7 @@ from ..pictures.looks import MUTED, Look, look
 from ..pictures.picture import Axis, Heat, Mark, Panel, Picture, Points, Rules, Texts
 from ..run.records import mean_interval, ratio_interval
 from ..run.tuning import TARGET_SHARE, Runs, best, target_loss
-from ..text import interval_columns, whole_percent
+from ..text import interval_columns, number_of, whole_percent
 from . import base
 from . import sequential_members as codes
 from .base import CodedFigure, Effort, Numbers, Section, Words, bars, interval_text, rows_at
@@ -238,19 +238,19 @@ class TimeToTarget(CodedFigure):
             f"{EXPERIMENTS[str(dataset)].title}: {_power(rates.min())} to {_power(rates.max())}"
             for dataset, rates in tried.groupby("dataset", sort=False)["rate"]
         )
-        trials = int(tried["replications"].max())
+        trials = number_of(tried["replications"].max(), "replication")
         return (
             f"{self.workers} workers, exponential delays of mean {self.delay:g} s, "
             f"{base.QUICK_WORK:g} s of work per partition, unfinished work cancelled. Plain "
             f"gradient descent from the zero model with a constant rate; {self.iterations} "
-            f"iterations (n gradients each, without rounds), {int(compared['replications'].max())} "
-            "replications on common delays.\n\n"
+            f"iterations (n gradients each, without rounds), "
+            f"{number_of(compared['replications'].max(), 'replication')} on common delays.\n\n"
             f"The target was set before any run: {whole_percent(TARGET_SHARE)} of the way from the "
             "zero model's loss to that of the best model. The time to it is that of the first "
             "iteration at or below it, in a run that also ends there, so that a rate that is too "
             "large does not arrive by chance. **Every scheme has its own best rate of one grid**, "
             f"powers of 2 ({grids}): the one at which most replications arrive, and of these the "
-            f"soonest on average, over {trials} replications of other delays than those shown. The "
+            f"soonest on average, over {trials} of other delays than those shown. The "
             "lower panels are these trials: mean seconds where all arrive, over those at the "
             "scheme's best rate. Parameters come from one rule, not from tuning: every code has "
             f"load {self.load}, those that may miss few workers wait for "

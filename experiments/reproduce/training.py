@@ -14,7 +14,7 @@ from ..pictures import style
 from ..pictures.looks import DASHED, SOLID, Look, look, ramp
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Rules
 from ..run.tuning import Runs, best, target_loss
-from ..text import whole_percent
+from ..text import number_of, whole_percent
 from . import base
 from .base import Effort, Numbers, Section, Words, by_replication, mean_text, median_curve, rows_at
 from .sequential_members import problem_alone, training_runs
@@ -104,12 +104,13 @@ class LocalSteps(base.CodedFigure):
             first.append(f"Over a round trip of {trip:g} s soonest on average: {names}.")
             tables.append(f"**Round trip of {trip:g} s**, target {target:.4g}:")
             tables.append(base.Numbers(header, rows))
-        replications, last = frame["replication"].nunique(), int(frame["iteration"].max())
+        replications = number_of(frame["replication"].nunique(), "replication")
+        last = int(frame["iteration"].max())
         return (
             f"{self.workers} workers, diabetes data (least squares), plain gradient descent from "
             f"the zero model; exponential delays of mean {self.delay:g} s after "
             f"{base.QUICK_WORK:g} s of work per partition, additive law; unfinished work is "
-            f"cancelled. Lines are medians over {replications} replications on common delays, "
+            f"cancelled. Lines are medians over {replications} on common delays, "
             "bands the 10th to 90th percentile, each up to where its fastest replication has made "
             f"{last} iterations: local steps, decoded gradients, or n single gradients of "
             "asynchronous updates. With H local steps, a worker takes H on its own partition, and "
@@ -215,13 +216,14 @@ class NetworkDigits(base.CodedFigure):
             rows.append([drawn.title, *texts])
         table = Numbers(["scheme", "s / iteration", "final loss", "test accuracy"], rows)
         sizes = " and ".join(map(str, self.hidden))
-        replications, last = frame["replication"].nunique(), int(frame["iteration"].max())
+        replications = number_of(frame["replication"].nunique(), "replication")
+        last = int(frame["iteration"].max())
         return (
             f"{self.workers} workers, the digits of scikit-learn, ReLU units ({sizes}) and "
             f"softmax, plain gradient descent at learning rate {self.rate:g}, all from one start; "
             f"exponential delays of mean {self.delay:g} s after {base.QUICK_WORK:g} s of work per "
             "partition, "
-            f"additive law. Lines are medians over {replications} replications on common delays, "
+            f"additive law. Lines are medians over {replications} on common delays, "
             f"bands the 10th to 90th percentile, over {last} iterations. A network is not convex, "
             "so no theorem of the paper speaks of it: what a code decodes is a gradient of nearly "
             "all data, whatever the model is. Asynchronous gradients are old, and a learning rate "

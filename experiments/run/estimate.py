@@ -33,6 +33,7 @@ from ...sim.steps import WEIGHTS_AT_ONCE, WEIGHTS_KEPT
 from ..config import build
 from ..config.cells import NO_NUMBERS, Cell
 from ..config.settings import FIELDS
+from ..text import number_of
 
 # limit and use of a container, of both versions
 CGROUPS = (
@@ -342,8 +343,8 @@ def require_fits(cells: Sequence[tuple[Cell, Estimate]], room: Room, jobs: int =
 
 def _named(cell: Cell) -> str:
     settings = cell.settings
-    sizes = f"{settings.workers} workers, {settings.iterations} iterations, "
-    return f"{cell.label} ({sizes}{settings.replications} replications)"
+    sizes = f"{settings.workers} workers, {number_of(settings.iterations, 'iteration')}, "
+    return f"{cell.label} ({sizes}{number_of(settings.replications, 'replication')})"
 
 
 def duration(seconds: float) -> str:

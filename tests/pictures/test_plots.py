@@ -405,6 +405,25 @@ def test_sweep_over_whole_models_makes_panels(tmp_path: Path) -> None:
         assert figure_of(kind, read_records(tmp_path)).axes[0].has_data()
 
 
+def test_captions_say_what_numbers_cannot_be_compared(tmp_path: Path) -> None:
+    """Errors over other partitions; and shares of the few rounds that no deadline ended."""
+    drop = {"name": "drop_compute", "pieces": 6, "patience": 1e-6, "cut": "at", "label": "dropped"}
+    sizes = {"iterations": 100, "replications": 8, "sweep": {"delay.rate": [1, 2]}}
+    run(BASE | sizes | {"schemes": [{"name": "uncoded"}, drop]}, tmp_path, QUIET)
+    records = read_records(tmp_path)
+    against, workers = (
+        [chart.words for chart in PICTURE_KINDS[kind].charts(records)]
+        for kind in ("against", "workers")
+    )
+    assert ["error / partitions" in words for words in against] == [False, True]
+    assert "Uneven" not in workers[0]
+    short = replace(records, summary=records.summary.assign(replications=1))
+    assert (
+        "fewer than 30 rounds a worker: uncoded."
+        in next(PICTURE_KINDS["workers"].charts(short)).words
+    )
+
+
 def test_gantt_shows_every_scheme_round_and_worker(directories: dict[str, Path]) -> None:
     """The bars, lines and marks of a panel are the spans of the table."""
     for name in ("training", "sweep"):

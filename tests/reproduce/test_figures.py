@@ -741,6 +741,7 @@ def test_a_full_figure_takes_the_papers_data_where_they_are(
         frame = loss_time.compute(Effort(full=full, data_dir=folder))
         used = set(frame.loc[frame["left_out"] == "", "dataset"])
         assert used == {"breast_cancer", "diabetes"} | ({"kc_housing"} if full else set())
+        assert ("medians over 1 replication on" in loss_time.text(frame)) is not full
     [(_, verdict)] = verdicts({"loss_time": frame})
     assert [each.where["over"] for each in verdict.of(data="KC House Sales (least squares)")]
 

@@ -14,7 +14,7 @@ from typing_extensions import override
 from ....sim.errors import shell_word
 from ....sim.types import FloatArray
 from ...page.content import Chart
-from ...text import left_out, number_of, percent, whole_percent
+from ...text import enumerated, left_out, number_of, percent, whole_percent
 from .. import style
 from ..base import PictureKind
 from ..looks import INK, Look
@@ -153,6 +153,7 @@ def panel(spans: pd.DataFrame, workers: list[int], end: float, what: str, name: 
 
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
+MANY_ROUNDS = 30  # a worker: of fewer, its share differs from the others' by a fifth by chance
 
 
 @final
@@ -164,6 +165,7 @@ class WorkersRow:
     point: str  # the point, as lines; empty for a plain run
     last: FloatArray  # ``(workers,)`` share of rounds that each worker's message ended
     cost: FloatArray  # ``(workers,)`` seconds per run between that message and the one before
+    rounds: float  # how many such messages ended, in all replications
 
 
 @final
@@ -188,6 +190,9 @@ class WorkersKind(PictureKind):
         chance = ", ".join(f"{percent(1 / n)} (of {n} workers)" for n in sizes[:4])
         nobody = "Rounds that a deadline or several messages at once end count for nobody; a "
         nobody += "white row has no others."
+        few = [row.name for row in _rows(records) if 0 < row.rounds < MANY_ROUNDS * len(row.last)]
+        if named := enumerated([*dict.fromkeys(few)], 4):
+            nobody += f" Uneven by chance, of fewer than {MANY_ROUNDS} rounds a worker: {named}."
         caption = f"{self.caption} By chance each would have {chance}. {nobody}"
         yield Chart(self.name, self.title, caption, self.picture(records))
 
@@ -216,10 +221,13 @@ def _rows(records: Records) -> list[WorkersRow]:
     rows = []
     for point in records.points():
         assert point.workers is not None
+        sizes = point.summary.drop_duplicates("label").set_index("label")
+        count = sizes["iterations"] * sizes["replications"]
         for label, own in point.workers.groupby("label", sort=False):
             last, cost = own.sort_values("worker")[["last", "cost"]].to_numpy(dtype=float).T
             name = records.shown(str(label))
-            rows.append(WorkersRow(name, point.title.replace("delay.", ""), last, cost))
+            where = point.title.replace("delay.", "")
+            rows.append(WorkersRow(name, where, last, cost, last.sum() * count[label]))
     return rows[:12]  # more are not legible
 
 

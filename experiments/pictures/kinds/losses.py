@@ -239,6 +239,11 @@ class LossIterationKind(LossKind):
 
 
 COST = METRICS["iteration_time"]
+# What a caption says besides of metrics whose size depends on how many partitions a scheme has.
+OWN_PARTITIONS = {
+    "decoding_error": " An error is a sum over the scheme's own partitions; where schemes have "
+    "different numbers of them (`drop_compute`: workers x pieces), compare error / partitions."
+}
 FRONT_LOOK = Look(MUTED, "", SOLID, "Pareto front")
 BAR_NOTES: dict[Band, str] = {
     "quantiles": "bars: 10th to 90th percentile of replications",
@@ -274,6 +279,7 @@ class TradeoffKind(PanelKind):
         assert name is not None
         what = METRICS[name].title.removeprefix("mean ")
         caption = f"Seconds per iteration against the {what}; ringed: no scheme is better in both."
+        caption += OWN_PARTITIONS.get(name, "")
         yield Chart(self.name, f"Time against {what}", caption, self.picture(records))
 
     @override

@@ -21,7 +21,7 @@ from ..base import PanelKind, PictureKind
 from ..looks import DOTTED, GRID_COLOUR, INK, MUTED, SOLID, THEORY_LOOK, Look, shade, variants
 from ..picture import Axis, Band, Bars, Curve, Fill, Mark, Panel, Picture, Points, axis_of
 from ..records import Records, names_of, texts_of
-from .losses import LEAST_TIME_COLUMN, band_key, band_of, half_interval
+from .losses import LEAST_TIME_COLUMN, OWN_PARTITIONS, band_key, band_of, half_interval
 
 QUANTILE_LEVELS = np.linspace(0.0, 1.0, 401)
 TIME_BAND_NOTES: dict[Band, str] = {
@@ -233,7 +233,8 @@ class AgainstKind(PictureKind):
                 picture = replace(self, y=y).picture(records)
                 metric, x = METRICS[y].title, picture.panels[0].x.label
                 title = f"{metric[:1].upper()}{metric[1:]} over {x}"
-                yield Chart(f"overview-{y.replace('_', '-')}", title, self.caption, picture)
+                words = f"{self.caption}{OWN_PARTITIONS.get(y, '')}"
+                yield Chart(f"overview-{y.replace('_', '-')}", title, words, picture)
 
 
 def _swept(records: Records) -> dict[str, int]:
