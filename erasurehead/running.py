@@ -7,7 +7,7 @@ import re
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from html import escape
@@ -39,7 +39,7 @@ from erasurehead.sim.problems import DatasetFamily, Objective
 
 # ``None``: a bar in a terminal or notebook. ``False``: no bar. A function: it is called instead,
 # with what is done and what there is in all.
-ShowProgress = bool | Progress | None
+ShowProgress = bool | Callable[[int, int], None] | None
 Config = str | os.PathLike[str] | Mapping[str, Any]  # a YAML file, or what would stand in it
 Plugins = Sequence[str | os.PathLike[str] | type[Any]]
 Folder = str | os.PathLike[str] | None
@@ -189,6 +189,11 @@ def _run(
             except ConfigError as error:
                 text = re.sub(r"--(scheduler|jobs)", r"\1", str(error))
                 raise ConfigError(text) from None
+            except KeyboardInterrupt as stopped:
+                resumed = f"finished cells are in {folder}; the same call goes on from them"
+                lost = "nothing is kept; with output=FOLDER the same call goes on from what is done"
+                stopped.add_note(resumed if kept else lost)
+                raise
         if failed := {cell.named: reason for cell, reason in outcome.failed}:
             first = ": ".join(next(iter(failed.items())))
             if not outcome.finished:
@@ -222,6 +227,9 @@ def plainly(value: Any) -> Any:
         use = 'use eh.simulate and eh.train; or write them with numpy.savez("data.npz", X=X, y=y)'
         form = '{"loss": ..., "dataset": "file", "path": "data.npz", "l2": ...}'
         raise ConfigError(f"problem: {type(value).__name__} holds arrays: {use}, and give {form}")
+    if isinstance(value, type):
+        use = f"give its name as text, and plugins=[{value.__name__}] if it is your own"
+        raise ConfigError(f"config: {value.__name__} is a class; {use}")
     if isinstance(type(value), Configurable):
         return plain(value, BUILT_IN)
     if isinstance(value, Mapping):
@@ -243,7 +251,14 @@ def reporting(progress: ShowProgress, unit: str) -> Iterator[Progress]:
     if progress is False:
         yield lambda done, total: None
     elif callable(progress):
-        yield progress
+        told = set[tuple[int, int]]()  # parts of a cell are for bars
+
+        def count(done: float, total: int) -> None:
+            if (counts := (int(done), total)) not in told:
+                told.add(counts)
+                progress(*counts)
+
+        yield count
     elif in_notebook():
         with _notebook_bar(unit) as bar:
             yield bar

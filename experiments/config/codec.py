@@ -86,7 +86,7 @@ class Reader:
         ]
         settings, data, *own = (self.build(*pair) for pair in zip(kinds, sections, strict=True))
         if settings.loss not in losses:
-            raise fault(["loss"], settings.loss, one_of(losses, settings.loss))
+            raise fault(["loss"], settings.loss, one_of(losses, settings.loss) + self._yours)
         if settings.initial != "zeros" and getattr(own[0] if own else None, "start", None):
             raise fault(["initial"], settings.initial, "must be left out, since start is given")
         return ProblemConfig(settings, data, own[0] if own else None, losses)
@@ -113,10 +113,15 @@ class Reader:
                     raise faulty_keys({str(key): f"unknown key; did you mean {tag}?"})
             raise faulty_keys({tag: f"missing; {one_of(classes, None)}"})
         if not isinstance(name, str) or name not in classes:
-            own = "" if self.catalogue.plugins else "; plugins: [file.py] adds your own"
             valid = one_of(classes, name) if classes else f"no {tag} is known"
-            raise fault([tag], name, valid + own)
+            raise fault([tag], name, valid + self._yours)
         return classes[name]
+
+    @property
+    def _yours(self) -> str:
+        """How to add a class of one's own."""
+        how = "; plugins: [file.py] (in Python plugins=[Class]) adds your own"
+        return "" if self.catalogue.plugins else how
 
 
 @contextmanager

@@ -263,6 +263,9 @@ def called(path: str, function: str, of: Callable[..., Any], *given: Any) -> Any
     except InvalidParameter:
         raise
     except Exception as error:
+        if type(error).__name__ == "TracerArrayConversionError":
+            text = f"{function} computes with NumPy, which JAX cannot differentiate"
+            raise wrong(path, f"{text}; write it with jax.numpy") from None
         first = str(error).strip().partition("\n")[0]
         raise wrong(path, f"{function} raises {type(error).__name__}: {first}") from None
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
-from typing import Any, ClassVar, Protocol, TypeAlias, final
+from typing import TYPE_CHECKING, Any, ClassVar, Never, Protocol, TypeAlias, final
 
 import numpy as np
 from typing_extensions import override
@@ -452,6 +452,15 @@ class SchemeFamily(metaclass=Configurable):
     def build(self, workers: int) -> Scheme:
         """Return the scheme for ``workers`` workers. Raises ``InvalidParameter``: the family's
         fields cannot work with this number of workers."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Never:
+            kind = type(self).__name__
+            lacks = f"{kind!r} object has no attribute {name!r}"
+            if hasattr(RoundScheme, name):  # it was taken for the scheme that it makes
+                lacks += f"; {kind}(...).build(12) is the scheme for 12 workers, which has it"
+            raise AttributeError(lacks)
 
 
 class SingleFamily(SchemeFamily):

@@ -377,7 +377,7 @@ UNLIKE = {"model": "heterogeneous", "base": LAW}
         ({"name": "x" * 101}, "must have at most 100 characters"),
         ({"schemes": []}, "schemes = []: must have at least 1 items$"),
         ({"schemes": {"name": "x"}}, "must be a list; a sweep takes a list of such lists$"),
-        ({"schemes": [{"name": "mine"}]}, ", ...; plugins: [file.py] adds your own$"),
+        ({"schemes": [{"name": "mine"}]}, ", ...; plugins: [file.py] (in Python plugins="),
         (
             {"schemes": [SCHEME | {"stop": {"cover": 0.8}, "wait_for": None}]},
             "stop.cover: 0.8: must be true; for a share of the partitions write a stopping rule",

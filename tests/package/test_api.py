@@ -218,10 +218,21 @@ def test_cells_that_cannot_be_computed_are_told_later_as_well(files: Path) -> No
 
 
 def test_progress_can_be_a_function() -> None:
-    seen: list[tuple[float, int]] = []
+    seen: list[tuple[int, int]] = []
     eh.run(SMALL, progress=lambda done, total: seen.append((done, total)))
-    assert seen[0] == (0, 2)
-    assert seen[-1] == (2, 2)
+    assert seen == [(0, 2), (1, 2), (2, 2)]
+    assert {type(count) for told in seen for count in told} == {int}
+
+
+@pytest.mark.parametrize(("output", "said"), [("half", "are in half; the"), (None, "nothing is")])
+def test_ctrl_c_says_what_is_kept(output: str | None, said: str) -> None:
+    def stop(done: int, total: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        eh.run(SMALL, output=output, progress=stop)
+    assert said in stopped.value.__notes__[0]
 
 
 def test_a_result_is_frozen(result: eh.Result) -> None:

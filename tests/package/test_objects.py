@@ -315,6 +315,10 @@ DESCENT = optimizers.GradientDescent(learning_rate=0.1)
             lambda: eh.run({"delay": DELAY, "problem": problems.LeastSquares(X, Y)}),
             "problem: LeastSquares holds arrays: use eh.simulate and eh.train",
         ),
+        (
+            lambda: eh.run({"delay": DELAY, "problem": {"loss": problems.LeastSquares}}),
+            "config: LeastSquares is a class; give its name as text, and plugins=[LeastSquares]",
+        ),
     ],
 )
 def test_a_mistake_is_the_line_of_a_config_with_the_names_of_python(
@@ -324,6 +328,13 @@ def test_a_mistake_is_the_line_of_a_config_with_the_names_of_python(
         call()
     assert str(error.value).startswith(line)
     assert "\n" not in str(error.value)
+
+
+def test_a_scheme_without_workers_says_how_it_gets_them() -> None:
+    ask = eh.theory.scheme_iteration_time
+    with pytest.raises(AttributeError, match=r"ErasureHead\(...\)\.build\(12\) is the scheme"):
+        ask(CODE, DELAY, LAW)  # type: ignore[arg-type]
+    assert ask(CODE.build(12), DELAY, LAW).mean() > 0  # type: ignore[union-attr]
 
 
 def test_whatif_says_what_the_command_says(tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ def test_bad_settings_are_refused(
     ("change", "says"),
     [
         ({"loss": "hinge"}, "problem.loss = 'hinge': must be one of: least_squares, logistic"),
+        ({"loss": "hinge"}, "in Python plugins="),
         ({"dataset": "mnist"}, "problem.dataset = 'mnist': must be one of: amazon, "),
         (
             {"loss": "mlp", "hidden": [3], "start": {"seed": 1}, "initial": "normal"},

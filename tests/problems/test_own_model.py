@@ -173,6 +173,10 @@ INIT = "import jax.numpy as jnp\ndef init(seed, features, classes): return jnp.o
         (INIT + "def row_losses(p, X, y): return ((X @ p - y) ** 2).mean()\n", "returns shape ()"),
         (INIT + "def row_losses(p, X, y): return X @ q\n", "row_losses raises NameError: name 'q'"),
         (
+            f"import numpy as np\n{INIT}def row_losses(p, X, y): return np.log(X @ p)\n",
+            "row_losses computes with NumPy, which JAX cannot differentiate; write it with jax",
+        ),
+        (
             INIT + "def row_losses(p, X, y): return jnp.log(-(X @ p) ** 2)\n",
             "row_losses returns nan at the start; must be finite",
         ),
