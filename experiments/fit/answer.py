@@ -120,7 +120,7 @@ def _waiting_sentence(findings: Findings) -> Iterator[str]:
         by_model = 1 - float(times.simulated[-2]) / max(float(times.simulated[-1]), 1e-300)
         why = ""
         if abs(by_model - measured) >= APART:
-            chance = f"so far apart are tables of {number_of(len(table), 'round')} by chance"
+            chance = f"chance explains that in {number_of(len(table), 'round')}"
             why = f" ({chance if times.outside.max() <= 1 else 'which misses these rounds'})"
         yield (
             f"waiting for {k} of {last} saves {percent(measured)} in the measured rounds{at}, "

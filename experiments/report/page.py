@@ -92,13 +92,12 @@ def _sections(records: Records) -> Iterator[Section]:
 _TABLE_WORDS = (
     "Means over replications ± standard error. Ratios compare with the first scheme of the same "
     "point, replication by replication on the same delays; in parentheses the 95 % interval. "
-    "Beside a closed form stands how many standard errors the mean is away from it."
+    "In parentheses behind a closed form: how many standard errors the mean is away from it."
 )
 _TARGET_WORDS = (
-    " The median time to the target loss is that of all runs: one that does not reach it is later "
-    "than all others; both times are sorted by it. Where some do not, there is no mean: “> 117 in "
-    "2 of 16” says in how many, and when the first of them ended; the ratio is the median of the "
-    "paired ratios."
+    " The median time to the target loss counts a run that misses the target as later than all "
+    "others. Where some runs miss it, there is no mean: “> 117 in 2 of 16” says that 2 of 16 do, "
+    "and that the first of them ended at 117 s; the ratio is then the median of the paired ratios."
 )
 
 

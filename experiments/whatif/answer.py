@@ -132,8 +132,8 @@ def _waiting(study: Study, m: int) -> Iterator[str]:
         first = f"to replace {as_hosts(study.order[:m], NAMED)} first, and then wait for"
         yield f"{first} {study.workers - 1} of {study.workers}, saves {percent(both['share'])}"
     yield (
-        "a step that waits for r of n has r of n parts of the gradient; *for as many parts* takes "
-        "n / r steps for one, and waiting for the number named saves most of that"
+        "a step that waits for r of n has r of n parts of the gradient; 'for as many parts' counts "
+        "n / r such steps as one, and the number named saves most by that count"
     )
 
 

@@ -156,7 +156,8 @@ def _changes(study: Study, brief: Sequence[int]) -> Table:
     ]
     ends = "ends" if lost == 1 else "end"
     note = f"{number_of(lost, 'round')} never {ends} as measured. " if lost else ""
-    note += "Without a cause: it alone is taken out, so this is not its part of a step."
+    note += "Rows 'without ...' take one cause out of the measured rounds; the next table divides "
+    note += "a step among the causes."
     return capped("changes", "Changes", header, rows, "whatif.csv", note, brief, 2)
 
 

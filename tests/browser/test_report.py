@@ -150,8 +150,10 @@ def test_it_opens_without_a_word_and_fits(
 def test_a_table_that_goes_on_has_a_shadow_at_its_edge(
     browser: Browser, results: dict[str, Path]
 ) -> None:
-    """It is gone where the table ends."""
+    """And a line that says so. Both are gone where the table ends."""
     with opened(browser, address(results["run"]), 390) as page:
+        hint = page.locator("#summary .more")
+        assert hint.inner_text().endswith("more columns to the right: scroll the table sideways →")
         table, darkest = page.locator("#summary .rows"), []
         for end in (0, 10_000):
             table.evaluate("(box, end) => { box.scrollLeft = end; }", end)
@@ -160,6 +162,7 @@ def test_a_table_that_goes_on_has_a_shadow_at_its_edge(
             rows = pixels[len(pixels) // 2 :, -5]  # a column of pixels near the right edge
             darkest.append(np.median(rows))
         assert darkest[0] < darkest[1] - 25
+        hint.wait_for(state="hidden")
 
 
 @pytest.mark.parametrize("width", [390, 1440])

@@ -371,7 +371,7 @@ def test_whom_waiting_for_fewer_leaves_out_is_said() -> None:
     assert line.endswith(f" first, and then wait for 23 of 24, saves {100 * saved:.1f} %")
     share = 1 - np.sort(table, axis=1)[:, -2].mean() * 24 / 23 / table.max(axis=1).mean()
     assert f", {100 * share:.1f} % for as many parts: " in whatif_verdict(found)
-    assert any("*for as many parts* takes n / r steps" in line for line in facts(found))
+    assert any("'for as many parts' counts n / r such steps" in line for line in facts(found))
     few = found.changes[found.changes["hardly_learned"]]
     assert few["share_per_part"].max() > share, "another number saves more, and is not proposed"
     both = found.change(rounds.REPLACE_AND_WAIT, 1)

@@ -28,6 +28,15 @@
         tell(`Sorted by ${button.textContent}, ${down ? "descending" : "ascending"}`);
       });
     });
+    const box = one(".rows", holder), hint = made("span", {className: "more"});
+    box.before(hint);
+    const hidden = () => {
+      const edge = box.getBoundingClientRect().right;
+      const more = heads.filter(head => head.getBoundingClientRect().right > edge + 1).length;
+      hint.textContent = more ? `${more} more column${more > 1 ? "s" : ""} to the right: scroll the table sideways →` : "";
+    };
+    box.addEventListener("scroll", hidden, {passive: true});
+    new ResizeObserver(hidden).observe(box);
     const line = one(".filter", holder), field = one("input", line), count = one("span", line);
     line.hidden = rows.length < 5;
     const texts = rows.map(row => row.textContent.toLowerCase());
