@@ -1875,8 +1875,9 @@ def test_who_caused_delays_as_shares_of_a_row() -> None:
     )
     summary = pd.DataFrame(
         {"cell": ["a", "b"], "scheme": ["a", "b"], "label": ["a", "b"], "workers": [3, 2]}
+        | {"iterations": [8, 8], "replications": [1, 1]}
     )
-    start = summary.drop(columns="workers").assign(replication=0, iteration=0)
+    start = summary[["cell", "scheme", "label"]].assign(replication=0, iteration=0)
     records = Records(start, summary, workers=workers)
     ended, waited = PICTURE_KINDS["workers"].possible(records).panels
     np.testing.assert_array_equal(ended.marks[0].values, [[0.25, 0.25, 0.5], [np.nan] * 3])  # type: ignore[union-attr]
