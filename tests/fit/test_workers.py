@@ -511,8 +511,8 @@ def test_what_is_said_of_a_fit() -> None:
     assert said.limits == "Where rounds were held out, they are off by 3.0 %."
     assert said.why == (
         "Base law: gamma.",
-        "Waiting for 4 of 5 saves 40.0 % in the measured rounds, and 0.0 % by this model (so far "
-        "apart are tables of 2 rounds by chance).",
+        "Waiting for 4 of 5 saves 40.0 % in the measured rounds, and 0.0 % by this model "
+        "(chance explains that in 2 rounds).",
         "Load: the table has one, so the load law is assumed: proportional; measure several to "
         "know it.",
         "Workers: cannot be told (too few rounds or workers).",
