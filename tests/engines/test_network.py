@@ -568,3 +568,12 @@ def test_local_steps_need_a_plan_that_never_changes() -> None:
     )
     with pytest.raises(TypeError, match="mine: local steps need a plan that never changes"):
         next(play_rounds(whole, cast(Any, None)))
+
+
+@pytest.mark.parametrize("engine", ["batch", "event"])
+def test_what_only_counts_comes_with_the_sum(engine: Any) -> None:
+    """Catches pieces of work whose messages are later than the sum that has them in it."""
+    law = {"uplink": {"model": "exponential", "rate": 1.0}}
+    scheme, delay = eh.schemes.DropCompute(pieces=3), eh.delays.Exponential(rate=1.0)
+    run = eh.simulate(scheme, delay, workers=4, iterations=9, network=law, engine=engine)
+    assert not run.decoding_error.any()

@@ -209,7 +209,9 @@ class NetworkedRounds:
 
     def _drawn(self, tapes: RoundOfAll, t: int) -> FloatArray:
         """What messages of round t draw, ``(r, n, m)``."""
-        tapes.round, streams = t, range(len(self._sizes))
+        tapes.round, last = t, len(self._sizes) - 1
+        # One without size only counts, and comes with the task's last one.
+        streams = [i if size > 0 else last for i, size in enumerate(self._sizes)]
         return np.stack([tapes.rows(0, len(self._now), i) for i in streams], axis=-1)
 
     def finish(self) -> None:

@@ -56,13 +56,14 @@ class Uplink:
         one of an ``index``, from 0, which is ``computed`` so many seconds from now, and still
         ``wanted`` when a channel becomes free. One of a task that is done again, after so many
         crashes, is another message."""
-        sent, transfer = self._latency, self._occupied
+        sent, transfer, size = self._latency, self._occupied, self._sizes[index]
+        if size == 0:  # it only counts, and comes with the task's last one
+            index = len(self._sizes) - 1
         if self._uplink is not None:
             sent = self._uplink.seconds(worker, index, of_round, retry)
         if self._transfer is not None:
             whole = self._transfer.seconds(worker, index, of_round, retry)
             transfer = self._gradients * whole
-        size = self._sizes[index]
         transfer = transfer * size if size > 0 else 0.0
         channels = self._channels if transfer > 0 else None
         if channels is None:
