@@ -429,7 +429,7 @@ class Fixed(Assigned):
         arrived = ranks <= stopping_delay_by_bisection(rule, ranks)[:, None]
         vectors = self.decoder.decoding_vector(arrived)
         weights = np.asarray((encoding.T @ vectors.T).T)
-        largest = float(np.abs(encoding.data).max()), float(np.abs(vectors).max())
+        largest = float(np.abs(encoding.data).max(initial=0.0)), float(np.abs(vectors).max())
         return Conditioning(*largest, float(np.linalg.norm(weights - 1.0, axis=1).max()))
 
 

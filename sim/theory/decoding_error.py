@@ -159,7 +159,7 @@ def stochastic_block_error(
     require_count("arrivals", r, workers=k)
     require_positive("load", load)
     q = (load - p * b) / (k - b) if k > b else 0.0
-    if not 0 <= p <= 1 or not 0 <= q <= 1:
+    if not 0 <= p <= 1 or not 0 <= q <= 1 or (k == b and abs(load - p * b) > 1e-9 * load):
         raise InvalidParameter("inside", p, "must leave both probabilities from 0 to 1")
     c, h = k / (r * load), r * b / k
     v = r * (b / k) * (1 - b / k) * (k - r) / (k - 1) if k > 1 else 0.0

@@ -140,6 +140,8 @@ def _copied_law(scheme: Copies, worker: WorkerTime | None) -> IterationTimeLaw |
 def _unequal(scheme: Fixed) -> NoFormula | None:
     loads = scheme.assignment.loads
     loads = loads[loads > 0]
+    if not loads.size:
+        return NoFormula("no worker holds anything")
     least, most = loads.min(), loads.max()
     return None if least == most else NoFormula(f"loads differ, from {least} to {most}")
 
@@ -212,5 +214,5 @@ def _waits_for_all(asked: Demand) -> bool:
 def _tied(worker: WorkerTime) -> bool:
     """Whether some exact time has a chance of its own, so that workers arrive together."""
     times = smallest(lambda t: worker.sf(t) <= TIE_LEVELS, TIE_LEVELS.size)
-    # a smaller jump is rounding
-    return bool(np.any(worker.sf(np.nextafter(times, 0.0)) - worker.sf(times) > 1e-6))
+    before = np.where(times > 0, worker.sf(np.nextafter(times, 0.0)), 1.0)
+    return bool(np.any(before - worker.sf(times) > 1e-6))  # a smaller jump is rounding

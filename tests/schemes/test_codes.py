@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import erasurehead as eh
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.assignments import Encoded, shifted
@@ -34,6 +35,13 @@ def code(name: str, workers: int, **fields: Any) -> Fixed:
     scheme = SCHEMES[name](**fields).build(workers)
     assert isinstance(scheme, Fixed)
     return scheme
+
+
+def test_a_code_that_holds_nothing_is_run() -> None:
+    """Catches the largest entry of no entries: in one code of sixteen nobody draws a partition."""
+    empty = {"name": "bernoulli", "load": 1, "wait_for": 1, "code_seed": 3}
+    config = {"workers": 2, "iterations": 2, "delay": {"model": "exponential", "rate": 1.0}}
+    assert eh.run(config | {"schemes": [empty]}, progress=False).summary.decoding_error_mean[0] == 2
 
 
 def arrivals(workers: int, heard: int, sets: int, seed: int = 0) -> np.ndarray:

@@ -181,6 +181,7 @@ WRONG: list[tuple[Any, tuple[Any, ...], str]] = [
     ("least_squares_spectrum", (np.zeros((3, 2)), np.ones(3)), "features.shape"),
     ("least_squares_spectrum", (np.ones((3, 2)), np.ones(3), -0.1), "l2"),
     ("stochastic_block_error", (30, 3, 5, 0.9, 15), "inside"),
+    ("stochastic_block_error", (4, 4, 4, 0.5, 2), "inside"),
     ("stochastic_block_error", (30, 3, 5, 0.5, 31), "arrivals"),
     ("stochastic_block_error", (30, 0, 5, 0.0, 15), "load"),
     ("stochastic_block_error", (30, 3, 4, 0.5, 15), "load"),
