@@ -105,6 +105,11 @@ class DelayModel(metaclass=Configurable):
         return False
 
     @property
+    def independent_rounds(self) -> bool:
+        """Rounds do not depend on each other, though workers may."""
+        return self.independent
+
+    @property
     def row_by_row(self) -> bool:
         """Whether ``delays`` draws a shorter table as the first rows of a longer one, bit for bit.
         Then a tape draws no more of a block than is read of it. ``False``, the safe answer, unless

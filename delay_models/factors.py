@@ -163,6 +163,11 @@ class SharedFactors(Multiplied, Mixed):
     def racks(self, workers: int) -> NDArray[np.int64]:
         """The rack of each worker, counted from 0 in their order: ``(n,)``."""
 
+    @property
+    @override
+    def independent_rounds(self) -> bool:
+        return self.base.independent and self.factors.independent
+
     @override
     def together(
         self, workers: int

@@ -31,7 +31,8 @@ def waiting(
     sample = table[:most, :: -(-table.shape[1] // most)]
     sample = sample[np.isfinite(sample).all(axis=1)]
     sample = sample[np.median(sample, axis=1) > 0]
-    if (sample.shape[1] - 1) * len(sample) < fewest:
+    # One round is explained whole by the workers' factors.
+    if (sample.shape[1] - 1) * len(sample) < fewest or len(sample) < 2:
         return ""
     if look_alike(sample):
         return "alike"

@@ -215,7 +215,10 @@ def attack_page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command
     for (_, workers), rows in frame.groupby(["label", "workers"], sort=False):
         key = (workers, *map(str, code_cells(rows)))
         alike.setdefault(key, ([], rows))[0].append(shown_in(rows.iloc[0].to_dict()))
-    codes = {f"{', '.join(every)}, {key[0]} workers": rows for key, (every, rows) in alike.items()}
+    codes = {
+        f"{', '.join(every)}, {number_of(key[0], 'worker')}": rows
+        for key, (every, rows) in alike.items()
+    }
     many = sum(len(labels) for labels, _ in alike.values())
     why = [f"{title}: {beginning(rows)}" for title, rows in codes.items()]
     why += [f"{title}: {lost}" for title, rows in codes.items() if (lost := rounding(rows))]

@@ -91,6 +91,8 @@ def ratio_of_means(a: FloatArray, b: FloatArray) -> tuple[float, float, float]:
     the ratio estimator: with q the ratio, the error of b - q a over the mean of a. Pairs are taken
     as independent, which iterations are where delays are independent and stragglers are cancelled;
     else the interval is too narrow. Source: Cochran, Sampling Techniques, section 6.3."""
+    if not a.any() and not b.any():
+        return 1.0, 1.0, 1.0
     ratio = float(b.mean() / a.mean())
     if a.size < 2:
         return ratio, np.nan, np.nan
@@ -276,7 +278,7 @@ def _times(pairs: Sequence[Pair], looks: dict[str, Look], first: str, second: st
         marks.append(Points(looks[pair.label], x, y, size=3.0))
     log = 0 < 10 * ends[0] < ends[1]
     low = ends[0] / 1.1 if log else 0.0
-    line = np.array([low, ends[1] * 1.05])
+    line = np.array([low, ends[1] * 1.05 or 1.0])
     marks.append(Curve(Look(MUTED, "", DASHED, "equal"), line, line, width=1.0))
     ticks = (1.0, 2.0, 5.0) if log else ()
     names = (f"{name}: iteration time (s)" for name in (first, second))

@@ -74,6 +74,10 @@ def test_points_of_two_sweeps_are_matched_by_their_values() -> None:
 NAN = float("nan")
 
 
+def test_iterations_of_no_time_are_as_long_as_each_other() -> None:
+    assert ratio_of_means(np.zeros(3), np.zeros(3)) == (1.0, 1.0, 1.0)
+
+
 @pytest.mark.parametrize(
     ("rows", "verdict", "why"),
     [

@@ -194,6 +194,23 @@ def test_one_label_of_several_schemes_is_verified_for_each(tmp_path, monkeypatch
     assert law["EH"] < law["EH [schemes.EH.wait_for=6]"]
 
 
+def test_work_of_no_time_is_verified(tmp_path):
+    """Catches ties at 0 s, after which more have arrived than were waited for."""
+    still = ["delay={model: deterministic, value: 0}", "policy=cancel"]
+    code, _ = verified(tmp_path, *(word for own in still for word in ("--set", own)))
+    assert code == 0
+
+
+def test_rounds_that_remember_have_no_standard_error(tmp_path):
+    """Catches rounds of a spell that count as independent: z was 18."""
+    spells = "{slow: 5, enter: 0.001, leave: 0.004}"
+    base = "{model: exponential, rate: 1}"
+    racks = f"delay={{model: group_effects, size: 3, base: {base}, factor: {spells}}}"
+    code, frame = verified(tmp_path, "--set", racks)
+    assert code == 0
+    assert frame.reason.str.contains("spells last").any()
+
+
 def test_a_policy_without_closed_forms_verifies_only_who_waits_for_all(tmp_path):
     """Catches rounds that are simulated under another policy than the config's."""
     code, frame = verified(tmp_path, "--set", "policy=queue")

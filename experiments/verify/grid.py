@@ -207,6 +207,8 @@ def of_config(grid: Sequence[Cell]) -> tuple[list[Setting], list[tuple[Cell, str
             others.append((cell, known.time.reason))
         elif not isinstance(scheme, RoundScheme):
             others.append((cell, "its updates have no rounds"))
+        elif not delay.independent_rounds:
+            others.append((cell, "spells last: rounds are no independent samples"))
         else:
             identity = json.dumps([cell.document[key] for key in ("workers", "delay", "load_law")])
             setting = made.setdefault(identity, Setting(len(made), n, delay, law, (), learns=False))

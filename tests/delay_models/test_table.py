@@ -514,8 +514,10 @@ def test_the_statistics_of_waiting() -> None:
 
 
 def test_what_looks_like_waiting_and_is_not() -> None:
-    """Catches workers that take turns at being slow, whose sums over blocks are alike as well."""
+    """Catches workers that take turns at being slow, whose sums over blocks are alike as well, and
+    a single round, which factors of workers explain whole."""
     rng = np.random.default_rng(1)
+    assert waiting(rng.normal(1, 0.005, (1, 30))) == ""
     for turn in (2, 3, 5, 7):
         late = 0.3 * ((np.arange(60)[:, None] + np.arange(6)) % turn == 0)
         assert waiting(1 + late + rng.normal(0, 0.01, (60, 6))) == "", turn
