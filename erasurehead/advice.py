@@ -10,10 +10,13 @@ from dataclasses import dataclass, fields, replace
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Unpack, final
+from typing import TYPE_CHECKING, Any, Unpack, final, get_type_hints
 
+import numpy as np
 import pandas as pd
+from pydantic import TypeAdapter
 
+from erasurehead import running
 from erasurehead.experiments.config.document import read_yaml
 from erasurehead.experiments.options import Criterion, MeasuredJob, SearchRequest
 from erasurehead.experiments.page.content import Page
@@ -34,6 +37,7 @@ from erasurehead.fitting import (
     arguments,
     as_arguments,
     as_file,
+    checked_argument,
     command_words,
     from_table,
     reading_from,
@@ -145,8 +149,9 @@ def whatif(
     path = os.fspath(table) if isinstance(table, str | os.PathLike) else None
     source = IN_MEMORY if path is None else Path(path).name
     with arguments():
-        counts = None if stragglers is None else ",".join(map(str, stragglers))
-        tried = asking.trials(counts, ",".join(map(str, timeout)), measured.workers)
+        numbers = None if stragglers is None else ",".join(map(str, np.atleast_1d(stragglers)))
+        quantiles = ",".join(map(str, np.atleast_1d(timeout)))
+        tried = asking.trials(numbers, quantiles, measured.workers)
     with reporting(progress, "loads") as update:
         studies = asking.investigate(measured, tried, update)
     then = "`eh.fit(table)` is a delay model of this job; `eh.recommend(table)` searches."
@@ -205,31 +210,35 @@ def recommend(
         options: the options of the command, ``SearchOptions``, and how a table is read.
     """
     given: dict[str, Any] = dict(options)
-    if not isinstance(given.get("only"), str | None):
-        given["only"] = ",".join(given["only"])
+    kinds: dict[str, Any] = get_type_hints(SearchOptions)
+    for name, value in given.items():
+        given[name] = checked_argument(TypeAdapter(kinds.get(name, Any)), name, value)
     fields_of = {
         kind: {field.name for field in fields(kind)} for kind in (SearchRequest, MeasuredJob)
     }
     asked, made = ({k: given.pop(k) for k in [*given] if k in own} for own in fields_of.values())
+    if not isinstance(asked.get("only"), str | None):
+        asked["only"] = ",".join(asked["only"])
     in_yaml = str(config_or_table).endswith((".yaml", ".yml"))
     config = isinstance(config_or_table, Mapping) or in_yaml
     if config and (made or given):
         raise ConfigError(f"{next(iter(made | given))}: says something of a measured table")
     request = SearchRequest(**asked)
-    folder_of_data = None if data_dir is None else Path(data_dir)
+    how_to, changes = running.options_of(jobs, None, data_dir), running.changes_of(set)
+    where = how_to.data_dir
     with _kept(output) as folder, arguments(), reporting(progress, "stages") as update:
         if config:
             source: Any = config_or_table
-            question = ask(document_of(source, set or {}), request, folder_of_data)
-            page = recommending.answer_in(folder, question, jobs, update)
+            question = ask(document_of(source, changes), request, where)
+            page = recommending.answer_in(folder, question, how_to.jobs, update)
             return Advice(page, _tables(folder), "ranking", question.scenario.notes)
         table: Any = config_or_table
         with as_file(table, reading_from(given)) as (path, how):
             called = "" if isinstance(table, str | os.PathLike) else IN_MEMORY
             measured = MeasuredConfig(MeasuredJob(trace=Path(path), **made), how, called)
-            changed = [f"{key}={json.dumps(plainly(value))}" for key, value in (set or {}).items()]
-            question = recommending.read_question(None, changed, measured, request, folder_of_data)
-            page = recommending.answer_in(folder, question, jobs, update)
+            changed = [f"{key}={json.dumps(plainly(value))}" for key, value in changes.items()]
+            question = recommending.read_question(None, changed, measured, request, where)
+            page = recommending.answer_in(folder, question, how_to.jobs, update)
             notes = (
                 as_arguments(note.replace(path, IN_MEMORY)) for note in question.scenario.notes
             )
@@ -250,7 +259,7 @@ def _in_python(page: Page, then: str) -> Page:
 def _kept(output: Folder) -> Iterator[Path]:
     """The folder that was asked for, or one that goes afterwards."""
     if output is not None:
-        yield Path(output)
+        yield running.folder_of("output", output)
         return
     with TemporaryDirectory(prefix="erasurehead-") as name:
         yield Path(name) / "advice"

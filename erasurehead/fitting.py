@@ -307,17 +307,22 @@ def reading_from(options: Mapping[str, Any]) -> Reading:
     for name, value in options.items():
         if name not in READING_TYPES:
             raise ConfigError(f"{name}: no such argument; {one_of(READING_TYPES, name)}")
-        try:
-            checked[name] = READING_TYPES[name].validate_python(value)
-        except ValidationError as error:
-            every = error.errors(include_url=False)
-            literal = (problem for problem in every if problem["type"] == "literal_error")
-            first = next(literal, every[0])
-            valid = first["msg"].removeprefix("Input should be ")
-            valid = valid.replace("a valid tuple", "a list of names")
-            more = ", or how many seconds one is" if name == "unit" else ""
-            raise at(name, value, f"must be {valid}{more}") from None
+        checked[name] = checked_argument(READING_TYPES[name], name, value)
     return Reading(**checked)
+
+
+def checked_argument(kind: TypeAdapter[Any], name: str, value: Any) -> Any:
+    """An argument as a config checks it. Raises ConfigError: it has another kind of value."""
+    try:
+        return kind.validate_python(value)
+    except ValidationError as error:
+        every = error.errors(include_url=False)
+        literal = (problem for problem in every if problem["type"] == "literal_error")
+        first = next(literal, every[0])
+        valid = first["msg"].removeprefix("Input should be ")
+        valid = valid.replace("a valid tuple", "a list of names")
+        more = ", or how many seconds one is" if name == "unit" else ""
+        raise at(name, value, f"must be {valid}{more}") from None
 
 
 def command_words(path: str | None, reading: Mapping[str, Any]) -> str:
@@ -343,8 +348,13 @@ def arguments() -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        text = as_arguments(str(error).replace("--k-range", "k_range"))
-        raise ConfigError(text.removeprefix("--")) from None
+        text = as_arguments(str(error))
+        option = re.compile(r"^--([a-z-]+)|--k-range")
+        raise ConfigError(option.sub(_as_name, text)) from None
+
+
+def _as_name(option: re.Match[str]) -> str:
+    return option[0].removeprefix("--").replace("-", "_")
 
 
 def as_arguments(text: str) -> str:

@@ -80,8 +80,8 @@ def run(
         progress: ``None`` for a bar in a terminal or notebook, ``False`` for none, or a function
             of (cells done, cells in all).
     """
-    options = _options(jobs, scheduler, data_dir, allow_large)
-    document = _with_plugins(document_of(config, _changes(set)), plugins, options)
+    options = options_of(jobs, scheduler, data_dir, allow_large)
+    document = _with_plugins(document_of(config, changes_of(set)), plugins, options)
     return _run(document, output, options, progress, timeline)
 
 
@@ -108,7 +108,7 @@ def sweep(
             of schemes replaces those of the config, as in ``run``.
         output, jobs, scheduler, data_dir, plugins, allow_large, progress: as for ``run``.
     """
-    values = _changes(set)
+    values = changes_of(set)
     axes = {
         key: value
         for key, given in values.items()
@@ -119,7 +119,7 @@ def sweep(
     for key in axes:
         document.drop_axes(changed, key)
     changed["sweep"] = {**(changed.get("sweep") or {}), **axes}
-    options = _options(jobs, scheduler, data_dir, allow_large)
+    options = options_of(jobs, scheduler, data_dir, allow_large)
     own = plugins_of_objects([values[key] for key in axes])
     return _run(_with_plugins(changed, [*plugins, *own], options), output, options, progress)
 
@@ -127,7 +127,7 @@ def sweep(
 @face
 def load(directory: str | os.PathLike[str]) -> Result:
     """What a run or sweep wrote to ``directory``. Raises ``ConfigError``: it holds no result."""
-    return Result.of(_folder("directory", directory))
+    return Result.of(folder_of("directory", directory))
 
 
 def _with_plugins(
@@ -146,23 +146,27 @@ def _with_plugins(
     return document | ({"plugins": every} if every else {})
 
 
-def _options(jobs: int, scheduler: Any, data_dir: Folder, allow_large: bool) -> RunOptions:
+def options_of(
+    jobs: int, scheduler: Any, data_dir: Folder, allow_large: bool = False
+) -> RunOptions:
+    """Arguments of a run. Raises ConfigError: one is of no use."""
     if isinstance(jobs, bool) or not isinstance(jobs, int | np.integer) or jobs < 1:
         raise at("jobs", jobs, "must be a whole number of at least 1")
-    data = None if data_dir is None else _folder("data_dir", data_dir)
+    data = None if data_dir is None else folder_of("data_dir", data_dir)
     if not isinstance(scheduler, str | None) and not hasattr(scheduler, "get_executor"):
         valid = 'must be an address such as "tcp://host:8786", or a Client of dask.distributed'
         raise at("scheduler", scheduler, valid)
     return RunOptions(int(jobs), scheduler, data, allow_large=allow_large)
 
 
-def _folder(name: str, value: Any) -> Path:
+def folder_of(name: str, value: Any) -> Path:
+    """A path that was given. Raises ConfigError: it is none."""
     if not isinstance(value, str | os.PathLike):
         raise at(name, value, "must be a path")
     return Path(value)
 
 
-def _changes(values: Any) -> Mapping[str, Any]:
+def changes_of(values: Any) -> Mapping[str, Any]:
     """The argument ``set``; nothing for ``None``."""
     if not isinstance(values, Mapping | None) or not all(isinstance(k, str) for k in values or {}):
         raise at("set", values, 'must be a mapping of dotted keys, as {"delay.rate": 2.0}')
@@ -176,7 +180,7 @@ def _run(
     progress: ShowProgress,
     timeline: bool = False,
 ) -> Result:
-    kept = None if output is None else _folder("output", output)
+    kept = None if output is None else folder_of("output", output)
     with nullcontext(kept) if kept else TemporaryDirectory(prefix="erasurehead-") as name:
         folder = Path(name)
         events = folder / TIMELINE_EVENTS if timeline else None

@@ -394,7 +394,7 @@ def test_recommend_takes_a_config_with_objects_and_a_table(tmp_path: Path) -> No
     for call, line in (
         (lambda: eh.recommend(config, law=True), "law: says something of a measured table"),
         (lambda: eh.recommend(config, only=["uncodd"]), "only = 'uncodd': must be one of"),
-        (lambda: eh.recommend(config, max_load=0.5), "max-load = 0.5: must be a number of"),
+        (lambda: eh.recommend(config, max_load=0.5), "max_load = 0.5: must be a number of"),
         (lambda: eh.recommend(seconds, unit="parsec"), "unit = 'parsec': must be"),  # type: ignore[arg-type]
     ):
         with pytest.raises(eh.ConfigError) as error:
