@@ -159,9 +159,16 @@ class IterationTimeLaw:
 
     @cached_property
     def _knots(self) -> FloatArray:
-        """These instants, as far as the law's values are accurate."""
+        """These instants, as far as the law's values are accurate, and more at both ends of where
+        it may be flat: a panel's nodes would miss what happens there."""
         t = np.unique(self._passed[self._passed <= MAX_SECONDS])
-        return t[: int(np.count_nonzero(self.worker.sf(t) >= self.worker.resolution)) + 1]
+        t = t[: int(np.count_nonzero(self.worker.sf(t) >= self.worker.resolution)) + 1]
+        left, right = t[:-1], t[1:]
+        flat = (right > 16.0 * left) & (left >= self._passed[4])  # the level 0.999
+        flat[-1:] = False  # of which ``_tail_beyond`` takes the slope
+        steps = 0.5 ** np.arange(1, 40) * (right - left)[flat, None]
+        ends = left[flat, None] + steps, right[flat, None] - steps
+        return np.unique(np.concatenate((t, *map(np.ravel, ends))))
 
     @cached_property
     def _centre(self) -> float:

@@ -28,6 +28,7 @@ from erasurehead.sim.theory import (
     proportional_worker_time,
     quorum_error,
     scheme_iteration_time,
+    worker_time_at,
 )
 from erasurehead.sim.theory import mean_times as closed
 from erasurehead.sim.theory.iteration_time import integrate
@@ -126,6 +127,17 @@ def test_quadrature_leaves_no_gap_at_the_median():
         mean = closed.mean_erasurehead(time, 30, load, wait_for)
         worst = max(worst, abs(iteration_time_law(rule, 30, worker).mean() / mean - 1))
     assert worst < 1e-9
+
+
+@pytest.mark.parametrize(("share", "far"), [(0.09, 1e3), (0.3, 100.0), (0.97, 1e4)])
+def test_a_few_that_take_far_longer_keep_the_digits(share, far):
+    """Catches a law that is flat between panels, whose nodes miss what happens at its ends."""
+    quick = MODELS["exponential"](rate=1.0)
+    both = quick, MODELS["shifted"](by=far, base=quick)
+    mixed = MODELS["mixture"](weights=(1 - share, share), components=both)
+    time = iteration_time_law(FirstK(1), 1, worker_time_at(mixed, Proportional(), 1))
+    assert time.mean() == pytest.approx(1 + share * far, rel=1e-9)
+    assert time.variance() == pytest.approx(1 + share * (1 - share) * far**2, rel=1e-9)
 
 
 def test_elementary_means_by_hand():
