@@ -160,7 +160,8 @@ def comparison_answer(table: pd.DataFrame, first: str, second: str) -> Answer:
         why.append(f"Farthest apart is {shown_in(far)}: {times}.")
     if "loss_difference" in table:
         worst = float(table["loss_difference"].max())
-        why.append(f"Training losses differ by {worst:.3g} at most, iteration by iteration.")
+        apart_by = f"differ by {worst:.3g} at most, iteration by iteration"
+        why.append(f"Training losses {apart_by if worst < np.inf else 'diverge'}.")
     limits = "Iterations are taken as independent: if a straggler lasts, intervals are too narrow."
     return Answer("compare", f"{first}, {second}", verdict, tuple(why), limits=limits)
 

@@ -109,6 +109,8 @@ def test_the_largest_difference_of_losses_is_said() -> None:
     table = ratios([(1.0, 1.0, 1.0)] * 3, loss_difference=[0.1, 0.3, 0.2])
     said = "Training losses differ by 0.3 at most, iteration by iteration."
     assert said in comparison_answer(table, "a", "b").why
+    table["loss_difference"] = np.nan  # of two infinite losses
+    assert "Training losses diverge." in comparison_answer(table, "a", "b").why
 
 
 def test_the_picture_of_ratios_has_a_row_each() -> None:

@@ -90,8 +90,9 @@ def compute(
     training data (R columns, or one when every round decodes exactly) and one with the test data;
     of stale single gradients, see ``sim.learner``."""
     run, learning = build.both(cell)
-    run = run if tapes is None else tapes.shared(cell.point, run)
     engine = cell.settings.engine
+    if tapes is not None and engine != "law":  # which reads no tape, but its seed
+        run = tapes.shared(cell.point, run)
     losses: Learned | None = None
     with one_thread():
         if cell.settings.clock_alone:

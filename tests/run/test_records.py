@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
+import erasurehead as eh
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.build import training
 from erasurehead.experiments.config.cells import cells
@@ -611,6 +612,12 @@ def test_the_law_of_a_round_is_an_engine() -> None:
     assert result.iterations["iteration_time"].mean() == pytest.approx(2.45 / 2, rel=0.1)
     with pytest.raises(ConfigError, match=r"the law of a round is known .* must be event or auto"):
         finished(engine="law", policy="queue")
+
+
+def test_several_schemes_are_drawn_by_their_laws() -> None:
+    """Catches tapes that schemes share and that have no seed of their own."""
+    schemes = [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 1}]
+    assert not eh.run(BASE | {"engine": "law", "schemes": schemes}, progress=False).failed
 
 
 @pytest.mark.parametrize(
