@@ -147,10 +147,12 @@ class IterationTimeLaw:
     def tail_index(self) -> float:
         """Moments of an order below this are finite: the slope of the tail far out, to a tenth.
         Exact for a power law, large for lighter tails, infinite for a bounded one."""
-        near, far = self._passed[[49, 69]]  # 1e-40 and 1e-60
+        known = [49, 69] if self.worker.resolution == 0.0 else [15, 17]  # from 1e-40, or 1e-6
+        near, far = self._passed[known]
         if far > MAX_SECONDS:
             return 0.0  # it falls by less than 1e60 in 300 powers of ten
-        return np.inf if near == far else round(float(np.log(1e20) / np.log(far / near)), 1)
+        fallen = np.log(SURVIVAL_LEVELS[known[0]] / SURVIVAL_LEVELS[known[1]])
+        return np.inf if near == far else round(float(fallen / np.log(far / near)), 1)
 
     @cached_property
     def _passed(self) -> FloatArray:

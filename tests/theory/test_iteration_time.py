@@ -420,6 +420,12 @@ def test_a_mean_is_infinite_where_there_is_none(alpha, scale, load_law):
         assert index > 3 or law.tail_index() <= index + 0.1
 
 
+def test_the_tail_of_a_law_that_has_a_cdf_alone():
+    """Catches a heavy tail that ends where 1 - cdf is rounded to 0."""
+    law = MODELS["pareto"](alpha=1.5, scale=1.0)
+    assert iteration_time_law(FirstK(1), 1, WorkerTime(law.cdf)).tail_index() == 1.5
+
+
 # Messages that take random times.
 
 
