@@ -184,8 +184,8 @@ def _why(
             f"The first run of {winner} that does not reach the target ended after {above:.3g} s; "
             "with more `iterations` it may."
         )
-    if "final_train_loss_mean" in table:
-        losses = table["final_train_loss_mean"].astype(float)
+    losses = table.get("final_train_loss_mean", pd.Series(np.nan, table.index)).astype(float)
+    if losses.notna().any():
         least = str(losses.idxmin())
         if losses[least] < losses[best] < np.inf:
             lines.append(

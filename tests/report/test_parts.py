@@ -287,6 +287,13 @@ def test_who_is_first_to_the_target() -> None:
     assert third.limits.endswith("; not every run of other reaches it.")
 
 
+def test_runs_that_all_diverge_are_judged() -> None:
+    """Catches a least loss of none."""
+    gone = [[4.0, np.inf, np.nan]] * 2
+    slow, fast = ([3.0, 3.3], gone), ([2.0, 2.2], gone)
+    assert not any("the least" in line for line in judged(result(None, a=slow, b=fast)).why)
+
+
 def test_who_survives_is_not_first() -> None:
     """Of all runs the median decides, and pairs in which one scheme fails count against it."""
 
