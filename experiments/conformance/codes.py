@@ -296,7 +296,7 @@ def check_unbiased(tested: SchemeUnderTest) -> str:
             raise Nonconforming("claims unbiased sums of rounds, but has none")
         draws = np.random.default_rng(3).random((20_000, tested.workers))
         heard = np.repeat(draws >= np.array(claimed.chances), tested.rounds.messages, axis=1)
-        samples = np.asarray(tested.rounds.weights(heard))
+        samples, tried = np.asarray(tested.rounds.weights(heard)), len(heard)
     else:
         if tested.sees_losses:
             return ""
@@ -308,17 +308,21 @@ def check_unbiased(tested: SchemeUnderTest) -> str:
                 raise Nonconforming(f"claims unbiased sums, but an update is a {kind}")
             updates.append(decoded)
         samples = np.mean(updates, axis=0)  # mean weights of each run's updates: (R, k)
-    z, mean = _z(samples), samples.mean(axis=0)
+        tried = len(samples) * len(updates)
+    # What has this chance is in none of them with a chance of 1e-6.
+    unseen = 1e-9 if scheme.exact else 13.8 / tried
+    z, mean = _z(samples, unseen), samples.mean(axis=0)
     i = int(np.argmax(np.abs(z)))
     text = f"claims to be unbiased; partition {i} weighs {mean[i]:.4g} on average (z = {z[i]:.1f})"
     ensure(abs(z[i]) <= Z_BOUND, text)
     return f"unbiased: largest |z| {abs(z[i]):.2f} of {len(z)} partitions"
 
 
-def _z(samples: FloatArray) -> FloatArray:
-    """(mean - 1) / standard error, that of all partitions where one's weight never varied."""
+def _z(samples: FloatArray, unseen: float = 1e-9) -> FloatArray:
+    """(mean - 1) / standard error, that of all partitions where one's weight never varied; 0 where
+    none did, and what was not seen, of this chance, would make up for it."""
     away = samples.mean(axis=0) - 1.0
     error = samples.std(axis=0, ddof=1) / np.sqrt(len(samples))
     error[error < 1e-12] = np.sqrt(np.square(error).mean())
-    certain = np.where(np.abs(away) < 1e-9, 0.0, np.inf)
+    certain = np.where(np.abs(away) < unseen, 0.0, np.inf)
     return np.where(error < 1e-12, certain, away / np.maximum(error, 1e-12))

@@ -273,6 +273,12 @@ def test_what_a_refusal_must_name(
             _named(Wrong(), 12, error)
 
 
+def test_what_is_too_rare_to_be_seen_is_no_bias() -> None:
+    """Catches a trial that fails once in 8,000, in none of 10,000: it weighs 1.00012, always."""
+    patient = SCHEMES["mindflayer"](trials=1, patience=9.0)
+    assert "unbiased: largest |z| 0.00" in CHECKS["unbiased"](SchemeUnderTest(patient, 1))
+
+
 def test_claims_of_unbiased_sums_need_sums() -> None:
     """One chance for each worker, and rounds to which the chances belong."""
     for chances, says in ((11, "claims 11 chances"), (12, "of rounds, but has none")):
