@@ -279,6 +279,7 @@ def fit(
         reading: how the table is read: ``ReadingOptions``. An array is in seconds.
     """
     text = _range_text(k_range)
+    workers = checked_argument(TypeAdapter(int | None), "workers", workers)
     options = reading_from(reading)
     measured, warnings = from_table(table, options, command.read_tables)
     source = os.fspath(table) if isinstance(table, str | os.PathLike) else IN_MEMORY

@@ -136,6 +136,8 @@ class Result:
             conditions: a value for each key, or a list of several; of a scheme's field the key is
                 ``scheme.load``. Raises ``ConfigError``: it was not swept, or never had that value.
         """
+        if not isinstance(conditions, Mapping):
+            raise at("conditions", conditions, 'must be a mapping, as {"delay.rate": [1, 2]}')
         return Result(None, self.failed, self._records.where(conditions))
 
     @property

@@ -628,6 +628,8 @@ def test_a_part_of_a_sweep(swept: eh.Result, tmp_path: Path) -> None:
     for key, value, valid in (("delay.rat", 2, "did you mean"), ("delay.rate", 3, "be one of: 1,")):
         with pytest.raises(eh.ConfigError, match=f"{valid}"):
             swept.where({key: value})
+    with pytest.raises(eh.ConfigError, match="must be a mapping"):
+        swept.where("delay.rate=1")  # type: ignore[arg-type]
     eh.sweep(swept.config, output=tmp_path / "out", progress=False)
     kind = ["--kind", "loss_time", "--format", "svg"]
     done = inside("plot", tmp_path / "out", *kind, "--where", "delay.rate=2", pictures=True)

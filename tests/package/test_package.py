@@ -312,6 +312,7 @@ def test_the_python_page_names_every_option_of_fit() -> None:
         (lambda: eh.recommend({}, criterion="mode"), "criterion"),
         (lambda: eh.whatif([[1.0, 2.0]] * 30, output=3, progress=False), "output"),
         (lambda: eh.load(None), "directory"),
+        (lambda: eh.fit([[1.0, 2.0]] * 30, workers="many"), "workers"),
         (lambda: testing.check_scheme(None), "scheme"),
         (lambda: testing.check_scheme("uncoded", "a"), "workers"),
         (lambda: testing.check_scheme("uncoded", only="exactness"), "only"),
