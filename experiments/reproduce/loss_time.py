@@ -195,7 +195,7 @@ def _runs_of(frame: pd.DataFrame, scheme: str) -> tuple[FloatArray, FloatArray]:
 def target_of(runs: pd.DataFrame) -> float:
     """The loss that the exact gradient reaches after half of the iterations."""
     _, losses = _runs_of(runs, "uncoded")
-    return float(losses[0, losses.shape[1] // 2])
+    return base.as_target(float(losses[0, losses.shape[1] // 2]))
 
 
 def reached(drawn: pd.DataFrame, dataset: str) -> dict[str, FloatArray]:
