@@ -877,10 +877,10 @@ def test_where_results_came_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         raise OSError
 
     monkeypatch.setattr(outputs.subprocess, "check_output", fails)
-    assert outputs.provenance()["commit"] is None
     installed = tmp_path / "experiments" / "run" / "outputs.py"
+    monkeypatch.setattr(outputs, "__file__", str(installed))  # a build leaves a file in a checkout
+    assert outputs.provenance()["commit"] is None
     (tmp_path / "commit.txt").write_text("built\n")
-    monkeypatch.setattr(outputs, "__file__", str(installed))
     known = outputs.provenance()
     assert (known["commit"], known["dirty"]) == ("built", None), "that of the wheel"
     assert outputs.seeds_of({"seed": 3}) == "3"
