@@ -8,12 +8,11 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from html import escape
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -25,12 +24,14 @@ from erasurehead.experiments.config.catalogue import (
     plugin_of,
     plugins_of_objects,
 )
+from erasurehead.experiments.config.cells import resolved
 from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.page import terminal
-from erasurehead.experiments.pictures.records import read_records
-from erasurehead.experiments.run.command import Progress, RunOptions
+from erasurehead.experiments.pictures.records import Records
+from erasurehead.experiments.run.command import Progress, RunOptions, tables_of
 from erasurehead.experiments.run.command import run as run_document
-from erasurehead.experiments.run.outputs import TIMELINE_EVENTS
+from erasurehead.experiments.run.files import as_written
+from erasurehead.experiments.run.timeline import record, shown, timeline_table
 from erasurehead.experiments.text import number_of
 from erasurehead.result import Result, face
 from erasurehead.sim.errors import ConfigError, at
@@ -181,32 +182,38 @@ def _run(
     timeline: bool = False,
 ) -> Result:
     kept = None if output is None else folder_of("output", output)
-    with nullcontext(kept) if kept else TemporaryDirectory(prefix="erasurehead-") as name:
-        folder = Path(name)
-        events = folder / TIMELINE_EVENTS if timeline else None
-        with reporting(progress, "cells") as update:
-            options = replace(options, timeline=events, progress=update, resumable=kept is not None)
-            if options.scheduler is not None and progress is not False:
-                options = replace(options, tell=terminal.tell)
-            try:
-                outcome = run_document(config, folder, options)
-            except ConfigError as error:
-                text = re.sub(r"--(scheduler|jobs)", r"\1", str(error))
-                raise ConfigError(text) from None
-            except KeyboardInterrupt as stopped:
-                resumed = f"finished cells are in {folder}; the same call goes on from them"
-                lost = "nothing is kept; with output=FOLDER the same call goes on from what is done"
-                stopped.add_note(resumed if kept else lost)
-                raise
-        if failed := {cell.named: reason for cell, reason in outcome.failed}:
-            first = ": ".join(next(iter(failed.items())))
-            if not outcome.finished:
-                raise ConfigError(f"no cell could be computed; {first}")
-            text = f"{number_of(len(failed), 'cell')} could not be computed (Result.failed)"
-            warnings.warn(f"{text}; {first}", stacklevel=4)
-        for text in outcome.warnings:
-            warnings.warn(text, stacklevel=4)
-        return Result.of(kept, failed) if kept else Result(None, failed, read_records(folder))
+    with reporting(progress, "cells") as update:
+        options = replace(options, timeline=timeline, progress=update)
+        if options.scheduler is not None and progress is not False:
+            options = replace(options, tell=terminal.tell)
+        try:
+            outcome = run_document(config, kept, options)
+        except ConfigError as error:
+            text = re.sub(r"--(scheduler|jobs)", r"\1", str(error))
+            raise ConfigError(text) from None
+        except KeyboardInterrupt as stopped:
+            resumed = f"finished cells are in {kept}; the same call goes on from them"
+            lost = "nothing is kept; with output=FOLDER the same call goes on from what is done"
+            stopped.add_note(resumed if kept else lost)
+            raise
+    if failed := {cell.named: reason for cell, reason in outcome.failed}:
+        first = ": ".join(next(iter(failed.items())))
+        if not outcome.finished:
+            raise ConfigError(f"no cell could be computed; {first}")
+        text = f"{number_of(len(failed), 'cell')} could not be computed (Result.failed)"
+        warnings.warn(f"{text}; {first}", stacklevel=4)
+    for text in outcome.warnings:
+        warnings.warn(text, stacklevel=4)
+    if kept:
+        return Result.of(kept, failed)
+    iterations, summary, workers = map(as_written, tables_of(outcome).values())
+    assert iterations is not None
+    assert summary is not None
+    records = Records(iterations, summary, workers=workers, config=resolved(config))
+    if timeline:
+        spans = timeline_table(record(shown(cell for cell, _ in outcome.finished)))
+        records = replace(records, timeline=spans)
+    return Result(None, failed, records)
 
 
 def document_of(config: Config, values: Mapping[str, Any]) -> dict[str, Any]:

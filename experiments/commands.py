@@ -177,7 +177,7 @@ def _run(
         jobs=pool.jobs,
         scheduler=pool.scheduler,
         data_dir=where.data_dir,
-        timeline=timeline,
+        timeline=timeline or False,
         # The resolved config of a result is written again as it is, unless --set changes it.
         reads=[given.config] if given.set_ else [],
         allow_large=where.allow_large,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -60,11 +60,11 @@ class RunOptions:
     jobs: int = 1  # cells computed at the same time, each in a process of its own if more than one
     scheduler: Any = None  # address or client of a Dask cluster that computes instead
     data_dir: Path | None = None  # where the public data sets lie
-    timeline: Path | None = None  # where a trace viewer finds what each worker did, if anywhere
+    # what each worker did is recorded: for a trace viewer in this file, or in the tables alone
+    timeline: Path | bool = False
     reads: Sequence[Path] = ()  # files that must not be replaced
     allow_large: bool = False  # run also what this machine seems too small for
     csv: bool = False  # also write each table as CSV
-    resumable: bool = True  # whether each cell is written when it is done; else the tables alone
     progress: Progress = tell_nobody  # called as cells are done
     # called with a line that the user should see while the run goes on
     tell: Callable[[str], None] = tell_nobody
@@ -86,7 +86,7 @@ class Outcome:
 class Plan:
     """What a run is going to do."""
 
-    output: Path  # where it writes
+    output: Path | None  # where it writes; ``None``: nowhere
     options: RunOptions  # how it runs
     cells: list[Cell]  # all cells, in the config's order
     checked: Checked  # what is known of them before they run
@@ -132,53 +132,50 @@ def _uncollected() -> Iterator[None]:
 
 
 @_uncollected()
-def plan(document: Mapping[str, Any], output: Path, options: RunOptions) -> Plan:
+def plan(document: Mapping[str, Any], output: Path | None, options: RunOptions) -> Plan:
     """Check every cell of a config, and find out which are on disk. Writes nothing.
     Raises ConfigError: the config is bad, or its data are too large."""
     if options.jobs > 1 and options.scheduler is not None:
         raise at("--jobs", options.jobs, "must be left out beside --scheduler: its workers compute")
     room = Room() if options.allow_large else Room.here(output)
     grid = cells(document, options.data_dir)
-    if options.timeline is not None:
+    if options.timeline:
         for cell in timeline.shown(grid):
             require_delays(cell, "a timeline")
+    if output is not None and isinstance(options.timeline, Path):
         tables = (output / name for name in outputs.RUN_FILES if name != outputs.TIMELINE_EVENTS)
         inputs = {file.path for cell in grid for file in cell.inputs}
         timeline.require_apart(options.timeline, [*tables, *inputs])
     checked = check(grid, room)
     possible = {cell.key: cell for cell in grid if cell.key not in checked.impossible}
-    there = cells_there(output)
-    results = ((c, read_cell(output, c.stored)) for c in possible.values() if c.stored in there)
-    kept = {
-        cell.key: with_target(result, cell.settings.target_loss)
-        for cell, result in results
-        if result is not None
-    }
+    kept = {}
+    if output is not None:
+        there = cells_there(output)
+        results = ((c, read_cell(output, c.stored)) for c in possible.values() if c.stored in there)
+        kept = {
+            cell.key: with_target(result, cell.settings.target_loss)
+            for cell, result in results
+            if result is not None
+        }
     # cells that differ in their target alone are computed once
     todo = [*{cell.stored: cell for key, cell in possible.items() if key not in kept}.values()]
     todo.sort(key=lambda cell: checked.estimates[cell.key].seconds, reverse=True)
     return Plan(output, options, grid, checked, todo, kept)
 
 
-def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outcome:
-    """Run every cell of a config and write the tables under ``output``. Raises ConfigError: the
-    config is bad, this machine is too small, no scheduler answers, or another command writes to
-    ``output``, and nothing has been written; or ``output`` cannot be written."""
+def run(document: Mapping[str, Any], output: Path | None, options: RunOptions) -> Outcome:
+    """Run every cell of a config and write the tables under ``output``; without one, nothing is
+    written. Raises ConfigError: the config is bad, this machine is too small, no scheduler answers,
+    or another command writes to ``output``, and nothing has been written; or ``output`` cannot be
+    written."""
     began = time.monotonic()
     planned = plan(document, output, options)
     planned.require_room()
-    config, known = resolved(document), planned.checked
-    failed, seconds = dict(known.impossible), dict[str, float]()
-    results = dict(planned.kept)
+    if output is None:
+        with planned.pool() as pool, one_thread():
+            return _computed(planned, pool)
+    config = resolved(document)
     folder = output / "cells"
-    same = dict[str, list[Cell]]()  # the cells of a file
-    for cell in planned.cells:
-        same.setdefault(cell.stored, []).append(cell)
-    before = len(known.estimates) - len(planned.todo)
-
-    def progress(done: float) -> None:
-        options.progress(before + done, len(known.estimates))
-
     with (
         files.output_folder(output, outputs.RUN_FILES, options.reads),
         files.folder_made(folder),
@@ -189,38 +186,55 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
         if outputs.make_way(output, config):
             options.tell(f"{output} held another run: its tables and pictures go, its cells stay")
         files.write_bytes(output / outputs.CONFIG, write_yaml(config).encode())
-        if planned.seconds >= 60:
-            count = number_of(len(planned.todo), "cell")
-            options.tell(f"{count} to compute: about {duration(planned.seconds)}")
-        progress(0)
-        todo, task = planned.todo, compute_cell
-        if pool is None and len({cell.point for cell in todo}) < len(todo):
-            todo = sorted(todo, key=attrgetter("point"))  # whose cells read the same delays
-            task = partial(compute_cell, tapes=SharedTapes(MAX_SHARED_DELAYS, max_keys=1))
-        for cell, done in map_unordered(task, todo, pool, progress):
-            result = done.reason if isinstance(done, Died) else _trusted(cell, done)
-            if isinstance(done, Died) or isinstance(result, str):
-                failed |= dict.fromkeys((own.key for own in same[cell.stored]), str(result))
-            else:
-                if options.resumable:
-                    write_cell(output, cell.stored, result)
-                for own in same[cell.stored]:  # the same numbers as on disk, to the bit
-                    results[own.key] = with_target(result, own.settings.target_loss)
-                seconds[cell.key] = round(done.seconds, 3)
-        finished = [(cell, results[cell.key]) for cell in planned.cells if cell.key not in failed]
-        reasons = {c.key: (c, failed[c.key]) for c in planned.cells if c.key in failed}
-        summary = summary_table(finished)
-        warnings = (
-            *known.warnings,
-            *diverged(finished, shown_point),
-            *biased(finished, shown_point),
-        )
-        workers = {} if pool is None else pool.workers()
-        outcome = Outcome(finished, [*reasons.values()], seconds, summary, warnings, workers)
+        outcome = _computed(planned, pool)
         write_result(config, output, outcome, time.monotonic() - began, csv=options.csv)
-        if options.timeline is not None:
-            timeline.write_timeline([cell for cell, _ in finished], options.timeline, output)
+        if options.timeline:
+            file = outputs.TIMELINE_EVENTS if options.timeline is True else options.timeline
+            timeline.write_timeline([cell for cell, _ in outcome.finished], output / file, output)
     return outcome
+
+
+def _computed(planned: Plan, pool: Pool | None) -> Outcome:
+    """Compute what is left of a plan; each cell that is done is written where results go."""
+    known, output, options = planned.checked, planned.output, planned.options
+    failed, seconds = dict(known.impossible), dict[str, float]()
+    results = dict(planned.kept)
+    same = dict[str, list[Cell]]()  # the cells of a file
+    for cell in planned.cells:
+        same.setdefault(cell.stored, []).append(cell)
+    before = len(known.estimates) - len(planned.todo)
+
+    def progress(done: float) -> None:
+        options.progress(before + done, len(known.estimates))
+
+    if planned.seconds >= 60:
+        count = number_of(len(planned.todo), "cell")
+        options.tell(f"{count} to compute: about {duration(planned.seconds)}")
+    progress(0)
+    todo, task = planned.todo, compute_cell
+    if pool is None and len({cell.point for cell in todo}) < len(todo):
+        todo = sorted(todo, key=attrgetter("point"))  # whose cells read the same delays
+        task = partial(compute_cell, tapes=SharedTapes(MAX_SHARED_DELAYS, max_keys=1))
+    for cell, done in map_unordered(task, todo, pool, progress):
+        result = done.reason if isinstance(done, Died) else _trusted(cell, done)
+        if isinstance(done, Died) or isinstance(result, str):
+            failed |= dict.fromkeys((own.key for own in same[cell.stored]), str(result))
+        else:
+            if output is not None:
+                write_cell(output, cell.stored, result)
+            for own in same[cell.stored]:  # the same numbers as on disk, to the bit
+                results[own.key] = with_target(result, own.settings.target_loss)
+            seconds[cell.key] = round(done.seconds, 3)
+    finished = [(cell, results[cell.key]) for cell in planned.cells if cell.key not in failed]
+    reasons = {c.key: (c, failed[c.key]) for c in planned.cells if c.key in failed}
+    summary = summary_table(finished)
+    warnings = (
+        *known.warnings,
+        *diverged(finished, shown_point),
+        *biased(finished, shown_point),
+    )
+    workers = {} if pool is None else pool.workers()
+    return Outcome(finished, [*reasons.values()], seconds, summary, warnings, workers)
 
 
 def _trusted(cell: Cell, done: Done) -> CellResult | str:
@@ -229,6 +243,18 @@ def _trusted(cell: Cell, done: Done) -> CellResult | str:
         return "computed by other code, or other versions of the libraries, than are installed here"
     changed = [str(file.path) for file in cell.inputs if not file.unchanged()]
     return f"changed while the run was going on: {', '.join(changed)}" if changed else done.result
+
+
+def tables_of(outcome: Outcome) -> dict[str, Iterable[pd.DataFrame]]:
+    """The tables of a run by the names of their files, each in frames of the same columns."""
+    if not outcome.finished:
+        return {}
+    return {
+        outputs.ITERATIONS: iterations_table(outcome.finished),
+        outputs.SUMMARY: [outcome.summary],
+        # of these nothing is known where the clock alone was recorded
+        outputs.WORKERS: workers_table(outcome.finished),
+    }
 
 
 @files.postponed()
@@ -248,15 +274,8 @@ def write_result(
     origin = outputs.Origin.of(config, keys, code)
     if outputs.origin_of(output) != origin:
         outputs.clear(output)
-    if outcome.finished:
-        tables = {
-            outputs.ITERATIONS: iterations_table(outcome.finished),
-            outputs.SUMMARY: [outcome.summary],
-            # of these nothing is known where the clock alone was recorded
-            outputs.WORKERS: workers_table(outcome.finished),
-        }
-        for name, frames in tables.items():
-            files.write_table(output / name, frames, origin.facts, csv)
+    for name, frames in tables_of(outcome).items():
+        files.write_table(output / name, frames, origin.facts, csv)
     made = {
         cell.key: {
             "label": cell.label,

@@ -298,9 +298,10 @@ class Room:
     seconds: float | None = None
 
     @classmethod
-    def here(cls, output: Path) -> Room:
-        """That of this machine, with results going to ``output``."""
-        return cls(free_memory(), free_disk(output), MAX_CELL_SECONDS)
+    def here(cls, output: Path | None) -> Room:
+        """That of this machine, with results going to ``output`` if anywhere."""
+        disk = None if output is None else free_disk(output)
+        return cls(free_memory(), disk, MAX_CELL_SECONDS)
 
 
 def require_memory(needed: float, room: Room, what: str, remedy: str) -> None:

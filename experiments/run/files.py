@@ -200,6 +200,18 @@ def write_table(
                     text.write(csv_of(frame, header=first))
 
 
+def as_written(frames: Iterable[pd.DataFrame]) -> pd.DataFrame | None:
+    """Frames of the same columns below each other, as ``write_table`` would have written them and
+    pandas read them; ``None`` without a frame."""
+    tables = [pa.Table.from_pandas(frame, preserve_index=False) for frame in frames]
+    if not tables:
+        return None
+    whole: pd.DataFrame = pa.concat_tables(tables).to_pandas(
+        use_threads=False, ignore_metadata=True
+    )
+    return whole
+
+
 def write_arrow(
     path: Path, table: pa.Table, facts: Mapping[bytes, bytes] = {}, compression: str = "zstd"
 ) -> None:

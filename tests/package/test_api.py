@@ -37,6 +37,7 @@ from tests.tools import SMALL, agg, inside, notebook_html
 
 
 ROOT = Path(__file__).parents[2]
+EXPONENTIAL = {"model": "exponential", "rate": 0.2}
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +76,38 @@ def test_a_file_a_mapping_and_what_was_written_are_the_same(files: Path, result:
         for name in ("summary", "iterations", "workers"):
             assert_frame_equal(getattr(other, name), getattr(result, name))
         assert other.config == result.config
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"sweep": {"target_loss": [None, 0.6], "delay.rate": [1, 2.5]}},
+        {
+            "sweep": {
+                "load_law": [
+                    {"kind": "proportional"},
+                    {"kind": "additive", "seconds_per_partition": 1.0},
+                ]
+            }
+        },
+        {"failures": {"time_to_failure": EXPONENTIAL, "time_to_repair": EXPONENTIAL}},
+        {"schemes": [{"name": "asynchronous"}, {"name": "uncoded"}], "replications": 1},
+        {"problem": None, "record": "clock"},
+    ],
+    ids=["null", "sections", "failures", "staleness", "clock"],
+)
+def test_in_memory_is_what_a_folder_would_hold(files: Path, given: dict[str, Any]) -> None:
+    """To the kinds of the columns, which those of a written table change; with its timeline."""
+    traced = "sweep" not in given
+    mine = eh.run(SMALL | given, timeline=traced, progress=False)
+    other = eh.run(SMALL | given, timeline=traced, progress=False, output="out")
+    assert mine.config == other.config
+    for name in ("summary", "iterations", *(["workers"] if "record" not in given else [])):
+        assert_frame_equal(getattr(mine, name), getattr(other, name), check_exact=True)
+    if traced:
+        spans = [found._records.timeline for found in (mine, other)]
+        assert spans[0] is not None
+        assert_frame_equal(*spans, check_exact=True)
 
 
 def test_the_config_that_was_given_stays_as_it_was() -> None:
@@ -834,14 +867,14 @@ def test_what_is_not_said_is_one_process_and_what_this_machine_has_room_for(
 
     def noted(found: object, folder: Path, options: Any) -> Any:
         asked.append(options)
-        return SimpleNamespace(failed=[], finished=[1], warnings=[])
+        raise eh.ConfigError("noted")
 
     monkeypatch.setattr(running, "run_document", noted)
-    monkeypatch.setattr(running, "read_records", lambda folder: None)
-    eh.run({})
-    eh.sweep({})
+    for call in (eh.run, eh.sweep):
+        with pytest.raises(eh.ConfigError, match="noted"):
+            call({})
     told = [(each.jobs, each.data_dir, each.allow_large, each.timeline) for each in asked]
-    assert told == [(1, None, False, None)] * 2
+    assert told == [(1, None, False, False)] * 2
 
 
 def test_a_table_that_was_read_is_shown_by_its_first_line() -> None:
