@@ -511,8 +511,12 @@ class SingleGradients(Steps):
 
 
 def count_distinct(values: IntArray) -> IntArray:
-    """Distinct entries >= 0 of each row: ``(..., K) -> (...)``."""
-    ranked = np.sort(values, axis=-1)
-    fresh = np.ones(ranked.shape, dtype=np.bool_)
-    fresh[..., 1:] = ranked[..., 1:] != ranked[..., :-1]
-    return np.asarray(np.count_nonzero(fresh & (ranked >= 0), axis=-1))
+    """Distinct entries >= 0 of each row: ``(..., K) -> (...)``. Memory: of some rows at a time."""
+    rows = values.reshape(-1, values.shape[-1])
+    count, together = np.empty(len(rows), dtype=np.int64), max(1, WEIGHTS_AT_ONCE // rows.shape[1])
+    for start in range(0, len(rows), together):
+        ranked = np.sort(rows[start : start + together], axis=-1)
+        fresh = np.ones(ranked.shape, dtype=np.bool_)
+        fresh[:, 1:] = ranked[:, 1:] != ranked[:, :-1]
+        count[start : start + together] = np.count_nonzero(fresh & (ranked >= 0), axis=-1)
+    return count.reshape(values.shape[:-1])

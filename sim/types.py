@@ -5,7 +5,7 @@ in an update, N training rows, p features."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -155,6 +155,11 @@ class Work:
     margin: FloatArray
     dead: IntArray  # ``(R, U)`` workers that were down at the update; 0 where none can fail
     down: FloatArray  # ``(R, n)`` seconds that each worker was down
+
+    @property
+    def totals(self) -> Work:
+        """Without who made each update, which takes 16 bytes of each."""
+        return replace(self, last=self.last[:, :0].copy(), margin=self.margin[:, :0].copy())
 
 
 @dataclass(frozen=True, eq=False)

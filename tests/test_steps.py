@@ -7,6 +7,7 @@ import pytest
 
 from erasurehead.sim import steps as module
 from erasurehead.sim.metrics import METRICS
+from erasurehead.sim.numerics import summed_by
 from erasurehead.sim.steps import (
     DecodedRounds,
     GivenWeights,
@@ -68,7 +69,11 @@ def test_updates_of_single_gradients(seed: int) -> None:
     np.testing.assert_allclose(found.shares, parts)
 
 
-def test_workers_of_several_updates_count_once() -> None:
+@pytest.mark.parametrize("at_once", [1, 2**17])
+def test_workers_of_several_updates_count_once(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WEIGHTS_AT_ONCE", at_once)
     found = single(1)
     for together in (1, 2, 4):
         groups = found.worker.reshape(R, U // together, -1)
@@ -77,6 +82,17 @@ def test_workers_of_several_updates_count_once() -> None:
     np.testing.assert_array_equal(found.arrived(), found.arrived(1))
     np.testing.assert_array_equal(count_distinct(np.array([[0, 0, -1], [2, 0, 1]])), [1, 3])
     np.testing.assert_array_equal(GivenWeights(TIMES, np.ones((R, U, K))).arrived(), 0)
+
+
+def test_sums_by_index_are_added_in_order() -> None:
+    """To the bit, also of more than are added at once; a negative index is another entry."""
+    rng = np.random.default_rng(2)
+    index, values = rng.integers(-1, 3, 2**17 + 9).astype(np.int32), rng.random(2**17 + 9)
+    total = [0.0] * 4
+    for entry, value in zip(index.tolist(), values.tolist(), strict=True):
+        total[entry] += value
+    assert summed_by(index, values, 4).tolist() == total
+    assert summed_by(index, 1.0, 4).tolist() == [*np.bincount(index[index >= 0]), (index < 0).sum()]
 
 
 MESSAGES = 2 * N

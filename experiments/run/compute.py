@@ -23,7 +23,7 @@ from ...sim.engines.simulate import rounds, simulate
 from ...sim.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough, at
 from ...sim.learner import Learned, Learner, Progress, train_each, training_context
 from ...sim.metrics import time_to_target
-from ...sim.numerics import one_thread
+from ...sim.numerics import one_thread, summed_by
 from ...sim.optimizers import Optimizer
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import RoundScheme, Sees
@@ -43,7 +43,6 @@ CODE_FOLDERS = ("sim", "delay_models", "experiments/config", "experiments/run")
 # packages whose version can change a number
 LIBRARIES = ("numpy", "scipy", "simpy", "pandas", "scikit-learn", "networkx")
 CHECKSUM = b"checksum"
-UPDATES_AT_ONCE = 2**17  # that are counted together, by the worker who made them: some MiB
 LARGEST_UNPACKED = 2**16  # bytes of a column of workers or replications in a cell's file
 SHARED_ROWS = 4096  # of columns that cells share: of longer ones there are few
 
@@ -93,7 +92,7 @@ def compute(
     engine = cell.settings.engine
     if tapes is not None and engine != "law":  # which reads no tape, but its seed
         run = tapes.shared(cell.point, run)
-    losses: Learned | None = None
+    losses, workers = None, None
     with one_thread():
         if cell.settings.clock_alone:
             return clock_alone(run, simulate(run, engine, heard=False, work=False))
@@ -103,10 +102,12 @@ def compute(
             steps = run.scheme.steps(trace)
         else:
             trace = simulate(run, engine)
+            workers = _workers(trace)
+            trace = replace(trace, work=_work(trace).totals)  # the rest is of the size of the run
             steps = run.scheme.outline(trace) if learning is None else run.scheme.steps(trace)
             if learning is not None:
                 losses = learn(learning, steps, run.iterations, progress)
-        return result(run, trace, steps, losses, cell.settings.target_loss)
+        return result(run, trace, steps, losses, cell.settings.target_loss, workers)
 
 
 @dataclass(frozen=True)
@@ -139,10 +140,16 @@ def compute_cell(
 
 
 def result(
-    run: Run, trace: Trace, steps: Steps, losses: Learned | None, target_loss: float | None
+    run: Run,
+    trace: Trace,
+    steps: Steps,
+    losses: Learned | None,
+    target_loss: float | None,
+    workers: Columns | None = None,
 ) -> CellResult:
     """The numbers of a finished run; ``losses`` are ``None`` without a problem.
-    ``target_loss`` is the training loss whose time is of interest."""
+    ``target_loss`` is the training loss whose time is of interest; ``workers`` is the table of
+    workers, ``None`` to make it from the trace."""
     iterations = _iterations(run, trace, steps, losses)
     replications = _replications(trace, losses)
     replications |= _exact_time(run, trace)
@@ -152,7 +159,8 @@ def result(
     if steps.shares is not None:
         replications["least_heard"] = steps.shares.min(axis=1)
     conditioning = run.scheme.conditioning()
-    numbers = CellResult(iterations, replications, _workers(trace), trace.engine, conditioning)
+    workers = _workers(trace) if workers is None else workers
+    numbers = CellResult(iterations, replications, workers, trace.engine, conditioning)
     return with_target(numbers, target_loss)
 
 
@@ -323,13 +331,9 @@ def _workers(trace: Trace) -> Columns:
     work = _work(trace)
     replications, updates = trace.times.shape
     n = work.busy.shape[1]
-    alone, cost = np.zeros((2, n + 1))  # at the end: of updates that were no single worker's
-    lasts, margins = work.last.reshape(-1), work.margin.reshape(-1)
-    for start in range(0, lasts.size, UPDATES_AT_ONCE):
-        some = slice(start, start + UPDATES_AT_ONCE)
-        last = lasts[some].astype(np.intp)
-        np.add.at(alone, last, 1.0)
-        np.add.at(cost, last, margins[some])
+    # at the end: of updates that were no single worker's
+    last = work.last.reshape(-1)
+    alone, cost = (summed_by(last, of, n + 1) for of in (1.0, work.margin.reshape(-1)))
     elapsed = trace.times[:, -1].sum()
     busy, useful = work.busy.sum(axis=0), work.useful.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -11,6 +11,7 @@ from typing import final
 
 import numpy as np
 
+from ..numerics import summed_by
 from ..schemes.barrierless import Barrierless, Cycle, Stops
 from ..types import FloatArray, IntArray, Messages, Stream, Trace, Work
 from .run import Run
@@ -76,7 +77,7 @@ class Accepted:
         assert self.heard is not None
         assert self.seconds is not None
         pairs = zip(self.heard.message, self.seconds, strict=True)
-        return np.stack([np.bincount(w.ravel(), s.ravel(), minlength=n) for w, s in pairs])
+        return np.stack([summed_by(w.ravel(), s.ravel(), n) for w, s in pairs])
 
     def blame(self) -> tuple[IntArray, FloatArray]:
         """``last`` and ``margin`` of each update, ``(R, U)``; see ``sim.types.Work``. Of single
@@ -138,7 +139,7 @@ class Streams:
         self._ends.append(ends + self._decided)
         self._decided += len(worker)
         if seconds is not None:
-            self._useful.append(np.bincount(worker, seconds, self._n).astype(np.float64))
+            self._useful.append(summed_by(worker, seconds, self._n))
 
     @property
     def heard(self) -> Stream:

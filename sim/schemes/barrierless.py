@@ -225,8 +225,10 @@ class Barrierless(Scheme):
                     drawn = of_run[start : start + DRAWS_AT_ONCE]
                     drawn[:] = rng.integers(0, self.partitions, drawn.size)
             partition[worker < 0] = -1
-        updates = np.arange(worker.shape[1], dtype=version.dtype)
-        weight = self.weight(updates[:, None] - version, self.counts(worker))
+        stale = version  # whose shape alone counts where all weigh the same
+        if self.discount is not None:
+            stale = np.arange(worker.shape[1], dtype=version.dtype)[:, None] - version
+        weight = self.weight(stale, self.counts(worker))
         if worker.min() < 0:
             weight = np.where(worker >= 0, weight, 0.0)
         return SingleGradients(trace.times, worker, partition, weight, version, self.partitions)

@@ -17,7 +17,6 @@ from typing import final
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import eigsh
 from typing_extensions import override
 
 from ..errors import InvalidParameter
@@ -247,6 +246,8 @@ def singular_values(b: sparse.csr_array) -> FloatArray:
         raise InvalidParameter("encoding", b.shape, "must have at least two rows and columns")
     if max(b.shape) <= MAX_DENSE_SIZE:
         return np.asarray(np.linalg.svd(b.toarray(), compute_uv=False))
+    from scipy.sparse.linalg import eigsh  # 2 MiB that no other command needs
+
     square = b @ b.T
     start = np.random.default_rng(0).standard_normal(b.shape[0])  # ARPACK's own is random
     squares = eigsh(square, k=2, which="LA", return_eigenvectors=False, v0=start)

@@ -958,11 +958,8 @@ LOOPED: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("changes", LOOPED, ids=lambda changes: changes["schemes"][0]["name"])
-def test_every_column_by_a_plain_loop(
-    changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_column_by_a_plain_loop(changes: dict[str, Any]) -> None:
     """Over what the engine and the scheme say of each update."""
-    monkeypatch.setattr("erasurehead.experiments.run.compute.UPDATES_AT_ONCE", 4)
     (cell,) = cells(BASE | changes)
     run = build.run_of(cell.settings)
     trace = simulate(run)

@@ -226,8 +226,8 @@ class _Queues:
         self._head[np.isinf(self._upcoming)] = self._tail  # nothing to come: it holds up nobody
         drop = int(self._head.min()) - 1
         kept = self._tail - drop
-        if 2 * (kept + rows) > self._room:
-            self._room = 4 * (kept + rows)
+        if 5 * (kept + rows) > 4 * self._room:
+            self._room = 3 * (kept + rows) // 2
         self._finish = self._moved(self._finish, drop)
         if self._seconds is not None:
             self._seconds = self._moved(self._seconds, drop)

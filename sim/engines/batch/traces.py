@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...errors import NeverEnough
-from ...numerics import row_max
+from ...numerics import row_max, summed_by
 from ...types import BoolArray, FloatArray, IntArray, Rounds, Trace, Work
 from ..run import Run
 from ..updates import Accepted
@@ -90,7 +90,7 @@ def resting(accepted: Accepted, useful: FloatArray) -> Work:
     for r, times in enumerate(accepted.times):
         worker, version = accepted.heard.message[r], accepted.heard.version[r]
         stretch = accepted.when[r] - np.append(0.0, times)[version]
-        busy = np.bincount(worker.ravel(), stretch.ravel(), useful.shape[1])
+        busy = summed_by(worker.ravel(), stretch.ravel(), useful.shape[1])
         since = np.zeros_like(busy)
         since[worker.ravel()] = np.repeat(times, worker.shape[1])  # the last one stays
         work.busy[r] = busy + (times[-1] - since)
