@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks import barrierless, commands, learner, rounds, scaling, sweep
+from benchmarks import barrierless, commands, learner, rounds
 from erasurehead.experiments.run.files import write_bytes, write_table
 
 OUTPUT = Path("results/benchmarks")
@@ -19,7 +19,7 @@ OUTPUT = Path("results/benchmarks")
 def main() -> None:
     """Run every benchmark, print its rows, and write them to ``results/benchmarks``."""
     rows = []
-    for module in (commands, rounds, barrierless, learner, scaling, sweep):
+    for module in (commands, rounds, barrierless, learner):
         for row in module.rows():
             print(line(asdict(row)), flush=True)
             rows.append(asdict(row))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.rounds import WORKERS, raw_timeouts
+from benchmarks.rounds import WORKERS
 from benchmarks.timing import Row, paired
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.sim.engines.run import Run
@@ -16,27 +16,17 @@ from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 
 DELAYS = MODELS["exponential"](rate=2.0)
-FAMILIES: dict[str, SchemeFamily] = {
-    "asynchronous": SCHEMES["asynchronous"](),
-    "K-batch-async, K = 15": SCHEMES["k_batch_async"](wait_for=15),
-    "Rennala, S = 15": SCHEMES["rennala"](batch=15),
-    "Ringmaster, R = 30": SCHEMES["ringmaster"](oldest=30),
-    "Rennala, S = 15, interrupt": SCHEMES["rennala"](batch=15, on_stale="interrupt"),
-    "K-batch-sync, K = 15": SCHEMES["k_batch_sync"](wait_for=15),
-    "K-async, K = 5": SCHEMES["k_async"](wait_for=5),
-    "K-async, K = 15": SCHEMES["k_async"](wait_for=15),
+FAMILIES: dict[str, tuple[SchemeFamily, int, float]] = {
+    "asynchronous": (SCHEMES["asynchronous"](), 20, 20.0),
+    "K-batch-async, K = 15": (SCHEMES["k_batch_async"](wait_for=15), 20, 20.0),
+    "Rennala, S = 15": (SCHEMES["rennala"](batch=15), 20, 10.0),
+    "Ringmaster, R = 30": (SCHEMES["ringmaster"](oldest=30), 20, 15.0),
+    "Rennala, S = 15, interrupt": (SCHEMES["rennala"](batch=15, on_stale="interrupt"), 50, 15.0),
+    "K-batch-sync, K = 15": (SCHEMES["k_batch_sync"](wait_for=15), 50, 15.0),
+    "K-async, K = 5": (SCHEMES["k_async"](wait_for=5), 50, 10.0),
+    "K-async, K = 15": (SCHEMES["k_async"](wait_for=15), 50, 15.0),
 }
-PROMISED = {
-    "asynchronous": (20, 20.0),
-    "K-batch-async, K = 15": (20, 20.0),
-    "Rennala, S = 15": (20, 10.0),
-    "Ringmaster, R = 30": (20, 15.0),
-    "Rennala, S = 15, interrupt": (50, 15.0),
-    "K-batch-sync, K = 15": (50, 15.0),
-    "K-async, K = 5": (50, 10.0),
-    "K-async, K = 15": (50, 15.0),
-}
-"""Replications of each, and the least ratio to the event engine."""
+"""Each with its replications, and the least ratio to the event engine."""
 
 
 def rows() -> list[Row]:
@@ -45,7 +35,6 @@ def rows() -> list[Row]:
         *_against_primitives(),
         *_against_event(),
         *_of_any_length(),
-        _event_against_timeouts(),
     ]
 
 
@@ -73,7 +62,7 @@ def _primitives(messages: int) -> None:
 def _against_event() -> list[Row]:
     """Per gradient: many replications of the batch engine, one of the event engine."""
     table = []
-    for name, (factor, promised) in PROMISED.items():
+    for name, (_, factor, promised) in FAMILIES.items():
         fast, slow = _run(name, WORKERS, 300, factor), _run(name, WORKERS, 300)
         mine, ratio = paired(
             lambda fast=fast: simulate(fast, "batch"),
@@ -93,8 +82,8 @@ def _of_any_length() -> list[Row]:
     To open a replication's tape costs 25 microseconds, much of a short run of small updates.
     """
     table = []
-    for name in PROMISED:
-        a_round = FAMILIES[name].build(WORKERS).updates(1)
+    for name, (family, _, _) in FAMILIES.items():
+        a_round = family.build(WORKERS).updates(1)
         small = a_round > 2
         middle = _run(name, WORKERS, max(1, 1000 // a_round), 100)
         shapes = (("one replication", 20_000 // a_round, 1), ("short", max(1, 10 // a_round), 2000))
@@ -115,15 +104,6 @@ def _of_any_length() -> list[Row]:
     return table
 
 
-def _event_against_timeouts() -> Row:
-    iterations = 1000
-    run = _run("asynchronous", WORKERS, iterations)
-    mine, ratio = paired(lambda: simulate(run, "event"), lambda: raw_timeouts(iterations))
-    speed = WORKERS * iterations / mine / 1e6
-    subject = "event engine, asynchronous"
-    return Row(subject, "raw SimPy timeouts", ratio, 0.3, speed, "M messages/s")
-
-
 def _run(name: str, n: int, iterations: int, replications: int = 1) -> Run:
     tapes = [Tape(DELAYS, n, 0, r) for r in range(replications)]
-    return Run(FAMILIES[name].build(n), tapes, Proportional(), iterations)
+    return Run(FAMILIES[name][0].build(n), tapes, Proportional(), iterations)

@@ -1,5 +1,5 @@
 """What a user waits for: schemes on the same delays against the NumPy script that he would write,
-small problems, closed forms of large clusters, and whole commands. Processor time, and memory."""
+closed forms of large clusters, and whole commands. Processor time, and memory."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 import erasurehead as eh
 from benchmarks.script import iteration_times
@@ -25,14 +26,11 @@ from erasurehead.sim import theory
 from erasurehead.sim.engines.run import Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.engines.tapes import RememberedTape
-from erasurehead.sim.learner import train
 from erasurehead.sim.load_laws import Additive
-from erasurehead.sim.optimizers import OPTIMIZERS
-from erasurehead.sim.problems.losses import Logistic
 from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.steps import GivenWeights
 
 DELAYS = {"model": "shifted_exponential", "shift": 0.5, "rate": 1.0}
+LAW = MODELS["shifted_exponential"](shift=0.5, rate=1.0)
 ROOT = str(Path(__file__).parents[1])
 WHERE = {**os.environ, "PYTHONPATH": ROOT, "PYTHONDONTWRITEBYTECODE": ""}
 CELLS = 6_000_000  # workers times rounds
@@ -48,20 +46,17 @@ def rows() -> list[Row]:
     return [
         *(_schemes(n, work) for work in (False, True) for n in (30, 300, 1000)),
         *(_runs(n, target) for n, target in ((30, 0.23), (300, 0.5))),
-        _small_problem(),
         _closed_form(),
         *_commands(),
         *_memory(),
+        *_jobs(),
     ]
 
 
 def _schemes(n: int, work: bool) -> Row:
     """The script's four schemes, on the delays of one tape."""
     rounds, load = CELLS // n, 3 if n % 3 == 0 else 5
-    delays, law = (
-        MODELS["shifted_exponential"](shift=0.5, rate=1.0),
-        Additive(seconds_per_partition=0.0),
-    )
+    law = Additive(seconds_per_partition=0.0)
     families = [
         SCHEMES["uncoded"](),
         SCHEMES["ignore_stragglers"](wait_for=8 * n // 10),
@@ -70,7 +65,7 @@ def _schemes(n: int, work: bool) -> Row:
     ]
 
     def ours() -> None:
-        tapes = [RememberedTape(Tape(delays, n, 0, 0), rounds)]
+        tapes = [RememberedTape(Tape(LAW, n, 0, 0), rounds)]
         for family in families:
             simulate(Run(family.build(n), tapes, law, rounds), "batch", heard=work, work=work)
 
@@ -101,36 +96,13 @@ def _runs(n: int, target: float) -> Row:
     )
 
 
-def _small_problem(rows: int = 1200, p: int = 20, r: int = 16, k: int = 30, t: int = 200) -> Row:
-    rng = np.random.default_rng(0)
-    labels = np.where(rng.random(rows + 300) < 0.5, -1.0, 1.0)
-    x, test = rng.standard_normal((rows, p)), rng.standard_normal((300, p))
-    problem = Logistic(x, labels[:rows], partitions=k, X_test=test, y_test=labels[rows:])
-    weights = (rng.random((r, t, k)) < 0.8).astype(float)
-    steps, optimizer = GivenWeights(np.zeros((r, t)), weights), OPTIMIZERS["gd"](learning_rate=0.1)
-    beta, slopes = rng.standard_normal((p, r)), rng.standard_normal((rows, r))
-
-    def products() -> None:
-        with threadpool_limits(1):
-            for _ in range(t):
-                x @ beta
-                x.T @ slopes
-
-    mine, ratio = _paired(lambda: train(problem, optimizer, np.zeros(p), steps, t), products)
-    subject = f"learner, {rows} x {p} and 300 test rows, {r} replications"
-    return Row(subject, "the plain products", ratio, np.nan, t / mine / 1e3, "k updates/s")
-
-
 def _closed_form(n: int = 99_999) -> Row:
     """ErasureHead's mean iteration time and decoding error, against the delays of ten rounds."""
-    delays, law = (
-        MODELS["shifted_exponential"](shift=0.5, rate=1.0),
-        Additive(seconds_per_partition=0.1),
-    )
+    law = Additive(seconds_per_partition=0.1)
     scheme, rng = SCHEMES["erasurehead"](load=3, wait_for=n // 2).build(n), np.random.default_rng(0)
 
     def ours() -> None:
-        theory.round_theory(scheme, delays, law).time.mean()
+        theory.round_theory(scheme, LAW, law).time.mean()
 
     def drawn() -> None:
         for _ in range(10):
@@ -155,28 +127,21 @@ def _commands() -> list[Row]:
         (Path(folder) / "law.yaml").write_text(json.dumps(law))
         grid = {"problem": "null", "engine": "batch", "iterations": "20", "replications": "4"}
         grid["seed"] = "range(0,150)"
-        sweep = ["demo.yaml", *(word for key in grid for word in ("--set", f"{key}={grid[key]}"))]
+        sweep = " ".join(["sweep demo.yaml", *(f"--set {key}={grid[key]}" for key in grid)])
         commands = {
-            "erasurehead list": ["list"],
-            "erasurehead run demo.yaml, batch engine": [
-                "run",
-                "demo.yaml",
-                "--set",
-                "engine=batch",
-            ],
-            "erasurehead plot of it, png and svg": ["plot", "results/demo"],
-            "erasurehead sweep, 1,050 small cells": ["sweep", *sweep, "--output", "sweep"],
-            "the same, all cells on disk": ["sweep", *sweep, "--output", "sweep"],
-            "erasurehead fit, 24 hosts x 600 rounds": ["fit", "hosts.csv"],
-            "erasurehead whatif of them": ["whatif", "hosts.csv"],
-            "erasurehead recommend demo.yaml, 24 workers": [
-                *("recommend", "demo.yaml", "--set", "workers=24"),
-            ],
-            "engine: law, three schemes, n = 999,999, 10^4 rounds": ["run", "law.yaml"],
+            "erasurehead list": "list",
+            "erasurehead run demo.yaml, batch engine": "run demo.yaml --set engine=batch",
+            "erasurehead plot of it, png and svg": "plot results/demo",
+            "erasurehead sweep, 1,050 small cells": f"{sweep} --output sweep",
+            "the same, all cells on disk": f"{sweep} --output sweep",
+            "erasurehead fit, 24 hosts x 600 rounds": "fit hosts.csv",
+            "erasurehead whatif of them": "whatif hosts.csv",
+            "erasurehead recommend demo.yaml, 24 workers": "recommend demo.yaml --set workers=24",
+            "engine: law, three schemes, n = 999,999, 10^4 rounds": "run law.yaml",
         }
         table = []
         for subject, words in commands.items():
-            mine = _seconds(_program(*words), folder)
+            mine = _seconds(_program(*words.split()), folder)
             start = min(_seconds(START, folder) for _ in range(5))
             table.append(Row(subject, "import numpy", start / mine, np.nan, mine, "s"))
         return table
@@ -223,6 +188,52 @@ def _peak(config: dict[str, Any]) -> tuple[float, float]:
         answer = subprocess.run(command, cwd=folder, env=WHERE, capture_output=True, check=True)
     peak, seconds = map(float, answer.stderr.split()[-2:])
     return peak, seconds
+
+
+SWEEP: dict[str, Any] = {
+    "workers": 30,
+    "iterations": 100,
+    "replications": 32,
+    "delay": {"model": "shifted_exponential", "shift": 1.0, "rate": 2.0},
+    "schemes": [
+        {"name": "uncoded"},
+        {"name": "ignore_stragglers", "wait_for": 25},
+        {"name": "fractional_repetition", "load": 3},
+        {"name": "cyclic_repetition", "load": 3},
+        {"name": "erasurehead", "load": 3, "wait_for": 15},
+    ],
+    "optimizer": {"rule": "accelerated", "learning_rate": 0.5},
+    "target_loss": 0.5,
+    "sweep": {"delay.rate": [0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0]},
+}
+"""The schemes of the authors' experiments at twelve rates: 60 cells."""
+
+
+def _jobs() -> list[Row]:
+    """The sweep with two jobs against one, in seconds that pass: whole commands, from start to the
+    last table. The smaller the work, the more the command's own start counts."""
+    synthetic = {"dataset": "synthetic", "rows": 6000, "features": 100}
+    problems: dict[str, tuple[dict[str, Any], float]] = {
+        "synthetic data, 6,000 x 100": (synthetic, 1.6),
+        "breast cancer data, 455 x 31": ({"dataset": "breast_cancer"}, np.nan),
+    }
+    table = []
+    for data, (problem, target) in problems.items():
+        with tempfile.TemporaryDirectory() as folder:
+            config = SWEEP | {"problem": {"loss": "logistic", **problem}}
+            (Path(folder) / "config.yaml").write_text(json.dumps(config))
+            number = count()
+
+            def sweep(jobs: int, folder: str = folder, number: Iterator[int] = number) -> None:
+                words = "sweep", "config.yaml", "--jobs", str(jobs), "--output", str(next(number))
+                _seconds(_program(*words), folder)
+
+            seconds, ratio = paired(lambda: sweep(2), lambda: sweep(1), repeats=3)
+        subject = f"sweep of 60 cells x 32 x 100, {data}, 2 jobs"
+        table.append(
+            Row(subject, "1 job", ratio, target, 60 / seconds, f"cells/s, {seconds:.1f} s")
+        )
+    return table
 
 
 def _program(*words: str) -> list[str]:

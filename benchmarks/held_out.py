@@ -62,8 +62,8 @@ def _apart(predicted: float, measured: float) -> float:
     return float(np.exp(abs(np.log(predicted / measured))) - 1)
 
 
-def draw(frame: pd.DataFrame, path: Path) -> None:
-    """Errors of the fit against those of replaying, both logarithmic."""
+def draw(frame: pd.DataFrame, path: Path) -> int:
+    """Errors of the fit against those of replaying, both logarithmic; how many are good."""
     good = int((frame["fit"] <= np.maximum(frame["replay"], ALLOWED)).sum())
     with style.applied():
         figure = style.blank_figure(style.ONE_PANEL, 4.4)
@@ -84,13 +84,12 @@ def draw(frame: pd.DataFrame, path: Path) -> None:
         for axis in (axes.xaxis, axes.yaxis):
             style.log_axis(axis, (1,))
             axis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
-        axes.set_xlim(SMALLEST * 0.8, top)
-        axes.set_ylim(SMALLEST * 0.8, top)
-        axes.set_xlabel("error of replaying the other half")
-        axes.set_ylabel("error of the fit to it")
-        axes.set_title(f"{good} of {len(frame)} {GOOD}")
-        style.legend_below(figure, 2)
+        ends = SMALLEST * 0.8, top
+        axes.set(xlim=ends, ylim=ends, title=f"{good} of {len(frame)} {GOOD}")
+        axes.set(xlabel="error of replaying the other half", ylabel="error of the fit to it")
+        figure.legend(loc="outside lower center", ncols=2)
     style.save(figure, path.with_suffix(""), ("png",))
+    return good
 
 
 def main() -> None:
@@ -99,8 +98,7 @@ def main() -> None:
     path = Path(rest[0] if rest else "results/benchmarks/held_out.png")
     path.parent.mkdir(parents=True, exist_ok=True)
     frame = errors(trace)
-    draw(frame, path)
-    good = (frame["fit"] <= np.maximum(frame["replay"], ALLOWED)).sum()
+    good = draw(frame, path)
     print(f"the fit is within 10 % or the error of replaying in {good} of {len(frame)} cases;")
     print(f"replaying is within 10 % in {(frame['replay'] <= ALLOWED).sum()}; picture in {path}")
 

@@ -28,39 +28,34 @@ OPTIMIZER = OPTIMIZERS["gd"](learning_rate=0.1)
 def rows() -> list[Row]:
     """Against ``X @ B`` and ``X.T @ Z``, single runs, plain loops, and scikit-learn's score."""
     return [
-        *(_dense(), _sparse()),
+        _dense(6000, 500, 256, ITERATIONS, 0, 0.6),
+        _dense(1200, 20, 16, 200, 300, np.nan),
+        _sparse(),
         *(_singles(name, r) for name in ("asynchronous", "gradient_table") for r in (4, 20, 100)),
         *(_rates(r) for r in (4, 20, 100)),
         *(_auc(r) for r in (4, 20, 100)),
     ]
 
 
-def _dense(n: int = 6000, p: int = 500, r: int = 256, k: int = 30) -> Row:
+def _dense(n: int, p: int, r: int, iterations: int, tests: int, target: float) -> Row:
     rng = np.random.default_rng(0)
-    x, y = rng.standard_normal((n, p)), np.sign(rng.standard_normal(n))
-    problem = Logistic(x, y, partitions=k)
-    weights = (rng.random((ITERATIONS, r, k)) < 0.8).astype(float)
+    x, y = rng.standard_normal((n + tests, p)), np.sign(rng.standard_normal(n + tests))
+    held = {"X_test": x[n:], "y_test": y[n:]} if tests else {}
+    problem = Logistic(x[:n], y[:n], partitions=30, **held)
+    weights = (rng.random((iterations, r, 30)) < 0.8).astype(float)
     beta, z = rng.standard_normal((p, r)), rng.standard_normal((n, r))
-
-    def learner() -> object:
-        return train(problem, OPTIMIZER, np.zeros(p), _steps(weights), ITERATIONS)
 
     def products() -> None:
         with threadpool_limits(1):
-            for _ in range(ITERATIONS):
-                x @ beta
-                x.T @ z
+            for _ in range(iterations):
+                problem.X @ beta
+                problem.X.T @ z
 
-    mine, ratio = paired(learner, products)
-    flops = ITERATIONS * 4 * n * p * r
-    return Row(
-        f"learner, dense {n} x {p}, {r} replications",
-        "the plain products",
-        ratio,
-        0.6,
-        flops / mine / 1e9,
-        "GFLOP/s",
-    )
+    mine, ratio = paired(lambda: _train(problem, weights), products)
+    subject = f"learner, dense {n} x {p}{f' and {tests} test rows' if tests else ''}"
+    speed = iterations * 4 * n * p * r / mine / 1e9
+    against = "the plain products"
+    return Row(f"{subject}, {r} replications", against, ratio, target, speed, "GFLOP/s")
 
 
 def _sparse(r: int = 32, k: int = 30) -> Row:
@@ -139,7 +134,7 @@ def _simulated(scheme: Scheme, tapes: list[Tape]) -> Steps:
 
 def _train(problem: Problem, weights: np.ndarray) -> object:
     start = np.zeros(problem.features)
-    return train(problem, OPTIMIZER, start, _steps(weights), ITERATIONS)
+    return train(problem, OPTIMIZER, start, _steps(weights), len(weights))
 
 
 def _employees(rng: np.random.Generator, rows: int) -> sparse.csr_array:

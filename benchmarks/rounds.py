@@ -1,5 +1,5 @@
-"""Schemes with rounds: the event engine against raw SimPy timeouts (how much of a timeout a
-worker-round costs), the batch engine against its primitives, and against the event engine.
+"""The event engine against raw SimPy timeouts (how much of a timeout a worker-round costs); of
+schemes with rounds, the batch engine against its primitives, and against the event engine.
 
 The primitives for the same shape: random draws, one partition, one comparison, each over blocks
 that stay in the cache, as the engine works.
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import simpy
 
-from benchmarks.timing import Row, paired
+from benchmarks.timing import Row, paired, seconds
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.sim.engines.batch.fused import (
     Fuse,
@@ -22,36 +22,48 @@ from erasurehead.sim.engines.batch.rounds import batch_rounds
 from erasurehead.sim.engines.run import Policy, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 
 DELAYS = MODELS["shifted_exponential"](shift=1.0, rate=2.0)
 WORKERS, CELLS = 30, 6_000_000
+SIZES = [  # workers, rounds and replications
+    (30, 100_000, 4),
+    (100, 100_000, 4),
+    (1_000, 20_000, 4),
+    (10_000, 2_000, 4),
+    (100_000, 1_000, 4),
+    (30, 1_000, 4),
+    (30, 10_000, 4),
+    (30, 1_000, 400),
+]
 
 
 def rows() -> list[Row]:
     """The batch engine as ``run`` calls it, with what the workers did, compiled as in large runs,
     and with arrivals alone; one core."""
-    return [*_against_timeouts(), *_against_primitives(), *_against_event()]
+    return [*_against_timeouts(), *_against_primitives(), *_against_event(), *_against_size()]
 
 
 def _against_timeouts(rounds: int = 2000) -> list[Row]:
-    """k-of-n at k = 15, 25, 30, policy ``cancel``."""
+    """k-of-n at k = 15, 25, 30, policy ``cancel``, and without a barrier."""
+    families: dict[str, SchemeFamily] = {
+        f"{k} of {WORKERS}": SCHEMES["ignore_stragglers"](wait_for=k) for k in (15, 25, 30)
+    }
     table = []
-    for k in (15, 25, 30):
-        scheme = SCHEMES["ignore_stragglers"](wait_for=k).build(WORKERS)
+    for name, family in [*families.items(), ("asynchronous", SCHEMES["asynchronous"]())]:
 
-        def engine(scheme=scheme) -> object:
+        def engine(family=family) -> object:
             tapes = [Tape(DELAYS, WORKERS, 0, 0)]
-            return simulate(Run(scheme, tapes, Proportional(), rounds), "event")
+            return simulate(Run(family.build(WORKERS), tapes, Proportional(), rounds), "event")
 
-        mine, ratio = paired(engine, lambda: raw_timeouts(rounds))
+        mine, ratio = paired(engine, lambda: _raw_timeouts(rounds))
         speed = WORKERS * rounds / mine / 1e6
-        subject = f"event engine, {k} of {WORKERS}"
+        subject = f"event engine, {name}"
         table.append(Row(subject, "raw SimPy timeouts", ratio, 0.3, speed, "M worker-rounds/s"))
     return table
 
 
-def raw_timeouts(count: int) -> None:
+def _raw_timeouts(count: int) -> None:
     """So many timeouts in each of 30 processes that do nothing else."""
     env = simpy.Environment()
 
@@ -133,3 +145,19 @@ def _row(policy: Policy, factor: int, rounds: int, fuse: Fuse | None, target: in
     kind = f", {factor} replications{'' if fuse is None else ', compiled'}"
     subject = f"batch engine, ErasureHead, {policy}{kind}"
     return Row(subject, "event engine", factor * ratio, target, speed, "M worker-rounds/s")
+
+
+def _against_size() -> list[Row]:
+    """Timing only, ErasureHead with d = 5; speed per worker-round against n = 30."""
+    table, reference = list[Row](), 0.0
+    for n, rounds, replications in SIZES:
+        scheme = SCHEMES["erasurehead"](load=5, wait_for=n // 2).build(n)
+        tapes = [Tape(DELAYS, n, 0, r) for r in range(replications)]
+        run = Run(scheme, tapes, Proportional(), rounds)
+        taken = seconds(lambda run=run: simulate(run, "batch", heard=False, work=False))
+        speed = n * rounds * replications / taken / 1e6
+        reference = reference or speed
+        subject = f"timing only, n = {n:,}, {rounds:,} rounds, {replications} replications"
+        subject += f" ({taken:.2f} s)"
+        table.append(Row(subject, "n = 30", speed / reference, np.nan, speed, "M worker-rounds/s"))
+    return table

@@ -13,23 +13,14 @@ Action = Callable[[], object]
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table.
+    """One line of the table."""
 
-    Attributes:
-        subject: what is measured.
-        against: what it is compared with.
-        ratio: speed of the subject over speed of the comparison (higher is better).
-        target: the least ratio that the project promises, or NaN.
-        speed: the subject's absolute speed on this machine, for orientation.
-        unit: its unit.
-    """
-
-    subject: str
-    against: str
-    ratio: float
-    target: float
-    speed: float
-    unit: str
+    subject: str  # what is measured
+    against: str  # what it is compared with
+    ratio: float  # speed of the subject over speed of the comparison (higher is better)
+    target: float  # the least ratio that the project promises, or NaN
+    speed: float  # the subject's absolute speed on this machine, for orientation
+    unit: str  # its unit
 
 
 def seconds(action: Action, clock: Callable[[], float] = time.perf_counter) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
@@ -545,3 +546,20 @@ def test_factors_that_are_all_alike_have_no_spread() -> None:
     """However many rounds there are: nothing is fitted to them."""
     section = {"model": "lognormal", "median": 1.0, "sigma": 0.0}
     assert factor_law(np.full(64, 3.0)) == section
+
+
+@pytest.mark.slow
+def test_the_noise_ceiling_of_a_trace_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a benchmark that uses what is no longer there: nothing else executes it."""
+    from benchmarks import held_out
+
+    seconds = np.random.default_rng(0).lognormal(0.0, 0.3, (60, 6))
+    names = ",".join(f"host{j}" for j in range(6))
+    table, picture = tmp_path / "t.csv", tmp_path / "o.png"
+    np.savetxt(table, seconds, delimiter=",", header=names, comments="")
+    monkeypatch.setattr("sys.argv", ["held_out", str(table), str(picture)])
+    held_out.main()
+    assert "of 16 cases" in capsys.readouterr().out
+    assert picture.stat().st_size > 10_000
