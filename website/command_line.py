@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import dataclass
 from inspect import cleandoc
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -32,7 +31,7 @@ def page() -> str:
     }
     sections = [_section(name, command) for name, command in commands.items()]
     rows = [
-        (f"[`{name}`](#{name})", plain(_first(each.callback.__doc__)))
+        (f"[`{name}`](#{name})", _prose(each.callback.__doc__).partition("\n\n")[0])
         for name, each in commands.items()
     ]
     return "\n".join([HEAD, table(["command", "what it does"], rows), *sections])
@@ -40,7 +39,7 @@ def page() -> str:
 
 def _section(name: str, command: Any) -> str:
     parameters = _parameters(command.callback)
-    arguments = [each.shown for each in parameters if not each.option]
+    arguments = [shown for option, shown, _, _ in parameters if not option]
     parts = [
         f"## {name}",
         _prose(command.callback.__doc__),
@@ -48,31 +47,15 @@ def _section(name: str, command: Any) -> str:
     ]
     if example := re.search(r"Example: \[bold\](.*?)\[/bold\]", command.epilog or ""):
         parts.append(f"For example: `{example[1]}`")
-    rows = [(code(each.shown), plain(each.help), code(each.default)) for each in parameters]
+    rows = [(code(shown), plain(text), code(default)) for _, shown, text, default in parameters]
     if rows:
         parts.append(table(["argument or option", "meaning", "default"], rows))
     return "\n\n".join(parts) + "\n"
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """An argument or an option, in words.
-
-    Attributes:
-        option: whether it has a name on the command line.
-        shown: how it is written there.
-        help: what it means.
-        default: as text; empty where it has none, or must be given.
-    """
-
-    option: bool
-    shown: str
-    help: str
-    default: str
-
-
-def _parameters(callback: Any) -> list[Parameter]:
-    """Arguments first, as a command line has them."""
+def _parameters(callback: Any) -> list[tuple[bool, str, str, str]]:
+    """Whether each is an option, how it is written on a command line, what it means, and its
+    default, empty where it has none. Arguments first, as a command line has them."""
     hints = get_type_hints(callback, include_extras=True)
     found = []
     for name, parameter in inspect.signature(callback).parameters.items():
@@ -83,8 +66,8 @@ def _parameters(callback: Any) -> list[Parameter]:
         required = parameter.default is inspect.Parameter.empty
         default = "" if required or parameter.default in (None, False) else str(parameter.default)
         shown = _option(name, kind, info) if option else _argument(name, info, required)
-        found.append(Parameter(option, shown, info.help or "", default))
-    return sorted(found, key=lambda each: each.option)
+        found.append((option, shown, info.help or "", default))
+    return sorted(found, key=lambda parameter: parameter[0])
 
 
 def _argument(name: str, info: Any, required: bool) -> str:
@@ -96,22 +79,15 @@ def _option(name: str, kind: Any, info: Any) -> str:
     names = ", ".join(info.param_decls or [f"--{name.strip('_').replace('_', '-')}"])
     if kind is bool:
         return names
-    choices = [str(each) for part in (kind, *get_args(kind)) for each in _choices(part)]
+    literals = [part for part in (kind, *get_args(kind)) if get_origin(part) is Literal]
+    choices = [str(each) for part in literals for each in get_args(part)]
     return f"{names} {'|'.join(choices) or info.metavar or _word(kind)}"
-
-
-def _choices(kind: Any) -> tuple[Any, ...]:
-    return get_args(kind) if get_origin(kind) is Literal else ()
 
 
 def _word(kind: Any) -> str:
     """What stands for a value that has no name."""
     words = {int: "NUMBER", float: "NUMBER", Path: "PATH"}
     return next((words[each] for each in (kind, *get_args(kind)) if each in words), "TEXT")
-
-
-def _first(text: str | None) -> str:
-    return _words(cleandoc(text or "").split("\n\n")[0])
 
 
 def _prose(text: str | None) -> str:

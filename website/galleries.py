@@ -32,21 +32,13 @@ law](howto/own_delay_law.md) is a class of some twenty lines; [your own measurem
 are the model `trace`.
 """
 
-MOST_SHOWN = 400
-"""Characters of a section; tables of measured delays are cut in the middle."""
-
-WORKERS, ROUNDS = 12, 40
-"""Of the picture on the right."""
-
-BLOCKS = 100
-"""Replications that the picture on the left is drawn from."""
-
-REST = 1e-3
-"""Share of the longest delays that the left picture leaves out of its axis."""
-
+MOST_SHOWN = 400  # characters of a section; tables of measured delays are cut in the middle
+WORKERS, ROUNDS = 12, 40  # of the picture on the right
+BLOCKS = 100  # replications that the picture on the left is drawn from
+REST = 1e-3  # share of the longest delays that the left picture leaves out of its axis
+# From this multiple of the median on, the longest delays would take the room or the shades of all
+# others: the scale is logarithmic.
 LONG = 12
-"""From this multiple of the median on, the longest delays would take the room or the shades of all
-others: the scale is logarithmic."""
 
 
 def delays() -> str:
@@ -76,13 +68,9 @@ def _entry(name: str, family: type[DelayModel]) -> str:
             section_of(model, BUILT_IN), default_flow_style=True, sort_keys=False, width=10**6
         )
         parts.append(f"![Delays of {name}]({_address(name)})")
-        parts.append(f"Shown: `delay: {shortened(text.strip(), MOST_SHOWN)}`" + _mean(model))
+        shown = f"Shown: `delay: {shortened(text.strip(), MOST_SHOWN)}`"
+        parts.append(shown if (mean := model.mean()) is None else f"{shown}; mean {mean:.3g} s")
     return "\n\n".join(filter(None, [*parts, fields(family)]))
-
-
-def _mean(model: DelayModel) -> str:
-    mean = model.mean()
-    return "" if mean is None else f"; mean {mean:.3g} s"
 
 
 def picture_of(model: DelayModel) -> Picture:

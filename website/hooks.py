@@ -95,13 +95,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             SPLIT[uri] = parts_of(uri, text, WHOLE[uri])
             made_pages |= SPLIT[uri]
     files.remove(next(file for file in files if file.src_uri == "atlas.md"))
-    for uri, text in made_pages.items():
-        files.append(File.generated(config, uri, content=text))
+    made = galleries.delay_pictures() | notebooks.pages(ROOT / "docs") | samples()
+    for uri, content in (made_pages | made).items():
+        files.append(File.generated(config, uri, content=content))
     for name, uri in OUTSIDE.items():
         files.append(File.generated(config, uri, abs_src_path=str(ROOT / name)))
-    made = galleries.delay_pictures() | notebooks.pages(ROOT / "docs") | samples()
-    for uri, content in made.items():
-        files.append(File.generated(config, uri, content=content))
     for picture in sorted((ROOT / PICTURES).glob("*.png")):
         uri = f"{PICTURES}/{picture.name}"
         files.append(File.generated(config, uri, abs_src_path=str(picture)))
