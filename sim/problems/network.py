@@ -78,11 +78,6 @@ class NeuralNetwork(Objective):
         return sum((inputs + 1) * outputs for inputs, outputs in self.layers)
 
     @override
-    def mean_loss(self, X: Any, y: FloatArray, beta: FloatArray) -> FloatArray:
-        """Cost: a product for each layer."""
-        return self._scored(X, y, beta)
-
-    @override
     def test_accuracy(self, beta: FloatArray) -> FloatArray | None:
         return self.tested(beta)[1]
 
@@ -92,13 +87,14 @@ class NeuralNetwork(Objective):
         if self.X_test is None or self.y_test is None:
             return None, None
         right = np.zeros(beta.shape[:-2] + beta.shape[-1:])
-        loss = self._scored(self.X_test, self.y_test, beta, right.reshape(-1))
+        loss = self.mean_loss(self.X_test, self.y_test, beta, right.reshape(-1))
         return loss, right / len(self.y_test)
 
-    def _scored(
+    @override
+    def mean_loss(
         self, X: Any, y: FloatArray, beta: FloatArray, right: FloatArray | None = None
     ) -> FloatArray:
-        """Mean losses ``(..., R)``; to ``right``, ``(M,)``, is added how many rows are right."""
+        """To ``right``, ``(M,)``, is added how many rows are right. Cost: a product a layer."""
         models, label = as_rows(beta), y.astype(np.intp)
         total = np.zeros(len(models))
         for rows, some in self._batches(len(y), len(models)):
@@ -110,30 +106,25 @@ class NeuralNetwork(Objective):
         return (total / len(y)).reshape(beta.shape[:-2] + beta.shape[-1:])
 
     @override
-    def summed_gradient(
-        self, X: Any, y: FloatArray, beta: FloatArray, weights: FloatArray | None = None
-    ) -> FloatArray:
-        """Cost: three products for each layer."""
-        return self._passed(X, y, beta, weights)
-
-    @override
     def scores_and_gradient_at(
         self, at: FloatArray, beta: FloatArray, weights: FloatArray | None = None
     ) -> tuple[FloatArray, FloatArray]:
         """Cost: three products for each layer, and one with the test rows."""
         total = np.zeros(at.shape[:-2] + at.shape[-1:])
-        gradient = self._passed(self.X, self.y, at, self._row_weights(weights), total.reshape(-1))
+        rows = self.X, self.y, at, self._row_weights(weights)
+        gradient = self.summed_gradient(*rows, total.reshape(-1))
         return scores(total / self.rows, *self.tested(beta)), gradient / self.rows
 
-    def _passed(
+    @override
+    def summed_gradient(
         self,
         X: Any,
         y: FloatArray,
         beta: FloatArray,
-        weights: FloatArray | None,
+        weights: FloatArray | None = None,
         total: FloatArray | None = None,
     ) -> FloatArray:
-        """``summed_gradient``; to ``total``, ``(M,)``, are added the rows' losses."""
+        """To ``total``, ``(M,)``, are added the rows' losses. Cost: three products a layer."""
         models, label = as_rows(beta), y.astype(np.intp)
         gradients, lead = np.zeros(models.shape), beta.shape[:-2]
         every = None if weights is None else np.tile(weights, (int(np.prod(lead)), 1))

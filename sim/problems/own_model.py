@@ -238,8 +238,9 @@ def functions_of(path: str, content: bytes, features: int, classes: int) -> Func
     if with_jax == with_torch:
         text = "defines both init and module" if with_jax else "defines neither init nor module"
         raise wrong(path, f"{text}; valid: init(seed, features, classes), or module of PyTorch")
+    file, kind = ("of_jax", "JaxFunctions") if with_jax else ("of_torch", "TorchFunctions")
     try:
-        made = _made("of_jax.JaxFunctions" if with_jax else "of_torch.TorchFunctions")
+        made: Callable[..., Functions] = getattr(import_module(f".{file}", __package__), kind)
     except ImportError:
         raise _lacking(path, "jax" if with_jax else "torch") from None
     return made(path, module, features, classes)
@@ -247,13 +248,6 @@ def functions_of(path: str, content: bytes, features: int, classes: int) -> Func
 
 def _lacking(path: str, library: str) -> InvalidParameter:
     return wrong(path, f"needs {library}, which is not installed: {EXTRAS[library]}")
-
-
-def _made(name: str) -> Callable[..., Functions]:
-    """A class of a module that imports a framework. Raises ImportError: it is not installed."""
-    file, kind = name.split(".")
-    made: Callable[..., Functions] = getattr(import_module(f".{file}", __package__), kind)
-    return made
 
 
 def called(path: str, function: str, of: Callable[..., Any], *given: Any) -> Any:
