@@ -74,6 +74,11 @@ def exp(exponent: float) -> float:
         return float(np.exp(exponent))
 
 
+def fewest(*limits: int | None) -> int | None:
+    """The smallest of some limits; ``None``, which is no limit, where there is none."""
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
 def gamma_end(shape: float) -> float:
     """No gamma draw of NumPy with this shape is larger: up to shape 1 it is below the sum of two
     exponential draws; above, b (1 + z / sqrt(9 b))^3 with b = shape - 1/3 and z a normal draw."""
@@ -192,12 +197,12 @@ class DelayModel(metaclass=Configurable):
         return None
 
     def rounds_available(self) -> int | None:
-        """How many rounds the model can give; ``None`` means any number."""
-        return None
+        """How many rounds the model, and each of its parts, can give; ``None`` means any number."""
+        return fewest(*(model.rounds_available() for model in self.parts()))
 
     def workers_available(self) -> int | None:
-        """How many workers the model can serve; ``None`` means any number."""
-        return None
+        """How many workers these can serve; ``None`` means any number."""
+        return fewest(*(model.workers_available() for model in self.parts()))
 
     def require_workers(self, workers: int) -> None:
         """Raises InvalidParameter, with the name of a field: so many workers do not suit it, or one

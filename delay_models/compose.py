@@ -27,11 +27,6 @@ from .mixture import Markov
 from .parametric import Deterministic, Gamma, LogNormal, Weibull
 
 
-def fewest(*limits: int | None) -> int | None:
-    """The smallest of some limits; ``None``, which is no limit, where there is none."""
-    return min((limit for limit in limits if limit is not None), default=None)
-
-
 class Around(DelayModel):
     """A model that changes the delays of another one, ``base``; abstract."""
 
@@ -44,14 +39,6 @@ class Around(DelayModel):
     @override
     def start(self, shared: Generator, workers: int) -> Any:
         return self.base.start(shared, workers)
-
-    @override
-    def rounds_available(self) -> int | None:
-        return self.base.rounds_available()
-
-    @override
-    def workers_available(self) -> int | None:
-        return self.base.workers_available()
 
 
 class Affine(Around):
@@ -250,10 +237,6 @@ class OwnLaws(Around):
     @override
     def longest(self) -> float:
         return max(model.longest() for model in self.parts())
-
-    @override
-    def rounds_available(self) -> int | None:
-        return fewest(*(model.rounds_available() for model in self.parts()))
 
     @classmethod
     @override

@@ -27,8 +27,9 @@ from .base import (
     Positive,
     Probability,
     exp,
+    fewest,
 )
-from .compose import Around, Scaled, fewest
+from .compose import Around, Scaled
 from .mixture import Law, Markov, Mixed, Mixture
 from .parametric import Deterministic, Exponential, Gamma, LogNormal, ShiftedExponential
 

@@ -48,12 +48,8 @@ class Mixed(DelayModel):
 
     @override
     def mean(self) -> float | None:
-        means = [law.mean() for law in self._laws]
-        if self.mixed is None or any(mean is None for mean in means):
-            return None
-        weights = self.mixed[0]
-        pairs = zip(weights, means, strict=True)
-        return sum(w * mean for w, mean in pairs if w > 0 and mean is not None) / sum(weights)
+        mean = self._weighted([law.mean() for law in self._laws])
+        return None if mean is None else float(mean)
 
     @override
     def longest(self) -> float:
@@ -107,12 +103,12 @@ class Mixed(DelayModel):
     def _laws(self) -> Sequence[DelayModel]:
         return () if self.mixed is None else self.mixed[1]
 
-    def _weighted(self, values: Sequence[FloatArray | None]) -> FloatArray | None:
+    def _weighted(self, values: Sequence[FloatArray | float | None]) -> FloatArray | None:
         if self.mixed is None or any(value is None for value in values):
             return None
         weights = self.mixed[0]
-        pairs = zip(weights, values, strict=True)
-        total = sum((w * value for w, value in pairs if value is not None), start=np.zeros(()))
+        known = [(w, x) for w, x in zip(weights, values, strict=True) if w > 0 and x is not None]
+        total = sum((w * x for w, x in known), start=np.zeros(()))
         return np.asarray(total / sum(weights), dtype=np.float64)
 
 

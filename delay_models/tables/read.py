@@ -181,10 +181,6 @@ def _together(by_load: Mapping[Load, RawTable], repairs: list[Repair]) -> Measur
     stages = {load: raw.stages for load, raw in by_load.items() if raw.stages}
     rounds = {load: raw.rounds for load, raw in by_load.items() if raw.rounds is not None}
     assumed = tuple(dict.fromkeys(line for raw in by_load.values() for line in raw.assumed))
-    measured = MeasuredDelays(first.hosts, tables, unit=first.unit, rounds=rounds, assumed=assumed)
-    measured = replace(
-        measured, allreduce=first.allreduce, stages=stages, roles=first.roles, groups=first.groups
-    )
     if left := sum(len(raw.table) * (len(raw.hosts) - len(hosts)) for raw in by_load.values()):
         widths = sorted({len(raw.hosts) for raw in by_load.values()})
         text = f"loads have {widths} workers; the {len(hosts)} that all have are used"
@@ -194,12 +190,13 @@ def _together(by_load: Mapping[Load, RawTable], repairs: list[Repair]) -> Measur
             cut = whole.only(hosts)
             tables |= cut.tables
             stages |= {key: kept for key, kept in cut.stages.items() if kept}
-        measured = replace(measured, hosts=tuple(hosts), tables=tables, stages=stages)
-    for load, table in measured.tables.items():
+    for load, table in tables.items():
         if note := waiting_note(table, first.allreduce, load in stages):
             text = f"load {load:g}: {note}" if len(by_load) > 1 else note
             repairs.append(Repair("waits", len(table), text))
-    return replace(measured, repairs=tuple(repairs))
+    said = tuple(repairs), first.unit, rounds, assumed
+    measured = MeasuredDelays(tuple(hosts), tables, *said, allreduce=first.allreduce)
+    return replace(measured, stages=stages, roles=first.roles, groups=first.groups)
 
 
 def no_such(name: str, columns: Sequence[str]) -> None:
