@@ -122,11 +122,9 @@ def _require_size(path: Path, most: int | None, separator: bytes) -> bool:
     return quoted
 
 
-def read_parquet(
-    path: Path, most: int | None = MOST_CELLS, columns: list[str] | None = None
-) -> pd.DataFrame:
-    """Read a Parquet file, or some columns of it; how many cells it has is looked at first. Raises
-    ``UnusableFile``: it is damaged or too large."""
+def read_parquet(path: Path, most: int | None = MOST_CELLS) -> pd.DataFrame:
+    """Read a Parquet file; how many cells it has is looked at first. Raises ``UnusableFile``: it is
+    damaged or too large."""
     require_regular(path)
     with reading("parquet"):
         if most is not None:
@@ -135,7 +133,7 @@ def read_parquet(
         if twice := [name for name, count in Counter(schema.names).items() if count > 1]:
             raise UnusableFile(f"two columns are named {short(twice[0])!r}")
         for field in schema:
-            if pa.types.is_nested(field.type) and (columns is None or field.name in columns):
+            if pa.types.is_nested(field.type):
                 held = f"column {short(field.name)} holds {short(field.type)}"
                 raise UnusableFile(f"{held}; valid: numbers")
         # Types that a file can store as indices into a dictionary.
@@ -147,9 +145,7 @@ def read_parquet(
                 text = f"has {facts.num_columns:,} columns in {facts.num_row_groups:,} row groups"
                 raise UnusableFile(f"{text}; their product must be at most {MOST_PARTS:,}")
             require_cells(facts.num_rows * facts.num_columns, most)
-            wanted = columns and [name for name in columns if name in schema.names]
-            table = _rows_of(file, wanted, most)
-        frame: pd.DataFrame = _with_plain_texts(table).to_pandas()
+            frame: pd.DataFrame = _with_plain_texts(_rows_of(file, most)).to_pandas()
         if not frame.columns.is_unique:
             raise UnusableFile("its metadata, which pandas wrote, name two columns alike")
         return frame
@@ -165,16 +161,16 @@ def _require_footer(path: Path) -> None:
         raise UnusableFile(f"{text}: fewer columns or row groups")
 
 
-def _rows_of(file: pq.ParquetFile, columns: list[str] | None, most: int | None) -> pa.Table:
+def _rows_of(file: pq.ParquetFile, most: int | None) -> pa.Table:
     """Read a file and count its cells as they come, since its metadata need not be true."""
     # Column chunks say how many values they have, too, but asking a damaged one ends the process.
     batches: list[pa.RecordBatch] = []
     cells = 0
-    for batch in file.iter_batches(columns=columns):
+    for batch in file.iter_batches():
         cells += batch.num_rows * batch.num_columns
         require_cells(cells, most)
         batches.append(batch)
-    return pa.Table.from_batches(batches) if batches else file.read(columns=columns)
+    return pa.Table.from_batches(batches) if batches else file.read()
 
 
 def _with_plain_texts(table: pa.Table) -> pa.Table:
