@@ -351,11 +351,8 @@ def arguments() -> Iterator[None]:
     except ConfigError as error:
         text = as_arguments(str(error))
         option = re.compile(r"^--([a-z-]+)|--k-range")
-        raise ConfigError(option.sub(_as_name, text)) from None
-
-
-def _as_name(option: re.Match[str]) -> str:
-    return option[0].removeprefix("--").replace("-", "_")
+        named = option.sub(lambda found: found[0].removeprefix("--").replace("-", "_"), text)
+        raise ConfigError(named) from None
 
 
 def as_arguments(text: str) -> str:

@@ -6,15 +6,7 @@
 A loss of your own derives from ``Problem`` and says what one row loses."""
 
 from erasurehead.sim.problems.base import Problem as Problem
-from erasurehead.sim.problems.datasets import Amazon as Amazon
-from erasurehead.sim.problems.datasets import BreastCancer as BreastCancer
-from erasurehead.sim.problems.datasets import Covertype as Covertype
-from erasurehead.sim.problems.datasets import DatasetFamily as DatasetFamily
-from erasurehead.sim.problems.datasets import Diabetes as Diabetes
-from erasurehead.sim.problems.datasets import Digits as Digits
-from erasurehead.sim.problems.datasets import File as File
-from erasurehead.sim.problems.datasets import KcHousing as KcHousing
-from erasurehead.sim.problems.datasets import Synthetic as Synthetic
+from erasurehead.sim.problems.datasets import *  # noqa: F403
 from erasurehead.sim.problems.losses import LeastSquares as LeastSquares
 from erasurehead.sim.problems.losses import Logistic as Logistic
 from erasurehead.sim.problems.losses import from_dataset as from_dataset

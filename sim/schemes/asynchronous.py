@@ -162,7 +162,6 @@ class StaleSynchronous(Batched):
     name: ClassVar[str] = "ssp"
     ahead: Ahead = None
     wait_for: WaitFor = 1
-    data: Data = "sampled"
 
     @classmethod
     @override

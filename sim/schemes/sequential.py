@@ -64,7 +64,7 @@ class BurstWindow(WindowOrAll):
         few = np.count_nonzero(late | self.counted.any(axis=-2), axis=-1) <= self.code.stragglers
         banned = self.counted[..., self.code.burst - 1 :, :].any(axis=-2)
         allowed = few & ~(late & banned).any(axis=-1)
-        if self.code.exempt == "current":
+        if isinstance(self.code, SelectiveRepeat) and self.code.exempt == "current":
             allowed |= ~self.strict & (np.count_nonzero(late, axis=-1) <= self.code.spare)
         return np.asarray(allowed)
 
@@ -93,11 +93,6 @@ class SequentialCode(OfWorkers):
     @abstractmethod
     def lag(self) -> int:
         """Rounds from a job's first to its last."""
-
-    @property
-    def spare(self) -> int:
-        """s, results of a job that may be missing after its first round."""
-        return 0
 
     @override
     def updates(self, iterations: int) -> int:
@@ -284,8 +279,8 @@ class SelectiveRepeat(SequentialCode):
         return self.burst
 
     @property
-    @override
     def spare(self) -> int:
+        """s, results of a job that may be missing after its first round."""
         return -(-self.burst * self.stragglers // (self.window - 1 + self.burst))
 
     @property

@@ -16,7 +16,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
+from itertools import accumulate, repeat
 from math import ceil, prod, sqrt
+from operator import or_
 from typing import Any
 
 import numpy as np
@@ -166,10 +168,7 @@ class RackLaw(IterationTimeLaw):
     @cached_property
     def _most(self) -> dict[Kind, int]:
         """How many groups of each kind there are at most."""
-        every = (pair for groups in self.chances for pair in groups)
-        return reduce(
-            lambda most, pair: most | {pair[0]: max(pair[1], most.get(pair[0], 0))}, every, {}
-        )
+        return reduce(or_, (Counter(dict(groups)) for groups in self.chances))
 
     @override
     def tail_index(self) -> float:
@@ -233,7 +232,4 @@ def _all_of(missing: Iterable[FloatArray], kind: Kind) -> FloatArray:
 
 
 def _powers(values: NDArray[Any], most: int) -> list[NDArray[Any]]:
-    powers = [np.ones_like(values)]
-    for _ in range(most):
-        powers.append(powers[-1] * values)
-    return powers
+    return [*accumulate(repeat(values, most), np.multiply, initial=np.ones_like(values))]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, repeat
 from math import factorial
 from typing import final
 
@@ -243,9 +244,7 @@ def _chances(rates: Sequence[float], seconds: FloatArray) -> FloatArray:
     own, after = np.arange(size - 1), np.arange(1, size)
     jump[own, own] = 1.0 - np.array(rates) / fastest
     jump[own, after] = np.array(rates) / fastest
-    powers = [np.eye(size)]
-    while len(powers) < SERIES_TERMS:
-        powers.append(powers[-1] @ jump)
+    powers = [*accumulate(repeat(jump, SERIES_TERMS - 1), np.matmul, initial=np.eye(size))]
     # By then each stage is over with a chance that no double tells from 1.
     t = np.minimum(seconds, sum(800.0 / rate for rate in rates)).ravel() * fastest
     squarings = np.ceil(np.log2(np.maximum(t, 1.0))).astype(np.int64)
