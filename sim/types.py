@@ -164,25 +164,16 @@ class Work:
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """When each update happened and what had been heard by then; what an engine returns.
+    """When each update happened and what had been heard by then; what an engine returns."""
 
-    Attributes:
-        times: ``(R, U)`` absolute seconds of each update.
-        heard: what it was made of, or ``None`` where that was not asked for.
-        work: what the workers did, or ``None`` where that was not asked for.
-        engine: the name of the engine that ran.
-        seed: of what a scheme draws besides the delays.
-        fails: whether workers could fail.
-        iterations: T of the run; ``None``: as many as its updates make.
-    """
-
-    times: FloatArray
+    times: FloatArray  # ``(R, U)`` absolute seconds of each update
+    # What it was made of, or ``None`` where that was not asked for.
     heard: Rounds | Messages | Stream | None
-    work: Work | None
-    engine: str
-    seed: int = 0
-    fails: bool = False
-    iterations: int | None = None
+    work: Work | None  # what the workers did, or ``None`` where that was not asked for
+    engine: str  # the name of the engine that ran
+    seed: int = 0  # of what a scheme draws besides the delays
+    fails: bool = False  # whether workers could fail
+    iterations: int | None = None  # T of the run; ``None``: as many as its updates make
 
     @property
     def arrived(self) -> BoolArray:

@@ -164,25 +164,15 @@ Engine = Literal["auto", "batch", "event", "law"]
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A scheme, the delays of its workers, and what surrounds them: all that decides its updates.
+    """A scheme, the delays of its workers, what surrounds them: all that decides its updates."""
 
-    Attributes:
-        scheme: what to run.
-        tapes: the delays, one tape per replication, each with ``scheme.workers`` workers.
-        load_law: how a worker's time grows with its load.
-        iterations: number of iterations T.
-        policy: what workers do with unfinished work; of no meaning without rounds.
-        cluster: network, lost messages and failures; sequences have one entry per tape.
-        seed: of what a scheme draws besides the delays.
-    """
-
-    scheme: Scheme
-    tapes: Sequence[TapeLike]
-    load_law: LoadLaw
-    iterations: int
-    policy: Policy = Policy.CANCEL
-    cluster: Cluster = IDEAL
-    seed: int = 0
+    scheme: Scheme  # what to run
+    tapes: Sequence[TapeLike]  # the delays of ``scheme.workers`` workers, one tape per replication
+    load_law: LoadLaw  # how a worker's time grows with its load
+    iterations: int  # number of iterations T
+    policy: Policy = Policy.CANCEL  # what becomes of unfinished work; of no meaning without rounds
+    cluster: Cluster = IDEAL  # network, lost messages, failures; sequences have one entry per tape
+    seed: int = 0  # of what a scheme draws besides the delays
 
     @property
     def updates(self) -> int:

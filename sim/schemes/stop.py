@@ -104,12 +104,9 @@ class Decodable(StoppingRule):
 @dataclass(frozen=True)
 class NamedRule(StoppingRule, metaclass=Configurable):
     """A stopping rule of a plugin; abstract. A config has it as ``stop: {rule: NAME, fields}``,
-    with any code and decoder.
+    with any code and decoder."""
 
-    Attributes:
-        rule: the name, a class variable."""
-
-    rule: ClassVar[str]
+    rule: ClassVar[str]  # the name
 
     @property
     def code(self) -> Assignment:

@@ -62,17 +62,13 @@ MAX_SECONDS = 1e300  # seconds; beyond, a law's arguments overflow, and its valu
 class IterationTimeLaw:
     """How long one round lasts, in seconds, from the start of the round.
 
-    Attributes:
-        demand: the stopping rule, as arrivals and deadlines.
-        worker: the law of one worker's time at its load.
-
     Moments are integrals of the CDF, to about 1e-9 relative for a law with ``sf``. Without one, the
     part at probabilities below 1e-10 is extrapolated: a light tail has nothing there, and a Pareto
     mean with alpha 1.05 loses about 1e-6 relative, but most of the variance of a log-normal law
     with sigma 3 is there. Cost: about 15,000 evaluations of the worker's law."""
 
-    demand: Demand
-    worker: WorkerTime
+    demand: Demand  # the stopping rule, as arrivals and deadlines
+    worker: WorkerTime  # the law of one worker's time at its load
 
     def sf(self, seconds: ArrayLike) -> FloatArray:
         """P(T > seconds), elementwise; small values keep their relative accuracy."""
