@@ -165,7 +165,7 @@ class Records:
 
     def swept(self) -> list[str]:
         """Swept keys that make points of the grid, columns of both tables; not schemes' fields."""
-        both = [name for name in self.iterations.columns if name in {*self.summary.columns}]
+        both = [name for name in self.iterations.columns if name in self.summary]
         return [k for k in both if k not in IDENTITY and not k.startswith("scheme.")]
 
 

@@ -121,14 +121,13 @@ def _settings(scale: float) -> dict[str, Any]:
     """All of matplotlib's settings in this scale, but for the backend, which is the user's."""
     import matplotlib
 
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(MATPLOTLIB_SETTINGS)
-        sizes = [key for key in MATPLOTLIB_SETTINGS if key.endswith("size")]
-        sizes.append("lines.linewidth")
-        matplotlib.rcParams.update({key: scale * MATPLOTLIB_SETTINGS[key] for key in sizes})
-        matplotlib.rcParams["font.family"] = list(fonts())
-        return {key: value for key, value in dict.items(matplotlib.rcParams) if key != "backend"}
+    settings = matplotlib.rcParamsDefault.copy()
+    settings.update(MATPLOTLIB_SETTINGS)
+    sizes = [key for key in MATPLOTLIB_SETTINGS if key.endswith("size")]
+    sizes.append("lines.linewidth")
+    settings.update({key: scale * MATPLOTLIB_SETTINGS[key] for key in sizes})
+    settings["font.family"] = list(fonts())
+    return {key: value for key, value in dict.items(settings) if key != "backend"}
 
 
 @contextmanager

@@ -251,9 +251,8 @@ def _columns(records: Records) -> list[str]:
     numbers = [str(name) for name in known if np.isfinite(summary[name]).any()]
     middles = [name for name in numbers if name.endswith(("_mean", "_median"))]
     metrics = dict.fromkeys(name.rpartition("_")[0] for name in middles)
-    ends = ("_mean", "_median", "_se", "_low", "_high", "_theory", "_z")
-    rest = [name for name in numbers if not name.endswith(ends) and name not in _swept(records)]
-    return [*metrics, *rest]
+    ends, swept = ("_mean", "_median", "_se", "_low", "_high", "_theory", "_z"), _swept(records)
+    return [*metrics, *(k for k in numbers if not k.endswith(ends) and k not in swept)]
 
 
 def _middles(summary: pd.DataFrame, y: str) -> tuple[pd.DataFrame, bool]:
