@@ -30,27 +30,14 @@ from .files import MARK, REPORT_FILE, remove, write_arrow, write_bytes, writer_o
 CONFIG = "config.yaml"
 MANIFEST = "manifest.json"
 OWN_PROCESSES = "processes of this machine"  # workers of a live run without a scheduler
-ITERATIONS, SUMMARY, WORKERS = (
-    "iterations.parquet",
-    "summary.parquet",
-    "workers.parquet",
-)
+TABLES = ITERATIONS, SUMMARY, WORKERS = ("iterations.parquet", "summary.parquet", "workers.parquet")
 # with ``--tables csv``: the tables once more
-CSV_TABLES = tuple(str(Path(name).with_suffix(".csv")) for name in (ITERATIONS, SUMMARY, WORKERS))
+CSV_TABLES = tuple(str(Path(name).with_suffix(".csv")) for name in TABLES)
 CSV_HEADER = b"cell,scheme,label,"  # how each of them begins
 TIMELINE_TABLE, TIMELINE_EVENTS = "timeline.parquet", "timeline.json"
 INDEX = "index.html"
 ATTACK = ("attack.parquet", "attack.csv", "attack.png", "attack.svg")  # of ``erasurehead attack``
-RUN_FILES = (
-    CONFIG,
-    MANIFEST,
-    ITERATIONS,
-    SUMMARY,
-    WORKERS,
-    TIMELINE_TABLE,
-    TIMELINE_EVENTS,
-    *CSV_TABLES,
-)
+RUN_FILES = (CONFIG, MANIFEST, *TABLES, TIMELINE_TABLE, TIMELINE_EVENTS, *CSV_TABLES)
 PLOTS = "plots"
 FACT: Final = b"erasurehead.origin"  # where a Parquet file's metadata hold its origin
 # what computes, writes or draws; some of these need not be installed
@@ -159,7 +146,7 @@ def nothing_at(path: Path) -> ConfigError:
     if origin_of(output) is None:
         if (output / "cells").is_dir():
             return unfinished(output)
-    elif not any((output / name).is_file() for name in (ITERATIONS, SUMMARY, WORKERS)):
+    elif not any((output / name).is_file() for name in TABLES):
         return ConfigError(f"{output}: no cell of its run could be computed, so there is no table")
     return ConfigError(f"{path}: no such file; is {output} the output of a run?")
 
@@ -184,16 +171,8 @@ def clear(output: Path) -> bool:
     """Remove everything that is made of one config, the manifest first, and say whether there was
     something. A timeline is emptied instead: a program that reads it by name finds its columns and
     no rows. Raises ConfigError: it cannot be removed."""
-    tables = (
-        MANIFEST,
-        ITERATIONS,
-        SUMMARY,
-        WORKERS,
-        TIMELINE_EVENTS,
-        REPORT_FILE,
-        *ATTACK,
-    )
-    old = [output / name for name in tables if (output / name).is_file()]
+    made = (MANIFEST, *TABLES, TIMELINE_EVENTS, REPORT_FILE, *ATTACK)
+    old = [output / name for name in made if (output / name).is_file()]
     old += [output / name for name in CSV_TABLES if _is_table(output / name)]
     drawn = output / PLOTS / MARK
     if drawn.is_file():
