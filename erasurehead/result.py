@@ -16,7 +16,7 @@ import pandas as pd
 
 from erasurehead.experiments.config.document import read_mapping
 from erasurehead.experiments.pictures import paint, style
-from erasurehead.experiments.pictures.base import PictureKind
+from erasurehead.experiments.pictures.base import PictureKind, on_axes
 from erasurehead.experiments.pictures.kinds import PICTURE_KINDS
 from erasurehead.experiments.pictures.kinds.times import AgainstKind
 from erasurehead.experiments.pictures.picture import Band
@@ -328,10 +328,10 @@ class Plots:
             valid = "inches, 1.5 to 40" if ax is None else "None where ax is given"
             raise at("width", width, f"must be {valid}")
         records = self._records.only([schemes] if isinstance(schemes, str | int) else schemes)
+        picture = kind.possible(records, band)
         if ax is not None:
             with style.applied():
-                return kind.draw_on(ax, records, band, legend)
-        picture = kind.possible(records, band)
+                return on_axes(ax, picture, legend)
         picture = picture if legend else replace(picture, legend=0)
         return managed(paint.printed(picture, width) if width else paint.figure(picture)).axes[0]
 

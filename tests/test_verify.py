@@ -54,9 +54,9 @@ GRID = grid.whole_grid()
 
 
 def test_the_law_engine_is_verified_where_loads_cost_in_proportion() -> None:
-    by_law = [(s.workers, s.law_label.split()[0]) for s in GRID if s.by_law]
+    by_law = [(s.workers, s.law.kind) for s in GRID if s.by_law]
     assert set(by_law) == {(30, "proportional")}
-    assert len(by_law) == len({s.delay_label for s in GRID if s.workers == 30})
+    assert len(by_law) == len({grid.delay_label(s.delay) for s in GRID if s.workers == 30})
 
 
 def settings(workers=30, delay="exponential", load_law="proportional"):
@@ -65,8 +65,8 @@ def settings(workers=30, delay="exponential", load_law="proportional"):
         s
         for s in GRID
         if s.workers == workers
-        and s.delay_label.split()[0] == delay
-        and s.law_label.split()[0] == load_law
+        and grid.delay_label(s.delay).split()[0] == delay
+        and s.law.kind == load_law
     )
 
 
@@ -112,7 +112,7 @@ def test_the_grid_passes(monkeypatch, tmp_path):
     require_recorded("verify/grid", {"table": frame, "said": told})
     assert set(frame.verdict) == {"pass", "no formula", "not comparable"}
     assert (frame.verdict == "pass").sum() > 300
-    assert set(frame.delay) == {s.delay_label for s in GRID}
+    assert set(frame.delay) == {grid.delay_label(s.delay) for s in GRID}
     skipped = frame[frame.verdict != "pass"]
     assert (skipped.reason != "").all()
     assert skipped.expected.isna().all()

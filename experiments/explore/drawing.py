@@ -61,11 +61,6 @@ class Simulated:
         row = {"decoding_error_mean": mean, "decoding_error_se": error}
         return METRICS["decoding_error"].estimate(row)
 
-    @property
-    def final(self) -> Estimate:
-        """The loss after the last iteration."""
-        return mean_and_error(self.losses[:, -1])
-
 
 def run_cell(cell: Cell) -> Simulated:
     """Run a cell with rounds and a problem, without tables. Raises ConfigError: a bad cell."""
@@ -211,6 +206,6 @@ def closed_form_table(runs: Sequence[Simulated], known: Mapping[str, ClosedForm]
         ):
             z = closed.z(metric, mean - value, error, run.errors.size)
             row += [number(mean, error), theory_text(value, z)]
-        rows.append([*row, number(*run.final)])
+        rows.append([*row, number(*mean_and_error(run.losses[:, -1]))])
     title = "Simulated (± standard error) and in closed form (z: standard errors between)"
     return capped("numbers", title, columns, rows, "")

@@ -58,12 +58,6 @@ class PictureKind(ABC):
             raise ConfigError(f"{self.name} cannot be drawn: {obstacle}")
         return self.picture(records, band)
 
-    def draw_on(
-        self, axes: object, records: Records, band: Band | None = None, legend: bool = True
-    ) -> Axes:
-        """``on_axes`` of the picture. Raises ConfigError: also where it cannot be drawn."""
-        return on_axes(axes, self.possible(records, band), legend)
-
 
 def on_axes(given: object, picture: Picture, legend: bool = True) -> Axes:
     """Draw a picture on axes of one's own, one for each panel; matplotlib's settings are the

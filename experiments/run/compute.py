@@ -67,11 +67,6 @@ class CellResult:
         """``per_replication`` as a frame."""
         return pd.DataFrame(self.per_replication)
 
-    @cached_property
-    def workers(self) -> pd.DataFrame:
-        """``per_worker`` as a frame."""
-        return pd.DataFrame(self.per_worker)
-
 
 def frame_of_iterations(columns: Columns) -> pd.DataFrame:
     """Iterations as a frame. Counts are whole numbers, and missing (NaN) at the start."""

@@ -63,7 +63,8 @@ def compare_settings(
     progress(done, total)
     with one_thread():
         for setting in settings:
-            names = setting.workers, setting.delay_label, setting.law_label
+            law = grid.name_and_fields(setting.law.kind, setting.law)
+            names = setting.workers, grid.delay_label(setting.delay), law
             for label, case in zip(setting.labels, grid.cases(setting, asked), strict=True):
                 rows += [
                     TableRow(*names, label, name, outcome)

@@ -159,16 +159,6 @@ class Setting:
         runs = range(first, first - (-asked.replications // rounds))
         return [Tape(self.delay, self.workers, asked.seed, r) for r in runs]
 
-    @property
-    def delay_label(self) -> str:
-        """How the table names the delays."""
-        return delay_label(self.delay)
-
-    @property
-    def law_label(self) -> str:
-        """How the table names the load law."""
-        return name_and_fields(self.law.kind, self.law)
-
 
 def whole_grid() -> tuple[Setting, ...]:
     """Every setting, in the table's order."""

@@ -107,10 +107,12 @@ def test_costs_are_seconds_per_run() -> None:
     """Margins add up: over all workers, the mean over replications of each run's sum."""
     result = compute(cell(replications=4))
     whole = result.iterations.groupby("replication").time.max().mean()
-    assert 0 < result.workers["cost"].sum() < whole
+    assert 0 < result.per_worker["cost"].sum() < whole
     single = compute(cell(replications=1))
-    assert result.workers["cost"].sum() == pytest.approx(single.workers["cost"].sum(), rel=0.5)
-    assert result.workers["last"].sum() == pytest.approx(1)
+    assert result.per_worker["cost"].sum() == pytest.approx(
+        single.per_worker["cost"].sum(), rel=0.5
+    )
+    assert result.per_worker["last"].sum() == pytest.approx(1)
 
 
 def test_resends_are_geometric() -> None:
@@ -135,10 +137,10 @@ def test_engine_auto_takes_events_where_it_must() -> None:
 def test_crashes_are_recorded() -> None:
     result = compute(cell(failures=CRASHES, schemes=[{"name": "erasurehead", "load": 2,
                                                       "wait_for": 3}]))  # fmt: skip
-    assert 0 < result.workers["dead"].mean() < 0.5
+    assert 0 < result.per_worker["dead"].mean() < 0.5
     assert result.iterations["dead"].max() >= 1
     assert result.replications["dead"].mean() == pytest.approx(
-        np.average(result.workers["dead"]), rel=0.2
+        np.average(result.per_worker["dead"]), rel=0.2
     )
 
 

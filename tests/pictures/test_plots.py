@@ -28,7 +28,7 @@ import erasurehead.experiments.pictures
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.pictures import paint, style
-from erasurehead.experiments.pictures.base import PanelKind, PictureKind
+from erasurehead.experiments.pictures.base import PanelKind, PictureKind, on_axes
 from erasurehead.experiments.pictures.kinds import (
     PICTURE_KINDS,
     delays,
@@ -918,7 +918,7 @@ def test_axes_in_a_row_are_whole_and_share_a_legend(directories: dict[str, Path]
     records = read(directories["training"])
     kinds = ("loss_time", "tradeoff", "iteration_time")
     for kind, axes in zip(kinds, figure.subplots(1, 3), strict=True):
-        PICTURE_KINDS[kind].draw_on(axes, records)
+        on_axes(axes, PICTURE_KINDS[kind].possible(records))
     assert_whole(figure)
     [legend] = figure.legends
     assert legend.get_window_extent().height < 0.4 * figure.bbox.height
@@ -1063,14 +1063,14 @@ def test_a_picture_on_axes_of_ones_own(kind: str, directories: dict[str, Path]) 
     records = read(directories["training"])
     axes = Figure().subplots()
     chosen = records.only(["uncoded", "erasurehead"])
-    assert PICTURE_KINDS[kind].draw_on(axes, chosen, "ci") is axes
+    assert on_axes(axes, PICTURE_KINDS[kind].possible(chosen, "ci")) is axes
     [legend] = axes.figure.legends
     named = axes.get_yticklabels() if kind == "utilisation" else legend.get_texts()
     assert "uncoded" in [text.get_text() for text in named]
     with pytest.raises(ConfigError, match=r"schemes = 'uncode': .*did you mean uncoded"):
         records.only(["uncode"])
     with pytest.raises(ConfigError, match=r"must be [34], one for each panel"):
-        PICTURE_KINDS[kind].draw_on(axes, read(directories["sweep"]))
+        on_axes(axes, PICTURE_KINDS[kind].possible(read(directories["sweep"])))
 
 
 @pytest.mark.parametrize("layout", ["tight", "constrained"])
@@ -1083,7 +1083,7 @@ def test_the_legend_on_axes_of_ones_own_covers_nothing(
     records = read(directories["training"])
     panels = [*zip(("loss_time", "utilisation"), figure.subplots(1, 2), strict=True)]
     for kind, axes in [*panels, panels[0]]:
-        PICTURE_KINDS[kind].draw_on(axes, records)
+        on_axes(axes, PICTURE_KINDS[kind].possible(records))
     figure.draw_without_rendering()
     for _, axes in panels:
         legends = [own for own in (axes.get_legend(), *figure.legends) if own]

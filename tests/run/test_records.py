@@ -224,7 +224,7 @@ def test_the_costliest_worker_is_the_one_that_cost_most() -> None:
     row = summary_table([(cell, again)]).iloc[0]
     assert row["costliest_worker"] == 2
     assert row["costliest_worker_cost"] == 7
-    assert row["costliest_worker_last"] == result.workers["last"][2]
+    assert row["costliest_worker_last"] == result.per_worker["last"][2]
 
 
 PARETO = {"model": "pareto", "alpha": 2.5, "scale": 0.3}
