@@ -17,6 +17,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+from pydantic import TypeAdapter
 
 from ...sim.errors import ConfigError, escaped, shell_word
 from ...sim.tables import read_csv
@@ -38,24 +39,12 @@ def write_answer(answer: Answer, output: Path) -> None:
 def read_answer(output: Path) -> Answer:
     """Read the ``answer.json`` of a folder. Raises ConfigError: there is none, or it is not one."""
     path = output / ANSWER
-    texts = "kind", "subject", "verdict", "command", "limits"
-    lists = "why", "next", "notes", "read"
     try:
-        document = {"read": (), "limits": ""} | json.loads(path.read_bytes())
-        fields: dict[str, Any] = {key: _text(document[key]) for key in texts}
-        fields |= {key: tuple(map(_text, document[key])) for key in lists}
-        fields |= {key: document.get(key) for key in ("coverage", "placement", "stock")}
+        return TypeAdapter(Answer).validate_python(json.loads(path.read_bytes()))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, RecursionError):
         raise ConfigError(f"{path}: is no answer; run the command that wrote it again") from None
-    return Answer(**fields)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
 
 
 def command_line(arguments: Sequence[str]) -> str:
