@@ -355,7 +355,8 @@ class _Grid:
 
     def _one(self, name: str, value: Any, written: Any) -> Read:
         section = plain(written, self._catalogue)
-        used = self._used(written)
+        classes = {base for own in classes_in(written) for base in own.__mro__}
+        used = [own for own in self._catalogue.plugins if not classes.isdisjoint(own.classes)]
         files = self._files([*_named(section), *_data(value, self._data_dir)])
         code = sorted(plugin.digest for plugin in used)
         own = value.own if isinstance(value, ProblemConfig) else None
@@ -370,10 +371,3 @@ class _Grid:
         known = dict.fromkeys(paths)
         every = (file for path in known for file in files_of(str(path)) or [path])
         return tuple(self._input(file) for file in every if file.is_file())
-
-    def _used(self, value: Any) -> list[Plugin]:
-        if not self._catalogue.plugins:
-            return []
-        classes = {base for own in classes_in(value) for base in own.__mro__}
-        plugins = self._catalogue.plugins
-        return [plugin for plugin in plugins if not classes.isdisjoint(plugin.classes)]

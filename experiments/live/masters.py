@@ -17,6 +17,7 @@ from ...sim.engines.run import Run
 from ...sim.engines.tapes import CheckedTape, TapeColumn, task_columns
 from ...sim.engines.updates import Decisions
 from ...sim.errors import Failed, NeverEnough
+from ...sim.numerics import generator
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import Fixed, RoundOutcome
 from ...sim.types import BoolArray, FloatArray, IntArray
@@ -278,8 +279,7 @@ class LiveBarrierlessMaster(LiveMaster):
         run, self._scheme = session.run, scheme
         self.decisions = Decisions(scheme, run.iterations)
         self._ended = 0  # iterations
-        sequence = np.random.SeedSequence(run.seed, spawn_key=(PARTITIONS_KEY, replication))
-        self._rng = np.random.Generator(np.random.PCG64(sequence))
+        self._rng = generator(run.seed, PARTITIONS_KEY, replication)
         tape, waits = run.tapes[replication], list[TapeColumn]()
         if session.injected:
             waits = task_columns(tape, run.load_law, tape.block_rounds)

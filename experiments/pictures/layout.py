@@ -109,9 +109,8 @@ class WholeLayout(ConstrainedLayoutEngine):
         """Break labels and titles that are longer than what they belong to; whether any was."""
         before = {text: words for text, (_, words) in self._words.items()}
         whole, height = figure.bbox.width, figure.bbox.height
-        for title in (figure._suptitle,):  # type: ignore[attr-defined]
-            if title is not None:
-                self._wrap(title, 0.98 * whole, "width")
+        if (heading := figure._suptitle) is not None:  # type: ignore[attr-defined]
+            self._wrap(heading, 0.98 * whole, "width")
         for axes in figure.axes:
             box = axes.bbox
             x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2

@@ -49,12 +49,9 @@ def read_run(directory: Path, where: Mapping[str, Any] = {}) -> Page:
     part = [f"{key} = {', '.join(map(str, values))}" for key, values in where.items()]
     notes = [f"a part of the result: {'; '.join(part)}"] if part else []
     notes += [*map(str, manifest.get("warnings", []))]
-    notes += [
-        f"not computed: {name}: {reason}" for name, reason in [*failed.items()][:NAMED_IN_QUESTION]
-    ]
-    notes += [f"not computed: {len(failed) - NAMED_IN_QUESTION} more"] * (
-        len(failed) > NAMED_IN_QUESTION
-    )
+    lost = [f"not computed: {name}: {reason}" for name, reason in failed.items()]
+    more = [f"not computed: {len(lost) - NAMED_IN_QUESTION} more"]
+    notes += lost[:NAMED_IN_QUESTION] + more * (len(lost) > NAMED_IN_QUESTION)
     why, limits = tuple(verdict.why), verdict.limits
     answer = Answer(kind, title, verdict.verdict, why, steps, notes=tuple(notes), limits=limits)
     return Page(
@@ -141,12 +138,8 @@ def numbers_table(records: Records) -> Table:
 def question_of(config: Mapping[str, Any], records: Records) -> list[tuple[str, str]]:
     """What was asked: schemes, settings and what was swept."""
     sweep = config.get("sweep") or {}
-    facts = [
-        (
-            "schemes",
-            enumerated([records.shown(label) for label, _ in records.labels()], NAMED_IN_QUESTION),
-        )
-    ]
+    schemes = [records.shown(label) for label, _ in records.labels()]
+    facts = [("schemes", enumerated(schemes, NAMED_IN_QUESTION))]
     trains = config.get("problem") is not None or "problem" in sweep
     sections = ["workers", "iterations", "replications", "delay", "load_law", "policy", "problem"]
     sections += ["optimizer", "network", "failures", "target_loss"]

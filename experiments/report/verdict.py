@@ -57,13 +57,13 @@ def _run(records: Records) -> Verdict:
         seconds = {label: float(rows[label]["iteration_time_median"]) for label in values}
         times = {label: records.runs(label, "iteration_time")[:, 1:] for label in values}
         values = {label: np.nanmedian(of_runs, axis=1) for label, of_runs in times.items()}
-    best, second, *_ = sorted(values, key=lambda label: seconds[label])
+    best, *others = sorted(values, key=lambda label: seconds[label])
     against = {label: compared_times(v, values[best])[1] for label, v in values.items()}
     there = [label for label in values if label != best and seconds[label] < np.inf]
     tied = [label for label in there if not against[label][1] > 1]
     runs = values[best].size
     shown = {label: records.shown(label) for label in values}
-    beside = second if best == first else first
+    beside = others[0] if best == first else first
     takes = f"takes {_times(against[beside])}"
     misses = "misses it in half of its runs or more" if aimed else "has no mean iteration time"
     schemes, redundant = dict(records.labels()), _redundant(records.config or {})
@@ -90,13 +90,7 @@ def _run(records: Records) -> Verdict:
     late = [shown[label] for label, v in values.items() if label != best and np.isnan(v).any()]
     if late and aimed:
         limits.append(f"not every run of {enumerated(late, NAMED_IN_VERDICT)} reaches it")
-    if not single and (
-        next_exact := _next_exact(
-            records.summary,
-            best,
-            sorted((label for label in values if label != best), key=lambda label: seconds[label]),
-        )
-    ):
+    if not single and (next_exact := _next_exact(records.summary, best, others)):
         limits.append(
             f"the winner's gradient is approximate; the next exact scheme, {shown[next_exact]}, "
             f"takes {_times(against[next_exact])}"

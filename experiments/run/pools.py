@@ -327,22 +327,15 @@ def _watched_folder() -> tuple[str, int]:
 def starting() -> Iterator[None]:
     """A process starts within, as if nothing of this one were changed for it: one at a time, since
     threads share what is changed. Raises Failed: the server that it is forked from has died."""
-    with STARTS, without_main(), undisturbed() if HAS_FORKSERVER else nullcontext(), served():
-        yield
-
-
-@contextmanager
-def served() -> Iterator[None]:
-    """A process starts within. Raises Failed: the server that it is forked from has died."""
-    with ExitStack() as files:  # too few of them, and the server prints a traceback at half a call
-        for _ in range(12):  # that are open while a process starts, and some to spare
-            files.enter_context(open(os.devnull, "rb"))
-    try:
-        yield
-    except (ConnectionError, EOFError):
-        raise Failed(
-            "the process died that worker processes are forked from; run the same command again"
-        ) from None
+    with STARTS, without_main(), undisturbed() if HAS_FORKSERVER else nullcontext():
+        with ExitStack() as files:  # too few, and the server prints a traceback at half a call
+            for _ in range(12):  # that are open while a process starts, and some to spare
+                files.enter_context(open(os.devnull, "rb"))
+        try:
+            yield
+        except (ConnectionError, EOFError):
+            server = "the process died that worker processes are forked from"
+            raise Failed(f"{server}; run the same command again") from None
 
 
 @contextmanager

@@ -381,12 +381,7 @@ class UtilisationKind(PanelKind):
             marks += [
                 Bars(Fill(look.colour, "", "", BAR_HEIGHT), row, np.zeros(1), ends[0]),
                 Bars(Fill(shade(look.colour, 0.6), WASTED_HATCH, "", BAR_HEIGHT), row, *ends),
-                Bars(
-                    Fill(IDLE_FILL.colour, "", "", BAR_HEIGHT),
-                    row,
-                    ends[1],
-                    np.maximum(ends[1], 1.0),
-                ),
+                Bars(replace(IDLE_FILL, title=""), row, ends[1], np.maximum(ends[1], 1.0)),
             ]
         marks += [Bars(WASTED_FILL), Bars(IDLE_FILL)]
         if np.isfinite(half).any():
