@@ -231,7 +231,11 @@ def test_no_name_of_a_package_hides_its_module(name: str) -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda p: p.stem)
 def test_benchmarks_import_what_is_there(path: Path) -> None:
     """They run rarely, and their types are not checked: a name that moved would go unnoticed."""
-    importlib.import_module(f"benchmarks.{path.stem}")
+    module = importlib.import_module(f"benchmarks.{path.stem}")
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            owner = getattr(module, node.value.id, None)
+            assert not isinstance(owner, ModuleType) or hasattr(owner, node.attr), node.attr
 
 
 def test_no_random_case_is_judged_by_the_clock() -> None:
