@@ -26,6 +26,7 @@ from .document import MOST_POINTS, anchored, place_of, range_values, set_dotted
 from .settings import AUTO, FIELDS, SchemeEntry, Settings, follows_workers, section, validate
 
 NO_NUMBERS = ("name", "sweep", "plugins")  # settings that change no number by themselves
+ALL_GIVEN = set(FIELDS)  # what pydantic remembers of each cell's settings: one set for all
 
 
 @dataclass(frozen=True)
@@ -312,7 +313,7 @@ class _Grid:
         without = (*NO_NUMBERS, "schemes")
         shared = [read for name, (read, *_) in reads.items() if name not in without]
         document = {name: read.plain for name, (read, *_) in reads.items()}
-        given = Settings.model_construct(**{name: read.value for name, (read, *_) in reads.items()})
+        given = {name: read.value for name, (read, *_) in reads.items()}
         files = [file for read in shared for file in read.files]
         plugins = frozenset[Plugin]().union(*(read.plugins for read in shared))
         text = "".join(f"{read.text}\n" for read in shared if read not in reads["target_loss"])
@@ -336,7 +337,8 @@ class _Grid:
                 data_dir=self._data_dir,
             )
             # What was read need not be read again here.
-            cell.__dict__["settings"] = given.model_copy(update={"schemes": (entry,)})
+            settings = Settings.model_construct(ALL_GIVEN, **{**given, "schemes": (entry,)})
+            cell.__dict__["settings"] = settings
             yield cell
 
     def _raw(self, name: str, swept: Mapping[str, Any]) -> Any:
