@@ -211,7 +211,7 @@ def _run(
     assert summary is not None
     records = Records(iterations, summary, workers=workers, config=resolved(config))
     if timeline:
-        spans = timeline_table(record(shown(cell for cell, _ in outcome.finished)))
+        spans = timeline_table(record(shown(outcome.finished)))
         records = replace(records, timeline=spans)
     return Result(None, failed, records)
 

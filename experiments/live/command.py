@@ -194,7 +194,7 @@ def show_live(outcome: Outcome, facts: Sequence[Facts]) -> None:
     message = f"{max(own.message for own in facts):.2g} s of the config"
     everybody = f"an empty round of all workers {max(own.round for own in facts):.2g} s"
     terminal.say(f"an empty message there and back takes {message}, {everybody}")
-    for (cell, _), own in zip(outcome.finished, facts, strict=True):
+    for cell, own in zip(outcome.finished, facts, strict=True):
         if own.replayed is not None and not own.replayed.model <= 1e-9:  # round-off
             away = f"the models are {own.replayed.model:.1g} of their length from those"
             same = "that the simulator finds for the same arrivals"
@@ -264,7 +264,8 @@ def run_live(
                 "simulation"
             )
         missing = [(cell, "was not measured: the command ended before") for cell in waiting]
-        outcome = Outcome(finished, [*failed, *missing], seconds, summary, tuple(warnings))
+        cells, lost = [cell for cell, _ in finished], [*failed, *missing]
+        outcome = Outcome(cells, lost, seconds, summary, tuple(warnings), finished)
         live = {
             "began": at_once,
             "workers": how.scheduler or OWN_PROCESSES,

@@ -67,7 +67,7 @@ def table_at(path: Path, columns: Sequence[str], may_be_empty: bool = False) -> 
         frame: pd.DataFrame = (
             read_csv(path, None, keep_default_na=False, na_values=[""])
             if path.suffix == ".csv"
-            else files.read_arrow(path).to_pandas(use_threads=False, ignore_metadata=True)
+            else files.as_frame(files.read_arrow(path))
         )
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; run the command that wrote it again") from None

@@ -18,7 +18,7 @@ from ...sim.errors import ConfigError, at, one_of
 from ...sim.types import FloatArray
 from ..config.document import read_mapping
 from ..run import outputs
-from ..run.files import read_arrow
+from ..run.files import as_frame, read_arrow
 from .looks import shown_name
 
 IDENTITY = ("cell", "scheme", "label")
@@ -298,7 +298,7 @@ def read_run_table(
         raise outputs.nothing_at(path)
     try:
         arrow = read_arrow(path)
-        table: pd.DataFrame = arrow.to_pandas(use_threads=False, ignore_metadata=True)
+        table = as_frame(arrow)
     except (OSError, ValueError, RecursionError, pa.ArrowException) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ConfigError(f"{path}: cannot be read: {reason}") from None

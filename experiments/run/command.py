@@ -74,11 +74,12 @@ class RunOptions:
 class Outcome:
     """What became of a run."""
 
-    finished: list[Finished]  # cells with their results, in the config's order
+    finished: list[Cell]  # in the config's order
     failed: list[tuple[Cell, str]]  # cells with the reason
     seconds: Mapping[str, float]  # of each cell that was computed now, by key; others were on disk
     summary: pd.DataFrame  # one row per finished cell
     warnings: tuple[str, ...]  # what the reader should know of the results, a line each
+    results: Sequence[Finished] = ()  # the finished cells with theirs; none where tables are there
     workers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # ``Pool.workers``
 
 
@@ -91,7 +92,8 @@ class Plan:
     cells: list[Cell]  # all cells, in the config's order
     checked: Checked  # what is known of them before they run
     todo: list[Cell]  # what is not on disk yet, the longest first: none is left alone
-    kept: Mapping[str, CellResult]  # the results of the others, by key
+    kept: Mapping[str, CellResult]  # the results of the others, by key; none where all is there
+    known: tuple[str, ...] | None = None  # where all is there, cells and tables: its warnings
 
     def require_room(self) -> None:
         """Refuse a plan for which this machine is too small, unless that is allowed.
@@ -150,6 +152,11 @@ def plan(document: Mapping[str, Any], output: Path | None, options: RunOptions) 
     possible = {cell.key: cell for cell in grid if cell.key not in checked.impossible}
     kept = {}
     if output is not None:
+        origin = outputs.Origin.of(resolved(document), possible, code_fingerprint())
+        stored = dict.fromkeys(cell.stored for cell in possible.values())
+        known = outputs.warnings_of_whole(output, origin, stored)
+        if known is not None and not options.csv:
+            return Plan(output, options, grid, checked, [], {}, known)
         there = cells_there(output)
         results = ((c, read_cell(output, c.stored)) for c in possible.values() if c.stored in there)
         kept = {
@@ -186,12 +193,25 @@ def run(document: Mapping[str, Any], output: Path | None, options: RunOptions) -
         if outputs.make_way(output, config):
             options.tell(f"{output} held another run: its tables and pictures go, its cells stay")
         files.write_bytes(output / outputs.CONFIG, write_yaml(config).encode())
-        outcome = _computed(planned, pool)
-        write_result(config, output, outcome, time.monotonic() - began, csv=options.csv)
+        if planned.known is not None:
+            outcome = _known(planned, output, planned.known)
+        else:
+            outcome = _computed(planned, pool)
+            write_result(config, output, outcome, time.monotonic() - began, csv=options.csv)
         if options.timeline:
             file = outputs.TIMELINE_EVENTS if options.timeline is True else options.timeline
-            timeline.write_timeline([cell for cell, _ in outcome.finished], output / file, output)
+            timeline.write_timeline(outcome.finished, output / file, output)
     return outcome
+
+
+def _known(planned: Plan, output: Path, warnings: tuple[str, ...]) -> Outcome:
+    """What a run that came to its end has written."""
+    count, impossible = len(planned.checked.estimates), planned.checked.impossible
+    planned.options.progress(count, count)
+    finished = [cell for cell in planned.cells if cell.key not in impossible]
+    failed = [(cell, impossible[cell.key]) for cell in planned.cells if cell.key in impossible]
+    summary = files.as_frame(files.read_arrow(output / outputs.SUMMARY))
+    return Outcome(finished, failed, {}, summary, warnings)
 
 
 def _computed(planned: Plan, pool: Pool | None) -> Outcome:
@@ -234,7 +254,8 @@ def _computed(planned: Plan, pool: Pool | None) -> Outcome:
         *biased(finished, shown_point),
     )
     workers = {} if pool is None else pool.workers()
-    return Outcome(finished, [*reasons.values()], seconds, summary, warnings, workers)
+    cells, lost = [cell for cell, _ in finished], [*reasons.values()]
+    return Outcome(cells, lost, seconds, summary, warnings, finished, workers)
 
 
 def _trusted(cell: Cell, done: Done) -> CellResult | str:
@@ -247,13 +268,13 @@ def _trusted(cell: Cell, done: Done) -> CellResult | str:
 
 def tables_of(outcome: Outcome) -> dict[str, Iterable[pd.DataFrame]]:
     """The tables of a run by the names of their files, each in frames of the same columns."""
-    if not outcome.finished:
+    if not outcome.results:
         return {}
     return {
-        outputs.ITERATIONS: iterations_table(outcome.finished),
+        outputs.ITERATIONS: iterations_table(outcome.results),
         outputs.SUMMARY: [outcome.summary],
         # of these nothing is known where the clock alone was recorded
-        outputs.WORKERS: workers_table(outcome.finished),
+        outputs.WORKERS: workers_table(outcome.results),
     }
 
 
@@ -269,7 +290,7 @@ def write_result(
     """Make tables and manifest; those of other cells go first, and the manifest comes last.
     ``seconds`` is how long all of it took; ``live`` is what a run on real workers says besides its
     tables, ``None`` for a simulation; with ``csv`` each table is also a CSV file."""
-    keys = [cell.key for cell, _ in outcome.finished]
+    keys = [cell.key for cell in outcome.finished]
     code = code_fingerprint() + ("" if live is None else f" live {live['began']}")
     origin = outputs.Origin.of(config, keys, code)
     if outputs.origin_of(output) != origin:
@@ -283,13 +304,13 @@ def write_result(
             "engine": result.engine,
             "seconds": outcome.seconds.get(cell.key),
         }
-        for cell, result in outcome.finished
+        for cell, result in outcome.results
     }
     where = outputs.provenance()
     facts = {  # the only file that differs between equal runs
         "versions": where.pop("versions"),
         "seed": config["seed"],
-        "seeds": sorted({cell.settings.seed for cell, _ in outcome.finished}),
+        "seeds": sorted({cell.settings.seed for cell in outcome.finished}),
         **where,
         "wall_seconds": round(seconds, 3),
         "warnings": list(outcome.warnings),
@@ -301,6 +322,9 @@ def write_result(
         facts["workers"] = outcome.workers
     if live is not None:
         facts["live"] = live
+    else:
+        stored = dict.fromkeys(cell.stored for cell in outcome.finished)
+        facts["content"] = outputs.content_of(output, stored)
     files.write_bytes(output / outputs.MANIFEST, outputs.to_json(facts))
     remove_leftovers(output)
 
@@ -312,7 +336,7 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
         # comparisons are not shown here, and are the larger part
         named = summary.columns[~summary.columns.str.contains("_difference|_ratio")]
         rows = summary[named].to_dict("records")
-        keys = _swept([cell for cell, _ in outcome.finished])
+        keys = _swept(outcome.finished)
         columns = [Column.of(key, [*map(_short, summary[key])]) for key in keys]
         columns.append(Column.of("scheme", [*map(shown_in, rows)]))
         order = [*IMPORTANT, *(name for name in HEADINGS if name not in IMPORTANT)]

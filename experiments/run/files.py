@@ -204,12 +204,13 @@ def as_written(frames: Iterable[pd.DataFrame]) -> pd.DataFrame | None:
     """Frames of the same columns below each other, as ``write_table`` would have written them and
     pandas read them; ``None`` without a frame."""
     tables = [pa.Table.from_pandas(frame, preserve_index=False) for frame in frames]
-    if not tables:
-        return None
-    whole: pd.DataFrame = pa.concat_tables(tables).to_pandas(
-        use_threads=False, ignore_metadata=True
-    )
-    return whole
+    return as_frame(pa.concat_tables(tables)) if tables else None
+
+
+def as_frame(table: pa.Table) -> pd.DataFrame:
+    """A table as pandas reads it, in this thread and by its columns alone."""
+    frame: pd.DataFrame = table.to_pandas(use_threads=False, ignore_metadata=True)
+    return frame
 
 
 def write_arrow(

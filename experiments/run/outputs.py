@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_info
 
 from ...sim.errors import ConfigError
 from ..config.document import read_yaml
-from .files import MARK, REPORT_FILE, remove, write_arrow, write_bytes, writer_of
+from .files import MARK, REPORT_FILE, cell_path, remove, write_arrow, write_bytes, writer_of
 
 # What stays of another config, and what its tables' origin is for: docs/design.md, cells.
 
@@ -88,6 +88,30 @@ def _origin(read: Callable[[], Any]) -> Origin | None:
         facts = read()
         return Origin(str(facts["config"]), str(facts["cells"]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def content_of(output: Path, cells: Iterable[str]) -> str:
+    """A hash of the tables, and of these cells' files. Raises OSError. Cost: 25 microseconds a
+    cell, and a second for a gigabyte."""
+    tables = (output / name for name in TABLES if (output / name).is_file())
+    digest = hashlib.sha256()
+    for path in (*tables, *(cell_path(output, key) for key in cells)):
+        with path.open("rb", buffering=0) as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def warnings_of_whole(output: Path, origin: Origin, cells: Iterable[str]) -> tuple[str, ...] | None:
+    """The warnings of the result of this origin, if its tables and these cells are there as they
+    were written; else ``None``."""
+    if origin_of(output) != origin:
+        return None
+    try:
+        manifest = json.loads((output / MANIFEST).read_bytes())
+        whole = manifest["content"] == content_of(output, cells)
+        return tuple(map(str, manifest["warnings"])) if whole else None
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

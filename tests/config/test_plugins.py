@@ -415,7 +415,7 @@ def test_a_scheme_that_cannot_say_what_it_plans_is_a_failed_cell(
         + odd
     )
     outcome = run(with_plugin(file), tmp_path / "out", RunOptions())
-    assert [cell.label for cell, _ in outcome.finished] == ["uncoded"]
+    assert [cell.label for cell in outcome.finished] == ["uncoded"]
     assert [reason for _, reason in outcome.failed] == ["KeyError: 'nothing'"] * 2
 
 

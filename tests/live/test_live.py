@@ -197,7 +197,7 @@ def test_a_dead_worker_of_a_cluster_costs_only_who_needs_it(
         asked = LiveRequest(scheduler=cluster.address, output=out)
         until(lambda: len(workers_of_cluster(cluster.address)) == 3)
         outcome, facts = run_live(document, out, asked, progress)
-    assert [cell.named for cell, _ in outcome.finished] == [
+    assert [cell.named for cell in outcome.finished] == [
         "cyclic_repetition load=2 [workers=3]",
         "cyclic_repetition load=2 [workers=2]",
         "uncoded [workers=2]",

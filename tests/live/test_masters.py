@@ -357,9 +357,7 @@ def test_the_largest_difference_is_said(capsys: pytest.CaptureFixture[str]) -> N
         Facts(message, 2 * message, None, None if model is None else Difference(0.0, model))
         for message, model in ((0.001, 3e-12), (0.004, 2e-8), (0.002, None), (0.003, 1e-9))
     ]
-    cells = [
-        (SimpleNamespace(label=name, named=name, scheme={"name": "mine"}), None) for name in "abcd"
-    ]
+    cells = [SimpleNamespace(label=name, named=name, scheme={"name": "mine"}) for name in "abcd"]
     show_live(cast(Any, SimpleNamespace(finished=cells)), facts)
     out, err = capsys.readouterr()
     assert (
@@ -663,7 +661,7 @@ def test_a_cell_that_cannot_end_leaves_the_others(
         [(cell, reason)] = outcome.failed
         assert cell.scheme["name"] == "uncoded"
         assert reason.startswith("iteration 2 ")
-        assert [cell.scheme["name"] for cell, _ in outcome.finished] == ["ignore_stragglers"]
+        assert [cell.scheme["name"] for cell in outcome.finished] == ["ignore_stragglers"]
         assert len(facts) == 1
         told = [call.args for call in progress.call_args_list]
         assert told == [(0, 20), (1, 20), *((done, 20) for done in range(11, 21))]
@@ -700,7 +698,7 @@ def test_a_cluster_that_is_too_small_by_now_leaves_what_was_measured(
 
     monkeypatch.setattr(live_command, "play", play)
     outcome, _ = run_live(document, tmp_path / "out", LiveRequest(), Mock())
-    assert [cell.scheme["name"] for cell, _ in outcome.finished] == ["ignore_stragglers"]
+    assert [cell.scheme["name"] for cell in outcome.finished] == ["ignore_stragglers"]
     assert [reason for _, reason in outcome.failed] == ["too small; worker 2 died before"]
     with pytest.raises(ConfigError, match="too small"):
         run_live(document | {"schemes": schemes[1:]}, tmp_path / "no", LiveRequest(), Mock())
