@@ -322,19 +322,16 @@ def _marks(rows: pd.DataFrame, look: Look, width: float) -> Iterator[Mark]:
     columns = ["stragglers", "worst_relative", "partitions", "bound", "random_se"]
     s, worst, k, bound, error = rows[columns].to_numpy(dtype=float).T
     bound, mean, half = bound / k, _random(rows), 1.96 * np.nan_to_num(error) / k
-
-    def plain(line: object) -> Look:
-        return Look(look.colour, "", line, "")  # type: ignore[arg-type]
-
-    yield Curve(plain(DOTTED), s, bound, width=1.0)
-    yield Curve(plain(DASHED), s, mean, mean - half, mean + half, width=1.3)
-    yield Curve(plain(SOLID), s, worst, width=width)
+    plain = replace(look, marker="", line=SOLID, title="")
+    yield Curve(replace(plain, line=DOTTED), s, bound, width=1.0)
+    yield Curve(replace(plain, line=DASHED), s, mean, mean - half, mean + half, width=1.3)
+    yield Curve(plain, s, worst, width=width)
     exact = rows["exact"].to_numpy(dtype=bool)
-    marker = Look(look.colour, look.marker, "none", "")
+    marker = replace(look, line="none", title="")
     for which, hollow in ((exact, False), (~exact, True)):
         if which.any():
             yield Points(marker, s[which], worst[which], hollow=hollow, size=4.5)
-    yield Curve(Look(look.colour, look.marker, SOLID, look.title), s[:0], worst[:0])
+    yield Curve(replace(look, line=SOLID), s[:0], worst[:0])
 
 
 def _random(rows: pd.DataFrame) -> FloatArray:

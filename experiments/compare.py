@@ -327,15 +327,13 @@ def differences(left: Records, right: Records, first: str, second: str) -> tuple
     notes = list[str]()
     configs = left.config or {}, right.config or {}
     timing = ("workers", "iterations", "seed", "delay", "load_law", "policy", "network", "failures")
-    for key in timing if all(configs) else ():
+    of = dict.fromkeys(timing, "ratios") | {"problem": "losses", "optimizer": "losses"}
+    for key, what in of.items() if all(configs) else ():
         a, b = (config.get(key) for config in configs)
         if a != b:
             plain = all(isinstance(value, int | float | str) for value in (a, b))
             which = f": {a} in {first}, {b} in {second}" if plain else ""
-            notes.append(f"They differ in {key}{which}, so ratios are not of schemes alone.")
-    for key in ("problem", "optimizer") if all(configs) else ():
-        if configs[0].get(key) != configs[1].get(key):
-            notes.append(f"They differ in {key}, so losses are not of schemes alone.")
+            notes.append(f"They differ in {key}{which}, so {what} are not of schemes alone.")
     if all(configs) and (configs[0].get("sweep") or {}) != (configs[1].get("sweep") or {}):
         notes.append("They sweep other values; the points that both have are compared.")
     sections = [
