@@ -178,17 +178,12 @@ PRINTED = (
     PrintedNumber(_SGC, GC, "", Measure.EARLIEST, "printed_sequential", EARLY_GC),
     PrintedNumber(_SGC, M, "", Measure.EARLIEST, "printed_sequential", M),
     *(
-        PrintedNumber(_SGC, name, printed, Measure.SECONDS, "printed_sequential", name,
-                      because=_OTHER_BATCH)
-        for name, printed in (
-            ("uncoded", "122.64"), (GC, "109.36"), (SR, "105.92"), (M, "103.73")
+        PrintedNumber(_SGC, name, printed, measure, "printed_sequential", name, because=because)
+        for measure, because, numbers in (
+            (Measure.SECONDS, _OTHER_BATCH, ("122.64", "109.36", "105.92", "103.73")),
+            (Measure.LOAD, "", ("0.00391", "0.0625", "0.0508", "0.00754")),
         )
-    ),
-    *(
-        PrintedNumber(_SGC, name, printed, Measure.LOAD, "printed_sequential", name)
-        for name, printed in (
-            ("uncoded", "0.00391"), (GC, "0.0625"), (SR, "0.0508"), (M, "0.00754")
-        )
+        for name, printed in zip(("uncoded", GC, SR, M), numbers, strict=True)
     ),
     PrintedNumber("Dean, Barroso, The Tail at Scale (2013), as told on a page about it",
                   "requests to 100 servers", "63", Measure.SLOW, "printed_tail", "uncoded"),

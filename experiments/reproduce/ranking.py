@@ -83,23 +83,20 @@ def persistent(persistence: float, slow_share: float = SLOW_SHARE, constant: flo
     same; in between a worker's state has this correlation from round to round. The law of a single
     round is the same at every persistence. The share ``constant`` of a state's mean delay is always
     the same, the rest is exponential."""
-    fast = MEAN_DELAY / (1 - slow_share + slow_share * SPEED_RATIO)
+    mean = MEAN_DELAY / (1 - slow_share + slow_share * SPEED_RATIO)  # of a fast worker
+    fast, slow = (
+        {"model": "shifted_exponential", "shift": constant * m, "rate": 1 / ((1 - constant) * m)}
+        for m in (mean, SPEED_RATIO * mean)
+    )
     changing = persistence < 1
     return {
         "model": "markov",
         "slow_to_slow": slow_share + (1 - slow_share) * persistence if changing else 1.0,
         "fast_to_slow": slow_share * (1 - persistence),
         "slow_share": slow_share,
-        "fast": _delay(fast, constant),
-        "slow": _delay(SPEED_RATIO * fast, constant),
+        "fast": fast,
+        "slow": slow,
     }
-
-
-def _delay(mean: float, constant: float) -> Section:
-    if not constant:
-        return {"model": "exponential", "rate": 1 / mean}
-    rate = 1 / ((1 - constant) * mean)
-    return {"model": "shifted_exponential", "shift": constant * mean, "rate": rate}
 
 
 def clusters() -> Iterator[RankedCluster]:
