@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import accumulate, product
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -219,13 +219,12 @@ def _findings(frame: pd.DataFrame) -> str:
 
 def _measured(run: Run, trace: Trace) -> dict[str, Any]:
     """Seconds and error of one member; errors are shares of the number of partitions."""
-    seconds = mean_and_error(trace.intervals.mean(axis=1))
     steps, k, exact = run.scheme.steps(trace), run.scheme.partitions, bool(run.scheme.exact)
+    seconds = trace.intervals.mean(axis=1)
     measured = (0.0, 0.0) if exact else mean_and_error(steps.error.mean(axis=1) / k)
     formula = expected_decoding_error(run.scheme)
     return {
-        "iteration_time": seconds[0],
-        "iteration_time_se": seconds[1],
+        **base.estimate_columns(seconds, "iteration_time", "iteration_time_se"),
         "error": error_or_nan(exact, None if formula is None else formula / k, measured[0]),
         "measured_error": measured[0],
         "measured_error_se": measured[1],
@@ -311,9 +310,6 @@ def _names(
 
 def apart(wanted: FloatArray, gap: float) -> FloatArray:
     """``(P,)`` descending places, at least ``gap`` apart and half of it above 0."""
-    heights = wanted.copy()
-    for i in range(1, len(heights)):
-        heights[i] = min(heights[i], heights[i - 1] - gap)
-    for i in reversed(range(len(heights))):
-        heights[i] = max(heights[i], gap / 2 if i == len(heights) - 1 else heights[i + 1] + gap)
-    return np.asarray(heights)
+    down = [*accumulate(wanted, lambda above, own: min(own, above - gap))]
+    up = accumulate(reversed(down), lambda below, own: max(own, below + gap), initial=-gap / 2)
+    return np.array([*up][:0:-1])

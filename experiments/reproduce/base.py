@@ -6,7 +6,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
@@ -21,8 +21,8 @@ from ...sim.types import FloatArray, Trace
 from ..config import build
 from ..config.cells import Cell, cells
 from ..pictures.kinds.losses import band_of, loss_at
-from ..pictures.looks import Look, look
-from ..pictures.picture import Curve, Picture, Points
+from ..pictures.looks import THEORY_LOOK, Look, look
+from ..pictures.picture import Curve, Mark, Picture, Points
 from ..run.compute import compute
 from ..run.records import Finished, mean_and_error
 from ..text import TableCell
@@ -77,6 +77,13 @@ def times_table(frame: pd.DataFrame, sizes: Iterable[int]) -> Numbers:
 def mean_text(values: FloatArray) -> str:
     """Mean ± standard error of ``(R,)``; a dash when a replication has no value."""
     return "–" if np.isnan(values).any() else estimate_text(*mean_and_error(values))
+
+
+def estimate_columns(
+    values: FloatArray, mean: str = "simulated", error: str = "standard_error"
+) -> dict[str, float]:
+    """A mean and its standard error as columns of a row; NaN where there are no values."""
+    return dict(zip((mean, error), mean_and_error(values), strict=True))
 
 
 def ratio_text(middle: float, low: float, high: float) -> str:
@@ -165,12 +172,30 @@ def points_of(
     return Points(look, across, up, dy=dy, **how)
 
 
+def marks_on_theory(
+    frame: pd.DataFrame,
+    x: str,
+    theory: str = "theory",
+    simulated: str = "simulated",
+    error: str = "standard_error",
+) -> list[Mark]:
+    """Of each scheme, its line of theory and, with ``error``, the points that were simulated."""
+    marks: list[Mark] = []
+    for scheme, rows in frame.groupby("scheme", sort=False):
+        own = look(str(scheme))
+        marks.append(curve_of(rows, x, theory, replace(own, marker="", title="")))
+        marks.append(points_of(rows[rows["rounds"] > 0], x, simulated, own, error))
+    return [*marks, Curve(THEORY_LOOK)]
+
+
 def bars(middle: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
     """Error bars, ``(2, P)``, from the ends of an interval, ``(P,)`` each."""
     return np.maximum([middle - low, high - middle], 0.0)
 
 
 FIGURE_WORKERS = 30  # unless a figure says otherwise
+# plain gradient descent with a constant rate, which is replaced by those that are tried
+GRADIENT_DESCENT: Section = {"optimizer": {"rule": "gd", "learning_rate": 1.0}}
 
 
 @final
@@ -198,8 +223,10 @@ class Effort:
         return cells({"workers": FIGURE_WORKERS, "seed": self.seed, **document}, self.data_dir)
 
     def problem(self, document: Mapping[str, Any]) -> Problem:
-        """The problem of a config document. Raises ConfigError: its data are missing."""
-        learning = build.training(self.cells(document)[0])
+        """The problem of a config document, which need not have schemes and an optimizer.
+        Raises ConfigError: its data are missing."""
+        alone = {"schemes": [{"name": "uncoded"}], **GRADIENT_DESCENT}
+        learning = build.training(self.cells({**alone, **document})[0])
         assert learning is not None
         assert isinstance(learning.problem, Problem)
         return learning.problem

@@ -18,12 +18,12 @@ from ...sim.schemes import SchemeFamily
 from ...sim.schemes.erasurehead import ErasureHead, FractionalRepetition
 from ...sim.schemes.uncoded import IgnoreStragglers, Uncoded
 from ...sim.theory.mean_times import mean_first_k
+from ...sim.types import FloatArray
 from ..config import build
 from ..config.settings import section
 from ..pictures import looks, style
 from ..pictures.looks import INK, THEORY_LOOK, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
-from ..run.records import mean_and_error
 from . import base
 from .base import Effort, PaperFigure, Words, curve_of, farthest, points_of, rows_at, z_scores
 
@@ -68,13 +68,11 @@ class IterationTimeWorkers(PaperFigure):
                 name = cell.scheme["name"]
                 theory = base.mean_time(law, name, n, self.load, n - self.load + 1, self.delay)
                 row = {"load_law": law, "scheme": name, "workers": n, "theory": theory}
-                row |= {"simulated": np.nan, "standard_error": np.nan, "rounds": 0}
+                seconds = np.empty(0)
                 if n in self.workers:
                     run = replace(build.run_of(cell.settings), iterations=rounds)
-                    trace = simulate(run, heard=False, work=False)
-                    mean, error = mean_and_error(trace.intervals[0])
-                    row |= {"simulated": mean, "standard_error": error, "rounds": rounds}
-                rows.append(row)
+                    seconds = simulate(run, heard=False, work=False).intervals[0]
+                rows.append(row | base.estimate_columns(seconds) | {"rounds": seconds.size})
         return pd.DataFrame(rows)
 
     def picture(self, frame: pd.DataFrame) -> Picture:
@@ -83,17 +81,11 @@ class IterationTimeWorkers(PaperFigure):
         return Picture(panels, 2, style.TWO_PANELS, 3.9, last=[THEORY_LOOK.title])
 
     def _panel(self, law: str, frame: pd.DataFrame) -> Panel:
-        marks: list[Mark] = []
-        for scheme, rows in frame.groupby("scheme", sort=False):
-            look = looks.look(str(scheme))
-            marks.append(curve_of(rows, "workers", "theory", replace(look, marker="", title="")))
-            seen = rows[rows["rounds"] > 0]
-            marks.append(points_of(seen, "workers", "simulated", look, "standard_error"))
         sizes = frame.loc[frame["rounds"] > 0, "workers"].unique()
         ticks = sizes if len(sizes) <= MAX_NAMED_SIZES else sizes[::2]
         x = Axis("workers n", True, names=tuple(map(str, ticks)), places=tuple(ticks))
         y = Axis("mean iteration time (s)", low=0.0)
-        return Panel(x, y, [*marks, Curve(THEORY_LOOK)], base.LAW_TITLES[law])
+        return Panel(x, y, base.marks_on_theory(frame, "workers"), base.LAW_TITLES[law])
 
     def words(self, frame: pd.DataFrame) -> Words:
         """Growth per doubling, and the largest z."""
@@ -154,11 +146,11 @@ class IterationTimeScale(PaperFigure):
                 if n not in between and affordable >= 40:
                     rounds["batch"] = effort.times(affordable)
                 for engine, count in rounds.items():
-                    mean, error = np.nan, np.nan
+                    seconds = np.empty(0)
                     if count:
-                        mean, error = self._simulated(name, n, family, engine, count, effort)
-                    measured = {"simulated": mean, "standard_error": error, "rounds": count}
-                    rows.append(row | {"engine": engine if count else ""} | measured)
+                        seconds = self._simulated(name, n, family, engine, count, effort)
+                    row["engine"] = engine if count else ""
+                    rows.append(row | base.estimate_columns(seconds) | {"rounds": count})
         return pd.DataFrame(rows)
 
     def _families(self, n: int) -> list[SchemeFamily]:
@@ -171,12 +163,12 @@ class IterationTimeScale(PaperFigure):
 
     def _simulated(
         self, name: str, n: int, family: SchemeFamily, engine: Engine, rounds: int, effort: Effort
-    ) -> tuple[float, float]:
-        """Without a config, which has at most a million workers."""
+    ) -> FloatArray:
+        """Seconds of each round, without a config, which has at most a million workers."""
         sections = base.delays_and_law(name, base.EVEN_WORK, self.delay)
         delays, load_law = (section(*item) for item in sections.items())
         run = Run(family.build(n), [Tape(delays, n, effort.seed, 0)], load_law, rounds)
-        return mean_and_error(simulate(run, engine, heard=False, work=False).intervals[0])
+        return np.asarray(simulate(run, engine, heard=False, work=False).intervals[0])
 
     def _theory(self, name: str, n: int, scheme: str) -> float:
         if scheme != "erasurehead" or n <= 10_000:

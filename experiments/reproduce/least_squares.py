@@ -221,14 +221,14 @@ class TradeoffLoadArrivals(base.RunsFigure):
             rows = []
             for cell, result in effort.results(document):
                 runs = per_replication(result)
-                seconds, seconds_error = mean_and_error(runs["iteration_time"])
+                seconds = runs["iteration_time"]
                 loss, loss_error = mean_and_error(runs["final_train_loss"])
                 d, r = cell.scheme.get("load", 1), cell.scheme.get("wait_for", self.workers)
                 row = {"load_law": law, "work": work, "scheme": cell.scheme["name"]}
                 row |= {"load": d, "arrivals": r}
-                row |= {"iteration_time": seconds, "iteration_time_se": seconds_error}
+                row |= base.estimate_columns(seconds, "iteration_time", "iteration_time_se")
                 row |= {"loss_above_minimum": loss - minimum, "loss_se": loss_error}
-                row |= {"replications": len(runs["iteration_time"]), "iterations": self.iterations}
+                row |= {"replications": len(seconds), "iterations": self.iterations}
                 rows.append(row)
             frame = pd.DataFrame(rows)
             losses = np.array([float(f"{loss:.3g}") for loss in frame["loss_above_minimum"]])

@@ -16,7 +16,7 @@ from ...sim.types import FloatArray
 from ..pictures import looks, style
 from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, LineStyle, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points, Rules
-from ..run.records import compared_times, mean_and_error
+from ..run.records import compared_times
 from ..text import number_of, percent, whole_percent
 from . import base
 from .base import Effort, Numbers, Words, curve_of, estimate_text, mean_text, ratio_text, rows_at
@@ -30,7 +30,7 @@ POLICY_MEANINGS = {
     Policy.DRAIN: "drain: all wait for the old task",
 }
 
-Runs = dict[tuple[Policy, str], FloatArray]  # of each replication, ``(R,)``, by policy and scheme
+Runs = dict[tuple[Any, ...], FloatArray]  # of each replication, ``(R,)``, by policy and scheme
 
 
 @final
@@ -132,15 +132,9 @@ class Policies(base.CodedFigure):
 
 
 def _runs(frame: pd.DataFrame) -> dict[str, Runs]:
-    rows = {
-        (policy, scheme): rows_at(frame, policy=policy.value, scheme=scheme)
-        for policy in POLICY_MEANINGS
-        for scheme in frame["scheme"].unique()
-    }
-    return {
-        name: {key: own.sort_values("replication")[name].to_numpy() for key, own in rows.items()}
-        for name in ("iteration_time", "time_to_target", "final_train_loss", "wasted")
-    }
+    rows = dict(list(frame.sort_values("replication").groupby(["policy", "scheme"])))
+    names = ("iteration_time", "time_to_target", "final_train_loss", "wasted")
+    return {name: {key: own[name].to_numpy() for key, own in rows.items()} for name in names}
 
 
 def _speedup(times: Runs, policy: Policy, scheme: str) -> tuple[float, float, float]:
@@ -284,10 +278,9 @@ def doubling_means(seconds: FloatArray) -> list[dict[str, float]]:
     edges = np.unique(np.append(np.geomspace(1, rounds + 1, 21).astype(int)[:-1], rounds + 1)) - 1
     rows = []
     for start, stop in pairwise(edges.tolist()):
-        mean, error = mean_and_error(seconds[:, start:stop].mean(axis=1))
         stretch = {"middle": float(np.sqrt((start + 1) * stop)), "last_round": stop}
-        known = {"iteration_time": mean, "standard_error": error, "replications": replications}
-        rows.append(stretch | {"rounds": stop - start} | known)
+        known = base.estimate_columns(seconds[:, start:stop].mean(axis=1), "iteration_time")
+        rows.append(stretch | {"rounds": stop - start, **known, "replications": replications})
     return rows
 
 

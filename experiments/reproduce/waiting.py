@@ -17,19 +17,8 @@ from ...sim.types import FloatArray
 from ..pictures import looks, style
 from ..pictures.looks import INK, MUTED, SOLID, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
-from ..run.records import mean_and_error
 from . import base
-from .base import (
-    Effort,
-    Numbers,
-    Words,
-    curve_of,
-    estimate_text,
-    farthest,
-    points_of,
-    rows_at,
-    z_scores,
-)
+from .base import Effort, Numbers, Words, estimate_text, farthest, rows_at, z_scores
 
 # How much later a straggler is, in mean delays: at 20, no other worker is ever as late.
 LATE_DELAYS = 20.0
@@ -66,18 +55,14 @@ class DelayTolerance(base.PaperFigure):
         measured = self._simulated(late, effort) if late in self.stragglers else {}
         sizes = {"workers": self.workers, "load": self.load, "wait_for": self.wait_for}
         sizes["stragglers"], seconds_late = late, LATE_DELAYS * self.delay
-        nothing = (np.nan, np.nan)
         rows = []
         for scheme in CODES:
             seconds, error = measured.get(scheme, (np.empty(0), np.empty(0)))
             waits = float(np.mean(seconds > seconds_late)) if seconds.size else np.nan
             row = {"scheme": scheme, **sizes, "late": seconds_late, **known[scheme]}
-            means = [
-                mean_and_error(values) if values.size else nothing for values in (seconds, error)
-            ]
-            names = ("simulated", "standard_error", "error", "error_se")
             row |= {"rounds": seconds.size, "waits": waits}
-            rows.append(row | dict(zip(names, sum(means, ()), strict=True)))
+            row |= base.estimate_columns(seconds)
+            rows.append(row | base.estimate_columns(error, "error", "error_se"))
         return rows
 
     def _simulated(self, late: int, effort: Effort) -> dict[str, tuple[FloatArray, FloatArray]]:
@@ -116,12 +101,8 @@ class DelayTolerance(base.PaperFigure):
         out, prompt = n - np.arange(n), n - late
         before = (unmet[:prompt] - unmet[prompt]) / (out[:prompt] - late)
         after = unmet[prompt:n] / out[prompt:]
-        offset = self.load * base.QUICK_WORK
-        mean = (
-            offset
-            + self.delay * (before.sum() + after.sum())
-            + unmet[prompt] * LATE_DELAYS * self.delay
-        )
+        mean = self.load * base.QUICK_WORK + self.delay * (before.sum() + after.sum())
+        mean += unmet[prompt] * LATE_DELAYS * self.delay
         lost = GroupErasure(n, self.load, r).one_erased
         early = lost if scheme == "erasurehead" and prompt >= r else 0.0
         waits = float(unmet[prompt])
@@ -132,8 +113,9 @@ class DelayTolerance(base.PaperFigure):
         n = int(frame["workers"].iloc[0])
         x = Axis(f"stragglers among {n} workers")
         error = Axis("decoding error per partition", low=-0.03)
-        left = _marks(frame, "error_theory", "error", "error_se")
-        right = _marks(frame, "theory", "simulated", "standard_error")
+        drawn = pd.concat([rows_at(frame, scheme=scheme) for scheme in CODES])
+        left = base.marks_on_theory(drawn, "stragglers", "error_theory", "error", "error_se")
+        right = base.marks_on_theory(drawn, "stragglers")
         seconds = Axis("mean stopping time (s)", low=0.0)
         panels = [
             Panel(x, error, left, "before a straggler answers (1: no gradient)"),
@@ -153,11 +135,7 @@ class DelayTolerance(base.PaperFigure):
             texts = [estimate_text(*own.loc[c, [*pair]]) for pair in pairs for c in CODES]
             rows.append([str(s), *texts])
         names = [looks.look(scheme).title for scheme in CODES]
-        header = [
-            "stragglers",
-            *(f"error, {name}" for name in names),
-            *(f"s, {name}" for name in names),
-        ]
+        header = ["stragglers", *(f"{of}, {name}" for of in ("error", "s") for name in names)]
         return (
             f"{int(sizes['workers'])} workers, load d = {int(sizes['load'])}. In every round as "
             f"many workers straggle as the axis says: drawn anew, and {sizes['late']:g} s late. "
@@ -181,16 +159,6 @@ def settled(frame: pd.DataFrame, min_rounds: int = 50) -> pd.DataFrame:
     rare = np.minimum(waits, 1 - waits) * rounds
     known: pd.DataFrame = frame[(rounds > 0) & ((rare < 1e-9) | (rare >= min_rounds))]
     return known
-
-
-def _marks(frame: pd.DataFrame, theory: str, simulated: str, error: str) -> list[Mark]:
-    marks: list[Mark] = []
-    for scheme in CODES:
-        own, look = rows_at(frame, scheme=scheme), looks.look(scheme)
-        line = replace(look, marker="", title="")
-        marks.append(curve_of(own, "stragglers", theory, line))
-        marks.append(points_of(own[own["rounds"] > 0], "stragglers", simulated, look, error))
-    return [*marks, Curve(looks.THEORY_LOOK)]
 
 
 # the two ends of what the curve leaves open: none of the time is computing, or all of it
@@ -243,10 +211,10 @@ class MeasuredCurve(base.RunsFigure):
                 error = expected_decoding_error(run.scheme)
                 assert not isinstance(exactly, NoFormula)
                 assert error is not None
-                mean, spread = mean_and_error(trace.intervals.mean(axis=1))
                 row = {"load_law": kind, "scheme": cell.scheme["name"]}
                 row |= {name: cell.scheme.get(name, 0) for name in ("load", "wait_for")}
-                row |= {"integrated": exactly.mean(), "simulated": mean, "standard_error": spread}
+                row["integrated"] = exactly.mean()
+                row |= base.estimate_columns(trace.intervals.mean(axis=1))
                 rows.append(row | {"decoding_error": error, "rounds": trace.times.size})
         return pd.DataFrame(rows)
 
