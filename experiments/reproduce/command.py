@@ -38,7 +38,7 @@ from ..text import TableCell, interval, number_of, sentence
 from ..verify import FALSE_ALARM_CHANCE
 from ..verify.compare import bound
 from . import FIGURES, changes_in, facts_of, figure_with, line_of
-from .base import Effort, PaperFigure, rows_at
+from .base import Effort, PaperFigure, rows_at, z_scores
 from .claims import (
     CLAIM_FIGURES,
     LIVE_COLUMNS,
@@ -277,9 +277,9 @@ def distances(frame: pd.DataFrame) -> FloatArray:
         return np.empty(0)
     if "waits_theory" in frame:
         frame = settled(frame)
-    simulated, theory, error = frame[["simulated", expected, "standard_error"]].to_numpy(float).T
-    varies = error > 1e-9 * np.abs(theory)  # an error that never varies has rounding alone
-    return np.asarray(np.abs(simulated - theory)[varies] / error[varies])
+    # an error that never varies has rounding alone
+    varies = frame["standard_error"] > 1e-9 * frame[expected].abs()
+    return z_scores(frame[varies], expected).to_numpy(dtype=float)
 
 
 def _verdict(
@@ -301,7 +301,7 @@ def _verdict(
 
 def agreement(frames: Mapping[str, pd.DataFrame]) -> Iterator[str]:
     """Simulated means against closed forms, all figures together."""
-    far = {name: z_scores for name, frame in frames.items() if len(z_scores := distances(frame))}
+    far = {name: z for name, frame in frames.items() if len(z := distances(frame))}
     if far:
         z, worst = np.concatenate([*far.values()]), max(far, key=lambda name: far[name].max())
         most = bound(len(z), FALSE_ALARM_CHANCE)

@@ -15,7 +15,6 @@ from ...sim.engines.run import Run
 from ...sim.engines.simulate import simulate
 from ...sim.errors import InvalidParameter
 from ...sim.numerics import one_thread
-from ...sim.problems import Problem
 from ...sim.schemes.base import Fixed, RoundOutcome, Scheme
 from ...sim.schemes.sequential import BurstWindow, Multiplexed, SelectiveRepeat
 from ...sim.schemes.stopping import StoppingRule
@@ -23,16 +22,9 @@ from ...sim.types import BoolArray, FloatArray, Rounds
 from ..config import build
 from ..pictures import looks
 from ..run.tuning import Runs, clock, replayed
-from .base import Effort, Section
+from .base import GRADIENT_DESCENT, Effort, Section
 
-# plain gradient descent with a constant rate, which is replaced by those that are tried
-GRADIENT_DESCENT: Section = {"optimizer": {"rule": "gd", "learning_rate": 1.0}}
 RATES = tuple(2.0**k for k in range(-7, 5))  # the grid of learning rates
-
-
-def problem_alone(document: Mapping[str, Any], effort: Effort) -> Problem:
-    """The problem of a document without schemes and optimizer."""
-    return effort.problem({**document, "schemes": [{"name": "uncoded"}], **GRADIENT_DESCENT})
 
 
 def require_reached(exact: FloatArray, iterations: int) -> None:
@@ -209,13 +201,13 @@ def load_of(scheme: Scheme) -> float:
 
 
 # as they are written
-SYMBOLS = {"load": "d", "wait_for": "r", "stragglers": "λ", "B": "B", "W": "W"}
+SYMBOLS = {"load": "d", "wait_for": "r", "stragglers": "λ", "tolerance": "μ"}
 
 
-def parameters(section: Section) -> str:
-    """Those of a member, as a text."""
-    named = {SYMBOLS[key]: value for key, value in section.items() if key in SYMBOLS}
-    return ", ".join(f"{name} = {value}" for name, value in named.items())
+def parameters(section: Section, common: Sequence[str] = ("name", "variant", "tolerance")) -> str:
+    """Those of a member, but for what is ``common`` to all, as a text."""
+    own = {key: value for key, value in section.items() if key not in common}
+    return ", ".join(f"{SYMBOLS.get(key, key)} = {value}" for key, value in own.items())
 
 
 def members_text() -> str:
@@ -228,7 +220,7 @@ def members_text() -> str:
         choices = [
             f"{name} = {either(str(member[key]) for member in members)}"
             for key, name in SYMBOLS.items()
-            if key in members[0] and key not in {"B", "W"}
+            if key in members[0] and key != "tolerance"
         ]
         choices += [f"(B, W) = {either(windows)}"] if windows else []
         if choices:

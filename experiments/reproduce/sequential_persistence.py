@@ -52,7 +52,7 @@ class SequentialPersistence(RunsFigure):
         always: Section = {"model": "deterministic", "value": 1.0}
         problem = base.BREAST_CANCER["problem"]
         alone = {**self.document(effort, delay=always, problem=problem), "replications": 1}
-        target = target_loss(codes.problem_alone(alone, effort))
+        target = target_loss(effort.problem(alone))
         known: dict[int, tuple[float, float]] = {}
 
         def path(member: Section, staleness: int) -> tuple[float, float]:

@@ -35,9 +35,7 @@ class TunedScheme:
     @property
     def parameters(self) -> str:
         """Fields of the section, as they are written."""
-        names = {"load": "d", "wait_for": "r", "stragglers": "λ", "tolerance": "μ"}
-        own = {k: v for k, v in self.section.items() if k not in ("name", "variant")}
-        return ", ".join(f"{names.get(k, k)} = {v}" for k, v in own.items()) or "–"
+        return codes.parameters(self.section, ("name", "variant")) or "–"
 
 
 # kinds of rows: a rate that was tried on other delays; rates on the delays that are shown
@@ -87,6 +85,7 @@ class TimeToTarget(CodedFigure):
         fewer = self.workers - load + 1
         patience = round(DROP_COMPUTE_PATIENCE * (base.QUICK_WORK + self.delay), 6)
         burst = {
+            "name": "sequential",
             "B": 1,
             "W": 2,
             "stragglers": 2 * (load - 1),
@@ -111,11 +110,10 @@ class TimeToTarget(CodedFigure):
             ("asynchronous", "ringleader", {}),
             ("asynchronous", "gradient_table", {}),
         ]
-        names = dict.fromkeys((codes.REPEAT, codes.MULTIPLEXED), "sequential")
         return {
             key: TunedScheme(
                 family,
-                {"name": names.get(key, key), **fields},
+                {"name": key, **fields},
                 codes.CODE_LOOKS.get(key) or look(key),
             )
             for family, key, fields in rows
@@ -130,7 +128,7 @@ class TimeToTarget(CodedFigure):
         )
         trial = {**document, "replications": effort.times(self.trials)}
         other = replace(effort, seed=effort.seed + 1)
-        target = target_loss(codes.problem_alone(document, effort))
+        target = target_loss(effort.problem(document))
         common, exact = np.nan, np.empty(0)
         for scheme, member in self.tuned_schemes().items():
             facts = {"scheme": scheme, "target": target}

@@ -17,7 +17,7 @@ from ..run.tuning import Runs, best, target_loss
 from ..text import number_of, whole_percent
 from . import base
 from .base import Effort, Numbers, Section, Words, by_replication, mean_text, median_curve, rows_at
-from .sequential_members import problem_alone, training_runs
+from .sequential_members import training_runs
 
 # the target is this share of the way from the zero model's loss to that of the best model: what
 # many local steps reach although they settle beside the optimum
@@ -54,7 +54,7 @@ class LocalSteps(base.CodedFigure):
         )
         trial = {**document, "replications": effort.times(self.trials)}
         other = replace(effort, seed=effort.seed + 1)
-        problem = problem_alone(document, effort)
+        problem = effort.problem(document)
         target, least = target_loss(problem, LOCAL_SHARE), target_loss(problem, 1.0)
         local: list[Section] = [{"name": "local_sgd", "steps": steps} for steps in self.steps]
         coded = {"name": "erasurehead", "load": self.load, "wait_for": self.wait_for}
@@ -158,15 +158,11 @@ class NetworkDigits(base.CodedFigure):
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per line, replication and iteration."""
-        synchronous: list[Section] = [
-            {"name": "uncoded"},
-            {"name": "ignore_stragglers", "wait_for": self.workers - self.workers // 5},
-            {"name": "fractional_repetition", "load": self.load},
-            {"name": "erasurehead", "load": self.load, "wait_for": self.wait_for},
-        ]
+        uncoded, ignoring, _, *coded = base.five_schemes(self.load, self.wait_for)
+        ignoring["wait_for"] = self.workers - self.workers // 5
         frames = []
         for rate, schemes in (
-            (self.rate, [*synchronous, {"name": "asynchronous"}]),
+            (self.rate, [uncoded, ignoring, *coded, {"name": "asynchronous"}]),
             *[(self.small_rate, [{"name": "asynchronous"}])] * (self.small_rate != self.rate),
         ):
             document = self.document(
