@@ -63,12 +63,13 @@ STRAGGLER_TOLERANCE = 0.5  # mu: whoever takes 1.5 times as long as the fastest 
 REPEAT, MULTIPLEXED = "selective_repeat", "multiplexed"
 
 
-def _sequential(
+def sequential(
     variant: str, tolerated: Sequence[int], windows: Sequence[tuple[int, int]]
 ) -> list[Section]:
-    common = {"name": "sequential", "variant": variant, "tolerance": STRAGGLER_TOLERANCE}
+    """The members of a sequential code: numbers of stragglers, and bursts B in windows W."""
+    common, mu = {"name": "sequential", "variant": variant}, {"tolerance": STRAGGLER_TOLERANCE}
     return [
-        common | {"B": burst, "W": window, "stragglers": stragglers}
+        common | {"B": burst, "W": window, "stragglers": stragglers} | mu
         for stragglers in tolerated
         for burst, window in windows
     ]
@@ -80,8 +81,8 @@ MEMORYLESS: dict[str, list[Section]] = {
     "cyclic_repetition": [{"name": "cyclic_repetition", "load": d} for d in (2, 3, 5, 6, 9)],
 }
 SEQUENTIAL = {
-    REPEAT: _sequential(REPEAT, (2, 4, 8, 15), ((1, 2), (1, 4), (2, 3), (4, 5))),
-    MULTIPLEXED: _sequential(
+    REPEAT: sequential(REPEAT, (2, 4, 8, 15), ((1, 2), (1, 4), (2, 3), (4, 5))),
+    MULTIPLEXED: sequential(
         MULTIPLEXED, (2, 4, 8, 15, 30), ((1, 2), (1, 4), (1, 8), (2, 8), (4, 8))
     ),
 }

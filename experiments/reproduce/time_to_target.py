@@ -84,12 +84,9 @@ class TimeToTarget(CodedFigure):
         load, wait_for = self.load, self.wait_for
         fewer = self.workers - load + 1
         patience = round(DROP_COMPUTE_PATIENCE * (base.QUICK_WORK + self.delay), 6)
-        burst = {
-            "name": "sequential",
-            "B": 1,
-            "W": 2,
-            "stragglers": 2 * (load - 1),
-            "tolerance": codes.STRAGGLER_TOLERANCE,
+        bursts = {
+            variant: codes.sequential(variant, [2 * (load - 1)], [(1, 2)])[0]
+            for variant in codes.SEQUENTIAL
         }
         rows: list[tuple[str, str, Section]] = [
             ("synchronous", "uncoded", {}),
@@ -100,8 +97,7 @@ class TimeToTarget(CodedFigure):
             ("partial work", "multi_message", {"load": load}),
             # the smallest data set has 353 rows for 30 workers' micro-batches
             ("partial work", "drop_compute", {"pieces": 10, "patience": patience}),
-            ("sequential", codes.REPEAT, {"variant": codes.REPEAT, **burst}),
-            ("sequential", codes.MULTIPLEXED, {"variant": codes.MULTIPLEXED, **burst}),
+            *(("sequential", variant, section) for variant, section in bursts.items()),
             ("stale sums", "pipelined", {"load": load, "wait_for": fewer}),
             ("asynchronous", "k_async", {"wait_for": wait_for}),
             ("asynchronous", "k_batch_async", {"wait_for": wait_for}),
@@ -204,12 +200,9 @@ class TimeToTarget(CodedFigure):
 
     def _times(self, frame: pd.DataFrame) -> FloatArray:
         """Rows of schemes, columns of rates: how many times as long as at the best rate."""
-        rates, schemes = sorted(frame["rate"].unique()), self.tuned_schemes()
-        wide = frame.pivot_table(index="scheme", columns="rate", values="seconds", dropna=False)
-        seconds = wide.reindex(index=[*schemes], columns=rates).to_numpy(dtype=float)
-        known = np.isfinite(seconds)
-        least = np.where(known, seconds, np.inf).min(axis=1, keepdims=True)
-        return np.where(known, seconds / least, np.nan)
+        wide = frame.pivot(index="scheme", columns="rate", values="seconds")
+        seconds = wide.reindex([*self.tuned_schemes()])
+        return seconds.div(seconds.min(axis=1), axis=0).to_numpy(dtype=float)
 
     def _rates(self, frame: pd.DataFrame, title: str, top: float, bar: bool) -> Panel:
         """The times as shades, the darkest of which is ``top`` in all panels of a row."""
