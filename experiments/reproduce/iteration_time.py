@@ -135,7 +135,13 @@ class IterationTimeScale(PaperFigure):
         # Beyond a thousand workers the lines are straight.
         between = [m * 10**k for k, m in product(self.decades, (2, 5)) if k < 3]
         for name, n in product(base.LAW_TITLES, sorted([*between, *(10**k for k in self.decades)])):
-            for family in self._families(n):
+            families: tuple[SchemeFamily, ...] = (
+                Uncoded(),
+                IgnoreStragglers(wait_for=n - n // 10),
+                FractionalRepetition(load=self.load),
+                ErasureHead(load=self.load, wait_for=n // 2),
+            )
+            for family in families:
                 theory = self._theory(name, n, family.name)
                 row = {"load_law": name, "scheme": family.name, "workers": n, "theory": theory}
                 drawn = 0 if n in between else effort.times(self.rounds)
@@ -152,14 +158,6 @@ class IterationTimeScale(PaperFigure):
                     row["engine"] = engine if count else ""
                     rows.append(row | base.estimate_columns(seconds) | {"rounds": count})
         return pd.DataFrame(rows)
-
-    def _families(self, n: int) -> list[SchemeFamily]:
-        return [
-            Uncoded(),
-            IgnoreStragglers(wait_for=n - n // 10),
-            FractionalRepetition(load=self.load),
-            ErasureHead(load=self.load, wait_for=n // 2),
-        ]
 
     def _simulated(
         self, name: str, n: int, family: SchemeFamily, engine: Engine, rounds: int, effort: Effort

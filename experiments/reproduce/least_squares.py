@@ -207,7 +207,7 @@ class TradeoffLoadArrivals(base.RunsFigure):
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, work and scheme."""
-        frames = []
+        rows = []
         for work, law in product(base.WORKS, base.LAW_TITLES):
             document = self.document(
                 effort,
@@ -218,7 +218,6 @@ class TradeoffLoadArrivals(base.RunsFigure):
             )
             problem = effort.problem(document)
             minimum = least_squares_spectrum(np.asarray(problem.X), problem.y).minimum
-            rows = []
             for cell, result in effort.results(document):
                 runs = per_replication(result)
                 seconds = runs["iteration_time"]
@@ -230,11 +229,11 @@ class TradeoffLoadArrivals(base.RunsFigure):
                 row |= {"loss_above_minimum": loss - minimum, "loss_se": loss_error}
                 row |= {"replications": len(seconds), "iterations": self.iterations}
                 rows.append(row)
-            frame = pd.DataFrame(rows)
-            losses = np.array([float(f"{loss:.3g}") for loss in frame["loss_above_minimum"]])
-            on_front = pareto(frame["iteration_time"].to_numpy(dtype=float), losses)
-            frames.append(frame.assign(on_front=on_front))
-        return pd.concat(frames, ignore_index=True)
+        frame, fronts = pd.DataFrame(rows), []
+        for _, own in frame.groupby(["work", "load_law"], sort=False):
+            losses = np.array([float(f"{loss:.3g}") for loss in own["loss_above_minimum"]])
+            fronts.append(pareto(own["iteration_time"].to_numpy(dtype=float), losses))
+        return frame.assign(on_front=np.concatenate(fronts))
 
     def _schemes(self) -> list[dict[str, Any]]:
         grid = [

@@ -30,7 +30,7 @@ POLICY_MEANINGS = {
     Policy.DRAIN: "drain: all wait for the old task",
 }
 
-Runs = dict[tuple[Any, ...], FloatArray]  # of each replication, ``(R,)``, by policy and scheme
+Runs = dict[tuple[Any, ...], pd.DataFrame]  # replications, by policy and scheme
 
 
 @final
@@ -71,10 +71,10 @@ class Policies(base.CodedFigure):
             for step, policy in enumerate(POLICY_MEANINGS):
                 y = row + 0.18 * (step - 1.5)
                 look = looks.Look(looks.look(scheme).colour, markers[policy], "none", "")
-                own = runs["iteration_time"][policy, scheme]
+                own = runs[policy, scheme]["iteration_time"].to_numpy()
                 drawn = [(seconds, (own.mean(), own.min(), own.max()))]
                 if scheme != "uncoded":
-                    drawn.append((speedups, _speedup(runs["time_to_target"], policy, scheme)))
+                    drawn.append((speedups, _speedup(runs, policy, scheme)))
                 for marks, interval in drawn:
                     middle, low, high = np.array(interval)[:, None]
                     marks.append(
@@ -99,13 +99,13 @@ class Policies(base.CodedFigure):
         runs, rows, speedups = _runs(frame), [], {}
         for scheme in frame["scheme"].unique():
             for policy in POLICY_MEANINGS:
-                own = {column: values[policy, scheme] for column, values in runs.items()}
-                speedups[scheme, policy] = _speedup(runs["time_to_target"], policy, scheme)
+                own = runs[policy, scheme]
+                speedups[scheme, policy] = _speedup(runs, policy, scheme)
                 names = ("iteration_time", "time_to_target", "final_train_loss")
-                seconds, *others = (mean_text(own[name]) for name in names)
+                seconds, *others = (mean_text(own[name].to_numpy()) for name in names)
                 row = [looks.look(scheme).title, policy.value, seconds]
                 row += [ratio_text(*speedups[scheme, policy]), *others]
-                rows.append([*row, str(percent(own["wasted"].mean()))])
+                rows.append([*row, str(percent(own["wasted"].to_numpy().mean()))])
         header = ["scheme", "policy", "s / iteration", "speed-up to target over uncoded"]
         header += ["s to target", "final loss", "work wasted"]
         by_policy = {policy: speedups["erasurehead", policy][0] for policy in POLICY_MEANINGS}
@@ -131,14 +131,13 @@ class Policies(base.CodedFigure):
         )
 
 
-def _runs(frame: pd.DataFrame) -> dict[str, Runs]:
-    rows = dict(list(frame.sort_values("replication").groupby(["policy", "scheme"])))
-    names = ("iteration_time", "time_to_target", "final_train_loss", "wasted")
-    return {name: {key: own[name].to_numpy() for key, own in rows.items()} for name in names}
+def _runs(frame: pd.DataFrame) -> Runs:
+    return dict(list(frame.sort_values("replication").groupby(["policy", "scheme"])))
 
 
-def _speedup(times: Runs, policy: Policy, scheme: str) -> tuple[float, float, float]:
-    return compared_times(times[policy, "uncoded"], times[policy, scheme])[1]
+def _speedup(runs: Runs, policy: Policy, scheme: str) -> tuple[float, float, float]:
+    theirs, ours = (runs[policy, name]["time_to_target"].to_numpy() for name in ("uncoded", scheme))
+    return compared_times(theirs, ours)[1]
 
 
 POLICY_LINES: dict[Policy, LineStyle] = {
@@ -170,9 +169,8 @@ class Backlog(base.CodedFigure):
             document = self.document(effort, policy=policy.value, schemes=schemes, **law)
             for cell, run, trace in effort.clocks(document):
                 assert isinstance(run.scheme, Fixed)
-                own_work = (
-                    float(run.scheme.assignment.loads.mean()) * CLUSTER_WORK + base.MEAN_DELAY
-                )
+                load = float(run.scheme.assignment.loads.mean())
+                own_work = load * CLUSTER_WORK + base.MEAN_DELAY
                 names = {"policy": policy.value, "scheme": cell.scheme["name"]}
                 facts = {"persistence": persistence, **names, "own_work": own_work}
                 rows += [facts | means for means in doubling_means(trace.intervals)]
