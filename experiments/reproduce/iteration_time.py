@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from ...sim.fields import require_group
 from ...sim.schemes import SchemeFamily
 from ...sim.schemes.erasurehead import ErasureHead, FractionalRepetition
 from ...sim.schemes.uncoded import IgnoreStragglers, Uncoded
-from ...sim.theory.mean_times import mean_first_k
+from ...sim.theory import IterationTimeLaw, scheme_iteration_time
 from ...sim.types import FloatArray
 from ..config import build
 from ..config.settings import section
@@ -142,7 +142,7 @@ class IterationTimeScale(PaperFigure):
                 ErasureHead(load=self.load, wait_for=n // 2),
             )
             for family in families:
-                theory = self._theory(name, n, family.name)
+                theory = self._theory(name, n, family)
                 row = {"load_law": name, "scheme": family.name, "workers": n, "theory": theory}
                 drawn = 0 if n in between else effort.times(self.rounds)
                 rounds: dict[Engine, int] = {"law": drawn}
@@ -163,17 +163,22 @@ class IterationTimeScale(PaperFigure):
         self, name: str, n: int, family: SchemeFamily, engine: Engine, rounds: int, effort: Effort
     ) -> FloatArray:
         """Seconds of each round, without a config, which has at most a million workers."""
-        sections = base.delays_and_law(name, base.EVEN_WORK, self.delay)
-        delays, load_law = (section(*item) for item in sections.items())
+        delays, load_law = self._laws(name)
         run = Run(family.build(n), [Tape(delays, n, effort.seed, 0)], load_law, rounds)
         return np.asarray(simulate(run, engine, heard=False, work=False).intervals[0])
 
-    def _theory(self, name: str, n: int, scheme: str) -> float:
-        if scheme != "erasurehead" or n <= 10_000:
-            return base.mean_time(name, scheme, n, self.load, n - n // 10, self.delay)
-        # Half of the workers cover all n / d groups with a chance of about (1 - 2^-d)^(n / d),
-        # 1e-27 at d = 5 here, so the count decides; the exact sum takes n^2 / (2 d) steps.
-        return mean_first_k(base.worker_time(name, self.load, self.delay), n, n // 2)
+    def _theory(self, name: str, n: int, family: SchemeFamily) -> float:
+        if family.name != "erasurehead" or n <= 10_000:
+            return base.mean_time(name, family.name, n, self.load, n - n // 10, self.delay)
+        # the sum takes n^2 / (2 d) steps; of an integral the most likely counts are enough
+        law = scheme_iteration_time(family.build(n), *self._laws(name))
+        assert isinstance(law, IterationTimeLaw)
+        return law.mean()
+
+    def _laws(self, name: str) -> tuple[Any, Any]:
+        sections = base.delays_and_law(name, base.EVEN_WORK, self.delay)
+        delays, load_law = (section(*item) for item in sections.items())
+        return delays, load_law
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """Rings and dots on lines, one panel per load law."""
