@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .. import __version__
 from ..sim.errors import shell_word
 from ..sim.reading import Reading
 from . import options
@@ -80,9 +81,7 @@ def _said() -> str:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        print(f"erasurehead {version('erasurehead-simulator')}")
+        print(f"erasurehead {__version__}")
         raise typer.Exit
 
 

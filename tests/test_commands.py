@@ -10,7 +10,7 @@ import subprocess
 import sys
 import webbrowser
 from dataclasses import fields, replace
-from importlib import import_module, metadata
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +23,7 @@ import pytest
 import typer
 import yaml
 
+import erasurehead as eh
 from erasurehead.delay_models import MODELS
 from erasurehead.experiments import (
     atlas,
@@ -79,7 +80,7 @@ ROOT = Path(__file__).parent.parent
 
 def test_version() -> None:
     done = process("--version")
-    assert done.stdout == f"erasurehead {metadata.version('erasurehead-simulator')}\n"
+    assert done.stdout == f"erasurehead {eh.__version__}\n"
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from threadpoolctl import threadpool_info
 
+from ... import __version__
 from ...sim.errors import ConfigError
 from ..config.document import read_yaml
 from .files import MARK, REPORT_FILE, cell_path, remove, write_arrow, write_bytes, writer_of
@@ -43,7 +44,7 @@ FACT: Final = b"erasurehead.origin"  # where a Parquet file's metadata hold its 
 # what computes, writes or draws; some of these need not be installed
 PACKAGES = (
     *("numpy", "scipy", "simpy", "pandas", "pyarrow", "scikit-learn", "networkx", "pydantic"),
-    *("matplotlib", "numba", "jax", "jaxlib", "torch", "distributed", "erasurehead-simulator"),
+    *("matplotlib", "numba", "jax", "jaxlib", "torch", "distributed"),
 )
 
 
@@ -251,6 +252,7 @@ def provenance() -> dict[str, Any]:
     """Versions, commit, host, machine and date. ``dirty``: whether tracked files differ from the
     commit; ``None`` without a repository."""
     versions = {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+    versions["erasurehead-simulator"] = __version__  # the code's own, whatever was installed once
     commit, dirty = _commit()
     blas = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     kernels = (
