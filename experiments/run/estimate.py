@@ -99,7 +99,7 @@ EVENT_SECONDS, EVENTS_AROUND = 2e-6, 1.5e-5
 # seconds of the batch engine for a worker's round, also as policies look back, and a gradient
 ROUND_SECONDS, POLICY_SECONDS, GRADIENT = 1.5e-8, {Policy.FINISH: 5e-8, Policy.QUEUE: 5e-8}, 3e-7
 # seconds of the law engine for a round, and its bytes; bytes of a worker in the event engine
-LAW_SECONDS, LAW_WORKING, PROCESS = 2e-6, 64 * 2**20, 10_000
+LAW_SECONDS, LAW_WORKING, PROCESS = 2e-6, 2**25, 10_000
 AHEAD = 64  # bytes of a gradient where nobody may be too far ahead
 TABLED, BEGUN = 3e-6, 3e-5  # seconds for a row of the table of workers, and to begin a replication
 DECODING_SECONDS = 5e-8  # seconds to decode and to record a worker's round
@@ -112,7 +112,7 @@ OPERATIONS = 2e9  # floating-point operations of a decoder in a second
 FLOAT_BYTES = 8  # bytes
 # bytes of memory for a row of the table of iterations, for a replication, for a row of the table of
 # workers (without it, for a worker's load), and for a gradient without rounds; measured
-ROW_BYTES, RUN_BYTES, WORKER, LOADS, MESSAGE = 270, 350, 450, 32, 120
+ROW_BYTES, RUN_BYTES, WORKER, LOADS, MESSAGE = 270, 350, 450, 32, 60
 # bytes on disk for the same, and for a cell however small it is
 DISK, DISK_RUN, DISK_WORKER, DISK_CELL = 40, 80, 120, 60_000
 DATA = 2  # how often the data are in memory while they are made

@@ -439,9 +439,9 @@ LAW = {"record": "clock", "engine": "law"}
         ({"engine": "event"}, PLAIN + 10_000 * 12),
         ({"schemes": [{"name": "multi_message", "load": 3}]}, PLAIN + 2 * CELLS + CACHED),
         ({"record": "clock"}, TABLES + 32 * 12 + 8 * ROUNDS + 10 * BLOCK),
-        (LAW, TABLES + 32 * 12 + 8 * ROUNDS + 64 * 2**20),
+        (LAW, TABLES + 32 * 12 + 8 * ROUNDS + 2**25),
         # three updates an iteration, of four gradients each
-        ({"schemes": [{"name": "k_async", "wait_for": 4}]}, TABLES + 5400 + 120 * 3 * 4 * ROUNDS),
+        ({"schemes": [{"name": "k_async", "wait_for": 4}]}, TABLES + 5400 + 60 * 3 * 4 * ROUNDS),
         # a state for all replications, a quarter of the working set of each
         ({"schemes": [{"name": "adaptive_deadline", "kappa": 3.0}]}, PLAIN + 10 * BLOCK // 4),
         (TRAINING, PLAIN + 10 * BLOCK + FEEDS + 4 * 8 * KEPT_OF_MODEL),
@@ -486,7 +486,7 @@ def test_who_may_not_be_too_far_ahead_is_worked_out_for_some_runs_together(
     for together, runs in ((tasks - 1, 1), (2 * tasks - 1, 1), (3 * tasks, 3), (99 * tasks, 10)):
         monkeypatch.setattr(estimate, "TASKS_AT_ONCE", together)
         (found,) = check(cells(document)).estimates.values()
-        assert found.memory == TABLES + 5400 + 120 * 12 * ROUNDS + 64 * tasks * runs
+        assert found.memory == TABLES + 5400 + 60 * 12 * ROUNDS + 64 * tasks * runs
 
 
 def test_a_long_run_works_in_blocks_of_its_tape(monkeypatch: pytest.MonkeyPatch) -> None:
