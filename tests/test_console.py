@@ -404,6 +404,8 @@ def test_of_many_names_six_that_are_like_it_are_shown() -> None:
         (BlockingIOError(11, "Resource unavailable"), "not enough memory"),  # no new process
         (BlockingIOError(11, "write could not complete", 0), None),  # a full pipe
         (KeyError("x"), None),
+        (ModuleNotFoundError(name="typer"), "Python package typer is not installed in "),
+        (ModuleNotFoundError(name="erasurehead.gone"), None),
     ],
     ids=repr,
 )
