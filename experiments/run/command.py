@@ -198,6 +198,7 @@ def run(document: Mapping[str, Any], output: Path | None, options: RunOptions) -
         else:
             outcome = _computed(planned, pool)
             write_result(config, output, outcome, time.monotonic() - began, csv=options.csv)
+            outcome = replace(outcome, results=())
         if options.timeline:
             file = outputs.TIMELINE_EVENTS if options.timeline is True else options.timeline
             timeline.write_timeline(outcome.finished, output / file, output)
