@@ -18,8 +18,9 @@ from ..formats.cells import NO_ROWS, NUMBER_KINDS, WORDS_FOR_MISSING, Times, num
 from ..formats.files import FileContents
 from .measured import (
     REMEDY_FOR_MISSING,
+    MeasuredDelays,
+    Names,
     RawTable,
-    Repair,
     Roles,
     also_needed,
     drop_option,
@@ -111,7 +112,7 @@ class LongTable:
         seconds, self._failed, times, where = _seconds(contents, role, options)
         text = f"{where} says no unit: {times.assumed.partition(': ')[2]}"
         self._unit = times.why
-        self._repairs = [Repair("unit", len(seconds), text)] if times.assumed else []
+        self._notes = [text] if times.assumed else []
         self._calls, self._spent = pd.DataFrame({"seconds": seconds}), pd.Series(seconds)
         self._status = _failures(others)
         if self._status is not None:
@@ -183,14 +184,18 @@ class LongTable:
         if "seconds" not in options.asked and "seconds" in self._roles:
             require_durations(self._roles["seconds"], table)
         names = self._rounds[rounds]
-        repairs = (*self._repairs, *retried, *_gaps(names))
+        notes = (*self._notes, *retried, *_gaps(names))
         names = names.astype(np.int64) if np.all(names == np.round(names)) else names
         hosts = tuple(self._hosts[worker] for worker in workers)
         failed, reduced = min(failed, int(np.isnan(table).sum())), self._reduced
-        more = names, tuple(assumed), "" if self._own else reduced, stages, lacking, self._roles
-        return RawTable(hosts, table, failed, repairs, self._unit, *more, self._racks)
+        known: dict[float | None, Names] = {None: names}
+        said = notes, self._unit, known, tuple(assumed), (), "" if self._own else reduced
+        measured = MeasuredDelays(
+            hosts, {None: table}, *said, {None: stages}, self._roles, self._racks
+        )
+        return measured, failed, lacking
 
-    def _one_each(self, calls: Calls) -> tuple[Calls, list[Repair]]:
+    def _one_each(self, calls: Calls) -> tuple[Calls, list[str]]:
         """One row for each worker and round: calls may have been tried again. Raises UnusableFile:
         nobody said what repeated rows mean, or they are of several runs, which nothing can mean."""
         twice = calls.duplicated(["worker", "round"])
@@ -225,7 +230,7 @@ class LongTable:
         repeat = f"{count} rows repeat" if count > 1 else "1 row repeats"
         kept = kept.sort_values("try", kind="stable")
         kept = kept.drop_duplicates(["worker", "round"], keep="last").sort_index()
-        return kept, [Repair("retry", count, f"{repeat} a worker and round: {text}")]
+        return kept, [f"{repeat} a worker and round: {text}"]
 
 
 def _seconds(
@@ -315,7 +320,7 @@ def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
     return [(0, int(p), "") if p.isdecimal() and p.isascii() else (1, 0, p) for p in pieces], name
 
 
-def _gaps(rounds: NDArray[np.float64]) -> list[Repair]:
+def _gaps(rounds: NDArray[np.float64]) -> list[str]:
     """Rounds that no worker has, where at least half of the others follow at the usual distance."""
     steps = np.diff(rounds)
     usual = float(np.median(steps)) if len(steps) > 1 else np.inf
@@ -324,8 +329,7 @@ def _gaps(rounds: NDArray[np.float64]) -> list[Repair]:
         return []
     lost, first = int(np.sum(np.round(steps[wider] / usual) - 1)), rounds[:-1][wider][0] + usual
     many = "1 round is" if lost == 1 else f"{lost if lost < 10**9 else f'{lost:.3g}'} rounds are"
-    text = f"{many} missing for all workers (first: {first:g}); the others follow each other"
-    return [Repair("gap", lost, text)]
+    return [f"{many} missing for all workers (first: {first:g}); the others follow each other"]
 
 
 def _failures(others: pd.DataFrame) -> tuple[str, NDArray[np.int64]] | None:

@@ -22,7 +22,7 @@ from ..formats.files import FileContents, read_file, retyped, with_durations
 from ..formats.profiler import JSON_ENDINGS, read_json, read_traces
 from ..signs import waiting_note
 from .long import LongTable
-from .measured import AS_IT_IS, MeasuredDelays, RawTable, Repair, TableError, complete
+from .measured import AS_IT_IS, MeasuredDelays, RawTable, TableError, complete
 from .names import ROLE_WORDS, SPELLINGS, is_call, parse, role_of
 from .roles import roles_of
 from .wide import read_wide
@@ -36,8 +36,8 @@ def read_measured(
     """Read a table of delays: every load, the workers' names, and what was repaired. ``path`` is a
     file (its ending says the format), or a folder or pattern of profiler traces; ``most``: cells
     that it may have, or ``None``. Raises TableError: it is damaged, or ambiguous."""
-    with _opened(path, options, most) as (loads, table_at, repairs):
-        return _together({load: complete(table_at(load), options) for load in loads}, repairs)
+    with _opened(path, options, most) as (loads, table_at, notes):
+        return _together({load: complete(table_at(load), options) for load in loads}, notes)
 
 
 def read_one_load(
@@ -45,7 +45,7 @@ def read_one_load(
 ) -> MeasuredDelays:
     """Read the load that the options name, or the only one, whatever is wrong with the others.
     Raises TableError: as ``read_measured``; or there is no such load."""
-    with _opened(path, options, most) as (loads, table_at, repairs):
+    with _opened(path, options, most) as (loads, table_at, notes):
         load = options.load
         chosen = loads[0] if load is None and len(loads) == 1 else load
         if chosen not in loads:
@@ -57,16 +57,16 @@ def read_one_load(
             if load is None:
                 raise UnusableFile(f"several loads are in the table; say which: load = {valid}")
             raise UnusableFile(f"no row has load = {load}; valid: {valid}")
-        return _together({load: complete(table_at(chosen), options)}, repairs)
+        return _together({load: complete(table_at(chosen), options)}, notes)
 
 
 @contextmanager
 def _opened(
     path: str, options: Reading, most: int | None
-) -> Iterator[tuple[list[Load], Callable[[Load], RawTable], list[Repair]]]:
+) -> Iterator[tuple[list[Load], Callable[[Load], RawTable], list[str]]]:
     """Loads of a file, what it holds at each, and what was done to all; errors name the file."""
     try:
-        contents, repairs = _contents(path, options, most)
+        contents, notes = _contents(path, options, most)
         _require_one(contents.frame, options, "event")
         role = roles_of(contents.frame, options)
         if role is None and "worker" in options.asked:
@@ -80,17 +80,17 @@ def _opened(
                 no_such(contents.others[0], [*contents.frame.columns])
             _require_one(contents.frame, options, "group", len(contents.frame))
             wide = read_wide(contents, options)
-            yield [None], lambda load: wide, repairs
+            yield [None], lambda load: wide, notes
         else:
             _require_one(contents.frame, options, "group")
             _require_one(contents.frame, options, "unit")
             table = LongTable(contents, role, options, most)
-            yield [*table.rows], table.at_load, repairs
+            yield [*table.rows], table.at_load, notes
     except UnusableFile as error:
         raise TableError(path, str(error)) from error
 
 
-def _contents(path: str, options: Reading, most: int | None) -> tuple[FileContents, list[Repair]]:
+def _contents(path: str, options: Reading, most: int | None) -> tuple[FileContents, list[str]]:
     """The rows and columns that count, with numbers where they were written as durations."""
     if files_of(path) is not None:
         contents = read_traces(path, most)
@@ -115,8 +115,8 @@ def _contents(path: str, options: Reading, most: int | None) -> tuple[FileConten
         contents, frame=retyped(kept) if len(kept) < len(frame) else kept, others=others
     )
     if is_pai([*contents.frame.columns]) and not options.asked:
-        kept, repairs = new_measurements(contents.frame)
-        return replace(contents, frame=kept), repairs
+        kept, notes = new_measurements(contents.frame)
+        return replace(contents, frame=kept), notes
     return with_durations(_valued(contents, options), options), []
 
 
@@ -169,34 +169,28 @@ def _require_one(frame: pd.DataFrame, options: Reading, role: str, labels: int =
         raise UnusableFile(f"{text}: say --rows {quote(f'{name}={first}')}")
 
 
-def _together(by_load: Mapping[Load, RawTable], repairs: list[Repair]) -> MeasuredDelays:
-    """The tables, each with the workers that every load has; what is so of all is said once."""
+def _together(by_load: Mapping[Load, MeasuredDelays], notes: list[str]) -> MeasuredDelays:
+    """The tables, each under ``None`` before, with the workers that every load has; what is so of
+    all is said once."""
     first = next(iter(by_load.values()))
-    shared = set(first.hosts).intersection(*(raw.hosts for raw in by_load.values()))
+    shared = set(first.hosts).intersection(*(own.hosts for own in by_load.values()))
     hosts = [host for host in first.hosts if host in shared]
-    repairs = [*repairs, *(repair for raw in by_load.values() for repair in raw.repairs)]
     if not hosts:
         raise UnusableFile("no worker was measured at every load; say which load is wanted")
-    tables = {load: raw.table for load, raw in by_load.items()}
-    stages = {load: raw.stages for load, raw in by_load.items() if raw.stages}
-    rounds = {load: raw.rounds for load, raw in by_load.items() if raw.rounds is not None}
-    assumed = tuple(dict.fromkeys(line for raw in by_load.values() for line in raw.assumed))
-    if left := sum(len(raw.table) * (len(raw.hosts) - len(hosts)) for raw in by_load.values()):
-        widths = sorted({len(raw.hosts) for raw in by_load.values()})
-        text = f"loads have {widths} workers; the {len(hosts)} that all have are used"
-        repairs.append(Repair("unused", left, text))
-        for load, raw in by_load.items():
-            whole = MeasuredDelays(raw.hosts, {load: raw.table}, stages={load: raw.stages})
-            cut = whole.only(hosts)
-            tables |= cut.tables
-            stages |= {key: kept for key, kept in cut.stages.items() if kept}
+    notes = [*notes, *(note for own in by_load.values() for note in own.notes)]
+    widths = sorted({own.workers for own in by_load.values()})
+    if widths != [len(hosts)]:
+        notes.append(f"loads have {widths} workers; the {len(hosts)} that all have are used")
+        by_load = {load: own.only(hosts) for load, own in by_load.items()}
+    tables = {load: own.tables[None] for load, own in by_load.items()}
+    stages = {load: of for load, own in by_load.items() if (of := own.stages.get(None))}
+    rounds = {load: own.rounds[None] for load, own in by_load.items() if own.rounds}
+    assumed = tuple(dict.fromkeys(line for own in by_load.values() for line in own.assumed))
     for load, table in tables.items():
         if note := waiting_note(table, first.allreduce, load in stages):
-            text = f"load {load:g}: {note}" if len(by_load) > 1 else note
-            repairs.append(Repair("waits", len(table), text))
-    said = tuple(repairs), first.unit, rounds, assumed
-    measured = MeasuredDelays(tuple(hosts), tables, *said, allreduce=first.allreduce)
-    return replace(measured, stages=stages, roles=first.roles, groups=first.groups)
+            notes.append(f"load {load:g}: {note}" if len(by_load) > 1 else note)
+    known = replace(first, hosts=tuple(hosts), tables=tables, rounds=rounds, stages=stages)
+    return replace(known, notes=tuple(notes), assumed=assumed)
 
 
 def no_such(name: str, columns: Sequence[str]) -> None:
@@ -254,7 +248,7 @@ def is_pai(columns: list[str]) -> bool:
     return sampled and sum(parse(name).whole.startswith("batch_time") for name in columns) == 1
 
 
-def new_measurements(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Repair]]:
+def new_measurements(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Each worker's new measurements in the order of time: columns worker, round, seconds. Of each
     the first so many are kept, as many as the worker with the fewest has. Raises UnusableFile: a
     worker or a time is missing, or sampled twice."""
@@ -276,11 +270,9 @@ def new_measurements(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Repair]]:
     late = int((new["round"] >= most).sum())
     text = f"{int(held.sum())} of {len(samples)} samples repeat the worker's last one: held, no new"
     text += " measurements; left out. Rounds are each worker's measurements in order"
-    repairs = [Repair("hold", int(held.sum()), text)]
+    notes = [text]
     if late:
-        text = f"{late} measurements are left out, so that every worker has {most}"
-        repairs.append(Repair("unused", late, text))
+        notes.append(f"{late} measurements are left out, so that every worker has {most}")
     if "norm" in name:
-        text = f"{name} is normalised: ratios mean something, seconds do not"
-        repairs.append(Repair("unit", len(new), text))
-    return new[new["round"] < most][["worker", "round", "seconds"]].reset_index(drop=True), repairs
+        notes.append(f"{name} is normalised: ratios mean something, seconds do not")
+    return new[new["round"] < most][["worker", "round", "seconds"]].reset_index(drop=True), notes

@@ -18,6 +18,8 @@ from ..base import FloatArray
 from ..formats.cells import NUMBER_KINDS, Times, failed, numbers, settle
 from ..formats.files import ISO_DATE, FileContents, of_moments
 from .measured import (
+    MeasuredDelays,
+    Names,
     RawTable,
     also_needed,
     counting,
@@ -50,12 +52,12 @@ def read_wide(contents: FileContents, options: Reading) -> RawTable:
         how = "seconds", "--drop leaves a column out", options.missing != "refuse"
         cells = [numbers(values, *how) for _, values in frame.items()]
         table, lost = np.column_stack([v for v, _ in cells]), sum(len(f) for _, f in cells)
-    rounds, source, numbered = None, "rows, counted from 0", list[str]()
+    rounds, source, numbered = dict[float | None, Names](), "rows, counted from 0", list[str]()
     if column is not None:
         order, source = _order(column), f"column {short(column.name)}"
         if order is not None:
             table, column = table[order], column.iloc[order]
-        rounds = column.to_numpy()
+        rounds[None] = column.to_numpy()
         ends = [f"{v:.15g}" if isinstance(v, float) else str(v) for v in column.iloc[[0, -1]]]
         call = "the first column, without a name," if column.name == "Unnamed: 0" else source
         numbered.append(f"{call} numbers the rounds, {short(ends[0])} to {short(ends[1])}")
@@ -65,13 +67,14 @@ def read_wide(contents: FileContents, options: Reading) -> RawTable:
     hosts, times = _unit(columns, table, contents, options)
     notes = [*contents.assumed, *numbered, *notes, *([times.assumed] if times.assumed else [])]
     # Four times as many workers without names as rounds: perhaps they are rounds.
-    if rounds is None and 1 < len(table) <= len(hosts) / 4 and all(map(str.isdecimal, hosts)):
+    if not rounds and 1 < len(table) <= len(hosts) / 4 and all(map(str.isdecimal, hosts)):
         turned = "if rows are workers, transpose the table, or say --columns worker="
         notes.append(f"{len(table)} rounds of {len(hosts)} workers: {turned}")
     seconds = times.seconds(table)
     require_durations("every column", seconds)
     roles = {"worker": "names of columns", "round": source, "seconds": "the workers' columns"}
-    return RawTable(hosts, seconds, lost, (), times.why, rounds, tuple(notes), roles=roles)
+    said = (), times.why, rounds, tuple(notes)
+    return MeasuredDelays(hosts, {None: seconds}, *said, roles=roles), lost, 0
 
 
 def _labelled(contents: FileContents, options: Reading) -> tuple[FileContents, pd.Series | None]:
