@@ -115,21 +115,6 @@ def _no_number(column: pd.Series, row: int, what: str, remedy: str) -> str:
     return f"{text}; {remedy}" if remedy else text
 
 
-def typical_seconds(where: str, seen: FloatArray, also: str = "") -> float:
-    """The typical one of times without a unit, perhaps with NaN or infinities. Raises UnusableFile:
-    as seconds they would be absurd for training; ``also`` ends the line."""
-    finite = seen[np.isfinite(seen)]
-    middle = float(np.median(finite)) if finite.size else 0.0
-    whole = bool(np.any(finite) and not np.any(np.mod(finite, 1)))
-    # A few small whole numbers may be seconds, and so may be equal ones.
-    whole = whole and (bool(finite.size >= 8 and np.ptp(finite) > 0) or middle >= 10)
-    if middle >= MAX_SECONDS_WITHOUT_UNIT or whole:
-        numbers = "all whole numbers, " if whole else ""
-        text = f"{where} says no unit and is {numbers}typically {middle:.6g}"
-        raise UnusableFile(f"{text}: say with --unit what they are, s, ms, us or ns{also}")
-    return middle
-
-
 @dataclass(frozen=True)
 class Times:
     """The unit of a file's times."""
@@ -155,9 +140,9 @@ def settle(
 ) -> Times:
     """The unit of times: what the ``option`` says (a number is how many seconds one is, and counts
     whatever a name says), what ``where`` names it, or else seconds, unless that would be absurd for
-    what was ``seen`` (perhaps with NaN or infinities). Only the file's name says ``hint``; ``also``
-    ends a line that asks for a unit. Raises UnusableFile: they contradict each other, the unit is
-    unknown, or none is said and needed."""
+    training, by what was ``seen`` (perhaps with NaN or infinities). Only the file's name says
+    ``hint``; ``also`` ends a line that asks for a unit. Raises UnusableFile: they contradict each
+    other, the unit is unknown, or none is said and needed."""
     if isinstance(option, float):
         return Times(option, f"units of {option:g} s, as --unit says")
     if named is not None and named not in PER_SECOND:
@@ -176,6 +161,14 @@ def settle(
     if hint and hint != "s":
         unit = hint if hint in PER_SECOND else UNIT_SECONDS.get(hint, "...")
         raise UnusableFile(f"the file's name alone says {hint}: say --unit {unit} if so{also}")
-    middle = typical_seconds(where, seen, also)
+    finite = seen[np.isfinite(seen)]
+    middle = float(np.median(finite)) if finite.size else 0.0
+    whole = bool(np.any(finite) and not np.any(np.mod(finite, 1)))
+    # A few small whole numbers may be seconds, and so may be equal ones.
+    whole = whole and (bool(finite.size >= 8 and np.ptp(finite) > 0) or middle >= 10)
+    if middle >= MAX_SECONDS_WITHOUT_UNIT or whole:
+        numbers = "all whole numbers, " if whole else ""
+        text = f"{where} says no unit and is {numbers}typically {middle:.6g}"
+        raise UnusableFile(f"{text}: say with --unit what they are, s, ms, us or ns{also}")
     assumed = f"no unit is said: read as seconds, typically {middle:.4g} s; --unit ms if not"
     return Times("s", "seconds, which is assumed", assumed)

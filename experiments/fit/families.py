@@ -83,31 +83,23 @@ LIGHTEST_SHAPE, HEAVIEST_SHAPE = -0.95, 0.45
 
 
 def fit_empirical(sample: FloatArray) -> Law:
-    """One sort, and a system of equations with three diagonals."""
+    """One sort, and a system of equations with three diagonals. The tail reaches as far as two
+    pieces; there is none where it would have no extent."""
     require_spread(sample)
     ordered = np.sort(sample)
     size = len(ordered)
     if size < 2 * DELAYS_PER_PIECE:
         raise CannotFit(f"fewer than {2 * DELAYS_PER_PIECE} delays show no shape")
     pieces = min(PIECES, size // DELAYS_PER_PIECE)
-    if (model := _with_tail(ordered, pieces)) is None:
-        model = Empirical(quantiles=tuple(map(rounded, smoothed(ordered, pieces))))
-    return model
-
-
-def _with_tail(ordered: FloatArray, pieces: int) -> Empirical | None:
-    """The tail reaches as far as two pieces; ``None`` where it would have no extent."""
-    size = len(ordered)
     beyond = int(2 * size / pieces)
-    if pieces < 5:  # two of them are no tail then
-        return None
-    quantiles = tuple(map(rounded, smoothed(ordered[: size - beyond], pieces)))
-    excess = np.maximum(ordered[size - beyond :] - quantiles[-1], 0.0)
-    if np.ptp(excess) <= ROUNDING * float(ordered[-1]):
-        return None
-    scale, shape = fit_tail(excess)
-    tail = rounded(beyond / size)
-    return Empirical(quantiles=quantiles, tail=tail, tail_scale=scale, tail_shape=shape)
+    if pieces >= 5:  # two of fewer are no tail
+        quantiles = tuple(map(rounded, smoothed(ordered[: size - beyond], pieces)))
+        excess = np.maximum(ordered[size - beyond :] - quantiles[-1], 0.0)
+        if np.ptp(excess) > ROUNDING * float(ordered[-1]):
+            scale, shape = fit_tail(excess)
+            tail = rounded(beyond / size)
+            return Empirical(quantiles=quantiles, tail=tail, tail_scale=scale, tail_shape=shape)
+    return Empirical(quantiles=tuple(map(rounded, smoothed(ordered, pieces))))
 
 
 def smoothed(ordered: FloatArray, pieces: int) -> FloatArray:
