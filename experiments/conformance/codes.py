@@ -241,13 +241,9 @@ def check_error(tested: SchemeUnderTest) -> str:
     if scheme is None or scheme.messages > 1 or scheme.patience is not None:
         return ""
     known, cases = expected_decoding_error(scheme), worst_cases(scheme)
-    guarantees, bounded = scheme.guarantees, not isinstance(cases, NoFormula)
-    if (
-        known is None
-        and guarantees.mean_error is None
-        and guarantees.largest_error is None
-        and not bounded
-    ):
+    guarantees = scheme.guarantees
+    said = {known, guarantees.mean_error, guarantees.largest_error} - {None}
+    if not said and isinstance(cases, NoFormula):
         return ""
     ranks = np.tile(np.arange(1.0, scheme.workers + 1), (4000, 1))
     ranks = np.random.default_rng(9).permuted(ranks, axis=1)  # taken for seconds by time limits

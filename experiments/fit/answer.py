@@ -30,14 +30,12 @@ def fit_answer(findings: Findings, source: str, words: str = "") -> Answer:
     fields = section_of(best.law).items()
     numbers = ", ".join(f"{key} {v:.4g}" for key, v in fields if isinstance(v, int | float))
     limits = [*findings.warnings]
+    does = "does not simulate these workers well" if limits else "simulates these workers"
     score = chosen.tried[chosen.taken]
     if len(score.apart) > 1:
         limits.append(f"where rounds were held out, they are off by {percent(score.error)}")
     of = f"k = {ks[0]} to {ks[-1]} of {findings.measured.workers}"
-    does = f"simulates these workers: its mean k-th arrivals are off by {percent(chosen.error)}"
-    if findings.warnings:
-        off = percent(chosen.error)
-        does = f"does not simulate these workers well: its mean k-th arrivals are off by {off}"
+    does += f": its mean k-th arrivals are off by {percent(chosen.error)}"
     clauses = [f"delay model {chosen.section['model']} {does}", f" on average, {of}"]
     verdict, limit = at_a_glance(clauses, limits)
     made_of = [*chosen.why]

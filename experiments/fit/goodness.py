@@ -214,11 +214,8 @@ def _weights(workers: int, ks: tuple[int, ...]) -> tuple[int, FloatArray]:
     """The first of the points that matter for increasing k, and the density of the k-th of n
     uniform numbers at these, ``(K, points)``."""
     y, _ = _points(workers)
-    ends = (
-        _density(workers, ks[:1], y)[0] > NEGLIGIBLE,
-        _density(workers, ks[-1:], y)[0] > NEGLIGIBLE,
-    )
-    first, beyond = int(np.argmax(ends[0])), len(y) - int(np.argmax(ends[1][::-1]))
+    smallest, largest = _density(workers, (ks[0], ks[-1]), y) > NEGLIGIBLE
+    first, beyond = int(np.argmax(smallest)), len(y) - int(np.argmax(largest[::-1]))
     return first, _density(workers, ks, y[first:beyond])
 
 

@@ -239,10 +239,8 @@ def split_variance(tables: Sequence[FloatArray]) -> Variance | None:
     for axis in (1, 0):
         groups = [grouped(t, 1 - axis) for t in tables]
         observed = _squares(groups, 1 - axis)
-        as_large = 0
-        for _ in range(SHUFFLES):
-            shuffled = [rng.permuted(t, axis=axis) for t in groups]
-            as_large += int(_squares(shuffled, 1 - axis) >= observed)
+        shuffles = ([rng.permuted(t, axis=axis) for t in groups] for _ in range(SHUFFLES))
+        as_large = sum(_squares(shuffled, 1 - axis) >= observed for shuffled in shuffles)
         chances.append((1 + as_large) / (1 + SHUFFLES))
     return Variance(worker, by_round, rest, *chances)
 
