@@ -79,12 +79,6 @@ def fewest(*limits: int | None) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def gamma_end(shape: float) -> float:
-    """No gamma draw of NumPy with this shape is larger: up to shape 1 it is below the sum of two
-    exponential draws; above, b (1 + z / sqrt(9 b))^3 with b = shape - 1/3 and z a normal draw."""
-    return 2 * shape + 1000
-
-
 FloatArray = NDArray[np.float64]
 Finite = Annotated[float, AllowInfNan(False)]
 Positive = Annotated[Finite, Gt(0)]

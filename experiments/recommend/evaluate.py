@@ -214,12 +214,10 @@ class Evaluator:
                 raise ConfigError(f"uncoded: {facts}; {other} names another" if usual else facts)
             return replace(row, refused=facts)
         row = replace(row, **{"busy": candidate.busy, **facts})
-        clock = candidate if candidate.clocked > 0 else None
-        row = replace(
-            row,
-            clocked=row.iteration_time if clock is None else clock.clocked,
-            counted=row.effective_time if clock is None else clock.counted,
-        )
+        clocked, counted = candidate.clocked, candidate.counted
+        if not clocked > 0:
+            clocked, counted = row.iteration_time, row.effective_time
+        row = replace(row, clocked=clocked, counted=counted)
         if row.run is not None:
             return self._costed(_at_its_rate(row, row.run))
         value = self.question.goal.value * row.effective_time

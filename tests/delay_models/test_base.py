@@ -14,12 +14,11 @@ from erasurehead.delay_models.base import (
     NORMAL_END,
     EndlessDelays,
     FloatArray,
-    gamma_end,
     refuse_endless,
 )
 from erasurehead.delay_models.compose import Scaled
 from erasurehead.delay_models.mixture import Mixture
-from erasurehead.delay_models.parametric import Exponential, LogNormal
+from erasurehead.delay_models.parametric import Exponential, Gamma, LogNormal
 from erasurehead.experiments.config import settings
 from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.config.catalogue import BUILT_IN
@@ -106,7 +105,7 @@ def test_the_ends_are_those_of_the_ziggurat() -> None:
     for shape in (0.01, 0.5, 1.0, 2.0, 30.0, 1e4, 1e8):
         z = np.sqrt(9 * (shape - 1 / 3)) if shape > 1 else np.inf
         most = (shape - 1 / 3) * (1 + NORMAL_END / z) ** 3 if shape > 1 else 2 * EXPONENTIAL_END
-        assert rng.standard_gamma(shape, 10**4).max() < most < gamma_end(shape)
+        assert rng.standard_gamma(shape, 10**4).max() < most < Gamma(shape=shape, scale=1).longest()
 
 
 def test_a_fit_leaves_out_what_cannot_be_simulated() -> None:
