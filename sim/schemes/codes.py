@@ -22,7 +22,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Load, Seed, WaitFor, configured, require_at_most_workers
+from ..fields import STRICT, Load, Seed, WaitFor, configured, require_at_most_workers, require_size
 from ..files import UnusableFile, read_npz, reading, require_cells, require_regular, short
 from .assignments import Assignment, Encoded
 from .base import Fixed, Guarantees, RandomOrder, SchemeFamily
@@ -41,6 +41,11 @@ class Loaded(SchemeFamily):
         load: d, partitions per worker."""
 
     load: Load
+
+    def require_load(self, workers: int) -> None:
+        """Refuse a load of more partitions than workers, or of more than a scheme may hold."""
+        require_at_most_workers("load", self.load, workers)
+        require_size("load", self.load, workers)
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

@@ -15,14 +15,7 @@ import numpy as np
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import (
-    Seconds,
-    Share,
-    configured,
-    require_at_most_workers,
-    require_divisor,
-    require_size,
-)
+from ..fields import Seconds, Share, configured, require_divisor
 from ..numerics import row_max
 from ..types import BoolArray, FloatArray
 from .assignments import Encoded, Groups
@@ -89,7 +82,6 @@ class ErasureHead(Decoded, Loaded):
 
     Args:
         load: d, partitions per worker; must divide the number of workers.
-        wait_for: r, arrivals that end a round.
         stop: when a round ends that does not cover every group, in place of ``wait_for``.
         rescale: divide by p. The authors' code does not.
         deadline: seconds after which a round ends in any case; the scheme is then never exact.
@@ -179,8 +171,7 @@ class GeneralizedFractionalRepetition(Stopped, Loaded):
 
     @override
     def build(self, workers: int) -> Fixed:
-        require_at_most_workers("load", self.load, workers)
-        require_size("load", self.load, workers)
+        self.require_load(workers)
         rows = []
         for j in range(workers):
             rank, size = j // self.load, len(range(j % self.load, workers, self.load))

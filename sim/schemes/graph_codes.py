@@ -13,7 +13,7 @@ import scipy
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import Count, configured, refuse_naming, require_at_most_workers, require_size
+from ..fields import Count, configured, refuse_naming, require_size
 from ..types import BoolArray, ComplexArray, FloatArray
 from .assignments import Encoded, shifted
 from .base import Fixed, SchemeFamily
@@ -96,8 +96,7 @@ class Expander(Seeded, Decoded, Loaded):
             case "paley":
                 code = _paley(self.load, workers)
             case "circulant":
-                require_at_most_workers("load", self.load, workers)
-                require_size("load", self.load, workers)
+                self.require_load(workers)
                 code = shifted(np.array(circulant_offsets(self.load, workers)), workers)
         return self.coded(code, {"fixed": unbiased(code)}, copies=self.load)
 

@@ -13,15 +13,7 @@ import numpy as np
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import (
-    Load,
-    NotNegative,
-    WaitFor,
-    configured,
-    require_at_most,
-    require_divisor,
-    require_size,
-)
+from ..fields import NotNegative, WaitFor, configured, require_at_most, require_divisor
 from ..types import BoolArray, FloatArray
 from .assignments import Pieces
 from .base import (
@@ -37,6 +29,7 @@ from .base import (
     Sees,
     State,
 )
+from .codes import Loaded
 from .decoders import Conditioning, OnePerPartition
 from .stop import CoverPartitions, Stop, ending, refuse_beside_stop
 from .stopping import Countdown, FirstK, Opened, StoppingRule, StoppingState
@@ -45,11 +38,10 @@ AnyArray = TypeVar("AnyArray", BoolArray, FloatArray)
 
 
 @configured
-class MultiMessage(SchemeFamily):
+class MultiMessage(Loaded):
     """A message per finished partition; stop when every partition is covered.
 
     Args:
-        load: d, partitions per worker.
         wait_for: r, messages (not workers) that end a round in any case, 1 to n d. The scheme is
             exact without it, and with r > (n - 1) d, when no partition can lack all d messages.
         assignment: ``cyclic``: worker j holds partitions j, ..., j+d-1 (mod n). ``fractional``:
@@ -65,7 +57,6 @@ class MultiMessage(SchemeFamily):
     ``additive``."""
 
     name: ClassVar[str] = "multi_message"
-    load: Load
     wait_for: WaitFor | None = None
     assignment: Literal["cyclic", "fractional"] = "cyclic"
     order: Literal["natural", "rotated"] = "natural"
@@ -100,7 +91,7 @@ class MultiMessage(SchemeFamily):
 
 
 @configured
-class PartialStragglers(SchemeFamily):
+class PartialStragglers(Loaded):
     """As ``multi_message``, but a worker reports each partition and sends one sum when asked.
 
     A report takes the network's latency and no bandwidth. When every partition is reported the
@@ -109,7 +100,6 @@ class PartialStragglers(SchemeFamily):
     ``multi_message`` to the bit. The gradient is exact.
 
     Args:
-        load: d, partitions per worker.
         assignment: ``cyclic``: worker j holds partitions j, ..., j+d-1 (mod n). ``fractional``:
             groups of d workers hold the same d partitions, and d must divide the number of workers.
         order: ``natural``: a worker begins with the first of its partitions. ``rotated``: worker j
@@ -119,7 +109,6 @@ class PartialStragglers(SchemeFamily):
     2405.19509)."""
 
     name: ClassVar[str] = "partial_stragglers"
-    load: Load
     assignment: Literal["cyclic", "fractional"] = "cyclic"
     order: Literal["natural", "rotated"] = "natural"
 
@@ -134,8 +123,7 @@ class PartialStragglers(SchemeFamily):
 
 
 def _pieces(family: MultiMessage | PartialStragglers, workers: int) -> Pieces:
-    require_at_most("load", family.load, workers, "workers = ")
-    require_size("load", family.load, workers)
+    family.require_load(workers)
     fractional = family.assignment == "fractional"
     if fractional:
         require_divisor(family.load, workers)

@@ -13,16 +13,7 @@ from pydantic import AllowInfNan, BeforeValidator
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import (
-    Count,
-    Seconds,
-    Share,
-    configured,
-    not_bool,
-    require_at_most_workers,
-    require_divisor,
-    require_size,
-)
+from ..fields import Count, Seconds, Share, configured, not_bool, require_divisor
 from ..types import BoolArray, FloatArray, IntArray, Loads
 from .assignments import Assignment, Encoded, Groups, shifted
 from .base import Fixed, Guarantees, Independent, RandomOrder, SchemeFamily
@@ -61,8 +52,7 @@ class Bernoulli(Seeded, Decoded, Loaded):
 
     @override
     def build(self, workers: int) -> Fixed:
-        require_at_most_workers("load", self.load, workers)
-        require_size("load", self.load, workers)
+        self.require_load(workers)
         rng = np.random.default_rng(self.code_seed)
         counts = rng.binomial(workers, self.load / workers, workers)
         if self.pruned:
@@ -103,8 +93,7 @@ class StochasticBlock(Seeded, Decoded, Loaded):
 
     @override
     def build(self, workers: int) -> Fixed:
-        require_at_most_workers("load", self.load, workers)
-        require_size("load", self.load, workers)
+        self.require_load(workers)
         require_divisor(self.community, workers, "community")
         n, d, b, p = workers, self.load, self.community, self.inside
         low, high = max(0.0, (d - (n - b)) / b), min(1.0, d / b)
@@ -192,8 +181,7 @@ class StochasticGradientCoding(Seeded, Counted, Loaded):
 
     @override
     def build(self, workers: int) -> Fixed:
-        require_at_most_workers("load", self.load, workers)
-        require_size("load", self.load, workers)
+        self.require_load(workers)
         rng = np.random.default_rng(self.code_seed)
         holders = [rng.choice(workers, self.load, replace=False) for _ in range(workers)]
         columns = np.repeat(np.arange(workers), self.load)
@@ -299,7 +287,6 @@ class IgnoreArbitrary(Counted, Loaded):
     """Add the most arrivals that share no partition, times k over the partitions they hold.
 
     Args:
-        load: d, partitions per worker.
         assignment: ``cyclic``: worker j holds partitions j, ..., j+d-1 (mod n). ``fractional``:
             groups of d workers hold the same d partitions, and d must divide the number of workers.
 
@@ -318,8 +305,7 @@ class IgnoreArbitrary(Counted, Loaded):
 
     @override
     def build(self, workers: int) -> Fixed:
-        require_at_most_workers("load", self.load, workers)
-        require_size("load", self.load, workers)
+        self.require_load(workers)
         code: Assignment
         if self.assignment == "fractional":
             require_divisor(self.load, workers)
