@@ -26,7 +26,6 @@ from .worker_time import (
     exponential_beyond,
     piece_time_at,
     smallest,
-    step_time_at,
     worker_time_at,
 )
 
@@ -79,10 +78,11 @@ def scheme_iteration_time(
         if _tied(step) and exponential_beyond(step) is None:
             return NoFormula(TIED)
         return levels_law(step, scheme.levels, scheme.workers, scheme.local_steps)
+    sent, parts = message or MessageTime(), (scheme.message_size, scheme.local_steps)
     if isinstance(scheme, LocalRounds):
         if scheme.stopping.timed:
             return NoFormula("a round of local steps that ends by time has no closed form")
-        worker = _arrival(scheme, delay, law, scheme.assignment.load, message)
+        worker = sent.added_to(delay, law, scheme.assignment.load, *parts)
         if worker is None:
             return NoFormula(f"the time of {scheme.local_steps} steps has no closed form")
         return iteration_time_law(scheme.stopping, scheme.workers, worker)
@@ -97,7 +97,7 @@ def scheme_iteration_time(
     loads = loads[loads > 0]  # the others send nothing
     if loads[0] % 1:
         return NoFormula(f"a load of {loads[0]:g} partitions is not a whole number")
-    if (worker := _arrival(scheme, delay, law, int(loads[0]), message)) is None:
+    if (worker := sent.added_to(delay, law, int(loads[0]), *parts)) is None:
         return NoFormula(f"a worker's time at load {loads[0]} has no closed form")
     senders = len(loads)
     among = plain.stopping.among(np.asarray(senders))
@@ -117,14 +117,6 @@ def speculative_rates(workers: int, copy_after: int) -> FloatArray:
     being 1; see ``eh.theory.mean_speculative``."""
     missing = np.arange(workers, 0, -1.0)
     return np.where(np.arange(workers) >= copy_after, np.minimum(2.0 * missing, workers), missing)
-
-
-def _arrival(
-    scheme: Scheme, delay: DelayLaw, law: LoadLaw, load: int, message: MessageTime | None
-) -> WorkerTime | None:
-    if message is None:
-        return step_time_at(delay, law, load, scheme.local_steps)
-    return message.added_to(delay, law, load, scheme.message_size, scheme.local_steps)
 
 
 def _copied_law(scheme: Copies, worker: WorkerTime | None) -> IterationTimeLaw | NoFormula:

@@ -85,20 +85,23 @@ def worker_time_at(delay: DelayLaw, law: LoadLaw, load: int) -> WorkerTime | Non
     return piece_time_at(delay, law, 1, load)
 
 
-def piece_time_at(delay: DelayLaw, law: LoadLaw, pieces: int, done: int) -> WorkerTime | None:
+def piece_time_at(
+    delay: DelayLaw, law: LoadLaw, pieces: int, done: int, steps: int = 1
+) -> WorkerTime | None:
     """The law of the time after which a worker has done so many of M equal pieces of a partition; M
     d of them are a load of d partitions. Under ``per_partition`` each piece has a draw of its own.
-    Raises ``InvalidParameter``: a number of pieces that is not a whole number >= 1."""
+    Of several steps it is that of the mean time, see ``step_time_at``. Raises ``InvalidParameter``:
+    a number of pieces that is not a whole number >= 1."""
     require_count("pieces", pieces)
     require_count("done", done)
-    share = done / pieces
-    match law:
-        case OfOneDraw():
-            return _known(delay.cdf, delay.sf, float(law.growth(share)), float(law.cost(share)))
-        case PerPartition():
-            total = delay if done == 1 else delay.sum_of(done)
-            return None if total is None else _known(total.cdf, total.sf, scale=1 / pieces)
-    return None
+    draws, scale, cost = steps * done, 1 / (steps * pieces), 0.0
+    if isinstance(law, OfOneDraw):
+        share = done / pieces
+        draws, scale, cost = steps, float(law.growth(share)) / steps, float(law.cost(share))
+    elif not isinstance(law, PerPartition):
+        return None
+    total = delay if draws == 1 else delay.sum_of(draws)
+    return None if total is None else _known(total.cdf, total.sf, scale, cost)
 
 
 def step_time_at(delay: DelayLaw, law: LoadLaw, load: int, steps: int) -> WorkerTime | None:
@@ -107,14 +110,7 @@ def step_time_at(delay: DelayLaw, law: LoadLaw, load: int, steps: int) -> Worker
     that is not a whole number >= 1."""
     require_count("load", load)
     require_count("steps", steps)
-    draws = steps * load if isinstance(law, PerPartition) else steps
-    total = delay if draws == 1 else delay.sum_of(draws)
-    if total is None or not isinstance(law, PerPartition | OfOneDraw):
-        return None
-    growth, cost = 1.0, 0.0
-    if isinstance(law, OfOneDraw):
-        growth, cost = float(law.growth(load)), float(law.cost(load))
-    return _known(total.cdf, total.sf, growth / steps, cost)
+    return piece_time_at(delay, law, 1, load, steps)
 
 
 def proportional_worker_time(
