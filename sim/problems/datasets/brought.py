@@ -62,12 +62,12 @@ class File(DatasetFamily):
         if X_test is not None and y_test is not None:
             self._require_shape("X_test", X_test, (len(X_test), X.shape[1]))
             self._require_shape("y_test", y_test, (len(X_test),))
-        if task == "classes":
-            y, y_test = self._classes(y, y_test)
-        elif initial is not None:
+        if task != "classes" and initial is not None:
             self._require_shape("initial", initial, (X.shape[1],))
-        if task == "classification":
-            y, y_test = self._signs(y, y_test)
+        if task != "regression":
+            numbered = self._classes if task == "classes" else self._signs
+            labels = numbered(y if y_test is None else np.concatenate([y, y_test]))
+            y, y_test = labels[: len(y)], None if y_test is None else labels[len(y) :]
         return Dataset(task, X, y, X_test, y_test, initial)
 
     def _read(self) -> dict[str, FloatArray]:
@@ -98,31 +98,24 @@ class File(DatasetFamily):
         if array.shape != shape:
             raise self._invalid(f"array {name} has shape {array.shape}; valid: {shape}")
 
-    def _signs(
-        self, y: FloatArray, y_test: FloatArray | None
-    ) -> tuple[FloatArray, FloatArray | None]:
-        labels = np.unique(y if y_test is None else np.concatenate([y, y_test]))
+    def _signs(self, y: FloatArray) -> FloatArray:
+        labels = np.unique(y)
         if np.isin(labels, (-1.0, 1.0)).all():
-            return y, y_test
+            return y
         if np.isin(labels, (0.0, 1.0)).all():
-            return 2 * y - 1, None if y_test is None else 2 * y_test - 1
+            return 2 * y - 1
         valid = "valid for logistic loss: -1 and +1, or 0 and 1"
         raise self._invalid(f"labels are {labels[:5].tolist()}; {valid}")
 
-    def _classes(
-        self, y: FloatArray, y_test: FloatArray | None, most: int = 10_000
-    ) -> tuple[FloatArray, FloatArray | None]:
-        labels = np.unique(y if y_test is None else np.concatenate([y, y_test]))
+    def _classes(self, y: FloatArray, most: int = 10_000) -> FloatArray:
+        labels = np.unique(y)
         if np.any(labels % 1) or len(labels) > most:  # rather numbers
             text = f"labels are {labels[:5].tolist()}"
             valid = f"valid for classes: at most {most} different whole numbers"
             raise self._invalid(
                 f"{text}; {valid}; a model of your own takes others: targets: numbers"
             )
-        numbered = np.searchsorted(labels, y).astype(np.float64)
-        if y_test is None:
-            return numbered, None
-        return numbered, np.searchsorted(labels, y_test).astype(np.float64)
+        return np.searchsorted(labels, y).astype(np.float64)
 
     def _invalid(self, defect: str) -> InvalidParameter:
         return InvalidParameter("path", self.path, defect)
