@@ -27,7 +27,7 @@ from ..files import UnusableFile, read_npz, reading, require_cells, require_regu
 from .assignments import Assignment, Encoded
 from .base import Fixed, Guarantees, RandomOrder, SchemeFamily
 from .decoders import CommonWeight, Decoder, Optimal, least_error, unbiased
-from .stop import Covered, DecodableWithin, Stop, ending, refuse_beside_stop
+from .stop import Covered, DecodableWithin, Stop, ending, refuse_beside
 from .stopping import FirstK, StoppingRule
 
 DecoderName = Literal["optimal", "one_step", "least_error", "fixed", "sum"]
@@ -84,7 +84,7 @@ class Counted(SchemeFamily):
         """The stopping rule for a code. Raises ``InvalidParameter``: neither field is given, or
         both, or they cannot work with the code."""
         if self.stop is not None:
-            refuse_beside_stop(wait_for=self.wait_for)
+            refuse_beside("stop", wait_for=self.wait_for)
             return ending(self.stop, code)
         if self.wait_for is None:
             raise InvalidParameter("wait_for", None, f"give 1 to {code.workers}, or a stop")
@@ -198,15 +198,10 @@ class Matrix(Decoded):
 def read_matrix(path: Path) -> scipy.sparse.csr_array:
     """The matrix in a file, zeros left out. Raises ``UnusableFile``: no file, or no numbers."""
     require_regular(path)
-    name = path.name.removesuffix(".gz")
-    if name.endswith(".csv"):
-        matrix = _from_csv(path)
-    elif name.endswith(".npz"):
-        matrix = _from_npz(path)
-    elif name.endswith(".mtx"):
-        matrix = _from_matrix_market(path)
-    else:
-        raise UnusableFile("unknown ending; valid: .csv, .npz, .mtx")
+    readers = {".csv": _from_csv, ".npz": _from_npz, ".mtx": _from_matrix_market}
+    if (suffix := path.name.removesuffix(".gz")[-4:]) not in readers:
+        raise UnusableFile(f"unknown ending; valid: {', '.join(readers)}")
+    matrix = readers[suffix](path)
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
     if not np.all(np.isfinite(matrix.data)):

@@ -283,11 +283,8 @@ class CyclicMdsCode(Stopped, Loaded):
     def build(self, workers: int) -> Fixed:
         require_at_most_workers("load", self.load, workers)
         code, late = CyclicMds(workers, self.load), self.load - 1
-        plain = (
-            workers <= MAX_LEAST_SQUARES_WORKERS
-            if self.decoder is None
-            else self.decoder != "lagrange"
-        )
+        small = workers <= MAX_LEAST_SQUARES_WORKERS
+        plain = small if self.decoder is None else self.decoder == "least_squares"
         decoder = _of_cyclic(Interpolated(code), plain)
         return self.scheme(code, FirstK(workers - late), decoder, late)
 

@@ -22,6 +22,7 @@ from ..fields import (
 )
 from ..types import BoolArray, FloatArray, IntArray
 from .base import Guarantees, OfWorkers, RandomOrder, Round, RoundOutcome, SchemeFamily, Sees, State
+from .stop import refuse_beside
 from .stopping import FirstK
 
 SPARK_DEFAULTS = {"before 4.0": (0.75, 1.5), "4.0": (0.9, 3.0)}
@@ -64,10 +65,7 @@ class Speculative(SchemeFamily):
     def build(self, workers: int) -> Copies:
         """Any q up to the number of workers."""
         if self.spark is not None:
-            for field in ("copy_after", "multiplier"):
-                if getattr(self, field) is not None:
-                    valid = "must be left out, since spark is given"
-                    raise InvalidParameter(field, getattr(self, field), valid)
+            refuse_beside("spark", copy_after=self.copy_after, multiplier=self.multiplier)
             quantile, multiplier = SPARK_DEFAULTS[self.spark]
             return Copies(workers, max(1, floor(quantile * workers)), multiplier)
         if self.copy_after is None:

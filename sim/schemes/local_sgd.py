@@ -29,7 +29,7 @@ from ..types import BoolArray, FloatArray, IntArray, Trace
 from .assignments import Groups
 from .base import Assigned, Guarantees, RandomOrder, Round, SchemeFamily, State
 from .decoders import OnePerGroup
-from .stop import Stop, ending, refuse_beside_stop
+from .stop import Stop, ending, refuse_beside
 from .stopping import CoverGroups, FirstK, StoppingRule
 
 
@@ -138,7 +138,7 @@ class LocalSgd(SchemeFamily):
         rule: StoppingRule = CoverGroups(self.load)
         whole = None if self.stop is not None else self.wait_for or workers
         if self.stop is not None:
-            refuse_beside_stop(wait_for=self.wait_for)
+            refuse_beside("stop", wait_for=self.wait_for)
             rule = ending(self.stop, code) | rule
             if rule.remembers:
                 valid = "must not follow past rounds: the plan of local steps never changes"

@@ -31,7 +31,7 @@ from .base import (
 )
 from .codes import Loaded
 from .decoders import Conditioning, OnePerPartition
-from .stop import CoverPartitions, Stop, ending, refuse_beside_stop
+from .stop import CoverPartitions, Stop, ending, refuse_beside
 from .stopping import Countdown, FirstK, Opened, StoppingRule, StoppingState
 
 AnyArray = TypeVar("AnyArray", BoolArray, FloatArray)
@@ -78,7 +78,7 @@ class MultiMessage(Loaded):
         rule: StoppingRule = CoverPartitions(pieces)
         exact = None
         if self.stop is not None:
-            refuse_beside_stop(wait_for=self.wait_for)
+            refuse_beside("stop", wait_for=self.wait_for)
             rule = rule | ending(self.stop, pieces)
         else:
             if self.wait_for is not None:

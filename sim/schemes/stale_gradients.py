@@ -264,30 +264,24 @@ class Ringleader(SingleFamily):
 
     @override
     def build(self, workers: int) -> Barrierless:
-        return Barrierless(
-            self.name, workers, 1, own_data=True, cycles=True, updates_of=means_of_the_cycle
-        )
-
-
-def means_of_the_cycle(trace: Trace, workers: int) -> Steps:
-    """Each update moves along the mean of the means of everybody's gradients of the cycle."""
-    assert isinstance(trace.heard, Stream)
-    return CycleSteps(trace.times, trace.heard, workers)
+        return Barrierless(self.name, workers, 1, own_data=True, cycles=True, updates_of=CycleSteps)
 
 
 @final
 class CycleSteps(Steps):
-    """n updates a cycle, from a table that is empty when the cycle begins; U is a multiple of n.
-    Equal gradients (of one worker, at one model) are taken once, and gradients that were kept for a
-    cycle are taken when it begins. Cost: two sorts of all messages."""
+    """n updates a cycle, each along the mean of the means of everybody's gradients of the cycle,
+    from a table that is empty when the cycle begins; U is a multiple of n. Equal gradients (of one
+    worker, at one model) are taken once, and gradients that were kept for a cycle are taken when it
+    begins. Cost: two sorts of all messages."""
 
     sparse: ClassVar[bool] = True
 
-    def __init__(self, times: FloatArray, stream: Stream, workers: int) -> None:
-        self.times = times
+    def __init__(self, trace: Trace, workers: int) -> None:
+        assert isinstance(trace.heard, Stream)
+        self.times, stream = trace.times, trace.heard
         n = self.table_size = workers
         self._makers = stream.message[stream.ends - 1]
-        (r, u), messages = times.shape, np.arange(len(stream.message))
+        (r, u), messages = self.times.shape, np.arange(len(stream.message))
         made = np.searchsorted(stream.ends.ravel(), messages, side="right")
         replication, update = np.divmod(made, u)
         last = messages == stream.ends.ravel()[made] - 1

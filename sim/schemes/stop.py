@@ -184,9 +184,7 @@ class Barrier(ForCode):
     @override
     def on(self, code: Assignment) -> StoppingRule:
         most = code.workers * code.messages
-        if self.tolerates > most:
-            valid = f"must be between 0 and {most}"
-            raise InvalidParameter("stop.tolerates", self.tolerates, valid, {"tolerates": most})
+        require_at_most("stop.tolerates", self.tolerates, most, least=0)
         sent = code.senders * code.messages
         if self.otherwise == "decodable":
             if not self.strict:
@@ -333,11 +331,11 @@ Stop = Annotated[
 """The field ``stop``."""
 
 
-def refuse_beside_stop(**others: object) -> None:
-    """Refuse (``InvalidParameter``) the fields that ``stop`` replaces."""
+def refuse_beside(given: str, **others: object) -> None:
+    """Refuse (``InvalidParameter``) the fields that one that is ``given`` replaces."""
     for field, value in others.items():
         if value is not None:
-            raise InvalidParameter(field, value, "must be left out, since stop is given")
+            raise InvalidParameter(field, value, f"must be left out, since {given} is given")
 
 
 def ending(stop: Stop, code: Assignment) -> StoppingRule:

@@ -33,7 +33,7 @@ from .base import (
 )
 from .deadlines import Deadline, PastDeadline, Spread, Window
 from .decoders import SumArrived
-from .stop import Adaptive, Latest, Quorum, Stop, ending, refuse_beside_stop
+from .stop import Adaptive, Latest, Quorum, Stop, ending, refuse_beside
 from .stopping import FirstK, FirstKEach, StoppingRule
 
 
@@ -94,7 +94,7 @@ class IgnoreStragglers(SchemeFamily):
         rule: StoppingRule
         if self.stop is not None:
             given = {"wait_for": self.wait_for, "grace": self.grace or None}
-            refuse_beside_stop(**given, deadline=self.deadline)
+            refuse_beside("stop", **given, deadline=self.deadline)
             rule = ending(self.stop, code)
             return Fixed(self.name, code, rule, SumArrived(self.rescale), exact=None)
         if self.wait_for is not None:
