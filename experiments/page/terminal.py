@@ -129,12 +129,12 @@ class Column:
 
         return max(map(cell_len, (self.title, *self.cells)))
 
-    def filled(self) -> list[str]:
+    def filled(self) -> Iterator[str]:
         """Title and values, with blanks up to the column's width."""
         from rich.cells import cell_len
 
         blanks = ((text, " " * (self.width - cell_len(text))) for text in (self.title, *self.cells))
-        return [blank + text if self.rank else text + blank for text, blank in blanks]
+        return (blank + text if self.rank else text + blank for text, blank in blanks)
 
 
 def fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Column]]:
@@ -157,10 +157,11 @@ def show_columns(columns: Sequence[Column]) -> list[Column]:
     """Print a table; returns the columns for which a line has no room."""
     out = console()
     kept, left_out = fitting(columns, width(out))
-    lines = [(" " * COLUMN_GAP).join(row) for row in zip(*map(Column.filled, kept), strict=True)]
-    out.out(lines[0], style="table.header", highlight=False)  # a Table of rich takes 2 ms a row
-    if lines[1:]:
-        out.out("\n".join(lines[1:]), highlight=False)
+    lines = map((" " * COLUMN_GAP).join, zip(*map(Column.filled, kept), strict=True))
+    out.out(next(lines), style="table.header", highlight=False)
+    for row in lines:
+        print(row)  # a Table of rich takes 2 ms a row, its plain text a kilobyte
+    sys.stdout.flush()
     return left_out
 
 

@@ -334,8 +334,9 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
     """The summary as a table, then where the files are, then what failed."""
     if outcome.finished:
         summary = outcome.summary
-        # comparisons are not shown here, and are the larger part
-        named = summary.columns[~summary.columns.str.contains("_difference|_ratio")]
+        # what no row is asked for is the larger part
+        others = "_difference|_ratio|_theory$|_z$|^costliest_worker|^code_"
+        named = summary.columns[~summary.columns.str.contains(others)]
         rows = summary[named].to_dict("records")
         keys = _swept(outcome.finished)
         columns = [Column.of(key, [*map(_short, summary[key])]) for key in keys]

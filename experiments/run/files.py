@@ -198,6 +198,7 @@ def write_table(
                 writer.write_table(table)
                 for text in sinks[1:]:
                     text.write(csv_of(frame, header=first))
+            del frame, table  # before there is the next
 
 
 def as_written(frames: Iterable[pd.DataFrame]) -> pd.DataFrame | None:

@@ -351,11 +351,11 @@ def summary_table(finished: Sequence[Finished], simulated: bool = True) -> pd.Da
             "workers": cell.settings.workers,
             "iterations": int(result.per_iteration["iteration"].max()),
             "replications": result.per_replication["elapsed"].size,
-            **(statistics := _statistics(metrics[cell.key]) | medians.get(cell.key, {})),
+            **(statistics := _statistics(mine := metrics(cell.key)) | medians.get(cell.key, {})),
             **(_theory(cell, forms[cell.key], statistics) if known else {}),
             **_costliest(result.per_worker),
             **({f"code_{k}": v for k, v in vars(c).items()} if (c := result.conditioning) else {}),
-            **comparison(metrics[cell.key], metrics[first[cell.point]]),
+            **comparison(mine, metrics(first[cell.point])),
             **(none if medians.keys() & {cell.key, first[cell.point]} else {}),
         }
         for (cell, result), swept in zip(finished, every, strict=True)
@@ -370,13 +370,13 @@ def summary_table(finished: Sequence[Finished], simulated: bool = True) -> pd.Da
     return pd.concat(parts, ignore_index=True).assign(**{str(k): kinds[k] for k in kinds})
 
 
-def metrics_of(finished: Sequence[Finished]) -> dict[str, dict[str, FloatArray]]:
+def metrics_of(finished: Sequence[Finished]) -> Callable[[str], dict[str, FloatArray]]:
     """The metrics of each cell, by key; cells of one kind are taken together, as if one had run."""
     kinds: dict[tuple[object, ...], list[Finished]] = {}
     for cell, result in finished:
         names = (*result.per_iteration, None, *result.per_replication)
         kinds.setdefault(names, []).append((cell, result))
-    metrics = {}
+    places = dict[str, tuple[dict[str, FloatArray], int, int]]()
     for same in (kind[piece] for kind in kinds.values() for piece in _pieces(kind)):
         starts = np.cumsum([0, *(result.per_replication["elapsed"].size for _, result in same)])
         together = _concatenated([result.per_iteration for _, result in same])
@@ -386,7 +386,12 @@ def metrics_of(finished: Sequence[Finished]) -> dict[str, dict[str, FloatArray]]
         whole = _concatenated([result.per_replication for _, result in same])
         values = per_replication(replace(same[0][1], per_iteration=together, per_replication=whole))
         for (cell, _), start, end in zip(same, starts, starts[1:], strict=False):
-            metrics[cell.key] = {name: of_runs[start:end] for name, of_runs in values.items()}
+            places[cell.key] = values, int(start), int(end)
+
+    def metrics(key: str) -> dict[str, FloatArray]:
+        values, start, end = places[key]
+        return {name: of_runs[start:end] for name, of_runs in values.items()}
+
     return metrics
 
 
@@ -400,7 +405,8 @@ def _pieces(finished: Sequence[Finished]) -> list[slice]:
 def _concatenated(tables: Sequence[Columns]) -> dict[str, np.ndarray]:
     if len(tables) == 1:
         return dict(tables[0])
-    return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
+    opened = [dict(table) for table in tables]
+    return {name: np.concatenate([table[name] for table in opened]) for name in tables[0]}
 
 
 def _alike(finished: Sequence[Finished]) -> Sequence[Finished]:
@@ -440,7 +446,7 @@ def _labelled(
     kinds = {tuple((name, values.dtype) for name, values in table.items()) for table in tables}
     alike = len(kinds) == 1 and object not in [*cells.dtypes, *swept.dtypes]
     for piece in _pieces(finished) if alike else [slice(None)]:
-        own = tables[piece]
+        own = [dict(table) for table in tables[piece]]
         rows = np.repeat(cells.index[piece], [len(next(iter(table.values()))) for table in own])
         if not rows.size:
             continue
@@ -450,15 +456,19 @@ def _labelled(
             some = slice(start, start + together)
             frames = [cells.take(rows[some]), middle.iloc[some], swept.take(rows[some])]
             yield pd.concat([part.reset_index(drop=True) for part in frames], axis=1)
+            del frames
+        del middle
 
 
-def _swept(finished: Sequence[Finished]) -> list[dict[str, Any]]:
+def _swept(finished: Sequence[Finished]) -> list[Mapping[str, Any]]:
     """Each cell's values of the grid; a column of sections, or of several kinds, is JSON."""
     columns: dict[str, list[Any]] = {}
     for cell, _ in finished:
         for key, value in cell.swept.items():
             columns.setdefault(key, []).append(value)
     as_text = {key for key, values in columns.items() if not _of_one_kind(values)}
+    if not as_text:
+        return [cell.swept for cell, _ in finished]
     return [
         {k: json.dumps(v, sort_keys=True) if k in as_text else v for k, v in cell.swept.items()}
         for cell, _ in finished

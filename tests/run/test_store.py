@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import stat
 import subprocess
 import sys
@@ -19,8 +20,11 @@ from erasurehead.experiments.run import compute as compute_module
 from erasurehead.experiments.run import files
 from erasurehead.experiments.run.compute import (
     CODE_FOLDERS,
+    PACKED_ROWS,
     CellResult,
+    Columns,
     compute,
+    packed,
     read_cell,
     write_cell,
 )
@@ -248,3 +252,23 @@ def test_a_cell_that_memory_is_too_short_for_is_not_taken_for_a_damaged_one(
             read_cell(tmp_path, "key")
     monkeypatch.undo()
     assert read_cell(tmp_path, "key") is None
+
+
+def test_packed_columns_are_the_same_to_the_bit() -> None:
+    """Of any number of rows; long columns, and tables without rows, are left as they are."""
+    rng = np.random.default_rng(0)
+    for rows in (1, 2, 1000):
+        table = {"whole": np.arange(rows), "a": rng.random(rows), "b": np.full(rows, np.nan)}
+        held = packed(table)
+        assert packed(held) is held is not table
+        assert ([*held], len(held), "a" in held, "c" in held) == ([*table], 3, True, False)
+        again = pickle.loads(pickle.dumps(held))
+        for name, column in table.items():
+            np.testing.assert_array_equal(held[name], column, strict=True)
+            np.testing.assert_array_equal(again[name], column, strict=True)
+        with pytest.raises(ValueError, match="read-only"):
+            held["a"][0] = 1.0
+        with pytest.raises(KeyError, match="c"):
+            held["c"]
+    others: list[Columns] = [{}, {"a": np.empty(0)}, {"a": np.zeros(PACKED_ROWS + 1)}]
+    assert all(packed(table) is table for table in others)

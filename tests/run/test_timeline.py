@@ -147,7 +147,7 @@ def test_who_delayed_us() -> None:
         "base": {"model": "deterministic", "value": 2.0},
     }
     (cell,) = cells(document(delay=delay, schemes=[{"name": "uncoded"}]))
-    workers = pd.DataFrame(compute(cell).per_worker).set_index("worker")
+    workers = pd.DataFrame(dict(compute(cell).per_worker)).set_index("worker")
     assert workers["last"].tolist() == [0.0] * 29 + [1.0]
     assert workers["cost"][29] == pytest.approx(100 * (10.0 - 2.0))
     assert workers["utilisation"][0] == pytest.approx(0.2)
