@@ -47,7 +47,7 @@ LARGEST_UNPACKED = 2**16  # bytes of a column of workers or replications in a ce
 PACKED_ROWS = 4096  # of columns that are packed: of longer ones there are few
 ITEM = 8  # bytes of a number in a packed column
 
-
+# of columns by name: one mapping for all tables that have the same ones
 _KINDS: Callable[[tuple[tuple[str, str], ...]], dict[str, str]] = cache(dict)
 
 
