@@ -58,6 +58,15 @@ class Packed(Columns):
     __slots__ = ("_bits", "_kinds", "_rows")
     __hash__ = object.__hash__
 
+    @classmethod
+    def of(cls, table: Columns) -> Columns:
+        """The same columns; long ones, which few cells have, as they are."""
+        columns = table.values()
+        small = all(
+            0 < column.size <= PACKED_ROWS and column.itemsize == ITEM for column in columns
+        )
+        return table if isinstance(table, Packed) or not (columns and small) else cls(table)
+
     def __init__(self, table: Columns) -> None:
         self._kinds = _KINDS(tuple([(name, column.dtype.str) for name, column in table.items()]))
         self._rows = len(next(iter(table.values())))
@@ -85,13 +94,6 @@ class Packed(Columns):
     @override
     def __len__(self) -> int:
         return len(self._kinds)
-
-
-def packed(table: Columns) -> Columns:
-    """The same columns; short ones, which many cells have, in less memory."""
-    columns = table.values()
-    small = all(0 < column.size <= PACKED_ROWS and column.itemsize == ITEM for column in columns)
-    return table if isinstance(table, Packed) or not (columns and small) else Packed(table)
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,7 @@ def result(
         replications["least_heard"] = steps.shares.min(axis=1)
     conditioning = run.scheme.conditioning()
     workers = _workers(trace) if workers is None else workers
-    tables = packed(iterations), packed(replications), packed(workers)
+    tables = Packed.of(iterations), Packed.of(replications), Packed.of(workers)
     return with_target(CellResult(*tables, trace.engine, conditioning), target_loss)
 
 
@@ -216,7 +218,7 @@ def with_target(result: CellResult, target: float | None) -> CellResult:
         shape = (whole["elapsed"].size, -1)
         times, losses = (table[name].reshape(shape) for name in ("time", "train_loss"))
         whole["time_to_target"] = time_to_target(times, losses, target)
-    return replace(result, per_replication=packed(whole))
+    return replace(result, per_replication=Packed.of(whole))
 
 
 def clock_alone(run: Run, trace: Trace) -> CellResult:
@@ -238,7 +240,7 @@ def clock_alone(run: Run, trace: Trace) -> CellResult:
     }
     whole = {"elapsed": trace.times[:, -1].copy()} | _exact_time(run, trace)
     nobody = dict.fromkeys(("worker", "utilisation", "wasted", "last", "cost"), np.empty(0))
-    return CellResult(packed(frame), packed(whole), nobody, trace.engine, None)
+    return CellResult(Packed.of(frame), Packed.of(whole), nobody, trace.engine, None)
 
 
 def _exact_time(run: Run, trace: Trace) -> dict[str, np.ndarray]:
@@ -455,7 +457,7 @@ def read_cell(output: Path, key: str) -> CellResult | None:
         conditioning = json.loads(metadata[b"conditioning"])
         return CellResult(
             # what is missing becomes NaN, among whole numbers too
-            packed({name: np.asarray(table[name].to_numpy()) for name in table.column_names}),
+            Packed.of({name: np.asarray(table[name].to_numpy()) for name in table.column_names}),
             _from_text(metadata[b"replications"]),
             _from_text(metadata[b"workers"]),
             metadata[b"engine"].decode(),
@@ -473,7 +475,7 @@ def _from_text(text: bytes) -> Columns:
         bits = b64decode(told)
         whole = bits if size is None else pa.decompress(bits, size, "zstd", asbytes=True)
         columns[name] = np.frombuffer(whole, kind)
-    return packed(columns)
+    return Packed.of(columns)
 
 
 def _checksum(columns: str, metadata: Mapping[bytes, bytes]) -> bytes:

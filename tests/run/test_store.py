@@ -23,8 +23,8 @@ from erasurehead.experiments.run.compute import (
     PACKED_ROWS,
     CellResult,
     Columns,
+    Packed,
     compute,
-    packed,
     read_cell,
     write_cell,
 )
@@ -259,8 +259,8 @@ def test_packed_columns_are_the_same_to_the_bit() -> None:
     rng = np.random.default_rng(0)
     for rows in (1, 2, 1000):
         table = {"whole": np.arange(rows), "a": rng.random(rows), "b": np.full(rows, np.nan)}
-        held = packed(table)
-        assert packed(held) is held is not table
+        held = Packed.of(table)
+        assert Packed.of(held) is held is not table
         assert ([*held], len(held), "a" in held, "c" in held) == ([*table], 3, True, False)
         again = pickle.loads(pickle.dumps(held))
         for name, column in table.items():
@@ -271,4 +271,4 @@ def test_packed_columns_are_the_same_to_the_bit() -> None:
         with pytest.raises(KeyError, match="c"):
             held["c"]
     others: list[Columns] = [{}, {"a": np.empty(0)}, {"a": np.zeros(PACKED_ROWS + 1)}]
-    assert all(packed(table) is table for table in others)
+    assert all(Packed.of(table) is table for table in others)
