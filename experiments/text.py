@@ -195,9 +195,10 @@ def of_the_user(error: BaseException) -> str | None:
         message = message.replace("Input should be", "must be")
         command = getattr(getattr(error, "ctx", None), "command_path", "erasurehead")
         return f"{message} (see {command} --help)"
-    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("erasurehead"):
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if missing and not missing.startswith("erasurehead"):
         how = "in a checkout: make install, and then .venv/bin/erasurehead"
-        return f"Python package {error.name} is not installed in {sys.prefix} ({how})"
+        return f"Python package {missing} is not installed in {sys.prefix} ({how})"
     if is_memory(error):
         return out_of_memory(error)
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):

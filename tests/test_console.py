@@ -406,6 +406,7 @@ def test_of_many_names_six_that_are_like_it_are_shown() -> None:
         (KeyError("x"), None),
         (ModuleNotFoundError(name="typer"), "Python package typer is not installed in "),
         (ModuleNotFoundError(name="erasurehead.gone"), None),
+        (ModuleNotFoundError("odd"), None),
     ],
     ids=repr,
 )

@@ -357,8 +357,10 @@ class _Grid:
 
     def _one(self, name: str, value: Any, written: Any) -> Read:
         section = plain(written, self._catalogue)
-        classes = {base for own in classes_in(written) for base in own.__mro__}
-        used = [own for own in self._catalogue.plugins if not classes.isdisjoint(own.classes)]
+        used = list[Plugin]()
+        if plugins := self._catalogue.plugins:  # to look for classes takes a while in large grids
+            classes = {base for own in classes_in(written) for base in own.__mro__}
+            used = [plugin for plugin in plugins if not classes.isdisjoint(plugin.classes)]
         files = self._files([*_named(section), *_data(value, self._data_dir)])
         code = sorted(plugin.digest for plugin in used)
         own = value.own if isinstance(value, ProblemConfig) else None

@@ -153,9 +153,9 @@ def plan(document: Mapping[str, Any], output: Path | None, options: RunOptions) 
     kept = {}
     if output is not None:
         origin = outputs.Origin.of(resolved(document), possible, code_fingerprint())
-        stored = dict.fromkeys(cell.stored for cell in possible.values())
-        known = outputs.warnings_of_whole(output, origin, stored)
-        if known is not None and not options.csv:
+        stored = (cell.stored for cell in possible.values())
+        known = None if options.csv else outputs.warnings_of_whole(output, origin, stored)
+        if known is not None:
             return Plan(output, options, grid, checked, [], {}, known)
         there = cells_there(output)
         results = ((c, read_cell(output, c.stored)) for c in possible.values() if c.stored in there)
@@ -324,8 +324,7 @@ def write_result(
     if live is not None:
         facts["live"] = live
     else:
-        stored = dict.fromkeys(cell.stored for cell in outcome.finished)
-        facts["content"] = outputs.content_of(output, stored)
+        facts["content"] = outputs.content_of(output, (c.stored for c in outcome.finished))
     files.write_bytes(output / outputs.MANIFEST, outputs.to_json(facts))
     remove_leftovers(output)
 

@@ -106,6 +106,10 @@ class CellResult:
     engine: str  # the engine that ran
     conditioning: Conditioning | None = None  # what rounding makes of the code; not of plain sums
 
+    def __post_init__(self) -> None:
+        for name in ("per_iteration", "per_replication", "per_worker"):
+            object.__setattr__(self, name, Packed.of(getattr(self, name)))
+
     @cached_property
     def iterations(self) -> pd.DataFrame:
         """``per_iteration`` as a frame; counts are whole numbers, missing at the start."""
@@ -204,8 +208,8 @@ def result(
         replications["least_heard"] = steps.shares.min(axis=1)
     conditioning = run.scheme.conditioning()
     workers = _workers(trace) if workers is None else workers
-    tables = Packed.of(iterations), Packed.of(replications), Packed.of(workers)
-    return with_target(CellResult(*tables, trace.engine, conditioning), target_loss)
+    numbers = CellResult(iterations, replications, workers, trace.engine, conditioning)
+    return with_target(numbers, target_loss)
 
 
 def with_target(result: CellResult, target: float | None) -> CellResult:
@@ -218,7 +222,7 @@ def with_target(result: CellResult, target: float | None) -> CellResult:
         shape = (whole["elapsed"].size, -1)
         times, losses = (table[name].reshape(shape) for name in ("time", "train_loss"))
         whole["time_to_target"] = time_to_target(times, losses, target)
-    return replace(result, per_replication=Packed.of(whole))
+    return replace(result, per_replication=whole)
 
 
 def clock_alone(run: Run, trace: Trace) -> CellResult:
@@ -240,7 +244,7 @@ def clock_alone(run: Run, trace: Trace) -> CellResult:
     }
     whole = {"elapsed": trace.times[:, -1].copy()} | _exact_time(run, trace)
     nobody = dict.fromkeys(("worker", "utilisation", "wasted", "last", "cost"), np.empty(0))
-    return CellResult(Packed.of(frame), Packed.of(whole), nobody, trace.engine, None)
+    return CellResult(frame, whole, nobody, trace.engine, None)
 
 
 def _exact_time(run: Run, trace: Trace) -> dict[str, np.ndarray]:
@@ -457,7 +461,7 @@ def read_cell(output: Path, key: str) -> CellResult | None:
         conditioning = json.loads(metadata[b"conditioning"])
         return CellResult(
             # what is missing becomes NaN, among whole numbers too
-            Packed.of({name: np.asarray(table[name].to_numpy()) for name in table.column_names}),
+            {name: np.asarray(table[name].to_numpy()) for name in table.column_names},
             _from_text(metadata[b"replications"]),
             _from_text(metadata[b"workers"]),
             metadata[b"engine"].decode(),
@@ -475,7 +479,7 @@ def _from_text(text: bytes) -> Columns:
         bits = b64decode(told)
         whole = bits if size is None else pa.decompress(bits, size, "zstd", asbytes=True)
         columns[name] = np.frombuffer(whole, kind)
-    return Packed.of(columns)
+    return columns
 
 
 def _checksum(columns: str, metadata: Mapping[bytes, bytes]) -> bytes:
