@@ -76,8 +76,15 @@ class Accepted:
         """``(R, n)`` seconds of each worker that went into messages which counted."""
         assert self.heard is not None
         assert self.seconds is not None
-        pairs = zip(self.heard.message, self.seconds, strict=True)
-        return np.stack([summed_by(w.ravel(), s.ravel(), n) for w, s in pairs])
+        r = len(self.when)
+        worker, seconds = self.heard.message.reshape(r, -1), self.seconds.reshape(r, -1)
+        sums, together = list[FloatArray](), max(1, 2**17 // worker.shape[1])
+        for start in range(0, r, together):
+            own, spent = worker[start : start + together], seconds[start : start + together]
+            if together > 1:  # short replications are added up as if they were one
+                own = own + n * np.arange(len(own))[:, None]
+            sums.append(summed_by(own.ravel(), spent.ravel(), n * len(own)))
+        return np.concatenate(sums).reshape(r, n)
 
     def blame(self) -> tuple[IntArray, FloatArray]:
         """``last`` and ``margin`` of each update, ``(R, U)``; see ``sim.types.Work``. Of single

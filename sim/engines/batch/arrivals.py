@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, count, repeat, takewhile
+from itertools import chain, count, takewhile
 from math import inf, isqrt
 from typing import final
 
@@ -16,7 +16,7 @@ import numpy as np
 from ...errors import NeverEnough
 from ...types import BoolArray, FloatArray, IntArray
 from ..run import Run
-from ..tapes import CheckedTape, Tasks
+from ..tapes import CheckedTape, RoundOfAll, Tasks
 from ..updates import Accepted
 
 
@@ -64,41 +64,69 @@ def arrival_blocks(run: Run, replication: int, seconds: bool) -> Iterator[Block]
         done = stop
 
 
-def first_blocks(run: Run, seconds: bool) -> Iterator[Block | None]:
-    """The first messages of each replication, if the run is short and no two of them tie. They are
+def first_blocks(
+    run: Run, seconds: bool, every: Accepted | None = None
+) -> Iterator[tuple[int, Block | None]]:
+    """Each replication, and its first messages if the run is short and no two of them tie. They are
     found for many replications at once, since a block of few messages costs as much as one of a
-    thousand. Cost: per task of the tables that are read a draw, a sort, and ten passes."""
+    thousand. Where all messages count, ``every`` is filled in, and replications that this completes
+    are left out. Cost: per task of the tables that are read a draw, a sort, and ten passes."""
     n, rows, replications = run.scheme.workers, rows_needed(run), len(run.tapes)
     if rows * n > 2**13 or replications == 1:  # enough tasks for a sort of their own
-        yield from repeat(None, replications)
+        yield from ((r, None) for r in range(replications))
         return
     loads, together = np.ones(n, dtype=np.int64), max(1, 2**17 // (rows * n))
     for start in range(0, replications, together):
-        tapes = [CheckedTape(tape) for tape in run.tapes[start : start + together]]
-        tables = np.stack([run.load_law.worker_times(tape, loads, 0, rows) for tape in tapes])
-        yield from _blocks_of(tables, seconds)
+        some = slice(start, min(start + together, replications))
+        tapes, table = RoundOfAll(run.tapes[some], rows), np.empty((some.stop - start, rows, n))
+        for t in range(rows):
+            tapes.round = t
+            table[:, t] = run.load_law.worker_times(tapes, loads, 0, len(table))
+        first = _First(table)
+        full = every is not None and first.fill(every.view(some), run.barrierless.gradients)
+        for r in np.flatnonzero(~np.broadcast_to(full, len(table))).tolist():
+            yield start + r, first.block(r, seconds)
 
 
-def _blocks_of(tables: FloatArray, seconds: bool) -> Iterator[Block | None]:
-    """A block of each ``(rows, n)`` table of first tasks, or ``None`` where messages may tie."""
-    (r, rows, n), cells = tables.shape, tables[0].size
-    finish = tables.copy()
-    for row in range(1, rows):
-        finish[:, row] += finish[:, row - 1]
-    horizon = finish[:, -1].min(axis=1)
-    flat = finish.reshape(r, cells)
-    order = np.argsort(flat, axis=1)
-    when = np.take_along_axis(flat, order, axis=1)
-    strange = (when[:, 1:] == when[:, :-1]).any(axis=1) | np.isinf(when[:, -1])
-    ranks, before = np.empty_like(order), np.zeros((r, rows, n), dtype=np.int64)
-    np.put_along_axis(ranks, order, np.arange(cells)[None], axis=1)
-    before[:, 1:] = ranks.reshape(r, rows, n)[:, :-1] + 1
-    worker, nobody = np.tile(np.arange(n), rows), np.zeros(n, dtype=np.bool_)
-    for i, total in enumerate(np.count_nonzero(flat < horizon[:, None], axis=1).tolist()):
-        spent = tables[i].ravel() if seconds else None
-        last = np.arange(total)
-        block = Block(order[i, :total], flat[i], worker, before[i].ravel(), spent, last, nobody)
-        yield None if strange[i] else block
+class _First:
+    """The first tasks of some replications, ``(R, rows, n)`` seconds."""
+
+    def __init__(self, seconds: FloatArray) -> None:
+        r, rows, n = seconds.shape
+        finish = seconds.copy()
+        for row in range(1, rows):
+            finish[:, row] += finish[:, row - 1]
+        when = finish.reshape(r, -1)
+        order = np.argsort(when, axis=1)
+        ordered = np.take_along_axis(when, order, axis=1)
+        strange = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1) | np.isinf(ordered[:, -1])
+        ranks, before = np.empty_like(order), np.zeros((r, rows, n), dtype=np.int64)
+        np.put_along_axis(ranks, order, np.arange(rows * n)[None], axis=1)
+        before[:, 1:] = ranks.reshape(r, rows, n)[:, :-1] + 1
+        complete = np.count_nonzero(when < finish[:, -1].min(axis=1)[:, None], axis=1)
+        self._when, self._order, self._before = when, order, before.reshape(r, -1)
+        self._seconds, self._n = seconds.reshape(r, -1), n
+        self._complete = np.where(strange, 0, complete)  # where messages may tie, none is known
+
+    def block(self, r: int, seconds: bool) -> Block | None:
+        """A replication's messages, if they are known."""
+        if not (total := int(self._complete[r])):
+            return None
+        cells, nobody = np.arange(self._when.shape[1]), np.zeros(self._n, dtype=np.bool_)
+        order, spent = self._order[r, :total], self._seconds[r] if seconds else None
+        last = cells[:total]
+        return Block(order, self._when[r], cells % self._n, self._before[r], spent, last, nobody)
+
+    def fill(self, accepted: Accepted, k: int) -> BoolArray:
+        """Fill in the K messages of each update: ``(R,)`` in which replications all are known. What
+        is filled into others means nothing."""
+        shape = (*accepted.when.shape[:2], k)
+        cells = self._order[:, : shape[1] * k]
+        tables = self._when, self._before // k, self._seconds
+        taken = (np.take_along_axis(table, cells, axis=1) for table in tables)
+        when, version, seconds = (part.reshape(shape) for part in taken)
+        accepted.note(when, (cells % self._n).reshape(shape), version, seconds)
+        return np.asarray(self._complete >= cells.shape[1])
 
 
 @final

@@ -132,7 +132,7 @@ def cycles(run: Run, heard: bool, work: bool) -> Trace:
     is left whose message makes an update, or time stands still."""
     accepted = Accepted.empty((len(run.tapes), run.updates, 1), heard=work, work=False)
     streams = Streams(run.scheme.workers)
-    for r, first in enumerate(first_blocks(run, work)):
+    for r, first in first_blocks(run, work):
         anew = partial(_CycleDecisions, run, heard or work)
         made = _decided(first, arrival_blocks(run, r, work), anew)
         made.finish(accepted.view(r), streams)
@@ -243,7 +243,8 @@ def batch_barrierless(run: Run, heard: bool = True, work: bool = True) -> Trace:
     if scheme.ahead < inf:
         busy = bounded(run, accepted)
     elif scheme.independent:
-        for r, first in enumerate(first_blocks(run, work)):
+        every = accepted if scheme.oldest >= run.updates else None
+        for r, first in first_blocks(run, work, every):
             anew = partial(_Decisions, scheme, accepted.view(r))
             made = _decided(first, arrival_blocks(run, r, work), anew)
             if made.missing:
