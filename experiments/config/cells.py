@@ -108,7 +108,7 @@ class Cell:
     key: str  # hash of everything that the cell's numbers depend on, 16 hexadecimal digits
     stored: str = ""  # the same without the target, whose time is found in what is stored: its file
     inputs: tuple[Input, ...] = ()  # the files among these
-    code: frozenset[str] = frozenset()  # the digests of the plugins among these
+    code: tuple[str, ...] = ()  # in order, the digests of the plugins among these
     data_dir: Path | None = None  # where the public data sets lie
 
     @cached_property
@@ -116,7 +116,7 @@ class Cell:
         """The document's objects; ``schemes`` holds one.
         Raises ConfigError: a file or plugin that it names is not here, or not the same here."""
         catalogue = with_plugins(self.document["plugins"])
-        if not self.code <= {plugin.digest for plugin in catalogue.plugins}:
+        if not {plugin.digest for plugin in catalogue.plugins}.issuperset(self.code):
             raise ConfigError("plugins: not the same here as where the cell comes from")
         return validate(self.document, catalogue)
 
@@ -333,7 +333,7 @@ class _Grid:
                 key=stored if target.value is None else whole.hexdigest()[:16],
                 stored=stored,
                 inputs=tuple(dict.fromkeys([*files, *scheme.files])),
-                code=frozenset(own.digest for own in used),
+                code=tuple(sorted(own.digest for own in used)),
                 data_dir=self._data_dir,
             )
             # What was read need not be read again here.

@@ -70,14 +70,18 @@ class Packed(Columns):
     def __init__(self, table: Columns) -> None:
         self._kinds = _KINDS(tuple([(name, column.dtype.str) for name, column in table.items()]))
         self._rows = len(next(iter(table.values())))
-        bits = b"".join([column.tobytes() for column in table.values()])
+        numbers = b"".join([column.tobytes() for column in table.values()])
+        bits = np.frombuffer(numbers, np.uint8).reshape(-1, ITEM).T.tobytes()  # alike beside alike
         self._bits = pa.compress(bits, "lz4_raw").to_pybytes()  # as long as it must be
 
     @lru_cache(maxsize=1)  # noqa: B019
     def _opened(self) -> dict[str, np.ndarray]:
         step, kinds = self._rows * ITEM, enumerate(self._kinds.items())
         bits = pa.decompress(self._bits, step * len(self._kinds), "lz4_raw", asbytes=True)
-        return {name: np.frombuffer(bits, kind, self._rows, i * step) for i, (name, kind) in kinds}
+        numbers = np.frombuffer(bits, np.uint8).reshape(ITEM, -1).T.tobytes()
+        return {
+            name: np.frombuffer(numbers, kind, self._rows, i * step) for i, (name, kind) in kinds
+        }
 
     @override
     def __getitem__(self, name: str) -> np.ndarray:

@@ -180,7 +180,7 @@ class _Asked:
     """What closed forms depend on; of the cell nothing else is read."""
 
     text: str
-    code: frozenset[str]  # digests of plugins
+    code: tuple[str, ...]  # digests of plugins
     cell: Cell = field(compare=False)
 
 
