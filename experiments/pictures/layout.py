@@ -4,7 +4,7 @@ entries of a legend stand in as many columns as fit, ticks that run into each ot
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, final
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -19,6 +19,7 @@ from typing_extensions import override
 NAMES_SHARE = 0.42  # of the figure's width that names on a vertical axis take at most
 LEGEND_SHARE = 0.3  # of the figure's height that a legend takes before its letters shrink
 SMALL_LETTERS_POINTS = (8.0, 7.0)  # sizes of the letters of a legend that is too high
+MOST_LINES = 6  # of one text: of longer ones only labels would be left, and no panel
 GAP_POINTS = 2.0  # between names of ticks
 
 
@@ -172,9 +173,10 @@ def _size(text: Text, side: str = "width") -> float:
     return float(getattr(text.get_window_extent(), side))
 
 
-def _lines(words: str, width: int) -> Iterator[str]:
-    for line in words.split("\n"):
-        yield from textwrap.wrap(line, width, break_on_hyphens=False) or [""]
+def _lines(words: str, width: int) -> list[str]:
+    wrapped = (textwrap.wrap(line, width, break_on_hyphens=False) for line in words.split("\n"))
+    lines = [line for lines in wrapped for line in lines or [""]]
+    return lines if len(lines) <= MOST_LINES else [*lines[: MOST_LINES - 1], "..."]
 
 
 def whole_layout(figure: Figure) -> WholeLayout | None:
