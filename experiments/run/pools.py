@@ -19,10 +19,11 @@ import traceback
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import connection, forkserver, resource_tracker
+from multiprocessing.util import Finalize
 from queue import SimpleQueue
 from types import ModuleType
 from typing import Any, Generic, TypeVar
@@ -306,21 +307,30 @@ def prepare() -> None:
 
 @cache
 def _watched_folder() -> tuple[str, int]:
-    """A folder for the server's address, and a pipe to a process that outlives this one, however
-    that ends: then it kills the server, whose number it reads there, and removes the folder. The
-    path is short, since that of a socket may have some hundred characters."""
+    """A folder for the server's address, and a pipe to a process that kills the server, whose
+    number it reads there, and removes the folder when it reads 0, or when this process has ended
+    however that happened. The path is short: a socket's may have some hundred characters."""
     base = tempfile.gettempdir()
     # a socket's path adds 44 characters, of 104 on macOS
     base = base if len(os.fsencode(base)) < 60 else "/tmp"
     folder = os.path.join(base, f"eh-{secrets.token_hex(4)}")
-    script = 'trap "" HUP TERM; while read -r n; do pid=$n; done; kill -9 $pid; rm -rf "$0"'
+    script = 'trap "" HUP TERM; while read -r n && [ $n != 0 ]; do pid=$n; done; '
+    script += 'kill -9 $pid; rm -rf "$0"'
     read, write = os.pipe()
     nowhere = [(os.POSIX_SPAWN_OPEN, out, os.devnull, os.O_WRONLY, 0) for out in (1, 2)]
     actions = [(os.POSIX_SPAWN_DUP2, read, 0), *nowhere]
-    os.posix_spawn("/bin/sh", ["sh", "-c", script, folder], os.environ, file_actions=actions)
+    sh = ["sh", "-c", script, folder]
+    warden = os.posix_spawn("/bin/sh", sh, os.environ, file_actions=actions)
     os.close(read)
     os.mkdir(folder, 0o700)
+    Finalize(None, _dismiss, (write, warden), exitpriority=-100)  # after all worker processes
     return folder, write
+
+
+def _dismiss(pipe: int, warden: int) -> None:
+    with suppress(OSError):  # it was killed
+        os.write(pipe, b"0\n")
+        os.waitpid(warden, 0)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from xml.parsers import expat
 import pandas as pd
 import pyarrow.parquet as pq
 
+from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.document import read_yaml
 from erasurehead.experiments.page.folder import read_answer
 from erasurehead.experiments.run import outputs
@@ -162,8 +163,9 @@ def run_faults(output: Path, code: int) -> Iterator[str]:
             )
             if set(pd.read_parquet(output / name, columns=["cell"])["cell"]) != set(keys):
                 yield f"folder: {name} has other cells than the manifest"
+        stored = {cell.key: cell.stored for cell in cells(config)}
         for key in keys:
-            if read_cell(output, key) is None:
+            if read_cell(output, stored[key]) is None:
                 yield f"folder: cell {key} cannot be read"
     except Exception as error:
         yield f"folder: {type(error).__name__}: {error}"
