@@ -6,6 +6,7 @@ import codecs
 import csv
 import gzip
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 
 from ...sim.files import UnusableFile, floats, read_npy, read_npz, reading, require_regular, short
 from ...sim.reading import Reading
-from ...sim.tables import BLANKS, read_csv, read_parquet
+from ...sim.tables import BLANKS, MOST_LINE_BYTES, read_csv, read_parquet
 from ..base import FloatArray
 from ..tables.names import SPELLINGS, parse, role_of
 from .cells import durations, failed, lasting
@@ -152,13 +153,17 @@ def _unit_in(metadata: Mapping[bytes, bytes] | None) -> str | None:
 
 
 def _head(path: Path) -> tuple[list[str], int, str]:
-    """The first lines that are not empty, how many empty ones stand before them, the encoding."""
+    """The first lines that are not empty, how many empty ones stand before them, the encoding.
+    Looked at are at least four lines, since the first of many workers may be a megabyte long."""
     packed = path.suffix == ".gz"
     with (
         reading("csv.gz" if packed else "csv"),
         (gzip.open if packed else open)(path, "rb") as file,
     ):
-        block = file.read(HEAD_BYTES)
+        block = more = file.read(HEAD_BYTES)
+        while more and len(block) <= MOST_LINE_BYTES and len(block.splitlines()) <= 4:
+            block += (more := file.read(len(block)))
+        ended = not more or not file.read(1)
     encoding = "utf-16"
     if not block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         # Without a mark it is UTF-16 if every second byte is 0, or nearly.
@@ -166,7 +171,7 @@ def _head(path: Path) -> tuple[list[str], int, str]:
         encoding = "utf-8" if first == second else "utf-16-be" if first else "utf-16-le"
     text = block.decode(encoding, "replace").removeprefix("\ufeff")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    lines = lines if len(block) < HEAD_BYTES else lines[:-1]
+    lines = lines if ended else lines[:-1]
     filled = [line for line in lines if line.strip()][:HEAD_LINES]
     return filled, lines.index(filled[0]) if filled else 0, encoding
 
@@ -227,7 +232,7 @@ def _names_columns(cells: list[str], header: str | None) -> tuple[bool, str]:
         text = f"the first row mixes names and numbers ({short(odd[0])!r} is no number)"
         raise UnusableFile(f"{text}: --header says whether it names the columns, yes or no")
     named = named if header is None else header == "yes"
-    if named and (twice := [name for name in cells if name and cells.count(name) > 1]):
+    if named and (twice := [c for c, count in Counter(cells).items() if c and count > 1]):
         raise UnusableFile(f"two columns are named {short(twice[0])!r}: rename them, or leave one")
     if header is not None or not any(values) or below:
         return named, ""

@@ -41,7 +41,7 @@ def of_rounds(names: list[str]) -> bool:
     return len(names) > 1 and sum(bool(named.fullmatch(parse(n).base)) for n in names) > 1
 
 
-@lru_cache(maxsize=2**16)
+@lru_cache(maxsize=2**18)
 def shape_of(name: str) -> str:
     """A name with its numbers as ``#``, or a letter at its end as ``@``: the pattern that columns
     of workers have in common."""
@@ -88,8 +88,8 @@ def workers_of(columns: list[str], options: Reading) -> tuple[list[str], list[st
         left = [name for name in columns if name not in chosen]
         return chosen, [f"columns not used: {short(', '.join(left))}"] if left else []
     hosts = [without_unit(name) for name in columns]
-    mangled = r"(.*[^\d.].*)\.\d+"  # what pandas makes of a name that comes again
-    repeated = [match[1] for name in columns if (match := re.fullmatch(mangled, name))]
+    parts = (name.rpartition(".") for name in columns)  # pandas numbers a name that comes again
+    repeated = [own for own, _, number in parts if number.isdecimal() and re.search(r"[^\d.]", own)]
     twice = [name for name in repeated if name in columns and role_of(name) is None]
     if twice := twice + [host for host, count in Counter(hosts).items() if count > 1]:
         raise UnusableFile(f"several columns are of worker {short(twice[0])}: leave one of them")

@@ -51,6 +51,7 @@ class Read:
 
 WHOLE = Read(SECONDS)
 NUMBERED = Read(SECONDS, ("0", "1", "2", "3"))
+MANY = np.random.default_rng(0).uniform(1.0, 2.0, (3, 4000))
 
 
 def without(rows: Cells, *places: int) -> Cells:
@@ -124,6 +125,12 @@ INDEX: dict[str, tuple[Cells, str | Read]] = {
 TEXTS: dict[str, tuple[bytes, Reading, Read | str]] = {
     "wide": (text(wide()), Reading(), WHOLE),
     "wide, no header": (text(wide(None)), Reading(), NUMBERED),
+    "wide, no header, a row of 70 kB": (
+        text(MANY.astype(str).tolist()),
+        Reading(),
+        Read(MANY, tuple(map(str, range(4000)))),
+    ),
+    "wide, one name thousands of times": (text([["x"] * 50_000]), Reading(), "named 'x'"),
     "wide, numbered from 1": (
         text(wide(["1", "2", "3", "4"])),
         Reading(),
