@@ -156,9 +156,8 @@ class Copies(OfWorkers):
                     continue
                 done[task] = now
                 uncopied.discard(task)
-                for tried, since in sorted(
-                    attempts[task], key=lambda attempt: attempt[0] != worker
-                ):
+                attempts[task].sort(key=lambda attempt: attempt[0] != worker)  # the winner's first
+                for tried, since in attempts[task]:
                     busy[tried] += now - since
                     if tried == worker:
                         useful[tried] += now - since

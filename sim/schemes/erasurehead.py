@@ -1,8 +1,4 @@
-"""Fractional repetition: groups of workers hold the same partitions, one message of each is enough.
-
-``FractionalRepetition`` waits for every group and is exact. ``ErasureHead`` also stops at r
-arrivals: then groups that were not heard are missing. ``GeneralizedFractionalRepetition`` takes
-any number of workers."""
+"""Fractional repetition: workers of a group hold the same partitions, one message is enough."""
 
 from __future__ import annotations
 
@@ -62,9 +58,8 @@ class FractionalRepetition(Choosing, Stopped, Loaded):
         if self.decoder != "optimal":
             # Groups are alike and one_step weighs partitions by 1 in all, whoever arrived.
             fair = RandomOrder() if self.decoder == "one_step" and self.stop is None else None
-            coded = replace(
-                coded, exact=None, guarantees=Guarantees(copies=self.load, unbiased=fair)
-            )
+            guarantees = Guarantees(copies=self.load, unbiased=fair)
+            coded = replace(coded, exact=None, guarantees=guarantees)
         return partly_uncoded(coded, self.partial) if self.partial else coded
 
 

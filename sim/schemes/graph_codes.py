@@ -232,15 +232,9 @@ def designs(v: int) -> dict[int, tuple[int, ...]]:
 
 def _twin_primes(p: int) -> tuple[int, ...]:
     """x mod p (p + 2) that are squares modulo both primes or neither, or multiples of p + 2."""
-    q = p + 2
-    squares = [{x * x % m for x in range(1, m)} for m in (p, q)]
-
-    def belongs(x: int) -> bool:
-        if x % q == 0:
-            return True
-        return x % p != 0 and (x % p in squares[0]) == (x % q in squares[1])
-
-    return tuple(x for x in range(p * q) if belongs(x))
+    x, q = np.arange(p * (p + 2)), p + 2
+    of_p, of_q = (np.isin(x % m, np.arange(1, m) ** 2 % m) for m in (p, q))
+    return tuple(np.flatnonzero((x % q == 0) | ((x % p > 0) & (of_p == of_q))).tolist())
 
 
 def _without_design(workers: int, load: int) -> InvalidParameter:

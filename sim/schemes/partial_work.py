@@ -1,6 +1,4 @@
-"""Partial work of stragglers: every gradient sent at once, or one combination at the end.
-
-``PartlyUncoded`` is for exact codes: a part of the data is computed once, by its own worker."""
+"""Partial work of stragglers: every gradient sent at once, or one combination at the end."""
 
 from __future__ import annotations
 

@@ -47,10 +47,9 @@ class Uncoded(SingleFamily):
 
     def build(self, workers: int) -> Fixed:
         """One partition a worker, stop at n."""
-        rule, guarantees = FirstK(workers), Guarantees(copies=1, tolerates=0)
-        return Fixed(
-            self.name, Groups(workers, 1), rule, SumArrived(), exact=True, guarantees=guarantees
-        )
+        code, rule, sums = Groups(workers, 1), FirstK(workers), SumArrived()
+        guarantees = Guarantees(copies=1, tolerates=0)
+        return Fixed(self.name, code, rule, sums, exact=True, guarantees=guarantees)
 
 
 @configured
