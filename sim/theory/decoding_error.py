@@ -79,9 +79,8 @@ class GroupErasure:
     def error_variance(self) -> float:
         """Var ||w - 1||^2: a missed group adds d (1 - (scale - 1)^2)."""
         groups, erased = self.workers / self.size, self.one_erased
-        missed = groups * erased * (1 - erased) + groups * (groups - 1) * (
-            self.two_erased - erased**2
-        )
+        pairs = groups * (groups - 1) * (self.two_erased - erased**2)
+        missed = groups * erased * (1 - erased) + pairs
         return float(missed * (self.size * (1.0 - (self.scale - 1.0) ** 2)) ** 2)
 
     def mean_gradient(self, groups: FloatArray) -> FloatArray:

@@ -110,9 +110,8 @@ def chances_of_kinds(racks: IntArray, weights: Sequence[float], size: int) -> Ch
     """How likely it is that so many code groups, ``size`` neighbours each, are of each kind;
     ``racks`` is the rack of each worker, ``(n,)``, counted from 0, and ``weights`` are of the laws
     that one can have. Racks are taken in one by one, and a group is finished with its last."""
-    members = [
-        Counter((np.flatnonzero(racks == r) // size).tolist()) for r in range(racks.max() + 1)
-    ]
+    groups_of = (np.flatnonzero(racks == rack) // size for rack in range(racks.max() + 1))
+    members = [Counter(groups.tolist()) for groups in groups_of]
     most = min(4096, 100_000 // len(racks))  # ways in which racks can be slow, told apart at once
     last = {group: rack for rack, own in enumerate(members) for group in own}
     states: dict[tuple[Groups, Groups], float] = {((), ()): 1.0}  # unfinished, finished

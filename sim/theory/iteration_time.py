@@ -102,11 +102,9 @@ class IterationTimeLaw:
             steep = apart * ((a - 1) / given + (b - 1) / (1.0 - early)) > 1.0
         direct = special.betainc(a, b, early) - special.betainc(a, b, given)
         x = given[..., None] + apart[..., None] * (0.5 * (1.0 + GAUSS_NODES))
-        density = np.exp(
-            special.xlogy(a - 1, x) + special.xlog1py(b - 1, -x) - special.betaln(a, b)
-        )
+        log_density = special.xlogy(a - 1, x) + special.xlog1py(b - 1, -x) - special.betaln(a, b)
         # The difference of two numbers that are close.
-        close = 0.5 * apart * (density @ GAUSS_WEIGHTS)
+        close = 0.5 * apart * (np.exp(log_density) @ GAUSS_WEIGHTS)
         rest = np.where(steep | (apart == 0.0), np.maximum(direct, 0.0), close)
         return np.asarray(some_missing * special.betainc(a, b, given) + rest)
 
@@ -256,26 +254,22 @@ class BarrierLaw(IterationTimeLaw):
         """Nodes u and weights of the first arrival's law, ``(U,)`` each."""
         half = 0.5 * np.diff(FIRST_LEVELS)[:, None]
         chance = (FIRST_LEVELS[:-1, None] + half * (1.0 + GAUSS_NODES)).ravel()
-        level = (1.0 - chance) ** (1.0 / self._workers)
-        return smallest(lambda t: self.worker.sf(t) <= level, level.size), (
-            half * GAUSS_WEIGHTS
-        ).ravel()
+        level = (1.0 - chance) ** (1.0 / self._barrier[0])
+        firsts = smallest(lambda t: self.worker.sf(t) <= level, level.size)
+        return firsts, (half * GAUSS_WEIGHTS).ravel()
 
     @property
-    def _workers(self) -> int:
+    def _barrier(self) -> tuple[int, float, int]:
+        """n, kappa - 1 and s."""
         assert self.demand.arrivals is not None
-        return self.demand.arrivals.workers
-
-    @property
-    def _window(self) -> tuple[float, int]:
         assert self.demand.window is not None
-        return self.demand.window
+        return self.demand.arrivals.workers, *self.demand.window
 
     def _saved(self, t: FloatArray, first: FloatArray) -> FloatArray:
         """P(at most s are late, and one of them comes after t | the first comes at u): ``(..., U)``
         for ``t (..., 1)`` or ``(..., U)`` and ``first (U,)``, where t >= kappa u."""
-        (window, most), others = self._window, self._workers - 1
-        beyond = self.worker.sf(first)
+        workers, window, most = self._barrier
+        beyond, others = self.worker.sf(first), workers - 1
         with np.errstate(all="ignore"):
             late = np.where(beyond > 0, self.worker.sf(first + window * first) / beyond, 0.0)
             missing = np.where(late > 0, np.minimum(self.worker.sf(t) / beyond / late, 1.0), 0.0)
@@ -292,13 +286,13 @@ class BarrierLaw(IterationTimeLaw):
     @override
     def sf(self, seconds: ArrayLike) -> FloatArray:
         t = np.asarray(seconds, dtype=np.float64)
-        first, weights = self._firsts
+        (workers, window, _), (first, weights) = self._barrier, self._firsts
         before = np.cumsum(weights) - weights
         some = np.empty(t.size)
         rows = max(1, 2**20 // first.size)  # at most 8 MiB a table
         for start in range(0, t.size, rows):
             at = t.ravel()[start : start + rows, None]
-            closed = 1.0 - self.worker.sf(at / (1.0 + self._window[0])) ** self._workers
+            closed = 1.0 - self.worker.sf(at / (1.0 + window)) ** workers
             share = np.clip(closed - before, 0.0, weights)
             some[start : start + rows] = (share * self._saved(at, first)).sum(axis=1)
         return np.asarray(np.clip(self._everybody.sf(t) - some.reshape(t.shape), 0.0, 1.0))
@@ -324,14 +318,13 @@ class BarrierLaw(IterationTimeLaw):
 
     def _saved_moment(self, power: int) -> float:
         """E[T_(n)^p - T^p], for p = 1 or 2."""
-        knots, saved = self._everybody._knots, 0.0
+        knots, window, saved = self._everybody._knots, self._barrier[1], 0.0
         for u, weight in zip(*self._firsts, strict=True):
-            closes = u + self._window[0] * u
+            closes = u + window * u
             edges = np.maximum(np.concatenate(([closes], knots)), closes)
             half = 0.5 * np.diff(edges)[:, None]
             t = edges[:-1, None] + half * (1.0 + GAUSS_NODES)
             chance = self._saved(t.reshape(-1, 1), np.array([u])).reshape(t.shape)
-            saved += weight * float(
-                ((power * t ** (power - 1) * chance * half) @ GAUSS_WEIGHTS).sum()
-            )
+            values = power * t ** (power - 1) * chance * half
+            saved += weight * float((values @ GAUSS_WEIGHTS).sum())
         return saved

@@ -66,8 +66,7 @@ def harmonic(n: int) -> float:
 
 def mean_uncoded(time: ExponentialTime, workers: int) -> float:
     """All n: offset + scale * H_n, in seconds."""
-    require_count("workers", workers)
-    return time.offset + time.scale * harmonic(workers)
+    return mean_first_k(time, workers, workers)
 
 
 def mean_first_k(time: ExponentialTime, workers: int, wait_for: int) -> float:

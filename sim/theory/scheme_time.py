@@ -180,9 +180,8 @@ def round_theory(
         return RoundTheory(why, why if known is None or not ideal else known)
     time = scheme_iteration_time(scheme, delay, law, message)
     if not cancels and not (isinstance(time, IterationTimeLaw) and _waits_for_all(time.demand)):
-        return RoundTheory(
-            NoFormula(NOT_CANCELLED), NoFormula(NOT_CANCELLED) if known is None else known
-        )
+        why = NoFormula(NOT_CANCELLED)
+        return RoundTheory(why, why if known is None else known)
     if known is not None:
         return RoundTheory(time, known)
     if together:

@@ -78,11 +78,13 @@ def smallest(holds: Callable[[FloatArray], BoolArray], count: int) -> FloatArray
     return high.view(np.float64)
 
 
-def worker_time_at(delay: DelayLaw, law: LoadLaw, load: int) -> WorkerTime | None:
-    """The law of a worker's time at a load of d partitions; ``None`` where it is not closed. Raises
-    ``InvalidParameter``: the load is not a whole number >= 1."""
+def worker_time_at(delay: DelayLaw, law: LoadLaw, load: int, steps: int = 1) -> WorkerTime | None:
+    """The law of a worker's time at a load of d partitions, or of its mean time in H steps of that
+    load, each with draws of its own; ``None`` where it is not closed. Raises ``InvalidParameter``:
+    a load or a number of steps that is not a whole number >= 1."""
     require_count("load", load)
-    return piece_time_at(delay, law, 1, load)
+    require_count("steps", steps)
+    return piece_time_at(delay, law, 1, load, steps)
 
 
 def piece_time_at(
@@ -90,8 +92,8 @@ def piece_time_at(
 ) -> WorkerTime | None:
     """The law of the time after which a worker has done so many of M equal pieces of a partition; M
     d of them are a load of d partitions. Under ``per_partition`` each piece has a draw of its own.
-    Of several steps it is that of the mean time, see ``step_time_at``. Raises ``InvalidParameter``:
-    a number of pieces that is not a whole number >= 1."""
+    Of several steps it is that of their mean time. Raises ``InvalidParameter``: a number of pieces
+    that is not a whole number >= 1."""
     require_count("pieces", pieces)
     require_count("done", done)
     draws, scale, cost = steps * done, 1 / (steps * pieces), 0.0
@@ -102,15 +104,6 @@ def piece_time_at(
         return None
     total = delay if draws == 1 else delay.sum_of(draws)
     return None if total is None else _known(total.cdf, total.sf, scale, cost)
-
-
-def step_time_at(delay: DelayLaw, law: LoadLaw, load: int, steps: int) -> WorkerTime | None:
-    """The law of a worker's mean time in H steps, each with a load of d partitions and draws of its
-    own; ``None`` where it is not closed. Raises ``InvalidParameter``: a load or a number of steps
-    that is not a whole number >= 1."""
-    require_count("load", load)
-    require_count("steps", steps)
-    return piece_time_at(delay, law, 1, load, steps)
 
 
 def proportional_worker_time(
@@ -168,7 +161,7 @@ class MessageTime:
         self, delay: DelayLaw, law: LoadLaw, load: int, size: float = 1.0, steps: int = 1
     ) -> WorkerTime | None:
         """The law of a worker's time at a load until its message, of so many gradients, is there;
-        of several steps the mean time of one, see ``step_time_at``. Known where at most one part
+        of several steps the mean time of one, see ``worker_time_at``. Known where at most one part
         of the sum is random, or all random ones are exponential beyond a constant, at most
         ``MOST_STAGES`` draws; else ``None``."""
         shares = (self.uplink, 1.0 / steps), (self.transfer, size / steps)
@@ -179,7 +172,7 @@ class MessageTime:
         if len(known) < len(ways):
             return None
         if len(fixed) == len(ways):
-            whole = step_time_at(delay, law, load, steps)
+            whole = worker_time_at(delay, law, load, steps)
             return None if whole is None else replace(whole, offset=whole.offset + latency)
         growth, cost, draws = 1.0, 0.0, steps * load
         if isinstance(law, OfOneDraw):
@@ -309,16 +302,23 @@ class KnownDelayLaw:
         closed form E T_(j) is the integral of the quantiles against the density of the j-th of n
         uniform numbers, a sum of 513 terms (tanh-sinh), beyond 1,000 workers of 16 sqrt(n), to
         about 1e-10 relative for light tails."""
-        if (quantiles := self._quantiles(workers)) is None:
+        step = NODE_STEP / np.sqrt(max(1.0, workers / NODE_WORKERS))
+        x = np.arange(-NODE_REACH, NODE_REACH + step / 2, step)
+        z = np.pi * np.sinh(x)
+        log_u, log_rest = -np.logaddexp(0.0, -z), -np.logaddexp(0.0, z)  # of u and 1 - u
+        u = np.minimum(np.exp(log_u), 1.0 - 2.0**-53)
+        unit = self.delay.ppf(u) if self.delay.independent else None
+        if unit is None:
             return np.asarray(np.sort(self._sample(workers), axis=1).mean(axis=0))
-        log_u, log_rest, weight, seconds = quantiles
+        seconds = self.law.worker_times(TableTape(unit[:, None]), np.ones(1), 0, len(x))[:, 0]
+        weight = np.exp(log_u + log_rest) * np.pi * np.cosh(x) * step
         means = np.empty(workers)
-        step = max(1, 2**22 // len(log_u))  # terms in memory at once: 32 MiB
-        for first in range(0, workers, step):
-            j = np.arange(first + 1, min(first + step, workers) + 1)[:, None]
+        together = max(1, 2**22 // len(x))  # terms in memory at once: 32 MiB
+        for first in range(0, workers, together):
+            j = np.arange(first + 1, min(first + together, workers) + 1)[:, None]
             log_density = (j - 1) * log_u + (workers - j) * log_rest - betaln(j, workers + 1 - j)
             terms = np.exp(log_density) * weight * seconds
-            means[first : first + step] = terms.sum(axis=1)
+            means[first : first + together] = terms.sum(axis=1)
         return means
 
     def chances(self, workers: int, seconds: float) -> FloatArray:
@@ -327,22 +327,6 @@ class KnownDelayLaw:
         if time is not None:
             return np.full(workers, float(time.cdf(seconds)))
         return np.asarray((self._sample(workers) <= seconds).mean(axis=0))
-
-    def _quantiles(
-        self, workers: int
-    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray] | None:
-        """log u, log(1 - u), du and the time of that quantile, at the nodes."""
-        if not self.delay.independent:
-            return None
-        step = NODE_STEP / np.sqrt(max(1.0, workers / NODE_WORKERS))
-        x = np.arange(-NODE_REACH, NODE_REACH + step / 2, step)
-        z = np.pi * np.sinh(x)
-        log_u, log_rest = -np.logaddexp(0.0, -z), -np.logaddexp(0.0, z)
-        if (unit := self.delay.ppf(np.minimum(np.exp(log_u), 1.0 - 2.0**-53))) is None:
-            return None
-        seconds = self.law.worker_times(TableTape(unit[:, None]), np.ones(1), 0, len(x))[:, 0]
-        weights = np.exp(log_u + log_rest) * np.pi * np.cosh(x) * step
-        return log_u, log_rest, weights, seconds
 
     def _sample(self, workers: int) -> FloatArray:
         rounds = min(SAMPLE_ROUNDS, self.delay.rounds_available() or SAMPLE_ROUNDS)

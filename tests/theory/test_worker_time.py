@@ -15,7 +15,6 @@ from erasurehead.sim.load_laws import PerPartition
 from erasurehead.sim.schemes.assignments import Groups
 from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
 from erasurehead.sim.theory import additive_worker_time, proportional_worker_time, worker_time_at
-from erasurehead.sim.theory.worker_time import step_time_at
 
 # A worker's time at its load: the three load laws.
 
@@ -145,8 +144,8 @@ WRONG: list[tuple[Any, tuple[Any, ...], str]] = [
     ("piece_time_at", (EXPONENTIAL, PIECES, 0, 1), "pieces"),
     ("piece_time_at", (EXPONENTIAL, PIECES, 2, 0), "done"),
     ("additive_worker_time", (UNIT.unit_cdf, 0, 1.0), "load"),
-    (step_time_at, (EXPONENTIAL, PIECES, 0, 2), "load"),
-    (step_time_at, (EXPONENTIAL, PIECES, 2, 0), "steps"),
+    (worker_time_at, (EXPONENTIAL, PIECES, 0, 2), "load"),
+    (worker_time_at, (EXPONENTIAL, PIECES, 2, 0), "steps"),
     ("mean_pieces_done", (4, 0.0, "at", EXPONENTIAL, PIECES), "patience"),
     ("mean_pieces_done", (-1, 1.0, "at", EXPONENTIAL, PIECES), "pieces"),
     ("normal_pieces_done", (12, 10.0, 1.0, 0.0), "deviation"),
