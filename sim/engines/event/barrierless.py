@@ -3,7 +3,7 @@ SimPy timeout a message; ``benchmarks/barrierless.py`` reports the ratio to raw 
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import inf
 from typing import Any, final
@@ -24,16 +24,16 @@ Hear = Callable[[int, int, float], None]
 """Tells the master of a message that arrives now: its worker, version, and seconds to compute."""
 
 
-class BarrierlessWorkers(Crew):
+class BarrierlessWorkers(Crew, ABC):
     """The workers, as the master sees them; abstract."""
 
-    @override
-    def set_up(self) -> None:
-        tape = self.run.tapes[self.replication]
+    def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
+        super().__init__(run, replication, recorder)
+        tape = run.tapes[replication]
         self.versions = [0] * self.n  # of the model that each has, or that is on its way
         self.lost = set[int]()  # of whom nothing more comes, unless they are started anew
         self._resting = [False] * self.n
-        self._tasks = task_columns(tape, self.run.load_law, tape.block_rounds)
+        self._tasks = task_columns(tape, run.load_law, tape.block_rounds)
 
     def employ(self, env: simpy.Environment, decisions: Decisions, hear: Hear) -> None:
         """Get to know the clock and the master; nobody starts yet."""
@@ -56,9 +56,8 @@ class BarrierlessWorkers(Crew):
 class IdealBarrierlessWorkers(BarrierlessWorkers):
     """Workers that never fail, behind a network that takes no time: one timeout per task."""
 
-    @override
-    def set_up(self) -> None:
-        super().set_up()
+    def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
+        super().__init__(run, replication, recorder)
         n = self.n
         self._next = [iter(column) for column in self._tasks]
         self._under_way: list[Event | None] = [None] * n
@@ -119,10 +118,9 @@ class NetworkedBarrierlessWorkers(BarrierlessWorkers):
     downlink's seconds; it then ends whatever the worker was doing. A crash loses the task and the
     messages on their way; who comes back has the newest model at once."""
 
-    @override
-    def set_up(self) -> None:
-        super().set_up()
-        n, network = self.n, self.run.cluster.network
+    def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
+        super().__init__(run, replication, recorder)
+        n, network = self.n, run.cluster.network
         self._downlink = [0.0] * n if network is None else network.downlink(n).tolist()
         self._count, self._attempt = [0] * n, [0] * n
         self._began: list[float | None] = [None] * n

@@ -12,7 +12,6 @@ from math import inf
 import numpy as np
 import simpy
 from simpy.events import Event, EventPriority, Timeout
-from typing_extensions import override
 
 from ...errors import NeverEnough
 from ...schemes.base import Round
@@ -49,7 +48,7 @@ class Call(Event):
         env.schedule(self, priority=priority, delay=seconds)
 
 
-class Crew(ABC):
+class Crew:
     """The workers of a replication, of ``master`` or of ``barrierless``; abstract."""
 
     dead: int = 0  # how many workers are down
@@ -60,11 +59,6 @@ class Crew(ABC):
         # Seconds that workers computed or were down so far.
         self.busy, self.down = np.zeros(self.n), np.zeros(self.n)
         self.immortal = [run.cluster.failures is None] * self.n
-        self.set_up()
-
-    @abstractmethod
-    def set_up(self) -> None:
-        """The rest of ``__init__``."""
 
     def record(self, worker: int, kind: str, began: float, now: float, of_round: int) -> None:
         """Record a task, or with the kind ``dead`` the time that a worker was down."""
@@ -106,12 +100,12 @@ class Crew(ABC):
         raise NotImplementedError
 
 
-class RoundWorkers(Crew):
+class RoundWorkers(Crew, ABC):
     """The workers, as the master of rounds sees them; abstract."""
 
-    @override
-    def set_up(self) -> None:
-        self.policy = self.run.policy
+    def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
+        super().__init__(run, replication, recorder)
+        self.policy = run.policy
         self.resting = self.n  # how many have nothing to do and nothing under way
 
     @abstractmethod

@@ -98,9 +98,8 @@ class IdealRoundWorkers(RoundWorkers):
     worker computes without a pause from the first instant on, until it rests: its busy seconds are
     recorded by round."""
 
-    @override
-    def set_up(self) -> None:
-        super().set_up()
+    def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
+        super().__init__(run, replication, recorder)
         self.began, self.finished, self.task = [0.0] * self.n, [0.0] * self.n, [-1] * self.n
 
     @override
