@@ -1,10 +1,8 @@
 """How long a worker takes. To add a model: write one frozen dataclass and add one line here."""
 
 if __name__ == "delay_models":
-    raise ImportError(
-        "delay_models is a part of erasurehead: "
-        "write erasurehead.delay_models instead of delay_models"
-    )
+    where = "write erasurehead.delay_models instead of delay_models"
+    raise ImportError(f"delay_models is a part of erasurehead: {where}")
 
 from .base import DelayModel, Tape
 from .compose import ColdStarts, OwnLaws, Scaled, Shifted

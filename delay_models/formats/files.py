@@ -257,15 +257,12 @@ def _read_text(file: Path, most: int | None, options: Reading) -> FileContents:
     elif sep == BLANKS and len(rows[0]) < len(rows[-1]):  # pandas and R: an index without a name
         form["names"], named = ["Unnamed: 0", *rows[0]], True
     else:
-        named, note = _names_columns(
-            [c.replace(",", ".") if mark == "," else c for c in rows[0]], options.header
-        )
+        first = [cell.replace(",", ".") if mark == "," else cell for cell in rows[0]]
+        named, note = _names_columns(first, options.header)
         notes += [note] if note else []
-        units = [
-            SPELLINGS.get(cell.strip("()[]").lower(), "") for cell in rows[min(1, len(rows) - 1)]
-        ]
-        alone = len(rows) > 1 and not any(c for c, u in zip(rows[1], units, strict=True) if not u)
-        if any(units) and alone:
+        second = rows[1] if len(rows) > 1 else []
+        units = [SPELLINGS.get(cell.strip("()[]").lower(), "") for cell in second]
+        if any(units) and not any(c for c, u in zip(second, units, strict=True) if not u):
             known = {name: unit for name, unit in zip(rows[0], units, strict=False) if unit}
             form["skiprows"] += [empty + 1]  # as spreadsheets have it
             notes.append("row 1 holds the units")

@@ -182,9 +182,8 @@ def is_call(name: Name) -> bool:
     """Whether a name is that of how long a call took."""
     of_round = name.unit and ROLE_WORDS.get(ENDINGS.sub("", name.base)) == "round"
     timed = {*name.words} & DURATION_WORDS or name.base in ANYWHERE
-    return not name.wrong and bool(
-        of_round or (timed and not {*name.words} - DURATION_WORDS - OF_A_CALL - ANYWHERE)
-    )
+    others = {*name.words} - DURATION_WORDS - OF_A_CALL - ANYWHERE
+    return not name.wrong and bool(of_round or (timed and not others))
 
 
 @lru_cache(maxsize=2**18)  # more than a table has columns

@@ -51,9 +51,8 @@ def read_one_load(
         if chosen not in loads:
             if None in loads:
                 raise UnusableFile("load was given, but the table has no column load")
-            valid = short(
-                [number if number is None or number % 1 else int(number) for number in loads]
-            )
+            known = (load if load is None or load % 1 else int(load) for load in loads)
+            valid = short([*known])
             if load is None:
                 raise UnusableFile(f"several loads are in the table; say which: load = {valid}")
             raise UnusableFile(f"no row has load = {load}; valid: {valid}")
@@ -111,25 +110,22 @@ def _contents(path: str, options: Reading, most: int | None) -> tuple[FileConten
     whole = options.rows is None and path.endswith((".npz", ".npy", ".parquet"))
     rows = frame if whole else rows_of(frame, options.rows)
     kept = rows.drop(columns=drop)
-    contents = replace(
-        contents, frame=retyped(kept) if len(kept) < len(frame) else kept, others=others
-    )
-    if is_pai([*contents.frame.columns]) and not options.asked:
-        kept, notes = new_measurements(contents.frame)
+    kept = retyped(kept) if len(kept) < len(frame) else kept
+    contents = replace(contents, frame=kept, others=others)
+    if is_pai([*kept.columns]) and not options.asked:
+        kept, notes = new_measurements(kept)
         return replace(contents, frame=kept), notes
     return with_durations(_valued(contents, options), options), []
 
 
 def _turned(contents: FileContents, options: Reading) -> tuple[FileContents, Reading]:
     """A table of a row per worker and a column per round, with its rows as columns."""
-    name = options.asked["worker"]
-    turned = (
-        contents.frame.drop(columns=[name] if name else []).T.reset_index(drop=True).infer_objects()
-    )
-    turned.columns = contents.frame[name].map(str) if name else turned.columns.map(str)
-    return replace(contents, frame=turned, units={}, index=()), replace(
-        options, columns={}, keep=(*turned.columns,)
-    )
+    name, frame = options.asked["worker"], contents.frame
+    rounds = frame.drop(columns=[name] if name else [])
+    turned = rounds.T.reset_index(drop=True).infer_objects()
+    turned.columns = frame[name].map(str) if name else turned.columns.map(str)
+    options = replace(options, columns={}, keep=(*turned.columns,))
+    return replace(contents, frame=turned, units={}, index=()), options
 
 
 def _valued(contents: FileContents, options: Reading) -> FileContents:
@@ -158,11 +154,8 @@ def _require_one(frame: pd.DataFrame, options: Reading, role: str, labels: int =
         values = [str(value).removesuffix(".0") for value in counts.index]
         first = str(frame[name].iloc[0]).removesuffix(".0")
         if role == "event":
-            calls = [
-                v
-                for v in values
-                if is_call(parse(v)) or "round" in map(ROLE_WORDS.get, parse(v).words)
-            ]
+            named = [(value, parse(value)) for value in values]
+            calls = [v for v, n in named if is_call(n) or "round" in map(ROLE_WORDS.get, n.words)]
             first = calls[0] if len(calls) == 1 and not parse(calls[0]).wrong else "..."
         some = ", ".join(f"{short(v)} ({counts.iloc[index]})" for index, v in enumerate(values[:3]))
         text = f"rows are of several {short(name)}: {some}{', ...' if len(values) > 3 else ''}"
@@ -195,9 +188,8 @@ def _together(by_load: Mapping[Load, MeasuredDelays], notes: list[str]) -> Measu
 
 def no_such(name: str, columns: Sequence[str]) -> None:
     """Raises UnusableFile: no column has this name."""
-    raise UnusableFile(
-        f"no column is named {short(name)!r}; there are {short(', '.join(columns[:20]))}"
-    )
+    there = short(", ".join(columns[:20]))
+    raise UnusableFile(f"no column is named {short(name)!r}; there are {there}")
 
 
 def rows_of(frame: pd.DataFrame, wanted: str | None) -> pd.DataFrame:

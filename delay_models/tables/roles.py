@@ -68,10 +68,8 @@ def wrong_of(name: str, unit: object = None) -> str:
             continue  # a host's name, such as log-7-a
         alone = len(pieces) == len(words) == 1 and bool(re.search(r"\d", name))
         allowed = HOST_WORDS_ALONE if alone else {"min"} if isinstance(unit, float) else set()
-        if bad := [
-            WRONG_WORDS[word] for word in words if word in WRONG_WORDS and word not in allowed
-        ]:
-            return bad[0]
+        if bad := [word for word in words if word in WRONG_WORDS and word not in allowed]:
+            return WRONG_WORDS[bad[0]]
         if not alone and any(map(QUANTILE_NAME.fullmatch, raw)):
             return "a summary"
     return ""
@@ -145,9 +143,8 @@ def _require_one_pattern(free: list[str], wrong: dict[str, str], shapes: Counter
     first = sorted(patterns, key=lambda shape: shape not in good)[:2]
     names = " and ".join(short(of[shape][0]) for shape in sorted(first, key=patterns.index))
     several = "two" if len(patterns) == 2 else "several"
-    raise UnusableFile(
-        f"columns are named by {several} patterns, as {names}: say {' or '.join(ways)}"
-    )
+    text = f"columns are named by {several} patterns, as {names}"
+    raise UnusableFile(f"{text}: say {' or '.join(ways)}")
 
 
 CANONICAL = ("worker", "round", "seconds")  # columns that need no choice whatever else there is
@@ -241,9 +238,8 @@ def _lacking(frame: pd.DataFrame, ways: Ways, timed: bool, options: Reading) -> 
         text = f"; there are {', '.join(wrong[:3])}; else" if wrong else text
         more = " or start=...,end=..."
     what = quote(",".join(f"{role}={name}" for role, name in asked.items()))
-    line = (
-        f"no column is the {' or the '.join(lacking)} by its name{text} say --columns {what}{more}"
-    )
+    line = f"no column is the {' or the '.join(lacking)} by its name{text}"
+    line += f" say --columns {what}{more}"
     if lacking != ["seconds"]:
         return line
     keys = frame[[ways["worker"][0], ways["round"][0]]].drop_duplicates()
@@ -344,9 +340,6 @@ def part_of_step(
     values, _ = numbers(contents.frame[name], "a part of a step", "", options.missing != "refuse")
     if np.any(values < 0):
         raise UnusableFile(f"column {short(name)} is negative; --columns {kind}=... names another")
-    unit = (
-        contents.unit_of(name)
-        or contents.unit_of(role.get("seconds") or role["start"])
-        or contents.unit
-    )
+    step = role.get("seconds") or role["start"]
+    unit = contents.unit_of(name) or contents.unit_of(step) or contents.unit
     return settle(options.unit, unit, f"column {short(name)}", None).seconds(values)

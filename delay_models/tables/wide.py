@@ -44,9 +44,8 @@ def read_wide(contents: FileContents, options: Reading) -> RawTable:
         raise UnusableFile("the table has no cells")
     if column is not None and column.dtype.kind == "b":
         numbers(column, "the round")
-    if all(
-        dtype.kind in NUMBER_KINDS for dtype in frame.dtypes
-    ):  # at once: pandas is slow by column
+    if all(dtype.kind in NUMBER_KINDS for dtype in frame.dtypes):
+        # At once: pandas is slow by column.
         table, lost = np.ascontiguousarray(frame.to_numpy(np.float64, na_value=np.nan)), 0
     else:
         how = "seconds", "--drop leaves a column out", options.missing != "refuse"
