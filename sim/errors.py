@@ -52,9 +52,8 @@ def shell_word(text: str) -> str:
     are written as ``$'\\xe9'``, which bash, zsh and ksh read."""
     if is_plain(text):
         return shlex.quote(text)
-    safe = (
-        chr(b) if 32 <= b < 127 and b not in b"'\\" else f"\\x{b:02x}" for b in os.fsencode(text)
-    )
+    data = os.fsencode(text)
+    safe = (chr(b) if 32 <= b < 127 and b not in b"'\\" else f"\\x{b:02x}" for b in data)
     return f"$'{''.join(safe)}'"
 
 
@@ -171,11 +170,10 @@ class NeverEnough(RuntimeError):
             began, (workers, rule) = reason.partition(":")[0], self.unmet
             all_in = f"all {workers} workers have arrived, and the stopping rule {rule}"
             return f"iteration {self.iteration} {began}: {all_in} still says not enough"
-        unheard = ", ".join(map(str, self.missing[:10])) + (
-            ", ..." if len(self.missing) > 10 else ""
-        )
-        count = f"{len(self.missing)} worker{'' if len(self.missing) == 1 else 's'}"
-        return f"iteration {self.iteration} {reason} from {count}: {unheard}"
+        count, first = len(self.missing), ", ".join(map(str, self.missing[:10]))
+        unheard = f"{count} worker{'' if count == 1 else 's'}: {first}"
+        more = ", ..." if count > 10 else ""
+        return f"iteration {self.iteration} {reason} from {unheard}{more}"
 
 
 class InvalidDelay(ValueError):

@@ -32,10 +32,9 @@ class Update:
 
     def columns(self, replications: slice) -> Self:
         """The same update of some of the replications."""
-        arrays = {
-            name: array for name, array in vars(self).items() if isinstance(array, np.ndarray)
-        }
-        return replace(self, **{name: array[replications] for name, array in arrays.items()})
+        fields = vars(self).items()
+        arrays = {name: x[replications] for name, x in fields if isinstance(x, np.ndarray)}
+        return replace(self, **arrays)
 
 
 @final

@@ -90,9 +90,8 @@ def merge(X: Csr, basis: Csr) -> Csr:
 
 def append_column(X: Csr, column: FloatArray) -> Csr:
     """X with one more column, of which only the non-zeros are stored."""
-    return scipy.sparse.csr_array(
-        scipy.sparse.hstack([X, scipy.sparse.csr_array(column[:, None])], format="csr")
-    )
+    both = X, scipy.sparse.csr_array(column[:, None])
+    return scipy.sparse.csr_array(scipy.sparse.hstack(both, format="csr"))
 
 
 NUMBERS_AT_ONCE = 2**15  # numbers of a temporary, 256 KiB: several fit in the second-level cache
@@ -151,13 +150,11 @@ class Problem(Objective):
 
     @override
     def mean_loss(self, X: Matrix, y: FloatArray, beta: FloatArray) -> FloatArray:
-        train, _ = self._mean_losses(product(X, beta), y, len(y))
-        return train
+        return self._mean_losses(product(X, beta), y, len(y))[0]
 
     @override
     def loss_at(self, at: FloatArray) -> FloatArray:
-        train, _ = self._mean_losses(at, self._targets, self.rows)
-        return train
+        return self._mean_losses(at, self._targets, self.rows)[0]
 
     @override
     def scores_at(self, at: FloatArray, beta: FloatArray) -> FloatArray:

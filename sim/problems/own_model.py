@@ -119,7 +119,11 @@ class OwnModel(Objective):
 
     @cached_property
     def _functions(self) -> Functions:
-        return functions_of(self.model, _content(self.model), self.features, self.classes)
+        try:
+            content = Path(self.model).read_bytes()
+        except OSError as error:
+            raise wrong(self.model, f"cannot be read: {error.strerror}") from None
+        return functions_of(self.model, content, self.features, self.classes)
 
     @property
     @override
@@ -139,8 +143,7 @@ class OwnModel(Objective):
 
     @override
     def mean_loss(self, X: Any, y: FloatArray, beta: FloatArray) -> FloatArray:
-        loss, _ = self._scored(X, y, beta)
-        return loss
+        return self._scored(X, y, beta)[0]
 
     @override
     def test_accuracy(self, beta: FloatArray) -> FloatArray | None:
@@ -211,13 +214,6 @@ class OwnModel(Objective):
             padded = np.concatenate([group, np.repeat(group[-1:], lacking, axis=0)])
             results[some] = of(padded, some)[: len(group)]
         return results.reshape(*beta.shape[:-2], beta.shape[-1], size)
-
-
-def _content(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise wrong(path, f"cannot be read: {error.strerror}") from None
 
 
 @lru_cache(maxsize=8)

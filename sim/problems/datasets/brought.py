@@ -112,9 +112,8 @@ class File(DatasetFamily):
         if np.any(labels % 1) or len(labels) > most:  # rather numbers
             text = f"labels are {labels[:5].tolist()}"
             valid = f"valid for classes: at most {most} different whole numbers"
-            raise self._invalid(
-                f"{text}; {valid}; a model of your own takes others: targets: numbers"
-            )
+            others = "a model of your own takes others: targets: numbers"
+            raise self._invalid(f"{text}; {valid}; {others}")
         return np.searchsorted(labels, y).astype(np.float64)
 
     def _invalid(self, defect: str) -> InvalidParameter:
@@ -150,10 +149,9 @@ def require_unchanged(dataset: str, file: Path) -> None:
     record, which a user has brought, may be any."""
     record = recorded_as(file)
     if record.is_file() and record.read_bytes().split()[:1] != [sha256(file).encode()]:
-        defect = (
-            f"has changed since it was fetched; remove it and {record.name}, and fetch it again"
-        )
-        raise InvalidParameter("dataset", dataset, f"{file} {defect}")
+        again = f"remove it and {record.name}, and fetch it again"
+        valid = f"{file} has changed since it was fetched; {again}"
+        raise InvalidParameter("dataset", dataset, valid)
 
 
 class PublicDataset(DatasetFamily):
