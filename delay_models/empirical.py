@@ -28,11 +28,10 @@ from .base import DelayModel, Finite, FloatArray, Probability, Seconds
 from .parametric import special
 
 
-def _above(
-    ranks: FloatArray, latent: FloatArray, width: float = 1 / 8, terms: int = 10
-) -> FloatArray:
+def _above(ranks: FloatArray, latent: FloatArray) -> FloatArray:
     """Sum over workers of the chance to be above each latent number; right to twelve digits. Each
     cell of ranks, of this width, costs one normal integral and the terms of its Taylor series."""
+    width, terms = 1 / 8, 10
     cells = np.round(ranks / width)
     total = np.zeros(len(latent))
     for cell in np.unique(cells):

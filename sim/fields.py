@@ -166,15 +166,10 @@ def require_at_most(field: str, value: int, most: int, called: str = "", least: 
         raise InvalidParameter(field, value, valid, {field: most})
 
 
-def require_size(
-    field: str,
-    value: int,
-    owners: int,
-    called: str = "workers",
-    most_numbers: int = 5 * 10**7,
-) -> None:
+def require_size(field: str, value: int, owners: int, called: str = "workers") -> None:
     """Refuse a count that each worker has (or each of the ``owners``, ``called`` so), before
     anything of that size is made: messages of a round, rounds remembered, partitions in a code."""
+    most_numbers = 5 * 10**7  # of a round
     if value > (most := max(1, most_numbers // owners)):
         valid = f"must be at most {most} with {called} = {owners}"
         text = f"{valid}: a scheme holds at most {most_numbers:,} numbers a round"

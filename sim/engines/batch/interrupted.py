@@ -60,18 +60,13 @@ def distinct(run: Run, group: range, accepted: Accepted) -> None:
 
 
 def _use_until(
-    end: FloatArray,
-    now: FloatArray,
-    first: FloatArray,
-    tasks: Tasks,
-    iteration: int,
-    depth: int = 8,
+    end: FloatArray, now: FloatArray, first: FloatArray, tasks: Tasks, iteration: int
 ) -> None:
     """Use the rows of all tasks that have begun by an update at ``(R,)`` instants, after the one
     before it; ``first``, ``(R, n)``, is when each worker's first task ends. A worker has begun one
     task more than have ended before the update: a message of its instant is decided with it, and
-    its worker begins nothing before that. ``depth`` tasks of a worker are looked at together."""
-    r, n = first.shape
+    its worker begins nothing before that."""
+    (r, n), depth = first.shape, 8  # tasks of a worker that are looked at together
     reached, going = np.repeat(now[:, None], n, axis=1), np.ones((r, n), dtype=np.bool_)
     idle = np.zeros((r, n), dtype=np.int64)
     while going.any():
