@@ -161,8 +161,15 @@ class HeterogeneityAware(Stopped, Seeded, Loaded):
         partitions = self.partitions or workers
         require_size("partitions", partitions, self.load, "load")
         counts = portions(np.array(self.speeds), partitions * self.load, partitions)
+        # Copies are laid one after the other, mod k.
+        owner = np.repeat(np.arange(workers), counts)
+        held = np.arange(len(owner)) % partitions
+        holders = owner[np.argsort(held, kind="stable")].reshape(partitions, self.load)
         gaussian = np.random.default_rng(self.code_seed).standard_normal((self.load, workers))
-        code = _code(counts, gaussian, partitions)
+        systems = gaussian.T[holders].transpose(0, 2, 1)
+        values = np.linalg.solve(systems, np.ones((partitions, self.load, 1)))[:, :, 0]
+        entries = values.ravel(), (holders.ravel(), np.repeat(np.arange(partitions), self.load))
+        code = Encoded(scipy.sparse.csr_array(entries, shape=(workers, partitions)))
         late = self.load - 1
         # the slowest may hold nothing
         return self.scheme(code, FirstK(code.senders - late), Optimal(code), late)
@@ -179,15 +186,3 @@ def portions(speeds: FloatArray, total: int, most: int) -> IntArray:
         whole[np.argsort(whole - ideal, kind="stable")[: left - int(whole.sum())]] += 1
         counts = np.minimum(counts + whole, most)
     return counts
-
-
-def _code(counts: IntArray, gaussian: FloatArray, partitions: int) -> Encoded:
-    """Copies laid one after the other, mod k, with coefficients from a random ``(d, n)`` matrix."""
-    load = len(gaussian)
-    owner = np.repeat(np.arange(len(counts)), counts)
-    held = np.arange(len(owner)) % partitions
-    holders = owner[np.argsort(held, kind="stable")].reshape(partitions, load)
-    systems = gaussian.T[holders].transpose(0, 2, 1)
-    values = np.linalg.solve(systems, np.ones((partitions, load, 1)))[:, :, 0]
-    entries = values.ravel(), (holders.ravel(), np.repeat(np.arange(partitions), load))
-    return Encoded(scipy.sparse.csr_array(entries, shape=(len(counts), partitions)))

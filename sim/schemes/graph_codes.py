@@ -130,8 +130,7 @@ def _paley(load: int, workers: int) -> Encoded:
         close = ", ".join(map(str, sorted(near)))
         valid = f"no Paley graph has {workers} workers; nearest: {close}"
         raise InvalidParameter("graph", "paley", valid, {"workers": near[0]})
-    if load != (workers - 1) // 2:
-        half = (workers - 1) // 2
+    if load != (half := (workers - 1) // 2):
         valid = f"must be (workers - 1) / 2 = {half} for a Paley graph"
         raise InvalidParameter("load", load, valid, {"load": half})
     return shifted(np.unique(np.arange(1, workers) ** 2 % workers), workers)

@@ -342,18 +342,14 @@ class Apart(OfCode):
         first = following[:, 0]
         starts = (first[:, None] + np.arange(1 - d, d)) % n
         starts = np.where(np.take_along_axis(flat, starts, axis=1), starts, first[:, None])
-        rows = np.arange(len(flat))[:, None]
+        every = np.arange(len(flat))[:, None]
         gone, taken = np.zeros_like(starts), np.ones_like(starts)
         for _ in range(n // d):
             next_start = (starts + gone + d) % n
-            step = d + (following[rows, next_start] - next_start) % n
+            step = d + (following[every, next_start] - next_start) % n
             fits = gone + step <= n - d
             gone, taken = np.where(fits, gone + step, n), taken + fits
         start = np.take_along_axis(starts, taken.argmax(axis=1)[:, None], axis=1)[:, 0]
-        return self._walk(flat, following, start).reshape(arrived.shape)
-
-    def _walk(self, flat: BoolArray, following: np.ndarray, start: np.ndarray) -> FloatArray:
-        n, d = flat.shape[1], self.distance
         vector = np.zeros(flat.shape)
         rows, gone = np.flatnonzero(flat.any(axis=1)), np.zeros(len(flat), dtype=np.int64)
         while rows.size:
@@ -362,7 +358,7 @@ class Apart(OfCode):
             next_start = (here + d) % n
             gone[rows] += d + (following[rows, next_start] - next_start) % n
             rows = rows[gone[rows] <= n - d]
-        return vector
+        return vector.reshape(arrived.shape)
 
 
 @final
