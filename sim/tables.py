@@ -10,7 +10,6 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +96,7 @@ def _require_size(path: Path, most: int | None, separator: bytes) -> bool:
     quoted = False
     total = line = separators = columns = 0
     first = True
-    with ExitStack() as stack:
-        file: Any = stack.enter_context(path.open("rb"))
-        if path.suffix == ".gz":
-            file = stack.enter_context(gzip.open(file))
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
         while block := file.read(BYTES_AT_ONCE):
             total += len(block)
             quoted = quoted or b"'" in block

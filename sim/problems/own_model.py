@@ -14,6 +14,7 @@ import dataclasses
 import hashlib
 import importlib.metadata
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property, lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -59,10 +60,8 @@ class ModelFields:
         """Of the libraries that compute it, which are part of a cell's key, too."""
         versions = []
         for name in ("jax", "jaxlib", "torch"):
-            try:
+            with suppress(importlib.metadata.PackageNotFoundError):
                 versions.append(f"{name} {importlib.metadata.version(name)}")
-            except importlib.metadata.PackageNotFoundError:
-                continue
         return versions
 
 
