@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from types import ModuleType
 from typing import Any
 
@@ -17,13 +15,8 @@ from typing_extensions import override
 from ..types import FloatArray
 from .own_model import Functions, called, wrong
 
-
-@contextmanager
-def in_float64() -> Iterator[None]:
-    """Within this context JAX computes in double precision, whatever the process does else."""
-    with jax.enable_x64(True):
-        yield
-
+in_float64 = partial(jax.enable_x64, True)
+"""Within this context JAX computes in double precision, whatever the process does else."""
 
 # How XLA compiles: one thread, so that bits do not depend on the machine's cores, and without the
 # passes that take longest. A check or a start runs once, so it takes longer to compile than to run.

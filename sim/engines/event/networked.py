@@ -278,8 +278,6 @@ class NetworkedWorker:
 class NetworkedRoundWorkers(RoundWorkers):
     """Workers of a cluster with a network, lost messages and failures, in one replication."""
 
-    uplink: Uplink
-
     @override
     def employ(self, master: Master) -> None:
         self.workers = [NetworkedWorker(self, master, j) for j in range(master.n)]
