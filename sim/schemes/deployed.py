@@ -280,12 +280,8 @@ def deal(seconds: FloatArray, total: int) -> IntArray:
     left = total - dealt.sum(axis=1)
     while (left > 0).any():
         best = ((dealt + 1) * seconds).argmin(axis=1)
-        some = left > 0
-        if (seconds[rows, best] == 0).any():  # whoever takes no time takes all
-            free = some & (seconds[rows, best] == 0)
-            dealt[rows[free], best[free]] += left[free]
-            left[free] = 0
-            some &= ~free
-        dealt[rows[some], best[some]] += 1
-        left[some] -= 1
+        # whoever takes no time takes all
+        pieces = np.where(seconds[rows, best] == 0, left, np.minimum(left, 1))
+        dealt[rows, best] += pieces
+        left -= pieces
     return dealt

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
@@ -259,15 +258,12 @@ class Shares(Assignment):
     @override
     def encoding(self) -> scipy.sparse.csr_array:
         n = self.workers
-        ends = np.concatenate([[0.0], np.cumsum(self.shares)])
+        ends = np.minimum(np.concatenate([[0.0], np.cumsum(self.shares)]), n)
         ends[-1] = n
-        rows, columns, values = [], [], []
-        for j, (start, stop) in enumerate(pairwise(ends)):
-            for i in range(int(start), min(n, int(np.ceil(stop)))):
-                rows.append(j)
-                columns.append(i)
-                values.append(min(stop, i + 1) - max(start, i))
-        return scipy.sparse.csr_array((values, (rows, columns)), shape=(n, n))
+        cuts = np.unique(np.concatenate([ends, np.arange(n)]))
+        begins = cuts[:-1]  # of pieces, each of one partition and of one worker
+        cells = np.searchsorted(ends, begins, side="right") - 1, begins.astype(np.int64)
+        return scipy.sparse.csr_array((np.diff(cuts), cells), shape=(n, n))
 
 
 @final
