@@ -177,9 +177,8 @@ class Barrierless(Scheme):
             return "an update that stops stale workers needs the event engine"
         if self.distinct and self.stops is not Stops.EVERYBODY:
             return "messages of distinct workers need the event engine"
-        if not self.restarts_at_once and (
-            self.oldest < inf or self.stops is not Stops.NOBODY or self.gradients > self.n
-        ):
+        undisturbed = self.oldest == inf and self.stops is Stops.NOBODY
+        if not (self.restarts_at_once or (undisturbed and self.gradients <= self.n)):
             return "workers that wait, and may be stopped or refused, need the event engine"
         return None
 

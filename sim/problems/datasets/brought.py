@@ -175,9 +175,7 @@ class PublicDataset(DatasetFamily):
         """The first file that matches one of ``files``. Looks in ``data_dir`` and then in the
         directory that ERASUREHEAD_DATA names; in each, first in the directory itself and then in
         its subdirectory ``datasets``; there for each pattern in order, plain and with ``.gz``."""
-        given = os.environ.get(DATA_VARIABLE)
-        roots = [data_dir] if data_dir is not None else []
-        roots += [Path(given)] if given else []
+        roots = [Path(root) for root in (data_dir, os.environ.get(DATA_VARIABLE)) if root]
         folders = [folder for root in roots for folder in (root, root / "datasets")]
         for folder in folders:
             for name in self.files:
