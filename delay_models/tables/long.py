@@ -96,7 +96,7 @@ class LongTable:
         self._options, self._most, frame = options, most, contents.frame
         self._own = reduced = options.asked.get("allreduce", "")
         others = frame.drop(columns=list({*role.values(), *options.stages}))
-        self._reduced = reduced or allreduce_of(others)
+        self._reduced = "" if reduced else allreduce_of(others)
         named = options.asked.get("rack")
         kinds = {str(name): role_of(str(name)) for name in others.columns}
         racks = [n for n, of in kinds.items() if n == named or (not named and of == "rack")]
@@ -187,13 +187,12 @@ class LongTable:
         notes = (*self._notes, *retried, *_gaps(names))
         names = names.astype(np.int64) if np.all(names == np.round(names)) else names
         hosts = tuple(self._hosts[worker] for worker in workers)
-        failed, reduced = min(failed, int(np.isnan(table).sum())), self._reduced
         known: dict[float | None, Names] = {None: names}
-        said = notes, self._unit, known, tuple(assumed), (), "" if self._own else reduced
+        said = notes, self._unit, known, tuple(assumed), (), self._reduced
         measured = MeasuredDelays(
             hosts, {None: table}, *said, {None: stages}, self._roles, self._racks
         )
-        return measured, failed, lacking
+        return measured, min(failed, int(np.isnan(table).sum())), lacking
 
     def _one_each(self, calls: Calls) -> tuple[Calls, list[str]]:
         """One row for each worker and round: calls may have been tried again. Raises UnusableFile:

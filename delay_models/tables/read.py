@@ -51,7 +51,7 @@ def read_one_load(
         if chosen not in loads:
             if None in loads:
                 raise UnusableFile("load was given, but the table has no column load")
-            known = (load if load is None or load % 1 else int(load) for load in loads)
+            known = (number if number is None or number % 1 else int(number) for number in loads)
             valid = short([*known])
             if load is None:
                 raise UnusableFile(f"several loads are in the table; say which: load = {valid}")
