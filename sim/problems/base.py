@@ -1,6 +1,5 @@
 """A linear problem: training data in partitions, and a loss of the margins ``X beta``.
 
-Every model is a column: ``beta`` is ``(p, R)``, so one matrix product serves all R replications.
 The margins ``X beta`` are handed from the loss to the gradient, so an iteration costs two products
 with the training data, whatever n and k are."""
 

@@ -1,11 +1,8 @@
 """Cyclic codes: worker i holds partitions i, ..., i + d - 1, any d - 1 stragglers are tolerated.
 
-``CyclicRepetition``, decoded by ``Banded``: elimination within the band, O(n d^2)
-``CyclicMdsCode``, decoded by ``Interpolated``: at roots of unity, O(n d + n log n)
-
-Both decoders are exact where at least n - d + 1 messages arrived. With fewer, as after a deadline,
-least squares decides (``Optimal``). It also does for ``Banded`` with more, which have smaller
-weights together; a cluster that is too large for that leaves some aside."""
+``Banded`` and ``Interpolated`` are exact where at least n - d + 1 messages arrived. With fewer, as
+after a deadline, least squares decides (``Optimal``). It also does for ``Banded`` with more, which
+have smaller weights together; a cluster that is too large for that leaves some aside."""
 
 from __future__ import annotations
 

@@ -167,12 +167,11 @@ class GeneralizedFractionalRepetition(Stopped, Loaded):
     @override
     def build(self, workers: int) -> Fixed:
         self.require_load(workers)
-        rows = []
-        for j in range(workers):
-            rank, size = j // self.load, len(range(j % self.load, workers, self.load))
-            rows.append(np.arange(rank * workers // size, (rank + 1) * workers // size))
-        loads = np.array([len(row) for row in rows])
-        code = plain_code(np.concatenate(rows), loads, workers)
+        rank, own_class = np.divmod(np.arange(workers), self.load)
+        size = np.bincount(own_class)[own_class]  # of each worker's class
+        first, end = rank * workers // size, (rank + 1) * workers // size
+        rows = [np.arange(*span) for span in zip(first, end, strict=True)]
+        code = plain_code(np.concatenate(rows), end - first, workers)
         rule, decoder = CompleteClass(self.load), BestClass(code, self.load)
         return self.scheme(code, rule, decoder, self.load - 1)
 
