@@ -14,9 +14,7 @@ from ...sim.errors import ConfigError, at
 from ...sim.reading import Reading
 from ..config.document import write_yaml
 from ..page.content import Answer, Page
-from ..page.folder import as_markdown, write_answer
-from ..pictures import paint, style
-from ..run import files
+from ..page.folder import FORMATS, REPORT, write_page
 from ..run.files import ANSWER
 from ..text import number_of
 from ..understood import measured_delays
@@ -29,11 +27,10 @@ SHORTEST = 1e-150  # seconds: rates and squares of delays down to here are numbe
 MOST_KS = 1000  # order statistics that are compared: of more, so many at equal distances
 MOST_FITTED = 20_000_000  # numbers that a table may hold by default: a fit takes 75 bytes each
 CHARTS = ("qq", "order_statistics")
-REPORT = "report.md"
 FILES = (
     *(ANSWER, DELAY, REPORT),
     *(f"{name}.parquet" for name in NEEDED),
-    *(f"{name}.{kind}" for name in CHARTS for kind in ("png", "svg")),
+    *(f"{name}.{kind}" for name in CHARTS for kind in FORMATS),
 )
 
 
@@ -84,19 +81,10 @@ def k_range(text: str | None, workers: int) -> Sequence[int]:
     return [int(k) for k in np.linspace(first, last, MOST_KS).round()]
 
 
-@files.postponed()
 def write_fit(findings: Findings, answer: Answer, output: Path) -> Page:
     """Write tables, pictures, report, config and answer under ``output``; returns the page."""
     config, tables = write_yaml(findings.config), tables_of(findings)
     whole = fit_page(tables, answer, config)
-    report = as_markdown(whole, {name: f"{name}.png" for name in CHARTS})
-    # The answer goes first and comes last: what lies beside it is of one table.
-    files.remove(output / name for name in FILES)
-    for name, table in tables.items():
-        files.write_table(output / f"{name}.parquet", table)
-    for name in CHARTS:
-        style.save(paint.figure(whole.charts[name].picture), output / name)
-    files.write_bytes(output / DELAY, config.encode())
-    files.write_bytes(output / REPORT, report.encode())
-    write_answer(answer, output)
+    kept = {f"{name}.parquet": table for name, table in tables.items()}
+    write_page(whole, output, FILES, kept, CHARTS, others={DELAY: config.encode()})
     return whole

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,40 @@ from pydantic import TypeAdapter
 
 from ...sim.errors import ConfigError, escaped, shell_word
 from ...sim.tables import read_csv
+from ..pictures import paint, style
 from ..run import files
 from ..run.files import ANSWER
 from .content import Answer, Chart, Image, Page, Section, Table
+
+REPORT = "report.md"
+FORMATS = ("png", "svg")  # of the pictures beside it
+
+
+def write_page(
+    page: Page,
+    output: Path,
+    older: Iterable[str],
+    tables: Mapping[str, pd.DataFrame],
+    charts: Collection[str],
+    csv: Collection[str] = (),
+    others: Mapping[str, bytes] = {},
+) -> None:
+    """Write a page into a folder: tables by the names of their files (those in ``csv`` also as
+    CSV), pictures of these charts, its Markdown, other files and, last, the answer. What is
+    ``older`` goes before, in its order: the answer first, so that what lies beside it is of one
+    page."""
+    content = dict[str, bytes]()
+    for name in charts:
+        figure = paint.figure(page.charts[name].picture)
+        content |= {f"{name}.{kind}": style.rendered(figure, kind) for kind in FORMATS}
+    content[REPORT] = as_markdown(page, {name: f"{name}.png" for name in charts}).encode()
+    with files.postponed():
+        files.remove(output / name for name in older)
+        for name, table in tables.items():
+            files.write_table(output / name, table, csv=name in csv)
+        for name, bytes_of in {**content, **others}.items():
+            files.write_bytes(output / name, bytes_of)
+        write_answer(page.answer, output)
 
 
 def write_answer(answer: Answer, output: Path) -> None:

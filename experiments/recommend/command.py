@@ -15,13 +15,11 @@ import numpy as np
 
 from ...delay_models.tables.measured import AS_IT_IS
 from ...sim.errors import ConfigError
-from ...sim.tables import csv_of
 from ..config.document import load, override, write_yaml
 from ..options import MeasuredJob, SearchRequest
 from ..page import terminal
 from ..page.content import Page
-from ..page.folder import as_markdown, json_at, write_answer
-from ..pictures import paint, style
+from ..page.folder import FORMATS, REPORT, json_at, write_page
 from ..run import files
 from ..run.command import Progress
 from ..run.compute import code_fingerprint
@@ -35,11 +33,8 @@ from .question import Question, ask
 from .scenario import MeasuredConfig
 from .study import Recommendation, recommendation_tables, recommended
 
-REPORT = "report.md"
-FORMATS = ("png", "svg")
-
 FILES = (
-    *(REPORT, WINNER, ANSWER, MANIFEST),
+    *(ANSWER, MANIFEST, REPORT, WINNER),
     *("ranking.csv", "candidates.csv", "sensitivity.csv", "rates.csv"),
     *("ranking.parquet", "candidates.parquet", "sensitivity.parquet", "rates.parquet"),
     *(f"{chart}.{kind}" for chart in ("ranking", "front", "sensitivity") for kind in FORMATS),
@@ -123,21 +118,9 @@ def write_recommendation(
     }
     answer = replace(answered(recommendation, str(output / WINNER)), command=command)
     whole = recommendation_page(kept, answer, manifest, winner, method(recommendation))
-    content = {f"{name}.csv": csv_of(table) for name, table in kept.items()}
-    for name, chart in whole.charts.items():
-        figure = paint.figure(chart.picture)
-        content |= {f"{name}.{kind}": style.rendered(figure, kind) for kind in FORMATS}
-    content[WINNER] = winner.encode()
-    content[REPORT] = as_markdown(whole, {name: f"{name}.png" for name in whole.charts}).encode()
-    # The manifest goes first and comes last: what lies beside it answers one question.
-    with files.postponed():
-        files.remove(output / name for name in (MANIFEST, *(n for n in FILES if n != MANIFEST)))
-        for name, table in kept.items():
-            files.write_table(output / f"{name}.parquet", table)
-        for name, bytes_of in content.items():
-            files.write_bytes(output / name, bytes_of)
-        write_answer(answer, output)
-        files.write_bytes(output / MANIFEST, to_json(manifest))
+    tables = {f"{name}.parquet": table for name, table in kept.items()}
+    others = {WINNER: winner.encode(), MANIFEST: to_json(manifest)}
+    write_page(whole, output, FILES, tables, whole.charts, csv=tables, others=others)
     return whole
 
 

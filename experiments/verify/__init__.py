@@ -21,7 +21,6 @@ import numpy as np
 import pandas as pd
 
 from ...sim.numerics import one_thread
-from ...sim.tables import csv_of
 from ...sim.theory import NoFormula
 from ..config.cells import Cell, cells
 from ..options import VerifyRequest
@@ -196,11 +195,9 @@ VERIFY_FILES = ("verify.parquet", "verify.csv")
 @files.postponed()
 def write_verification(result: Verification, output: Path) -> None:
     """Write both files, after removing those of an earlier run."""
-    frame = result.frame()
     parquet, csv = (output / name for name in VERIFY_FILES)
     files.remove([csv, parquet])
-    files.write_table(parquet, frame)
-    files.write_bytes(csv, csv_of(frame))
+    files.write_table(parquet, result.frame(), csv=True)
 
 
 def show_verification(result: Verification, seconds: float) -> None:

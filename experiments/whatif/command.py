@@ -14,12 +14,9 @@ from ...delay_models.tables.measured import MeasuredDelays, name_at
 from ...sim.errors import ConfigError, at
 from ...sim.files import MOST_CELLS, short
 from ...sim.reading import Reading
-from ...sim.tables import csv_of
 from ..options import numbers_up_to
 from ..page.content import Answer, Page
-from ..page.folder import as_markdown, write_answer
-from ..pictures import paint, style
-from ..run import files
+from ..page.folder import FORMATS, REPORT, write_page
 from ..run.files import ANSWER
 from ..understood import measured_delays
 from . import page
@@ -32,8 +29,7 @@ SHORTEST = 1e-150  # seconds: products and quotients down to here are numbers
 MOST_COUNTS = 100  # numbers of hosts, and time-outs, that may be asked for
 # Hosts that are replaced, dropped or not waited for (``None``: some), and shares for time-outs.
 Trials = tuple[Sequence[int] | None, Sequence[float]]
-REPORT = "report.md"
-PICTURES, FORMATS = ("heat_map", "timeline"), ("png", "svg")
+PICTURES = ("heat_map", "timeline")
 CSV = (page.SLOWDOWN, page.HOSTS, page.CHANGES, page.STAGES)  # are written as CSV, too
 
 
@@ -117,29 +113,18 @@ def file_names(loads: Iterable[float | None]) -> list[str]:
     return [ANSWER, *CSV, *csv, page.HEAT_MAP, page.TIMELINE, *drawn, REPORT]
 
 
-@files.postponed()
 def write_whatif(
     measured: MeasuredDelays, studies: Sequence[Study], answer: Answer, output: Path
 ) -> Page:
-    """Write tables, pictures, report and answer under ``output``; returns what they say. The answer
-    goes first and comes last: what lies beside it is of one table."""
-    names = file_names(measured.tables)
-    older = [path for name in PICTURES for path in sorted(output.glob(f"{name}*"))]
-    files.remove([output / ANSWER, output / REPORT, *older])
-    files.remove(output / name for name in reversed(names))
-    for name, (field, _) in page.TABLES.items():
-        frame = pd.concat([getattr(study, field) for study in studies], ignore_index=True)
-        if frame.empty:  # no stages are named
-            continue
-        files.write_table(output / name, frame)
-        if name in CSV:
-            csv = csv_of(frame)
-            files.write_bytes((output / name).with_suffix(".csv"), csv)
+    """Write tables, pictures, report and answer under ``output``; returns what they say."""
+    drawn_before = (path.name for name in PICTURES for path in sorted(output.glob(f"{name}*")))
+    every = {
+        name: pd.concat([getattr(study, field) for study in studies], ignore_index=True)
+        for name, (field, _) in page.TABLES.items()
+    }
+    tables = {name: table for name, table in every.items() if len(table)}  # or no stages are named
     whole = page.whatif_page(studies, answer)
-    drawn = {ident: c for ident, c in whole.charts.items() if ident.startswith(PICTURES)}
-    for ident, chart in drawn.items():
-        style.save(paint.figure(chart.picture), output / ident)
-    text = as_markdown(whole, {ident: f"{ident}.png" for ident in drawn})
-    files.write_bytes(output / REPORT, text.encode())
-    write_answer(answer, output)
+    drawn = [ident for ident in whole.charts if ident.startswith(PICTURES)]
+    older = dict.fromkeys([ANSWER, REPORT, *drawn_before, *reversed(file_names(measured.tables))])
+    write_page(whole, output, older, tables, drawn, CSV)
     return whole

@@ -565,7 +565,7 @@ WAITS = "these times include waiting for the slowest (all ranks look alike)"
 def test_every_reading_says_that_times_include_waiting(
     training: tuple[np.ndarray, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("erasurehead.experiments.pictures.style.save", lambda *_: None)
+    monkeypatch.setattr("erasurehead.experiments.pictures.style.rendered", lambda *_: b"")
     own, frame = training
     (note,) = (note for note in eh.read_table(frame).notes if "waiting" in note)
     assert note.startswith(WAITS.capitalize())

@@ -16,6 +16,7 @@ import pytest
 
 from erasurehead.delay_models.tables.measured import MeasuredDelays
 from erasurehead.experiments.page.content import Answer, Chart
+from erasurehead.experiments.pictures import style
 from erasurehead.experiments.pictures.picture import Axis, Heat
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.whatif import command, rounds
@@ -49,8 +50,8 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures are made, but not written, which takes a second for each table."""
-    monkeypatch.setattr(command.style, "save", lambda figure, stem: [])
+    """Pictures are made, but not drawn, which takes a second for each table."""
+    monkeypatch.setattr(style, "rendered", lambda figure, kind: b"")
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +150,9 @@ def test_each_load_has_its_own_answer(tmp_path: Path, undrawn: None) -> None:
     require_recorded("whatif/loads", {"said": done.stdout.splitlines()[:20]})
     assert "Load 1: replacing host b " in done.stdout
     assert "Load 2: replacing host d " in done.stdout
-    assert {path.name for path in out.iterdir()} == TABLES | {"report.md", "answer.json", MARK}
+    drawn = {name.replace(".", f"_load_{load}.") for name in DRAWN for load in (1, 2)}
+    words = {"report.md", "answer.json", MARK}
+    assert {path.name for path in out.iterdir()} == TABLES | drawn | words
     assert {"heat_map_load_1.png", "timeline_load_2.svg"} <= {*command.file_names([1.0, 2.0])}
     assert {"heat_map.png", "timeline.svg"} <= {*command.file_names([2.0])}
     assert "(heat_map_load_2.png)" in (out / "report.md").read_text()
