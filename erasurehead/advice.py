@@ -21,7 +21,6 @@ from erasurehead.experiments.config.document import read_yaml
 from erasurehead.experiments.options import Criterion, MeasuredJob, SearchRequest
 from erasurehead.experiments.page.content import Page
 from erasurehead.experiments.page.folder import as_markdown
-from erasurehead.experiments.pictures import paint
 from erasurehead.experiments.recommend import command as recommending
 from erasurehead.experiments.recommend.question import ask
 from erasurehead.experiments.recommend.scenario import MeasuredConfig
@@ -42,7 +41,7 @@ from erasurehead.fitting import (
     from_table,
     reading_from,
 )
-from erasurehead.result import face, managed
+from erasurehead.result import drawn, face
 from erasurehead.running import Config, Folder, ShowProgress, document_of, plainly, reporting
 from erasurehead.sim.errors import ConfigError, at, one_of
 
@@ -111,7 +110,7 @@ class Advice:
         name = picture or next(iter(charts))
         if name not in charts:
             raise at("picture", picture, one_of(charts, picture))
-        return managed(paint.figure(charts[name].picture)).axes[0]
+        return drawn(charts[name].picture)
 
     def __repr__(self) -> str:
         return f"<{self._page.answer.kind} of {self._page.answer.subject}: {self.verdict}>"

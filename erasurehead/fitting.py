@@ -39,12 +39,10 @@ from erasurehead.experiments.fit.study import Findings, study_for, tables
 from erasurehead.experiments.options import given_words
 from erasurehead.experiments.page.content import Answer, Page
 from erasurehead.experiments.page.folder import as_markdown
-from erasurehead.experiments.pictures import paint, style
-from erasurehead.experiments.pictures.base import on_axes
 from erasurehead.experiments.run.files import output_folder
 from erasurehead.experiments.text import sentence
 from erasurehead.experiments.understood import measured_delays
-from erasurehead.result import Ax, face, managed
+from erasurehead.result import Ax, drawn, face
 from erasurehead.running import ShowProgress, reporting
 from erasurehead.sim.errors import ConfigError, at, one_of, shell_word
 from erasurehead.sim.files import MOST_CELLS
@@ -165,18 +163,11 @@ class FittedPlots:
 
     def quantiles(self, ax: Ax = None) -> Axes:
         """Measured quantiles against those of each family."""
-        return self._draw("qq", ax)
+        return drawn(self._page.charts["qq"].picture, ax)
 
     def order_statistics(self, ax: Ax = None) -> Axes:
         """How long a master waits for k workers, measured and predicted; two panels."""
-        return self._draw("order_statistics", ax)
-
-    def _draw(self, chart: str, ax: Ax) -> Axes:
-        picture = self._page.charts[chart].picture
-        if ax is None:
-            return managed(paint.figure(picture)).axes[0]
-        with style.applied():
-            return on_axes(ax, picture)
+        return drawn(self._page.charts["order_statistics"].picture, ax)
 
 
 @final

@@ -19,7 +19,7 @@ from erasurehead.experiments.pictures import paint, style
 from erasurehead.experiments.pictures.base import PictureKind, on_axes
 from erasurehead.experiments.pictures.kinds import PICTURE_KINDS
 from erasurehead.experiments.pictures.kinds.times import AgainstKind
-from erasurehead.experiments.pictures.picture import Band
+from erasurehead.experiments.pictures.picture import Band, Picture
 from erasurehead.experiments.pictures.records import Records, read_records, read_run_table
 from erasurehead.experiments.run.outputs import (
     CONFIG,
@@ -30,11 +30,10 @@ from erasurehead.experiments.run.outputs import (
 )
 from erasurehead.experiments.text import number_of
 from erasurehead.sim.errors import ConfigError, at, one_of
-from erasurehead.sim.metrics import METRICS
+from erasurehead.sim.metrics import METRICS, Metric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 Face = TypeVar("Face", bound=Callable[..., Any])
 
@@ -165,16 +164,11 @@ class Result:
 
     def _overview(self) -> pd.DataFrame:
         """What a person looks at first: swept keys, mean and standard error of each metric."""
-        summary = self.summary
+        summary, rows = self.summary, self.summary.to_dict("records")
         overview = summary[[key for key in self.config.get("sweep") or {} if key in summary]].copy()
         for metric in METRICS.values():
             if metric.heading and f"{metric.name}_mean" in summary:
-                rows = summary.to_dict("records")
-                without_mean = [metric.late(row) or metric.without_mean(row) for row in rows]
-                estimates = (_estimate(*metric.estimate(row)) for row in rows)
-                means = [a or b for a, b in zip(without_mean, estimates, strict=True)]
-                both = zip(means, map(metric.median, rows), strict=True)
-                overview[metric.heading] = [mean + median for mean, median in both]
+                overview[metric.heading] = [_mean(metric, row) for row in rows]
         return overview.set_axis(summary["label"].rename("scheme"))
 
 
@@ -184,8 +178,10 @@ def _span(summary: pd.DataFrame, key: str) -> str:
     return f"{low} {key}" if low == high else f"{low} to {high} {key}"
 
 
-def _estimate(mean: float, error: float) -> str:
-    return "-" if pd.isna(mean) else f"{mean:.4g}" + ("" if pd.isna(error) else f" ± {error:.1g}")
+def _mean(metric: Metric, row: Mapping[Any, Any]) -> str:
+    mean, error = metric.estimate(row)
+    text = "-" if pd.isna(mean) else f"{mean:.4g}" + ("" if pd.isna(error) else f" ± {error:.1g}")
+    return (metric.late(row) or metric.without_mean(row) or text) + metric.median(row)
 
 
 # one, or an array of them where a picture has several panels
@@ -328,17 +324,18 @@ class Plots:
             valid = "inches, 1.5 to 40" if ax is None else "None where ax is given"
             raise at("width", width, f"must be {valid}")
         records = self._records.only([schemes] if isinstance(schemes, str | int) else schemes)
-        picture = kind.possible(records, band)
-        if ax is not None:
-            with style.applied():
-                return on_axes(ax, picture, legend)
-        picture = picture if legend else replace(picture, legend=0)
-        return managed(paint.printed(picture, width) if width else paint.figure(picture)).axes[0]
+        return drawn(kind.possible(records, band), ax, legend, width)
 
 
-def managed(figure: Figure) -> Figure:
-    """Hand a figure to pyplot, which then shows it like one that it has made itself."""
+def drawn(picture: Picture, ax: Ax = None, legend: bool = True, width: float | None = None) -> Axes:
+    """Draw a picture on ``ax``, or on a new figure that is handed to pyplot, which then shows it
+    like one that it has made itself. Returns the first axes."""
+    if ax is not None:
+        with style.applied():
+            return on_axes(ax, picture, legend)
     from matplotlib import pyplot
 
+    picture = picture if legend else replace(picture, legend=0)
+    figure = paint.printed(picture, width) if width else paint.figure(picture)
     pyplot.figure(FigureClass=cast(Any, lambda **_: figure))
-    return figure
+    return figure.axes[0]

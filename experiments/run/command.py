@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from ...sim.errors import at
-from ...sim.metrics import METRICS
+from ...sim.metrics import METRICS, Metric
 from ...sim.numerics import one_thread
 from ..config.build import SharedTapes, require_delays
 from ..config.cells import Cell, cells, resolved
@@ -93,6 +93,7 @@ class Plan:
     checked: Checked  # what is known of them before they run
     todo: list[Cell]  # what is not on disk yet, the longest first: none is left alone
     kept: Mapping[str, CellResult]  # the results of the others, by key; none where all is there
+    config: dict[str, Any] = field(default_factory=dict)  # resolved, if it writes
     known: tuple[str, ...] | None = None  # where all is there, cells and tables: its warnings
 
     def require_room(self) -> None:
@@ -150,13 +151,14 @@ def plan(document: Mapping[str, Any], output: Path | None, options: RunOptions) 
         timeline.require_apart(options.timeline, [*tables, *inputs])
     checked = check(grid, room)
     possible = {cell.key: cell for cell in grid if cell.key not in checked.impossible}
-    kept = {}
+    config, kept = dict[str, Any](), dict[str, CellResult]()
     if output is not None:
-        origin = outputs.Origin.of(resolved(document), possible, code_fingerprint())
+        config = resolved(document)
+        origin = outputs.Origin.of(config, possible, code_fingerprint())
         stored = (cell.stored for cell in possible.values())
         known = None if options.csv else outputs.warnings_of_whole(output, origin, stored)
         if known is not None:
-            return Plan(output, options, grid, checked, [], {}, known)
+            return Plan(output, options, grid, checked, [], {}, config, known)
         there = cells_there(output)
         results = ((c, read_cell(output, c.stored)) for c in possible.values() if c.stored in there)
         kept = {
@@ -167,7 +169,7 @@ def plan(document: Mapping[str, Any], output: Path | None, options: RunOptions) 
     # cells that differ in their target alone are computed once
     todo = [*{cell.stored: cell for key, cell in possible.items() if key not in kept}.values()]
     todo.sort(key=lambda cell: checked.estimates[cell.key].seconds, reverse=True)
-    return Plan(output, options, grid, checked, todo, kept)
+    return Plan(output, options, grid, checked, todo, kept, config)
 
 
 def run(document: Mapping[str, Any], output: Path | None, options: RunOptions) -> Outcome:
@@ -181,8 +183,7 @@ def run(document: Mapping[str, Any], output: Path | None, options: RunOptions) -
     if output is None:
         with planned.pool() as pool, one_thread():
             return _computed(planned, pool)
-    config = resolved(document)
-    folder = output / "cells"
+    config, folder = planned.config, output / "cells"
     with (
         files.output_folder(output, outputs.RUN_FILES, options.reads),
         files.folder_made(folder),
@@ -344,11 +345,8 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
         for name, title in HEADINGS.items():
             if f"{name}_mean" in summary:
                 rank, metric = 1 + order.index(name), METRICS[name]
-                remarks = [metric.late(row) or metric.without_mean(row) for row in rows]
-                both = zip(remarks, rows, strict=True)
-                means = [text or _estimate(*metric.estimate(row)) for text, row in both]
-                cells = [mean + metric.median(row) for mean, row in zip(means, rows, strict=True)]
-                columns.append(Column(title, cells, rank, stays=name in STAYING))
+                means = [_mean(metric, row) for row in rows]
+                columns.append(Column(title, means, rank, stays=name in STAYING))
             if f"{name}_theory" in summary:
                 known = summary[[f"{name}_theory", f"{name}_z"]].itertuples(index=False)
                 cells = [str(theory_text(*pair)) for pair in known]
@@ -418,5 +416,6 @@ def _short(value: object) -> str:
     return text if len(text) <= MAX_SHOWN_LETTERS else f"{text[: MAX_SHOWN_LETTERS - 3]}..."
 
 
-def _estimate(mean: float, error: float) -> str:
-    return str(number(mean, error)).replace("±", "±" if terminal.says("±") else "+-")
+def _mean(metric: Metric, row: Mapping[Any, Any]) -> str:
+    estimate = str(number(*metric.estimate(row))).replace("±", "±" if terminal.says("±") else "+-")
+    return (metric.late(row) or metric.without_mean(row) or estimate) + metric.median(row)

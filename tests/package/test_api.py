@@ -25,6 +25,7 @@ from pandas.testing import assert_frame_equal
 import erasurehead as eh
 from erasurehead import delays, fitting, running, schemes
 from erasurehead.experiments.config.document import write_yaml
+from erasurehead.experiments.pictures import paint
 from erasurehead.experiments.pictures.records import Records
 from erasurehead.experiments.report.page import read_run
 from erasurehead.fitting import as_arguments
@@ -883,10 +884,8 @@ def test_a_table_that_was_read_is_shown_by_its_first_line() -> None:
 
 def test_pictures_of_a_fit_return_their_first_panel(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each draws its own chart."""
-    monkeypatch.setattr(fitting, "managed", lambda figure: figure)
-    monkeypatch.setattr(
-        fitting.paint, "figure", lambda picture: SimpleNamespace(axes=[picture, "second"])
-    )
+    monkeypatch.setattr(paint, "figure", lambda picture: SimpleNamespace(axes=[picture, "second"]))
+    monkeypatch.setattr(pyplot, "figure", lambda **_: None)
     charts = {name: SimpleNamespace(picture=name) for name in ("qq", "order_statistics")}
     plots = fitting.FittedPlots(cast(Any, SimpleNamespace(charts=charts)))
     found: list[object] = [plots.quantiles(), plots.order_statistics()]

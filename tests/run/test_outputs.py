@@ -33,7 +33,6 @@ from erasurehead.experiments.run.command import (
     Outcome,
     Plan,
     RunOptions,
-    _estimate,
     plan,
     run,
     show_outcome,
@@ -45,6 +44,7 @@ from erasurehead.experiments.run.files import ANSWER, MARK
 from erasurehead.experiments.run.outputs import origin_of
 from erasurehead.experiments.run.pools import Died
 from erasurehead.experiments.run.records import summary_table
+from erasurehead.experiments.text import number
 from erasurehead.sim.errors import ConfigError
 from tests.tools import ROOT, inside
 
@@ -696,7 +696,7 @@ def test_what_is_said_of_a_run(
     ],
 )
 def test_a_mean_with_its_error(mean: float, error: float, text: str) -> None:
-    assert _estimate(mean, error).replace("+-", "±") == text
+    assert str(number(mean, error)) == text
 
 
 @pytest.mark.parametrize(
