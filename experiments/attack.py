@@ -189,16 +189,15 @@ def require_own(output: Path, config: Mapping[str, Any]) -> None:
 
 
 @files.postponed()
-def write_attack(planned: AttackPlan, frame: pd.DataFrame, output: Path) -> list[Path]:
-    """Write config, table and pictures under ``output``; returns the files. The CSV goes first and
-    comes last: what lies beside it is of one config."""
+def write_attack(planned: AttackPlan, frame: pd.DataFrame, output: Path) -> None:
+    """Write config, table and pictures under ``output``. The CSV goes first and comes last: what
+    lies beside it is of one config."""
     parquet, csv, *pictures = (output / name for name in ATTACK)
     files.remove((csv, *pictures, parquet))
     files.write_bytes(output / CONFIG, write_yaml(planned.config).encode())
     files.write_table(parquet, frame, planned.origin.facts)
     style.save(paint.figure(picture(frame)), pictures[0].with_suffix(""))
     files.write_bytes(csv, csv_of(frame))
-    return [output / name for name in ATTACK_FILES]
 
 
 MAX_ROUNDING_ERROR = 1e-6  # an error up to here is rounding

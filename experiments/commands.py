@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from .. import __version__
 from ..sim.errors import shell_word
@@ -33,7 +34,7 @@ IN_A_BROWSER = "next: open it in a browser, or send it: it needs no other file"
 MAX_CONFIG_LINES = 30  # lines of a config in the terminal; a longer one is in its file alone
 
 
-class Command(options.PlainCommand):
+class Command(options.Plain, TyperCommand):
     """A command that knows what its places take; only a shell that completes a name asks."""
 
     def known(self, what: options.Known, ctx: Any) -> Iterable[str]:

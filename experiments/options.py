@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 from typer.models import ArgumentInfo
 
 from ..sim.errors import at
@@ -84,10 +84,11 @@ def completed(what: Known) -> Complete:
     return names
 
 
-class _Plain:
+class Plain:
     """A command whose help shows no type beside a flag: it takes no value."""
 
     def get_params(self, ctx: Any) -> list[Any]:
+        """As click has them, flags without a word for a value."""
         parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
         for parameter in parameters:
             if getattr(parameter, "is_flag", False) and parameter.metavar is None:
@@ -95,11 +96,7 @@ class _Plain:
         return parameters
 
 
-class PlainCommand(_Plain, TyperCommand):
-    """A command of the program."""
-
-
-class PlainGroup(_Plain, TyperGroup):
+class PlainGroup(Plain, TyperGroup):
     """The program, with all commands."""
 
 

@@ -61,7 +61,7 @@ class Reader:
         if kind != "delays":
             return self.build(family, rest)
         if self.depth > MAX_NESTED_MODELS:
-            raise NestedTooDeep
+            raise NestedTooDeep(f"models are nested more than {MAX_NESTED_MODELS} deep")
         model: DelayModel = replace(self, depth=self.depth + 1).build(family, rest)
         refuse_endless(model)
         return model
@@ -131,12 +131,7 @@ def located(place: str) -> Iterator[None]:
         yield
     except ValidationError as error:
         raise one_line(error, place, _more_valid) from None
-    except NestedTooDeep:
-        place = place or "delay"
-        raise ConfigError(
-            f"{place}: models are nested more than {MAX_NESTED_MODELS} deep"
-        ) from None
-    except EndlessDelays as error:
+    except (NestedTooDeep, EndlessDelays) as error:
         raise ConfigError(f"{place or 'delay'}: {error}") from None
 
 

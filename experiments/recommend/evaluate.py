@@ -198,15 +198,9 @@ class Evaluator:
         """Nothing that was known but how long its iterations take, and what is known now."""
         section = candidate.section
         fields = (f"{key}={value}" for key, value in section.items() if key != "name")
-        row = Candidate(
-            candidate.index,
-            section,
-            candidate.given,
-            candidate.listed,
-            str(section.get("label") or " ".join([section["name"], *fields])),
-            budget.rung,
-            tuned=budget.other_delays > 0,
-        )
+        label = str(section.get("label") or " ".join([section["name"], *fields]))
+        known = candidate.index, section, candidate.given, candidate.listed
+        row = Candidate(*known, label, budget.rung, tuned=budget.other_delays > 0)
         if isinstance(facts, str):
             if row.given:
                 usual = section == TODAY and self.question.scenario.read

@@ -33,12 +33,11 @@ from ..pictures import paint, style
 from ..run.files import all_or_none, output_folder, remove, write_bytes, write_table
 from ..run.outputs import INDEX
 from ..run.pools import Died, Share, map_unordered, open_pool, tell_nobody
-from ..run.records import mean_and_error
 from ..text import TableCell, interval, number_of, sentence
 from ..verify import FALSE_ALARM_CHANCE
 from ..verify.compare import bound
 from . import FIGURES, changes_in, facts_of, figure_with, line_of
-from .base import Effort, PaperFigure, rows_at, z_scores
+from .base import Effort, PaperFigure, estimate_columns, rows_at, z_scores
 from .claims import (
     CLAIM_FIGURES,
     LIVE_COLUMNS,
@@ -200,7 +199,7 @@ def _live(directory: Path, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame |
     rows = []
     for scheme, own in live[live["iteration"] > 0].groupby("scheme", sort=False):
         last = rows_at(stream, scheme=scheme, iteration=own["iteration"].max())
-        row = dict(zip(LIVE_COLUMNS, mean_and_error(own["iteration_time"].to_numpy()), strict=True))
+        row = estimate_columns(own["iteration_time"].to_numpy(), *LIVE_COLUMNS)
         seconds = float(last["time"].iloc[0]) / len(own)
         rows.append({"scheme": scheme, "rounds": len(own), "simulated": seconds, **row})
     return pd.DataFrame(rows)

@@ -16,8 +16,9 @@ from ...sim.types import FloatArray
 from ..config import build
 from ..pictures import looks, style
 from ..pictures.picture import Axis, Bars, Fill, Mark, Panel, Picture, Points, Rules, Texts
-from ..run.records import mean_and_error, ratio_interval
+from ..run.records import ratio_interval
 from ..text import interval_columns, number_of, percent, whole_percent
+from . import base
 from .base import MEAN_DELAY, CodedFigure, Effort, Numbers, Section, Words, estimate_text, rows_at
 
 CLUSTER_WORK = 0.1  # seconds of work per partition
@@ -183,7 +184,7 @@ class Ranking(CodedFigure):
                 "group": cluster.group.value,
                 "cluster": cluster.title,
                 "scheme": name,
-                **dict(zip(("iteration_time", "standard_error"), mean_and_error(own), strict=True)),
+                **base.estimate_columns(own, "iteration_time"),
                 **interval_columns("ratio", ratio_interval(own, seconds["uncoded"])),
                 # as fast as the fastest, as far as the paired interval can tell
                 "fastest_exact": name in EXACT_RANKED

@@ -62,9 +62,12 @@ class LocalSteps(base.CodedFigure):
             _, tried = training_runs(trial, section, LOCAL_RATES, other)
             rate = LOCAL_RATES[best([runs.seconds(target) for runs in tried])]
             _, [runs] = training_runs(document, section, [rate], effort)
+            replication, iteration = np.indices(runs.times.shape).reshape(2, -1)
+            table = pd.DataFrame({"replication": replication, "iteration": iteration})
+            table = table.assign(time=runs.times.ravel(), train_loss=runs.losses.ravel())
             names = {"scheme": section["name"], "steps": section.get("steps", 0)}
             facts = {"rate": rate, "target": target, "least": least}
-            yield _table(runs).assign(round_trip=trip, **names, **facts)
+            yield table.assign(round_trip=trip, **names, **facts)
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """One panel per network."""
@@ -126,12 +129,6 @@ class LocalSteps(base.CodedFigure):
             "those of nearly all data. Asynchronous updates pay the network once a gradient.",
             *tables,
         )
-
-
-def _table(runs: Runs) -> pd.DataFrame:
-    replication, iteration = np.indices(runs.times.shape).reshape(2, -1)
-    columns = {"time": runs.times.ravel(), "train_loss": runs.losses.ravel()}
-    return pd.DataFrame({"replication": replication, "iteration": iteration, **columns})
 
 
 def _lines(frame: pd.DataFrame) -> Iterator[tuple[Look, pd.DataFrame]]:
