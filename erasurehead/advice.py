@@ -238,13 +238,11 @@ def recommend(
             changed = [f"{key}={json.dumps(plainly(value))}" for key, value in changes.items()]
             question = recommending.read_question(None, changed, measured, request, where)
             page = recommending.answer_in(folder, question, how_to.jobs, update)
-            notes = (
-                as_arguments(note.replace(path, IN_MEMORY)) for note in question.scenario.notes
-            )
+            notes = (note.replace(path, IN_MEMORY) for note in question.scenario.notes)
             if output is None:
                 then = "`eh.run(advice.config)` runs the recommended scheme."
                 page = _in_python(page, then)
-            return Advice(page, _tables(folder), "ranking", tuple(notes))
+            return Advice(page, _tables(folder), "ranking", tuple(map(as_arguments, notes)))
 
 
 def _in_python(page: Page, then: str) -> Page:

@@ -63,9 +63,8 @@ def codes_of(grid: Sequence[Cell]) -> tuple[list[AttackedCode], list[str]]:
     Raises ConfigError: there is no code."""
     codes, lines, known = list[AttackedCode](), list[str](), set[str]()
     for cell in grid:
-        identity = json.dumps(
-            [cell.settings.workers, cell.settings.seed, cell.scheme], sort_keys=True
-        )
+        facts = [cell.settings.workers, cell.settings.seed, cell.scheme]
+        identity = json.dumps(facts, sort_keys=True)
         if identity in known:
             continue
         known.add(identity)

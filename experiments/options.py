@@ -279,11 +279,8 @@ def reading_options() -> list[inspect.Parameter]:
         several, plain = kind == tuple[str, ...], field.name in ("columns", "unit")
         given = list[str] | None if several else str | None if plain else kind
         info = option(doc.documentation, metavar="NAME,..." if several else None)
-        parameters.append(
-            field.replace(
-                annotation=Annotated[given, info], default=None if several else field.default
-            )
-        )
+        own: Any = Annotated[given, info]
+        parameters.append(field.replace(annotation=own, default=None if several else field.default))
     return parameters
 
 

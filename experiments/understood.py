@@ -64,10 +64,8 @@ def as_read(measured: MeasuredDelays, chosen: float | None = None) -> Iterator[s
         slow, fast = int(np.argmax(typical)), int(np.argmin(typical))
         slower = _slower(table)[slow]
         times = f", {slower:.4g} times the median worker of a round" if slower > 1.005 else ""
-        rows.append(
-            ("slowest", "", f"{short(hosts[slow])}, typically {typical[slow]:.4g} s{times}")
-        )
-        rows.append(("fastest", "", f"{short(hosts[fast])}, typically {typical[fast]:.4g} s"))
+        for what, host, text in (("slowest", slow, times), ("fastest", fast, "")):
+            rows.append((what, "", f"{short(hosts[host])}, typically {typical[host]:.4g} s{text}"))
     width = max(len(what) for what, _, _ in rows) + 1
     for what, where, text in rows:
         yield f"  {what + ':':{width}}  {text}{f' ({where})' if where else ''}"

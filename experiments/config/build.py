@@ -120,9 +120,8 @@ class SharedTapes:
 def _require_workers(settings: Settings) -> None:
     """Refuse (ImpossibleCell) a number of workers that a delay model does not serve."""
     n, trouble = settings.workers, settings.failures or FailureSettings()
-    laws = {
-        f"failures.{key}": getattr(trouble, key) for key in ("time_to_failure", "time_to_repair")
-    }
+    times = ("time_to_failure", "time_to_repair")
+    laws = {f"failures.{key}": getattr(trouble, key) for key in times}
     for place, law in {"delay": settings.delay, **laws}.items():
         if law is None:
             continue

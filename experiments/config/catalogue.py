@@ -173,9 +173,8 @@ def load_plugin(name: str) -> Plugin:
     ]
     if not classes:
         families = ", ".join(kind.family.__name__ for kind in BUILT_IN.kinds.values())
-        raise _wrong(
-            name, *lacking[:1] or [f"defines no class that derives from one of: {families}"]
-        )
+        none = f"defines no class that derives from one of: {families}"
+        raise _wrong(name, *lacking[:1] or [none])
     if is_file(name) and parent_process() is None:  # processes of a pool read the plugin again
         for text in lacking:
             warnings.warn(f"plugins: {name}: {text}, and is left out", stacklevel=1)

@@ -62,9 +62,8 @@ class _Reader(yaml.SafeLoader):
             if isinstance(node, yaml.MappingNode):
                 children = [child for pair in node.value for child in pair]
             self._sizes[id(node)] = 1 + sum(self._sizes[id(child)] for child in children)
-            self._depths[id(node)] = 1 + max(
-                (self._depths[id(child)] for child in children), default=0
-            )
+            depths = (self._depths[id(child)] for child in children)
+            self._depths[id(node)] = 1 + max(depths, default=0)
         if id(node) not in self._sizes:
             raise _error("a value contains itself", event)
         if self._open + self._depths[id(node)] > MAX_DEPTH:

@@ -180,9 +180,8 @@ def check_exactness(tested: SchemeUnderTest) -> str:
             findings.append(_at_every_stop(tested, fixed))
     elif scheme.exact and not tested.sees_losses:
         error = float(tested.steps(replications=2, iterations=60).error.max())
-        ensure(
-            error <= EXACT_TOLERANCE, f"claims to be exact; a round's decoding error is {error:.3g}"
-        )
+        wrong = f"claims to be exact; a round's decoding error is {error:.3g}"
+        ensure(error <= EXACT_TOLERANCE, wrong)
         findings.append("exact in 120 rounds")
     if scheme.guarantees.tolerates is not None:
         findings.append(_without_any(tested, scheme.guarantees.tolerates))

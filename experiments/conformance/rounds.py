@@ -75,9 +75,8 @@ def check_stopping(tested: SchemeUnderTest) -> str:
         ensure(np.array_equal(ends, expected), "stopping_delay differs from what enough says")
     for row, ended in zip(delays, ends, strict=True):
         by_state = end_by_state(rule.stopping_state(messages), row)
-        ensure(
-            by_state == ended, f"its state stops at {by_state:g} s, stopping_delay says {ended:g} s"
-        )
+        apart = f"its state stops at {by_state:g} s, stopping_delay says {ended:g} s"
+        ensure(by_state == ended, apart)
     if not rule.monotone:
         return "not monotone, as it says"
     _earlier(rule, np.random.default_rng(7).random((400, messages)))

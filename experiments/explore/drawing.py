@@ -181,9 +181,8 @@ def time_error(runs: Sequence[Simulated], known: Mapping[str, ClosedForm], whole
         *([Points(RING_LOOK, hollow=True)] if theory else []),
         Points(BARS_LOOK),
     ]
-    return Picture(
-        [Panel(seconds, error, marks)], 1, 4.8, 3.4, last=(RING_LOOK.title, BARS_LOOK.title)
-    )
+    last = RING_LOOK.title, BARS_LOOK.title
+    return Picture([Panel(seconds, error, marks)], 1, 4.8, 3.4, last=last)
 
 
 LOSS_LABEL, ERROR_LABEL = "training loss (mean over rows)", "mean decoding error"

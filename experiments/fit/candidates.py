@@ -148,9 +148,8 @@ def may_be_bootstrapped(delays: UnitDelays) -> bool:
     waits = waited_for(delays.workers)
     own = observed_order_statistics(delays.rounds, waits)
     of_loads = (observed_order_statistics(table, waits) for table in delays.tables)
-    return all(
-        order_error(seconds, own, np.max) <= np.log(MOST_LOAD_FACTOR) for seconds in of_loads
-    )
+    most = np.log(MOST_LOAD_FACTOR)
+    return all(order_error(seconds, own, np.max) <= most for seconds in of_loads)
 
 
 @dataclass(frozen=True, eq=False)

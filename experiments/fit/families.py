@@ -198,9 +198,7 @@ class WithShift:
             shift = min(least - bias, float(np.nextafter(least, -np.inf)))
         elif best < GRID:
             low, high = np.log(distances[max(best - 2, 0)]), np.log(distances[best])
-            found = optimize.minimize_scalar(
-                loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6}
-            )
+            found = optimize.minimize_scalar(loss, bounds=(low, high), options={"xatol": 1e-6})
             shift = least - float(np.exp(found.x)) if found.fun < losses[best] else shift
         shift = max(0.0, shift)
         first, second, mean = self.at_shift(whole, shift)

@@ -159,9 +159,8 @@ def fit_families(
         of_folds = [_of_fold(family, law, fold, ks) for fold in held_out] or [predicted]
         cdf = np.asarray(law.cdf(ordered))
         apart = float(max(np.max(cdf - below), np.max(upto - cdf)))  # Kolmogorov-Smirnov
-        fits.append(
-            Fit(family, law, likelihood, apart, predicted, observed, score(of_folds, measured))
-        )
+        known = score(of_folds, measured)
+        fits.append(Fit(family, law, likelihood, apart, predicted, observed, known))
     return sorted(fits, key=lambda fit: (fit.held_out.error, fit.aic)), refused
 
 

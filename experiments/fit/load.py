@@ -101,10 +101,8 @@ class MeanArrivals:
         self._measured = np.array([seconds.mean(axis=0) for seconds in ordered])
         rounds = np.array([[float(len(table))] for table in tables])
         self._weights = rounds / rounds.sum()
-        errors = [*map(standard_errors, tables, ordered)]
-        relative = np.divide(
-            errors, self._measured, where=self._measured > 0, out=0 * self._measured
-        )
+        errors, known = [*map(standard_errors, tables, ordered)], self._measured > 0
+        relative = np.divide(errors, self._measured, where=known, out=0 * self._measured)
         # Errors of predicted arrivals of half a percent are none.
         self.noise = float(np.hypot(np.sqrt(np.mean(relative**2)), 0.005))
 
@@ -172,9 +170,7 @@ def standard_errors(table: FloatArray, ordered: FloatArray) -> FloatArray:
 
 def _least(misfit: Callable[[float], float], most: float) -> tuple[float, float]:
     """The number between 0 and ``most`` with the smallest misfit, and that."""
-    inside = minimize_scalar(
-        misfit, bounds=(0.0, most), method="bounded", options={"xatol": 1e-8 * most}
-    )
+    inside = minimize_scalar(misfit, bounds=(0.0, most), options={"xatol": 1e-8 * most})
     return min(((x, misfit(x)) for x in (0.0, float(inside.x), most)), key=lambda fit: fit[1])
 
 

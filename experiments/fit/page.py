@@ -280,9 +280,8 @@ def _order_chart(tables: Mapping[str, pd.DataFrame]) -> Chart:
     arrivals = Axis("arrivals waited for, k")
     title = f"{_what(tables)} of a round"
     reach = next((end for end in REACHES if max(far) < end), REACHES[-1])
-    ratios = Axis(
-        "predicted / measured", True, (1, 1.1, 1.25, 1.5, 2, 5, 7, 8, 9), 1 / reach, reach
-    )
+    near_1 = (1, 1.1, 1.25, 1.5, 2, 5, 7, 8, 9)
+    ratios = Axis("predicted / measured", True, near_1, 1 / reach, reach)
     panels = [Panel(arrivals, seconds, left, title), Panel(arrivals, ratios, right, "how far off")]
     picture = Picture(panels, columns=2, width=style.TWO_PANELS, height=4.1)
     how_to_read = (

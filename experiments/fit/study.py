@@ -324,9 +324,8 @@ def _loads(findings: Findings) -> pd.DataFrame:
             row |= {"cold_rounds": cold.hit, "cold_beyond": cold.beyond, "cold_at_once": cold.clump}
         rows[of.delays.label] = row
     if growth is not None:
-        for load, median, spread in zip(
-            growth.loads, growth.locations, growth.spreads, strict=True
-        ):
+        columns = growth.loads, growth.locations, growth.spreads
+        for load, median, spread in zip(*columns, strict=True):
             bare = {"load": f"{load:g}", "rounds": len(findings.measured.tables[load])}
             row = rows.setdefault(f"{load:g}", {**bare, "delays": 0, "cold_rounds": 0})
             row |= {"median": median, "spread": spread}

@@ -141,9 +141,8 @@ def play(
         workers.set_up([Setup(work, run.policy, slow.get(j, 1.0)) for j, work in enumerate(held)])
         model = np.empty(0) if learning is None else learning.initial
         message, everybody = message_costs(workers, len(held), model)
-        session = Session(
-            run, workers, learning, how.injected, progress, next_task=2 * EMPTY_ROUNDS + 2
-        )
+        first = 2 * EMPTY_ROUNDS + 2
+        session = Session(run, workers, learning, how.injected, progress, next_task=first)
         masters = play_all(session)
     trace = trace_of(run, masters)
     steps = steps_of(run, trace, masters)

@@ -202,11 +202,10 @@ def _on_cluster(workers: int, scheduler: str) -> Iterator[ConnectedWorkers]:
         key = secrets.token_bytes(16)
         with socket.create_server((own, 0), backlog=max(workers, 128)) as listener:
             once: dict[str, Any] = {"pure": False, "retries": 0}
-            tasks = [(listener.getsockname(), key, worker) for worker in range(workers)]
+            here = listener.getsockname()
+            tasks = [RemoteCall(call, (here, key, worker)) for worker in range(workers)]
             futures = [
-                client.submit(
-                    pickle.loads, pickle.dumps(RemoteCall(call, task)), workers=[address], **once
-                )
+                client.submit(pickle.loads, pickle.dumps(task), workers=[address], **once)
                 for task, address in zip(tasks, addresses, strict=True)
             ]
             accepted = accepted_workers(listener, key, futures, workers, scheduler)

@@ -59,10 +59,8 @@ def write_page(
 
 def write_answer(answer: Answer, output: Path) -> None:
     """Write ``answer.json`` into a folder."""
-    fields = asdict(answer)
-    fields = {
-        k: v for k, v in fields.items() if v or k not in ("read", "coverage", "placement", "stock")
-    }
+    optional = ("read", "coverage", "placement", "stock")
+    fields = {k: v for k, v in asdict(answer).items() if v or k not in optional}
     text = json.dumps(fields, indent=2, ensure_ascii=True)
     files.write_bytes(output / ANSWER, (text + "\n").encode())
 
@@ -172,9 +170,7 @@ def _parts(section: Section, pictures: Mapping[str, str], most: int = 25) -> Ite
                 yield from table(content.columns, [[*map(str, row)] for row in content.rows[:most]])
                 yield ""
                 if len(content.rows) > most:
-                    yield from [
-                        f"The first {most} of {len(content.rows)}; `{content.file}` has all."
-                    ]
+                    yield f"The first {most} of {len(content.rows)}; `{content.file}` has all."
                     yield ""
             case Chart() | Image():
                 if content.ident in pictures:
@@ -202,6 +198,5 @@ def _wrapped(line: str, width: int) -> str:
     if "\n" in line or line.startswith(("|", "!", "#", "```", "    ")):
         return line
     indent = "  " if line.startswith("- ") else ""
-    return textwrap.fill(
-        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
+    whole: Any = {"break_long_words": False, "break_on_hyphens": False}
+    return textwrap.fill(line, width, subsequent_indent=indent, **whole)

@@ -141,9 +141,8 @@ def drawn(section: Section, page_style: PageStyle) -> DrawnSection:
     named = [keys for keys in every if keys]
     common = set.union(*named) if len(named) > 1 and set.intersection(*named) else set()
     legend: dict[int, LegendEntry] = {}
-    for entry in (
-        entry for picture_ in pictures for entry in picture_.entries if entry.key in common
-    ):
+    shared = (entry for picture_ in pictures for entry in picture_.entries if entry.key in common)
+    for entry in shared:
         legend.setdefault(entry.key, entry)
     for number, drawn_part in enumerate(drawn_parts):
         if drawn_part.drawn is not None:
@@ -188,9 +187,8 @@ def with_code(text: str) -> Markup:
 
 def as_code(command: str) -> Markup:
     """A command."""
-    options = re.sub(
-        r"--\w[\w-]*", r'<span class="option">\g<0></span>', str(escape(escaped(command)))
-    )
+    plain = str(escape(escaped(command)))
+    options = re.sub(r"--\w[\w-]*", r'<span class="option">\g<0></span>', plain)
     return Markup("<code>{}</code>").format(Markup(options))
 
 
@@ -202,9 +200,8 @@ def with_options(text: str) -> Markup:
 
 def commands_in(text: str) -> list[str]:
     """The commands that stand between backticks."""
-    return [
-        command for command in CODE.findall(escaped(text)) if command.startswith("erasurehead ")
-    ]
+    quoted = CODE.findall(escaped(text))
+    return [command for command in quoted if command.startswith("erasurehead ")]
 
 
 @cache

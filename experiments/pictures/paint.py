@@ -147,9 +147,8 @@ def _curve(axes: Axes, mark: Curve) -> None:
             return
         fill = axes.fill_between if mark.across == "y" else axes.fill_betweenx
         along = mark.x if mark.across == "y" else mark.y
-        fill(
-            along, mark.low, mark.high, color=look.colour, alpha=0.18, linewidth=0
-        )  # several may overlap
+        # several may overlap
+        fill(along, mark.low, mark.high, color=look.colour, alpha=0.18, linewidth=0)
     every = max(1, len(mark.x) // 8)
     marked = [*mark.marked] or (every // 2, every)
     steps = "steps-post" if mark.steps else "default"

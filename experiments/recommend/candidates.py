@@ -32,9 +32,8 @@ class SearchSpace:
         for name, family in catalogue["schemes"].classes.items():
             if (only and name not in only) or name in NOT_SEARCHED:
                 continue
-            for section in (
-                RECIPES[name](self) if name in RECIPES else self._unknown(family, catalogue)
-            ):
+            found = RECIPES[name](self) if name in RECIPES else self._unknown(family, catalogue)
+            for section in found:
                 yield {"name": name, **section}
 
     def _unknown(self, family: Any, catalogue: Catalogue) -> Iterable[Section]:

@@ -45,9 +45,8 @@ def why(answer: Recommendation) -> list[str]:
     elif answer.question.scenario.read:
         reasons.append("intervals cover the randomness of the simulation, not of the measurements")
     holds = {name: _holds(answer, name) for name in CHANGE_WORDS}
-    names = sorted(
-        CHANGE_WORDS, key=lambda name: holds[name] == NOT_ASKED
-    )  # what says nothing comes last
+    # what says nothing comes last
+    names = sorted(CHANGE_WORDS, key=lambda name: holds[name] == NOT_ASKED)
     held = "; ".join(f"{CHANGE_WORDS[name]}: {holds[name]}" for name in names)
     reasons += [*_what_it_does(answer), f"on other delays, {held}"]
     return [*map(sentence, reasons)]

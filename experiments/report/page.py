@@ -216,10 +216,9 @@ def commands_of(
     repeat = "measure again" if kind == "live" else f"{kind} it again, to the same bytes"
     words = f"Save the config above as config.yaml; then {repeat}:"
     jobs = " --jobs 2" if kind == "sweep" else ""
+    run = f"erasurehead {kind} config.yaml{jobs}{options} --output {shell_word(folder)}"
     return [
-        CommandLine(
-            words, f"erasurehead {kind} config.yaml{jobs}{options} --output {shell_word(folder)}"
-        ),
+        CommandLine(words, run),
         CommandLine(
             "Make this page again:",
             "".join([f"erasurehead report {shell_word(folder)}", *(f" --where {p}" for p in part)]),

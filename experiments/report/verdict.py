@@ -115,9 +115,8 @@ def _next_exact(summary: pd.DataFrame, best: str, others: Sequence[str]) -> str:
     """The first of the others whose gradient is exact, where the best's is not; else empty."""
     if "decoding_error_mean" not in summary:
         return ""
-    errors = (
-        summary.groupby("label")["decoding_error_mean"].max().map(METRICS["decoding_error"].rounded)
-    )
+    worst = summary.groupby("label")["decoding_error_mean"].max()
+    errors = worst.map(METRICS["decoding_error"].rounded)
     return next((label for label in others if errors[label] == 0), "") if errors[best] > 0 else ""
 
 
@@ -168,9 +167,8 @@ def _why(
     if name == "time_to_target" and best != first:
         a, b = table["iteration_time_mean"].astype(float)[[best, first]]
         beginning = f"An iteration of {winner} takes {a:.3g} s on average"
-        lines += (
-            [f"{beginning}, one of {records.shown(first)} {b:.3g} s."] if np.isfinite(a + b) else []
-        )
+        if np.isfinite(a + b):
+            lines.append(f"{beginning}, one of {records.shown(first)} {b:.3g} s.")
     lines += lines_of_scheme(records, best) + least_time_line(records)
     above = table.get("time_to_target_above", pd.Series(np.nan, table.index))[best]
     if name == "time_to_target" and not np.isnan(above):

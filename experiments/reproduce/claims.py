@@ -111,9 +111,8 @@ class ClaimVerdict:
                 range_ = " to ".join(dict.fromkeys(f"{number:.3g}" for number in (far[0], far[-1])))
                 many = f"in {len(failed)} of {len(every)} settings"
                 against = f"against {over} " if over else ""
-                sentences.append(
-                    f"fails {against}{many}{shared_settings(failed, every)}: {range_} {what}"
-                )
+                common = shared_settings(failed, every)
+                sentences.append(f"fails {against}{many}{common}: {range_} {what}")
         return sentences
 
 

@@ -94,9 +94,8 @@ class IterationTimeWorkers(PaperFigure):
         first, last = int(seen["workers"].min()), int(seen["workers"].max())
         growth = ""
         if first < last:
-            known = rows_at(seen, load_law="additive").pivot(
-                index="workers", columns="scheme", values=["simulated", "theory"]
-            )
+            known = rows_at(seen, load_law="additive")
+            known = known.pivot(index="workers", columns="scheme", values=["simulated", "theory"])
             slope = (known.loc[last] - known.loc[first]) / np.log2(last / first)
             growth = (
                 f"Every doubling of n costs uncoded {slope['simulated', 'uncoded']:.3f} s (theory: "

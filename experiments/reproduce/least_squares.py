@@ -303,9 +303,8 @@ def _bargains(frame: pd.DataFrame) -> str:
     sentences, loaded = [], []
     for (work, law), rows in frame.groupby(["work", "load_law"], sort=False):
         exact = rows_at(rows, scheme="uncoded").iloc[0]
-        close = rows[
-            rows["loss_above_minimum"] <= NEARLY_EXACT_FACTOR * exact["loss_above_minimum"]
-        ]
+        most = NEARLY_EXACT_FACTOR * exact["loss_above_minimum"]
+        close = rows[rows["loss_above_minimum"] <= most]
         best = close.sort_values("iteration_time", kind="stable").iloc[0]
         setting = f"{law} law, {work:g} s of work"
         loaded += [setting] if best["load"] > 1 else []

@@ -142,9 +142,8 @@ class LossTime(base.CodedFigure):
             f"{EXPERIMENTS[row['dataset']].title} was left out: {row['left_out']}."
             for _, row in frame[frame["left_out"] != ""].iterrows()
         ]
-        many = sorted(
-            set(rows_at(drawn, delays=EXPONENTIAL).groupby("dataset")["replication"].nunique())
-        )
+        runs = rows_at(drawn, delays=EXPONENTIAL).groupby("dataset")["replication"]
+        many = sorted(set(runs.nunique()))
         return (
             f"{self.workers} workers, load d = {self.load} for the coded schemes, ErasureHead "
             f"stopping at r = {self.wait_for} arrivals or full cover, ignore stragglers at "
@@ -325,12 +324,9 @@ def _marks(frame: pd.DataFrame) -> list[Mark]:
     marks: list[Mark] = [Rules("", y=np.ones(1))]
     for (work, scheme), rows in frame.groupby(["work", "scheme"], sort=False):
         own = looks.look(str(scheme))
-        quick = work == base.WORKS[0]
-        line = (
-            replace(own, title=f"over {own.title}") if quick else replace(own, title="", marker="")
-        )
+        quick, unnamed = work == base.WORKS[0], replace(own, title="")
+        line = replace(own, title=f"over {own.title}") if quick else replace(unnamed, marker="")
         marks.append(base.interval_curve_of(rows, "load", "speedup", line, width=1.4))
         if not quick:
-            own = replace(own, title="")
-            marks.append(points_of(rows, "load", "speedup", own, hollow=True))
+            marks.append(points_of(rows, "load", "speedup", unnamed, hollow=True))
     return [*marks, Points(QUICK_LOOK), Points(EVEN_LOOK, hollow=True)]

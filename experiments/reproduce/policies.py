@@ -77,9 +77,8 @@ class Policies(base.CodedFigure):
                     drawn.append((speedups, _speedup(runs, policy, scheme)))
                 for marks, interval in drawn:
                     middle, low, high = np.array(interval)[:, None]
-                    marks.append(
-                        Points(look, middle, np.array([y]), dx=base.bars(middle, low, high))
-                    )
+                    reach = base.bars(middle, low, high)
+                    marks.append(Points(look, middle, np.array([y]), dx=reach))
         keys = [
             Points(looks.Look(looks.MUTED, markers[policy], "none", meaning))
             for policy, meaning in POLICY_MEANINGS.items()

@@ -224,10 +224,8 @@ class Ranking(CodedFigure):
         rows = []
         for (group, cluster), own in frame.groupby(["group", "cluster"], sort=False):
             cells = [_cell(_row(own, scheme)) for scheme in RANKED]
-            lost = [float(_row(own, scheme)["share_lost"]) for scheme in INEXACT_RANKED[1:]]
-            rows.append(
-                [str(group), str(cluster), *cells, " / ".join(str(percent(x)) for x in lost)]
-            )
+            lost = (percent(_row(own, scheme)["share_lost"]) for scheme in INEXACT_RANKED[1:])
+            rows.append([str(group), str(cluster), *cells, " / ".join(map(str, lost))])
         titles = [looks.look(scheme).title for scheme in RANKED]
         header = ["what is varied", "cluster", f"{titles[0]} (s)", *titles[1:], "error"]
         return (

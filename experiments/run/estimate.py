@@ -165,9 +165,8 @@ def estimate(run: Run, engine: Engine, data: Data | None = None, clock: bool = F
         drawn = run.cluster.uplink, run.cluster.transfer
         draws += run.scheme.messages * sum(law is not None for law in drawn)
     if clock:
-        seconds = START_SECONDS + rounds * (
-            LAW_SECONDS if chosen == "law" else heard * draws * cost
-        )
+        a_round = LAW_SECONDS if chosen == "law" else heard * draws * cost
+        seconds = START_SECONDS + rounds * a_round
         memory = _tables(run, LOADS) + FLOAT_BYTES * rounds + _working(run, chosen)
     else:
         pieces = run.scheme.messages - 1 if isinstance(run.scheme, RoundScheme) else 0
@@ -283,9 +282,8 @@ def _decoding(run: Run, data: Data | None) -> float:
         return 0.0
     decoding = (PROBED_ORDERS + run.updates * len(run.tapes)) * scheme.decoder.operations
     if data is None and scheme.exact:
-        decoding = min(
-            decoding, MAX_DECODING_OPERATIONS + 2 * PROBED_ORDERS * scheme.decoder.operations
-        )
+        most = MAX_DECODING_OPERATIONS + 2 * PROBED_ORDERS * scheme.decoder.operations
+        decoding = min(decoding, most)
     return decoding + scheme.assignment.operations
 
 

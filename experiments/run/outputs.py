@@ -255,9 +255,8 @@ def provenance() -> dict[str, Any]:
     versions["erasurehead-simulator"] = __version__  # the code's own, whatever was installed once
     commit, dirty = _commit()
     blas = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-    kernels = (
-        " ".join(str(p.get(k)) for k in ("internal_api", "version", "architecture")) for p in blas
-    )
+    facts = ("internal_api", "version", "architecture")
+    kernels = (" ".join(str(pool.get(fact)) for fact in facts) for pool in blas)
     machine = {
         "system": platform.platform(),
         "processor": _processor(),
@@ -294,9 +293,8 @@ def _version(package: str) -> str | None:
 def _processor() -> str:
     """The processor's name, which only Linux keeps in a file."""
     try:
-        names = re.findall(
-            r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE
-        )
+        known = Path("/proc/cpuinfo").read_text()
+        names = re.findall(r"^model name\s*: (.*)$", known, re.MULTILINE)
     except OSError:
         names = []
     return names[0] if names else platform.processor() or platform.machine()

@@ -112,9 +112,8 @@ def diverged(finished: Sequence[Finished], shown: Callable[[Cell], str]) -> tupl
     labels = []
     for cell, result in finished:
         if "train_loss" in result.per_iteration:
-            runs = result.per_iteration["train_loss"].reshape(
-                len(result.per_replication["elapsed"]), -1
-            )
+            replications = len(result.per_replication["elapsed"])
+            runs = result.per_iteration["train_loss"].reshape(replications, -1)
             if not (runs[:, -1] <= DIVERGED * np.maximum(runs[:, 0], np.finfo(float).tiny)).all():
                 labels.append(shown(cell))
     if not labels:
@@ -364,9 +363,8 @@ def summary_table(finished: Sequence[Finished], simulated: bool = True) -> pd.Da
     parts = [pd.DataFrame(some) for some in iter(lambda: [*islice(rows, ROWS_AT_ONCE // 64)], [])]
     if len(parts) < 2:
         return parts[0] if parts else pd.DataFrame()
-    kinds = pd.DataFrame(every).drop(
-        columns=["workers", "iterations", "replications"], errors="ignore"
-    )
+    sizes = ["workers", "iterations", "replications"]
+    kinds = pd.DataFrame(every).drop(columns=sizes, errors="ignore")
     return pd.concat(parts, ignore_index=True).assign(**{str(k): kinds[k] for k in kinds})
 
 

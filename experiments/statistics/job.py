@@ -195,9 +195,8 @@ class Job:
             span = wandering(self.table, [*gone, int(left[np.argmax(blame[left])])])
             length = max(1, min(int(np.ceil(SPANS_PER_BLOCK * span)), rounds // 4))
             first, worker, second = last.without(gone)
-            blocks, inverse = np.unique(
-                np.arange(rounds) // length * n + worker, return_inverse=True
-            )
+            in_block = np.arange(rounds) // length * n + worker
+            blocks, inverse = np.unique(in_block, return_inverse=True)
             out = np.zeros(n, dtype=bool)
             # Two numbers are compared with the most of ``DRAWS`` deals, so chance makes somebody
             # stand out in 1 % of the tables in which nobody does.

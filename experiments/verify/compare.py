@@ -257,9 +257,8 @@ def compare_moments(case: Case) -> Quantities:
     length = float(np.linalg.norm(gradient))
     if case.scheme.exact:
         worst = np.linalg.norm(case.weights @ gradients - gradient, axis=1)
-        return [
-            ("|u - grad f|, in every round", same(worst, 0.0, GRADIENT_TOLERANCE, scale=length))
-        ]
+        found = same(worst, 0.0, GRADIENT_TOLERANCE, scale=length)
+        return [("|u - grad f|, in every round", found)]
     closed = group_erasure(case.scheme)
     if isinstance(closed, NoFormula):
         return [(name, closed) for name in MOMENT_NAMES]

@@ -176,10 +176,9 @@ def proposed(study: Study, waits: int = 1) -> list[int]:
         rounds.REPLACE_AND_WAIT: count == some,
         rounds.BACKUP: count == 0,
     }
+    most = {rounds.WAIT: waits}
     best = pd.concat(
-        study.changes[(kind == name) & own].nlargest(
-            waits if name == rounds.WAIT else 1, "share_per_part", keep="first"
-        )
+        study.changes[(kind == name) & own].nlargest(most.get(name, 1), "share_per_part")
         for name, own in fits.items()
     )
     ordered = best.sort_values("share_per_part", ascending=False, kind="stable")

@@ -179,9 +179,8 @@ def as_hosts(names: Sequence[str], listed: int, always: bool = False) -> str:
     """The first names in a sentence, and how many they are if there are more; the word *host* is
     ``always`` there, or before numbers, which alone would read as a count."""
     m, counts = len(names), any(map(str.isdigit, names[:listed]))
-    text = ", ".join(names[:listed]) + f", ... ({m} {'in all' if counts else 'hosts'})" * (
-        m > listed
-    )
+    text = ", ".join(names[:listed])
+    text += f", ... ({m} {'in all' if counts else 'hosts'})" * (m > listed)
     return f"host{'s' * (m > 1)} {text}" if counts or always else text
 
 

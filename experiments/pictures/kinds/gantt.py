@@ -142,9 +142,8 @@ def panel(spans: pd.DataFrame, workers: list[int], end: float, what: str, name: 
     marks.append(Rules(ROUND_END_TITLE, rounds["end"].to_numpy(dtype=float)))
     ended = rounds[rounds["ended_by"].isin(workers)]
     enders = np.array([row_of[worker] for worker in ended["ended_by"]], dtype=np.float64)
-    marks.append(
-        Points(ENDER_LOOK, ended["end"].to_numpy(dtype=float), enders, hollow=True, size=3.6)
-    )
+    ends = ended["end"].to_numpy(dtype=float)
+    marks.append(Points(ENDER_LOOK, ends, enders, hollow=True, size=3.6))
     ticks = range(0, len(workers), 1 if len(workers) <= 10 else 5)
     x, names = Axis("simulated time (s)", low=0.0, high=end), tuple(str(workers[i]) for i in ticks)
     y = Axis("worker", low=len(workers) - 0.4, high=-0.6, names=names, places=tuple(ticks))

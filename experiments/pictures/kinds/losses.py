@@ -163,9 +163,8 @@ def target_line(records: Records, curves: Sequence[Curve]) -> Iterator[Rules]:
         yield Rules("target", y=np.array([target]))
 
 
-LEAST_TIME_COLUMN = (
-    "least_iteration_time"  # its column; a scheme without a barrier can come near it
-)
+# its column; a scheme without a barrier can come near it
+LEAST_TIME_COLUMN = "least_iteration_time"
 LOWEST_LOOK = Look(INK, "", DOTTED, "dotted: the best without a barrier, if nobody ever waited")
 
 
@@ -174,9 +173,7 @@ def least_losses(records: Records, band: Band) -> list[Curve]:
     After i iterations it has the lowest loss that one of them has, and it has that after i times
     the least seconds in which all workers together can do an iteration's n gradients."""
     table = records.summary.drop_duplicates("label").set_index("label")
-    known = (
-        table[LEAST_TIME_COLUMN].dropna() if LEAST_TIME_COLUMN in table else pd.Series(dtype=float)
-    )
+    known = table.get(LEAST_TIME_COLUMN, pd.Series(dtype=float)).dropna()
     if known.nunique() != 1:
         return []
     runs = [band_of(records.runs(str(label), "train_loss"), band).middle for label in known.index]

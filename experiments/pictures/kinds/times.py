@@ -72,9 +72,7 @@ class IterationTimeKind(PanelKind):
             marks.append(band_key(TIME_BAND_NOTES[band]))
         least = records.summary.get(LEAST_TIME_COLUMN, pd.Series()).dropna().unique()
         whole = np.array([0.0, 1.02])
-        marks += [
-            Curve(LEAST_TIME_LOOK, np.full(2, seconds), whole, width=1.2) for seconds in least
-        ]
+        marks += [Curve(LEAST_TIME_LOOK, np.full(2, mean), whole, width=1.2) for mean in least]
         tail = longest > 30.0  # times the median, the 99.75 % quantile
         x = Axis("iteration time (s)", log=tail, low=None if tail else 0.0)
         y = Axis("share of iterations done by then", low=0.0, high=1.02)
@@ -322,9 +320,8 @@ def _series_marks(
         line = replace(look, title="")
         marks.append(Curve(replace(line, marker=""), at[order], height[order], width=width))
         some = np.array([*map(bool, late)])  # where not all runs reach the target
-        marks.append(
-            Points(look, at[order], np.where(some, np.nan, middle)[order], dy=dy[:, order])
-        )
+        reached = np.where(some, np.nan, middle)
+        marks.append(Points(look, at[order], reached[order], dy=dy[:, order]))
         highest = replace(line, marker=NEVER_LOOK.marker), np.full(len(at), top)
         for chosen, drawn, height in ((some & ~never, line, middle), (never, *highest)):
             if chosen.any():
@@ -340,10 +337,8 @@ def _least(table: pd.DataFrame, x: str, y: str, where: Mapping[Any, float]) -> I
     known = table.dropna(subset=[LEAST_TIME_COLUMN, x]).drop_duplicates(x)
     at = np.array([where[value] for value in known[x]])
     if len(at) > 1:
-        order = np.argsort(at, kind="stable")
-        yield Curve(
-            LEAST_TIME_LOOK, at[order], known[LEAST_TIME_COLUMN].to_numpy(float)[order], width=1.2
-        )
+        order, least = np.argsort(at, kind="stable"), known[LEAST_TIME_COLUMN].to_numpy(float)
+        yield Curve(LEAST_TIME_LOOK, at[order], least[order], width=1.2)
 
 
 BAR_HEIGHT = 0.7

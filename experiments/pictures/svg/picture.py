@@ -89,9 +89,8 @@ def draw_panel(
     strong = panel.y.strong
     bold = 1.2  # times that a bold character is wider
     wide = (len(line) * (bold if at in strong else 1) for at, lines in ticks for line in lines)
-    left = min(
-        NAME_GAP_UNITS + CHARACTER_UNITS * max(wide, default=0), MAX_LEFT_SHARE * layout.width
-    )
+    named = NAME_GAP_UNITS + CHARACTER_UNITS * max(wide, default=0)
+    left = min(named, MAX_LEFT_SHARE * layout.width)
     x = Scale(*layout.x, left, layout.width - RIGHT, layout.x_log)
     at = PanelScales(x, y, page_style)
     drawn = [draw_mark(mark, at, title) for mark, title in _titled(panel.marks, owner)]

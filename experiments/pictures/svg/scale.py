@@ -89,9 +89,8 @@ class Scale:
         """Places of values; NaN for those that the axis cannot show."""
         low, high = self._of(np.array([self.low, self.high]))
         with np.errstate(invalid="ignore", over="ignore"):
-            positions = self.start + (self._of(values) - low) / (high - low) * (
-                self.end - self.start
-            )
+            share = (self._of(values) - low) / (high - low)
+            positions = self.start + share * (self.end - self.start)
         positions = np.where(np.isfinite(positions), positions, np.nan)
         # what lies beyond 10,000 units is clipped in any case
         return np.asarray(np.clip(positions, -1e4, 1e4))
