@@ -224,13 +224,10 @@ def train(
     Raises:
         ConfigError: the data do not fit the scheme or each other, or are not finite.
     """
+    such = "a problem, such as Logistic(X, y) of erasurehead.problems"
     wanted = {
         "simulation": (simulation, Simulation, "what eh.simulate returned"),
-        "problem": (
-            problem,
-            Objective,
-            "a problem, such as Logistic(X, y) of erasurehead.problems",
-        ),
+        "problem": (problem, Objective, such),
         "optimizer": (optimizer, Optimizer, "an optimizer, such as GradientDescent(...)"),
     }
     for name, (value, kind, valid) in wanted.items():

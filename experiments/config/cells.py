@@ -303,10 +303,7 @@ class _Grid:
                     # The workers of this point, which are read before its schemes.
                     (n,) = known.get(chosen.get("workers", point), reads["workers"])
                     known[point] = self._read(name, section(name, raw, self._catalogue, n.value))
-            yield (
-                swept,
-                {**reads, **{name: known[point] for name, point in chosen.items()}},
-            )
+            yield swept, {**reads, **{name: known[point] for name, point in chosen.items()}}
 
     def cells(self, index: int, swept: dict[str, Any], reads: Reads) -> Iterator[Cell]:
         """The cells of a point."""

@@ -175,12 +175,8 @@ def time_error(runs: Sequence[Simulated], known: Mapping[str, ClosedForm], whole
             ring = Look(look(run.scheme).colour, "o", "none", "")
             at = np.array([closed.seconds]), np.maximum([closed.error], floor)
             theory.append(Points(ring, *at, hollow=True, size=11.0))
-    marks = [
-        *theory,
-        *marks,
-        *([Points(RING_LOOK, hollow=True)] if theory else []),
-        Points(BARS_LOOK),
-    ]
+    keys = [Points(RING_LOOK, hollow=True)] if theory else []
+    marks = [*theory, *marks, *keys, Points(BARS_LOOK)]
     last = RING_LOOK.title, BARS_LOOK.title
     return Picture([Panel(seconds, error, marks)], 1, 4.8, 3.4, last=last)
 

@@ -77,19 +77,13 @@ def fit_answer(findings: Findings, source: str, words: str = "") -> Answer:
         text = f"variance of single delays, not of steps: {', '.join(shares)}"
         why.append(f"{text} (chance of a worker part so large: {chance})")
     refused = [f"{name} cannot be fitted: {text}" for name, text in main.refused.items()]
-    return Answer(
-        "fit",
-        source,
-        verdict,
-        tuple(map(sentence, why)),
-        (
-            f"`erasurehead whatif {words or shell_word(source)}` says which hosts to blame, and "
-            "what fixing them would save.",
-        ),
-        notes=(*findings.measured.notes, *refused),
-        read=findings.measured.read,
-        limits=limit,
+    steps = (
+        f"`erasurehead whatif {words or shell_word(source)}` says which hosts to blame, and what "
+        "fixing them would save.",
     )
+    said = source, verdict, tuple(map(sentence, why)), steps
+    notes, read = (*findings.measured.notes, *refused), findings.measured.read
+    return Answer("fit", *said, notes=notes, read=read, limits=limit)
 
 
 def _checked_sentence(findings: Findings) -> str:

@@ -298,11 +298,8 @@ def components(tables: Sequence[FloatArray]) -> tuple[float, float, float]:
     rest = (total - worker - by_round) / rest_free
     rounds = sum(len(t) * (t.shape[1] - 1) for t in tables) / worker_free
     workers = sum(t.shape[1] * (len(t) - 1) for t in tables) / round_free
-    return (
-        max(0.0, (worker / worker_free - rest) / rounds),
-        max(0.0, (by_round / round_free - rest) / workers),
-        max(0.0, rest),
-    )
+    worker, by_round = worker / worker_free - rest, by_round / round_free - rest
+    return max(0.0, worker / rounds), max(0.0, by_round / workers), max(0.0, rest)
 
 
 # Effects of workers and rounds on the ranks of delays: a Gaussian copula around any law.

@@ -142,8 +142,7 @@ RECIPES: Mapping[str, Callable[[SearchSpace], Iterable[Section]]] = {
     "drop_compute": lambda space: _every(pieces=[10], patience=space.seconds(1.1, 1.5, 2.0, 3.0)),
     "speculative": lambda space: [
         *_every(copy_after=space.few_arrivals),
-        {"spark": "before 4.0"},
-        {"spark": "4.0"},
+        *_every(spark=("before 4.0", "4.0")),
     ],
     "balanced": lambda space: _every(micro_batches=[4 * space.workers]),
     "pipelined": lambda space: _every(

@@ -121,11 +121,8 @@ class LossIterationFloor(base.RunsFigure):
             Panel(x, y, left, f"r = {first}, with both bounds"),
             Panel(x, y, _lines(frame, several, own), "several r"),
         ]
-        last = [
-            *(_label(r, full) for r in (*several, full)),
-            BOUND_LOOK.title,
-            CONSTANT_BOUND_LOOK.title,
-        ]
+        labels = (_label(r, full) for r in (*several, full))
+        last = [*labels, BOUND_LOOK.title, CONSTANT_BOUND_LOOK.title]
         return Picture(panels, 2, style.TWO_PANELS, 4.1, share="y", last=last)
 
     def words(self, frame: pd.DataFrame) -> Words:

@@ -313,11 +313,8 @@ def _block(group: str, frame: pd.DataFrame, head: float) -> Panel:
     if head:
         above = np.full(len(columns), -0.5 - head / 2)
         marks.append(Texts(np.arange(0.0, len(columns)), above, columns, "center", size=9.0))
-    marks += [
-        Bars(Fill(_colour(0.5), "", FASTER_TITLE)),
-        Bars(Fill(_colour(2.0), "", SLOWER_TITLE)),
-    ]
-    marks += [Bars(FASTEST_EXACT_FILL), Points(FASTEST_LOOK)]
+    shades = [Fill(_colour(0.5), "", FASTER_TITLE), Fill(_colour(2.0), "", SLOWER_TITLE)]
+    marks += [*map(Bars, [*shades, FASTEST_EXACT_FILL]), Points(FASTEST_LOOK)]
     label = "mean iteration time: uncoded in s, others relative to it"
     across = Axis(label, low=-0.5, high=len(RANKED) - 0.5, names=columns)
     down = Axis("", low=len(names) - 0.5, high=-0.5 - head, names=names)

@@ -106,12 +106,9 @@ class TimeToTarget(CodedFigure):
             ("asynchronous", "ringleader", {}),
             ("asynchronous", "gradient_table", {}),
         ]
+        looks = {key: codes.CODE_LOOKS.get(key) or look(key) for _, key, _ in rows}
         return {
-            key: TunedScheme(
-                family,
-                {"name": key, **fields},
-                codes.CODE_LOOKS.get(key) or look(key),
-            )
+            key: TunedScheme(family, {"name": key, **fields}, looks[key])
             for family, key, fields in rows
         }
 

@@ -178,7 +178,7 @@ class NetworkDigits(base.CodedFigure):
     def picture(self, frame: pd.DataFrame) -> Picture:
         """The loss, and the accuracy beside it."""
         left, right = list[Curve](), list[Mark]()
-        for own, times, losses, accuracies in self._lines(frame):
+        for own, (times, losses, accuracies) in self._lines(frame):
             left.append(median_curve(own, times, losses, marked=(-1,)))
             beside = replace(own, title="")
             right.append(median_curve(beside, times, accuracies, marked=(-1,)))
@@ -188,22 +188,19 @@ class NetworkDigits(base.CodedFigure):
         panels = [Panel(seconds, loss, left), Panel(seconds, accuracy, right)]
         return Picture(panels, 2, style.TWO_PANELS, 3.9)
 
-    def _lines(
-        self, frame: pd.DataFrame
-    ) -> Iterator[tuple[Look, FloatArray, FloatArray, FloatArray]]:
+    def _lines(self, frame: pd.DataFrame) -> Iterator[tuple[Look, list[FloatArray]]]:
         """Look, and ``(R, T + 1)`` times, losses and accuracies, of each line."""
         for (scheme, rate), rows in frame.groupby(["scheme", "rate"], sort=False):
             drawn = look(str(scheme))
             if scheme == "asynchronous":
                 line = drawn.line if rate == self.rate else DASHED
                 drawn = replace(drawn, line=line, title=f"{drawn.title}, rate {rate:g}")
-            times, losses, right = by_replication(rows, "time", "train_loss", "test_accuracy")
-            yield drawn, times, losses, right
+            yield drawn, by_replication(rows, "time", "train_loss", "test_accuracy")
 
     def words(self, frame: pd.DataFrame) -> Words:
         """Seconds per iteration, final losses and accuracies."""
         rows = []
-        for drawn, times, losses, right in self._lines(frame):
+        for drawn, (times, losses, right) in self._lines(frame):
             seconds = times[:, -1] / (times.shape[1] - 1)
             texts = map(mean_text, (seconds, losses[:, -1], right[:, -1]))
             rows.append([drawn.title, *texts])

@@ -200,12 +200,8 @@ class MeasuredCurve(base.RunsFigure):
         """One row per load law and scheme: seconds an iteration, simulated and by integration."""
         rows = []
         for kind, law in CURVE_LAWS.items():
-            document = self.document(
-                effort,
-                delay={"model": "authors_measured"},
-                load_law=law,
-                schemes=list(CURVE_SCHEMES),
-            )
+            own = {"delay": {"model": "authors_measured"}, "schemes": list(CURVE_SCHEMES)}
+            document = self.document(effort, load_law=law, **own)
             for cell, run, trace in effort.clocks(document):
                 exactly = scheme_iteration_time(run.scheme, AuthorsMeasured(), run.load_law)
                 error = expected_decoding_error(run.scheme)
@@ -237,11 +233,8 @@ class MeasuredCurve(base.RunsFigure):
                 marks.append(Points(look, mean, at, dx=half, hollow=hollow, size=8.0))
                 exactly = replace(INTEGRAL_LOOK, title="")
                 marks.append(Points(exactly, np.array([row["integrated"]]), at, size=13.0))
-        marks += [
-            Points(ADDITIVE_LOOK),
-            Points(PROPORTIONAL_LOOK, hollow=True),
-            Points(INTEGRAL_LOOK),
-        ]
+        marks += [Points(ADDITIVE_LOOK), Points(PROPORTIONAL_LOOK, hollow=True)]
+        marks.append(Points(INTEGRAL_LOOK))
         x = Axis("mean iteration time (s)", True, (1, 2, 3, 5))
         y = Axis("", low=len(names) - 0.5, high=-0.5, names=names)
         schemes = Panel(x, y, marks, f"what {self.workers} workers wait for")

@@ -250,11 +250,7 @@ def _computed(planned: Plan, pool: Pool | None) -> Outcome:
     finished = [(cell, results[cell.key]) for cell in planned.cells if cell.key not in failed]
     reasons = {c.key: (c, failed[c.key]) for c in planned.cells if c.key in failed}
     summary = summary_table(finished)
-    warnings = (
-        *known.warnings,
-        *diverged(finished, shown_point),
-        *biased(finished, shown_point),
-    )
+    warnings = *known.warnings, *diverged(finished, shown_point), *biased(finished, shown_point)
     workers = {} if pool is None else pool.workers()
     cells, lost = [cell for cell, _ in finished], [*reasons.values()]
     return Outcome(cells, lost, seconds, summary, warnings, finished, workers)

@@ -377,13 +377,6 @@ def whatif_answer(
         column = shell_word(f"allreduce={measured.allreduce}")
         own = f"`erasurehead whatif {words} --columns {column}` takes off what each host waits."
         steps = own, steps[0]
-    return Answer(
-        "whatif",
-        source,
-        verdict,
-        tuple(why),
-        steps,
-        notes=(*measured.notes, *made),
-        read=measured.read,
-        limits=limit,
-    )
+    said = source, verdict, tuple(why), steps
+    notes = (*measured.notes, *made)
+    return Answer("whatif", *said, notes=notes, read=measured.read, limits=limit)

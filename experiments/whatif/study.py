@@ -140,23 +140,12 @@ def study_load(
     spells = {
         names[host]: kept[spans(runs)[runs[1] > 1]].tolist() for host, runs in job.spells.items()
     }
-    together_slow = [
-        (
-            [names[host] for host in group.hosts],
-            [] if group.slow.all() else kept[group.spans].tolist(),
-            group.name,
-        )
-        for group in job.groups
-    ]
-    slow = kept[job.job.medians >= SLOW_FACTOR * job.slow.typical]
-    return Study(
-        load,
-        *frames,
-        blocks=job.blocks,
-        slow_rounds=tuple(slow.tolist()),
-        spells=spells,
-        groups=together_slow,
-    )
+    shared = list[Group]()
+    for group in job.groups:
+        spans_of = [] if group.slow.all() else kept[group.spans].tolist()
+        shared.append(([names[host] for host in group.hosts], spans_of, group.name))
+    slow = tuple(kept[job.job.medians >= SLOW_FACTOR * job.slow.typical].tolist())
+    return Study(load, *frames, blocks=job.blocks, slow_rounds=slow, spells=spells, groups=shared)
 
 
 def _left_out(change: Change, names: Sequence[str]) -> str:
