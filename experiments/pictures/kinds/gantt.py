@@ -180,8 +180,11 @@ class WorkersKind(PictureKind):
 
     @override
     def obstacle(self, records: Records) -> str | None:
-        known = records.workers is not None and {"last", "cost"} <= {*records.workers.columns}
-        return None if known else "there is no workers.parquet with the columns last and cost"
+        if records.workers is None or not {"last", "cost"} <= {*records.workers.columns}:
+            return "there is no workers.parquet with the columns last and cost"
+        sizes = ("workers", "iterations", "replications")
+        lacking = [name for name in sizes if name not in records.summary]
+        return f"summary.parquet has no column {lacking[0]}" if lacking else None
 
     @override
     def charts(self, records: Records) -> Iterator[Chart]:
