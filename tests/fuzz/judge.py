@@ -163,7 +163,7 @@ def run_faults(output: Path, code: int) -> Iterator[str]:
             )
             if set(pd.read_parquet(output / name, columns=["cell"])["cell"]) != set(keys):
                 yield f"folder: {name} has other cells than the manifest"
-        stored = {cell.key: cell.stored for cell in cells(config)}
+        stored = {cell.key: cell.stored for cell in cells(config, output.parent / "data")}
         for key in keys:
             if read_cell(output, stored[key]) is None:
                 yield f"folder: cell {key} cannot be read"
