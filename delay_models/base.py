@@ -19,6 +19,7 @@ that no task reads, ``SHARED_STREAM``, so they are the same for all streams of a
 from __future__ import annotations
 
 import dataclasses
+import struct
 from abc import abstractmethod
 from itertools import chain
 from typing import Annotated, Any, ClassVar
@@ -340,7 +341,9 @@ class Tape:
         return conditions
 
     def _generator(self, stream: int, block: int) -> Generator:
-        words = (self.seed, 0, 0, 0, self.replication, stream, block)
-        if max(words) < 2**32:  # what SeedSequence makes of them itself, in twice the time
-            return Generator(PCG64(SeedSequence(np.array(words, dtype=np.uint32))))
-        return Generator(PCG64(SeedSequence(self.seed, spawn_key=words[4:])))
+        key = (self.replication, stream, block)
+        try:  # the words that SeedSequence makes of them itself, in twice the time
+            words = struct.pack("=7I", self.seed, 0, 0, 0, *key)
+        except struct.error:  # one takes several words, or is no such number
+            return Generator(PCG64(SeedSequence(self.seed, spawn_key=key)))
+        return Generator(PCG64(SeedSequence(np.frombuffer(words, dtype=np.uint32))))

@@ -30,7 +30,7 @@ from .parametric import special
 
 def _above(ranks: FloatArray, latent: FloatArray) -> FloatArray:
     """Sum over workers of the chance to be above each latent number; right to twelve digits. Each
-    cell of ranks, of this width, costs one normal integral and the terms of its Taylor series."""
+    cell of ranks, an eighth wide, costs one normal integral and the terms of its Taylor series."""
     width, terms = 1 / 8, 10
     cells = np.round(ranks / width)
     total = np.zeros(len(latent))

@@ -139,7 +139,8 @@ def comparison_answer(table: pd.DataFrame, first: str, second: str) -> Answer:
     scope = "the scheme" if len(table) == 1 else f"the {len(table)} schemes and points"
     verdict = f"Iterations of {second} take exactly as long as those of {first}."
     if not same:
-        span = f" ({ratios.min():.{enough}g} to {ratios.max():.{enough}g})" * (len(table) > 1)
+        reach = f" ({ratios.min():.{enough}g} to {ratios.max():.{enough}g})"
+        span = reach if len(table) > 1 else ""
         longer = f"{mean:.{enough}g} times as long as one of {first}{span}"
         if f"{mean:.{enough}g}" == "1" and known.all() and not apart.any():
             longer = f"as long as one of {first}: their means do not differ clearly"

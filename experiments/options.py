@@ -88,7 +88,7 @@ class Plain:
     """A command whose help shows no type beside a flag: it takes no value."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """As click has them, flags without a word for a value."""
+        """Click's parameters; a flag shows no type."""
         parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
         for parameter in parameters:
             if getattr(parameter, "is_flag", False) and parameter.metavar is None:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from ...sim.files import UnusableFile, floats, read_npy, read_npz, reading, require_regular, short
 from ...sim.reading import Reading
-from ...sim.tables import BLANKS, MOST_LINE_BYTES, read_csv, read_parquet
+from ...sim.tables import BLANKS, MOST_COLUMNS, MOST_LINE_BYTES, read_csv, read_parquet
 from ..base import FloatArray
 from ..tables.names import SPELLINGS, parse, role_of
 from .cells import durations, failed, lasting
@@ -154,14 +154,15 @@ def _unit_in(metadata: Mapping[bytes, bytes] | None) -> str | None:
 
 def _head(path: Path) -> tuple[list[str], int, str]:
     """The first lines that are not empty, how many empty ones stand before them, the encoding.
-    Looked at are at least four lines, since the first of many workers may be a megabyte long."""
+    Reads on until four such lines are whole: the first of many workers may be a megabyte long.
+    Raises UnusableFile: it has too many cells."""
     packed = path.suffix == ".gz"
     with (
         reading("csv.gz" if packed else "csv"),
         (gzip.open if packed else open)(path, "rb") as file,
     ):
         block = more = file.read(HEAD_BYTES)
-        while more and len(block) <= MOST_LINE_BYTES and len(block.splitlines()) <= 4:
+        while more and len(block) <= MOST_LINE_BYTES and _filled(block) <= 4:
             block += (more := file.read(len(block)))
         ended = not more or not file.read(1)
     encoding = "utf-16"
@@ -173,7 +174,13 @@ def _head(path: Path) -> tuple[list[str], int, str]:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     lines = lines if ended else lines[:-1]
     filled = [line for line in lines if line.strip()][:HEAD_LINES]
+    if filled and max(len(filled[0].split()), *map(filled[0].count, ",;\t|")) > MOST_COLUMNS:
+        raise UnusableFile(f"has more than {MOST_COLUMNS:,} columns")
     return filled, lines.index(filled[0]) if filled else 0, encoding
+
+
+def _filled(block: bytes) -> int:
+    return sum(1 for line in block.splitlines() if line.strip(b"\0 \t"))
 
 
 def cells_of(lines: list[str]) -> tuple[str, list[list[str]]]:
@@ -242,7 +249,8 @@ def _names_columns(cells: list[str], header: str | None) -> tuple[bool, str]:
 
 def _read_text(file: Path, most: int | None, options: Reading) -> FileContents:
     lines, empty, encoding = _head(file)
-    sep, rows = cells_of(lines)
+    with reading("csv"):
+        sep, rows = cells_of(lines)
     rows = [[cell.strip() for cell in row] for row in rows] or [[]]
     mark = {"point": ".", "comma": ",", None: "."}[options.decimal]
     if options.decimal is None and sep != ",":

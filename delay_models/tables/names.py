@@ -111,7 +111,7 @@ class Name:
         return self.base.split("_")
 
 
-@lru_cache(maxsize=2**18)  # more than a table has columns
+@lru_cache(maxsize=2**18)  # more than a CSV has columns
 def parse(name: str) -> Name:
     """Take a column's name apart. Of ``seconds{host="a"}`` the labels' names count as words."""
     metric, _, labels = name.strip().partition("{")
@@ -160,7 +160,7 @@ def _per(words: list[str]) -> tuple[list[str], str | None, str]:
     return ([*left, *rest], unit, wrong) if timed else (words, None, "a rate")
 
 
-@lru_cache(maxsize=2**18)  # more than a table has columns
+@lru_cache(maxsize=2**18)  # more than a CSV has columns
 def role_of(name: str) -> str | None:
     """The role that a column's name stands for, if any; ``step_ms`` is seconds, ``step`` a round.
     ``label``: it says when or which, and is no delay."""
@@ -186,7 +186,7 @@ def is_call(name: Name) -> bool:
     return not name.wrong and bool(of_round or (timed and not others))
 
 
-@lru_cache(maxsize=2**18)  # more than a table has columns
+@lru_cache(maxsize=2**18)  # more than a CSV has columns
 def without_unit(name: str) -> str:
     """A column's name as it stands, but for a unit at its end."""
     last = WORD_BREAK.split(re.sub(r"[)\]\s]+$", "", name))[-1].lower()

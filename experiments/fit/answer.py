@@ -81,9 +81,9 @@ def fit_answer(findings: Findings, source: str, words: str = "") -> Answer:
         f"`erasurehead whatif {words or shell_word(source)}` says which hosts to blame, and what "
         "fixing them would save.",
     )
-    said = source, verdict, tuple(map(sentence, why)), steps
+    reasons = tuple(map(sentence, why))
     notes, read = (*findings.measured.notes, *refused), findings.measured.read
-    return Answer("fit", *said, notes=notes, read=read, limits=limit)
+    return Answer("fit", source, verdict, reasons, steps, notes=notes, read=read, limits=limit)
 
 
 def _checked_sentence(findings: Findings) -> str:

@@ -118,8 +118,8 @@ class Column:
     @classmethod
     def of(cls, title: str, cells: Sequence[str]) -> Column:
         """A column of texts from outside."""
-        heading, *own = (line(text, MAX_CELL_CHARACTERS) for text in (title, *cells))
-        return cls(heading, own)
+        own = [line(cell, MAX_CELL_CHARACTERS) for cell in cells]
+        return cls(line(title, MAX_CELL_CHARACTERS), own)
 
     @cached_property
     def width(self) -> int:

@@ -19,7 +19,7 @@ from typing_extensions import override
 NAMES_SHARE = 0.42  # of the figure's width that names on a vertical axis take at most
 LEGEND_SHARE = 0.3  # of the figure's height that a legend takes before its letters shrink
 SMALL_LETTERS_POINTS = (8.0, 7.0)  # sizes of the letters of a legend that is too high
-MOST_LINES = 6  # of one text: of longer ones only labels would be left, and no panel
+MOST_LINES = 6  # of one text: longer ones leave no room for a panel
 GAP_POINTS = 2.0  # between names of ticks
 
 

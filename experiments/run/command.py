@@ -93,7 +93,7 @@ class Plan:
     checked: Checked  # what is known of them before they run
     todo: list[Cell]  # what is not on disk yet, the longest first: none is left alone
     kept: Mapping[str, CellResult]  # the results of the others, by key; none where all is there
-    config: dict[str, Any] = field(default_factory=dict)  # resolved, if it writes
+    config: dict[str, Any] = field(default_factory=dict)  # resolved, where there is a folder
     known: tuple[str, ...] | None = None  # where all is there, cells and tables: its warnings
 
     def require_room(self) -> None:

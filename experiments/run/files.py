@@ -10,6 +10,7 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,6 +24,7 @@ from ...sim.tables import csv_of
 # what a command found, and the page made of it
 ANSWER, REPORT_FILE = "answer.json", "report.html"
 TEMPORARY = ".part"  # ending of files that are being written: ``.<name>.<process>.<random>.part``
+NAME_LETTERS = 40  # of their names, which cannot be long
 FILE_TYPES = {
     stat.S_IFDIR: "a directory",
     stat.S_IFLNK: "a symbolic link",
@@ -46,7 +48,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 def _replacing(path: Path) -> Iterator[BinaryIO]:
     """A file that takes the place of ``path`` when this context ends without an error.
     Raises ConfigError: as ``write_bytes``."""
-    beginning = path.name[:40]  # names cannot be long
+    beginning = path.name[:NAME_LETTERS]
     partial = path.with_name(f".{beginning}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY}")
     with _reported(path):
         require_replaceable(path)
@@ -117,6 +119,7 @@ def require_writable(folder: Path) -> None:
 def require_file(path: Path) -> None:
     """Find out now that a file can be written at ``path``. Raises ConfigError: why not."""
     with _reported(path):
+        remove_leftovers(path.parent, escape(path.name[:NAME_LETTERS]))
         require_replaceable(path)
         exists = path.exists()
     if exists:
@@ -151,10 +154,11 @@ def alive(process: int) -> bool:
     return True
 
 
-def remove_leftovers(output: Path) -> None:
-    """Remove temporary files that killed runs left behind; those of a living process stay."""
+def remove_leftovers(output: Path, name: str = "*") -> None:
+    """Remove temporary files that killed runs left behind, of all files or those of a name; those
+    of a living process stay."""
     for folder in (output, output / "cells"):
-        for leftover in folder.glob(f".*.*{TEMPORARY}"):
+        for leftover in folder.glob(f".{name}.*{TEMPORARY}"):
             process = leftover.name.split(".")[-3]
             if process.isdecimal() and not alive(int(process)):
                 leftover.unlink(missing_ok=True)

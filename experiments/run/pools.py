@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import pickle
 import secrets
+import shutil
 import signal
 import sys
 import tempfile
@@ -19,7 +20,7 @@ import traceback
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import connection, forkserver, resource_tracker
@@ -323,14 +324,18 @@ def _watched_folder() -> tuple[str, int]:
     warden = os.posix_spawn("/bin/sh", sh, os.environ, file_actions=actions)
     os.close(read)
     os.mkdir(folder, 0o700)
-    Finalize(None, _dismiss, (write, warden), exitpriority=-100)  # after all worker processes
+    # After all worker processes have ended; then it is too late for Ctrl-C.
+    Finalize(None, signal.pthread_sigmask, (signal.SIG_BLOCK, {signal.SIGINT}), exitpriority=-99)
+    Finalize(None, _dismiss, (write, warden, folder), exitpriority=-100)
     return folder, write
 
 
-def _dismiss(pipe: int, warden: int) -> None:
-    with suppress(OSError):  # it was killed
+def _dismiss(pipe: int, warden: int, folder: str) -> None:
+    try:
         os.write(pipe, b"0\n")
         os.waitpid(warden, 0)
+    except OSError:  # it was killed
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -377,6 +377,6 @@ def whatif_answer(
         column = shell_word(f"allreduce={measured.allreduce}")
         own = f"`erasurehead whatif {words} --columns {column}` takes off what each host waits."
         steps = own, steps[0]
-    said = source, verdict, tuple(why), steps
+    reasons, read = tuple(why), measured.read
     notes = (*measured.notes, *made)
-    return Answer("whatif", *said, notes=notes, read=measured.read, limits=limit)
+    return Answer("whatif", source, verdict, reasons, steps, notes=notes, read=read, limits=limit)

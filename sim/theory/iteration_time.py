@@ -254,7 +254,8 @@ class BarrierLaw(IterationTimeLaw):
         """Nodes u and weights of the first arrival's law, ``(U,)`` each."""
         half = 0.5 * np.diff(FIRST_LEVELS)[:, None]
         chance = (FIRST_LEVELS[:-1, None] + half * (1.0 + GAUSS_NODES)).ravel()
-        level = (1.0 - chance) ** (1.0 / self._barrier[0])
+        workers, _, _ = self._barrier
+        level = (1.0 - chance) ** (1.0 / workers)
         firsts = smallest(lambda t: self.worker.sf(t) <= level, level.size)
         return firsts, (half * GAUSS_WEIGHTS).ravel()
 
@@ -318,7 +319,7 @@ class BarrierLaw(IterationTimeLaw):
 
     def _saved_moment(self, power: int) -> float:
         """E[T_(n)^p - T^p], for p = 1 or 2."""
-        knots, window, saved = self._everybody._knots, self._barrier[1], 0.0
+        knots, (_, window, _), saved = self._everybody._knots, self._barrier, 0.0
         for u, weight in zip(*self._firsts, strict=True):
             closes = u + window * u
             edges = np.maximum(np.concatenate(([closes], knots)), closes)

@@ -125,11 +125,13 @@ INDEX: dict[str, tuple[Cells, str | Read]] = {
 TEXTS: dict[str, tuple[bytes, Reading, Read | str]] = {
     "wide": (text(wide()), Reading(), WHOLE),
     "wide, no header": (text(wide(None)), Reading(), NUMBERED),
-    "wide, no header, a row of 70 kB": (
-        text(MANY.astype(str).tolist()),
+    "wide, no header, a row of 70 kB after empty ones": (
+        b"\n" * 5 + text(MANY.astype(str).tolist()),
         Reading(),
         Read(MANY, tuple(map(str, range(4000)))),
     ),
+    "wide, a name of 200 kB": (text(wide([*"abc", "d" * 200_000])), Reading(), "131072"),
+    "wide, a line of 3 MB": (b"1," * 1_500_000, Reading(), "more than 200,000 columns"),
     "wide, one name thousands of times": (text([["x"] * 50_000]), Reading(), "named 'x'"),
     "wide, numbered from 1": (
         text(wide(["1", "2", "3", "4"])),

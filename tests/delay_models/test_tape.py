@@ -131,3 +131,19 @@ def test_start_and_conditions_are_drawn_from_the_documented_keys(
         own = keyed(seed, replication, stream, block)
         expected = model.delays(conditions, own, 8, WORKERS)
         np.testing.assert_array_equal(rows[8 * block : 8 * block + 8], expected)
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**32 - 1, 2**32, 2**70 + 5])
+@pytest.mark.parametrize("replication", [3, 2**32])
+def test_a_tape_draws_from_the_documented_stream(seed: int, replication: int) -> None:
+    """That of seed, replication, stream and block, as other programs can draw it."""
+    law = MODELS["exponential"](rate=2.0)
+    seeds = np.random.SeedSequence(seed, spawn_key=(replication, 4, 0))
+    expected = np.random.Generator(np.random.PCG64(seeds)).exponential(0.5, (16, 3))
+    np.testing.assert_array_equal(Tape(law, 3, seed, replication).rows(0, 16, 4), expected)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, np.int64(-1), np.float64(2)])
+def test_a_tape_refuses_what_is_no_seed(seed: int) -> None:
+    with pytest.raises((ValueError, TypeError), match=r"non-negative|ints"):
+        Tape(MODELS["exponential"](rate=2.0), 3, seed, 0).rows(0, 1)

@@ -1037,7 +1037,7 @@ def test_closed_forms_of_plugins_may_fail(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(ZeroDivisionError):
         records_module._looked_up.__wrapped__(records_module._asked(cell))
     monkeypatch.setattr(records_module, "scheme_of", lambda cell: None)
-    plugin: Any = SimpleNamespace(settings=cell.settings, code=frozenset("a"))
+    plugin: Any = SimpleNamespace(settings=cell.settings, code=("a",))
     asked = replace(records_module._asked(cell), cell=plugin)
     found = records_module._looked_up.__wrapped__(asked)
     np.testing.assert_equal(asdict(found), asdict(ClosedForm()))

@@ -234,6 +234,17 @@ def test_leftovers_of_dead_processes_go_and_nothing_else(tmp_path: Path) -> None
     assert all(path.exists() for path in kept)
 
 
+def test_a_file_loses_its_own_leftovers_alone(tmp_path: Path) -> None:
+    """What lies beside it is the user's, whatever it is called."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    own, other = (tmp_path / f".{name}.{dead.pid}.x1{files.TEMPORARY}" for name in ("[m].csv", "m"))
+    for path in (own, other):
+        path.write_bytes(b"")
+    files.require_file(tmp_path / "[m].csv")
+    assert [*tmp_path.iterdir()] == [other]
+
+
 def test_a_cell_that_memory_is_too_short_for_is_not_taken_for_a_damaged_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -163,7 +163,7 @@ def target_line(records: Records, curves: Sequence[Curve]) -> Iterator[Rules]:
         yield Rules("target", y=np.array([target]))
 
 
-# its column; a scheme without a barrier can come near it
+# the column of the least mean time; a scheme without a barrier can come near it
 LEAST_TIME_COLUMN = "least_iteration_time"
 LOWEST_LOOK = Look(INK, "", DOTTED, "dotted: the best without a barrier, if nobody ever waited")
 

@@ -78,10 +78,15 @@ def first_blocks(
     loads, together = np.ones(n, dtype=np.int64), max(1, 2**17 // (rows * n))
     for start in range(0, replications, together):
         some = slice(start, min(start + together, replications))
-        tapes, table = RoundOfAll(run.tapes[some], rows), np.empty((some.stop - start, rows, n))
-        for t in range(rows):
-            tapes.round = t
-            table[:, t] = run.load_law.worker_times(tapes, loads, 0, len(table))
+        tapes, table = run.tapes[some], np.empty((some.stop - start, rows, n))
+        if rows < len(table):  # the load law is asked for each row, or for each replication
+            of_all = RoundOfAll(tapes, rows)
+            for t in range(rows):
+                of_all.round = t
+                table[:, t] = run.load_law.worker_times(of_all, loads, 0, len(table))
+        else:
+            for own, tape in zip(table, map(CheckedTape, tapes), strict=True):
+                own[:] = run.load_law.worker_times(tape, loads, 0, rows)
         first = _First(table)
         full = every is not None and first.fill(every.view(some), run.barrierless.gradients)
         for r in np.flatnonzero(~np.broadcast_to(full, len(table))).tolist():
@@ -105,17 +110,17 @@ class _First:
         before[:, 1:] = ranks.reshape(r, rows, n)[:, :-1] + 1
         complete = np.count_nonzero(when < finish[:, -1].min(axis=1)[:, None], axis=1)
         self._when, self._order, self._before = when, order, before.reshape(r, -1)
-        self._seconds, self._n = seconds.reshape(r, -1), n
+        self._seconds, self._worker = seconds.reshape(r, -1), np.tile(np.arange(n), rows)
+        self._nobody: BoolArray = np.zeros(n, dtype=np.bool_)
         self._complete = np.where(strange, 0, complete)  # where messages may tie, none is known
 
     def block(self, r: int, seconds: bool) -> Block | None:
         """A replication's messages, if they are known."""
         if not (total := int(self._complete[r])):
             return None
-        cells, nobody = np.arange(self._when.shape[1]), np.zeros(self._n, dtype=np.bool_)
-        order, spent = self._order[r, :total], self._seconds[r] if seconds else None
-        last = cells[:total]
-        return Block(order, self._when[r], cells % self._n, self._before[r], spent, last, nobody)
+        order, last = self._order[r, :total], np.arange(total)
+        tables = self._when[r], self._worker, self._before[r], self._seconds[r] if seconds else None
+        return Block(order, *tables, last, self._nobody)
 
     def fill(self, accepted: Accepted, k: int) -> BoolArray:
         """Fill in the K messages of each update: ``(R,)`` in which replications all are known. What
@@ -125,7 +130,7 @@ class _First:
         tables = self._when, self._before // k, self._seconds
         taken = (np.take_along_axis(table, cells, axis=1) for table in tables)
         when, version, seconds = (part.reshape(shape) for part in taken)
-        accepted.note(when, (cells % self._n).reshape(shape), version, seconds)
+        accepted.note(when, self._worker.take(cells).reshape(shape), version, seconds)
         return np.asarray(self._complete >= cells.shape[1])
 
 

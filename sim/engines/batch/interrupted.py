@@ -66,7 +66,8 @@ def _use_until(
     before it; ``first``, ``(R, n)``, is when each worker's first task ends. A worker has begun one
     task more than have ended before the update: a message of its instant is decided with it, and
     its worker begins nothing before that."""
-    (r, n), depth = first.shape, 8  # tasks of a worker that are looked at together
+    r, n = first.shape
+    depth = 8  # tasks of a worker that are looked at together
     reached, going = np.repeat(now[:, None], n, axis=1), np.ones((r, n), dtype=np.bool_)
     idle = np.zeros((r, n), dtype=np.int64)
     while going.any():
