@@ -315,7 +315,7 @@ def _watched_folder() -> tuple[str, int]:
     # a socket's path adds 44 characters, of 104 on macOS
     base = base if len(os.fsencode(base)) < 60 else "/tmp"
     folder = os.path.join(base, f"eh-{secrets.token_hex(4)}")
-    script = 'trap "" HUP TERM; while read -r n && [ $n != 0 ]; do pid=$n; done; '
+    script = 'trap "" HUP INT TERM; while read -r n && [ $n != 0 ]; do pid=$n; done; '
     script += 'kill -9 $pid; rm -rf "$0"'
     read, write = os.pipe()
     nowhere = [(os.POSIX_SPAWN_OPEN, out, os.devnull, os.O_WRONLY, 0) for out in (1, 2)]

@@ -218,7 +218,8 @@ def tables_of(out: Path) -> dict[str, bytes]:
 def reached(process: subprocess.Popen[str], out: Path, temporary: Path, files: int) -> bool:
     """Whether a command has made so many files, or for 0 anything; or whether it has ended."""
     made = [path for path in out.rglob("*") if path.name != ".lock"] if out.exists() else []
-    begun = files > 0 or out.exists() or bool([*temporary.iterdir()])
+    # Python itself looks for a place with a file that a kill at that instant leaves behind.
+    begun = files > 0 or out.exists() or any(temporary.glob("eh-*"))
     return process.poll() is not None or (begun and len(made) >= files)
 
 
