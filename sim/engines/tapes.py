@@ -59,8 +59,7 @@ class RoundOfAll:
     loads differ between replications. The latest block of each stream is kept."""
 
     def __init__(self, tapes: Sequence[TapeLike], rounds: int) -> None:
-        self._tapes = [CheckedTape(tape) for tape in tapes]
-        self._size = min(self._tapes[0].block_rounds, rounds)
+        self._tapes, self._size = tapes, min(tapes[0].block_rounds, rounds)
         self._blocks: dict[int, tuple[int, FloatArray]] = {}
         self.workers, self.block_rounds, self.round = tapes[0].workers, 1, 0
 
@@ -68,9 +67,11 @@ class RoundOfAll:
         """Replications ``start <= r < stop`` in the current round, ``(stop - start, n)``."""
         block, offset = divmod(self.round, self._size)
         if self._blocks.get(stream, (-1, None))[0] != block:
-            first = block * self._size
-            rows = [tape.rows(first, first + self._size, stream) for tape in self._tapes]
-            self._blocks[stream] = block, np.stack(rows)
+            where = block * self._size, (block + 1) * self._size, stream
+            table = np.stack([tape.rows(*where) for tape in self._tapes])
+            if not table.min(initial=0.0) >= 0:  # one of them says where
+                table = np.stack([CheckedTape(tape).rows(*where) for tape in self._tapes])
+            self._blocks[stream] = block, table
         return self._blocks[stream][1][start:stop, offset]
 
 
