@@ -41,7 +41,7 @@ from erasurehead.fitting import (
     from_table,
     reading_from,
 )
-from erasurehead.result import drawn, face
+from erasurehead.result import draw, face
 from erasurehead.running import Config, Folder, ShowProgress, document_of, plainly, reporting
 from erasurehead.sim.errors import ConfigError, at, one_of
 
@@ -110,7 +110,7 @@ class Advice:
         name = picture or next(iter(charts))
         if name not in charts:
             raise at("picture", picture, one_of(charts, picture))
-        return drawn(charts[name].picture)
+        return draw(charts[name].picture)
 
     def __repr__(self) -> str:
         return f"<{self._page.answer.kind} of {self._page.answer.subject}: {self.verdict}>"

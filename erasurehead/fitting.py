@@ -42,7 +42,7 @@ from erasurehead.experiments.page.folder import as_markdown
 from erasurehead.experiments.run.files import output_folder
 from erasurehead.experiments.text import sentence
 from erasurehead.experiments.understood import measured_delays
-from erasurehead.result import Ax, drawn, face
+from erasurehead.result import Ax, draw, face
 from erasurehead.running import ShowProgress, reporting
 from erasurehead.sim.errors import ConfigError, at, one_of, shell_word
 from erasurehead.sim.files import MOST_CELLS
@@ -163,11 +163,11 @@ class FittedPlots:
 
     def quantiles(self, ax: Ax = None) -> Axes:
         """Measured quantiles against those of each family."""
-        return drawn(self._page.charts["qq"].picture, ax)
+        return draw(self._page.charts["qq"].picture, ax)
 
     def order_statistics(self, ax: Ax = None) -> Axes:
         """How long a master waits for k workers, measured and predicted; two panels."""
-        return drawn(self._page.charts["order_statistics"].picture, ax)
+        return draw(self._page.charts["order_statistics"].picture, ax)
 
 
 @final

@@ -181,7 +181,7 @@ def _span(summary: pd.DataFrame, key: str) -> str:
 def _mean(metric: Metric, row: Mapping[Any, Any]) -> str:
     mean, error = metric.estimate(row)
     text = "-" if pd.isna(mean) else f"{mean:.4g}" + ("" if pd.isna(error) else f" ± {error:.1g}")
-    return (metric.late(row) or metric.without_mean(row) or text) + metric.median(row)
+    return metric.in_words(row, text)
 
 
 # one, or an array of them where a picture has several panels
@@ -324,10 +324,10 @@ class Plots:
             valid = "inches, 1.5 to 40" if ax is None else "None where ax is given"
             raise at("width", width, f"must be {valid}")
         records = self._records.only([schemes] if isinstance(schemes, str | int) else schemes)
-        return drawn(kind.possible(records, band), ax, legend, width)
+        return draw(kind.possible(records, band), ax, legend, width)
 
 
-def drawn(picture: Picture, ax: Ax = None, legend: bool = True, width: float | None = None) -> Axes:
+def draw(picture: Picture, ax: Ax = None, legend: bool = True, width: float | None = None) -> Axes:
     """Draw a picture on ``ax``, or on a new figure that is handed to pyplot, which then shows it
     like one that it has made itself. Returns the first axes."""
     if ax is not None:

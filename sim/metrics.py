@@ -79,6 +79,10 @@ class Metric:
         median = row.get(f"{self.name}_median") if self.name == "time_to_target" else None
         return "" if median is None else f" ({median:.4g})" if median < np.inf else " (not reached)"
 
+    def in_words(self, row: Mapping[Any, Any], mean: str) -> str:
+        """A row's mean, or what stands in its place, and its median."""
+        return (self.late(row) or self.without_mean(row) or mean) + self.median(row)
+
     def rounded(self, mean: float) -> float:
         """A mean without round-off: it is zero."""
         return 0.0 if abs(mean) < self.rounding else mean

@@ -414,4 +414,4 @@ def _short(value: object) -> str:
 
 def _mean(metric: Metric, row: Mapping[Any, Any]) -> str:
     estimate = str(number(*metric.estimate(row))).replace("±", "±" if terminal.says("±") else "+-")
-    return (metric.late(row) or metric.without_mean(row) or estimate) + metric.median(row)
+    return metric.in_words(row, estimate)

@@ -5,7 +5,7 @@ worker's next model is that after its message's wave."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, count, takewhile
 from math import inf, isqrt
@@ -88,8 +88,10 @@ def first_blocks(
             for own, tape in zip(table, map(CheckedTape, tapes), strict=True):
                 own[:] = run.load_law.worker_times(tape, loads, 0, rows)
         first = _First(table)
-        full = every is not None and first.fill(every.view(some), run.barrierless.gradients)
-        for r in np.flatnonzero(~np.broadcast_to(full, len(table))).tolist():
+        left: Iterable[int] = range(len(table))
+        if every is not None:
+            left = first.fill(every.view(some), run.barrierless.gradients)
+        for r in left:
             yield start + r, first.block(r, seconds)
 
 
@@ -122,16 +124,16 @@ class _First:
         tables = self._when[r], self._worker, self._before[r], self._seconds[r] if seconds else None
         return Block(order, *tables, last, self._nobody)
 
-    def fill(self, accepted: Accepted, k: int) -> BoolArray:
-        """Fill in the K messages of each update: ``(R,)`` in which replications all are known. What
-        is filled into others means nothing."""
+    def fill(self, accepted: Accepted, k: int) -> list[int]:
+        """Fill in the K messages of each update; returns the replications in which some are not
+        known: what is filled into these means nothing."""
         shape = (*accepted.when.shape[:2], k)
         cells = self._order[:, : shape[1] * k]
         tables = self._when, self._before // k, self._seconds
         taken = (np.take_along_axis(table, cells, axis=1) for table in tables)
         when, version, seconds = (part.reshape(shape) for part in taken)
         accepted.note(when, self._worker.take(cells).reshape(shape), version, seconds)
-        return np.asarray(self._complete >= cells.shape[1])
+        return np.flatnonzero(self._complete < cells.shape[1]).tolist()
 
 
 @final

@@ -149,8 +149,8 @@ def require_unchanged(dataset: str, file: Path) -> None:
     record, which a user has brought, may be any."""
     record = recorded_as(file)
     if record.is_file() and record.read_bytes().split()[:1] != [sha256(file).encode()]:
-        again = f"remove it and {record.name}, and fetch it again"
-        valid = f"{file} has changed since it was fetched; {again}"
+        remedy = f"remove it and {record.name}, and fetch it again"
+        valid = f"{file} has changed since it was fetched; {remedy}"
         raise InvalidParameter("dataset", dataset, valid)
 
 
