@@ -11,15 +11,15 @@ from benchmarks.timing import Row, paired
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.sim.engines.run import Run
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.learner import train, train_each
 from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.optimizers import OPTIMIZERS
-from erasurehead.sim.problems import DATASETS, Problem
-from erasurehead.sim.problems.datasets.base import interactions, one_hot
-from erasurehead.sim.problems.losses import Logistic
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.base import Scheme
-from erasurehead.sim.steps import GivenWeights, Steps
+from erasurehead.sim.training.learner import train, train_each
+from erasurehead.sim.training.optimizers import OPTIMIZERS
+from erasurehead.sim.training.problems import DATASETS, Problem
+from erasurehead.sim.training.problems.datasets.base import interactions, one_hot
+from erasurehead.sim.training.problems.losses import Logistic
+from erasurehead.sim.training.steps import GivenWeights, Steps
 
 ITERATIONS = 8
 OPTIMIZER = OPTIMIZERS["gd"](learning_rate=0.1)

@@ -8,7 +8,7 @@ import, or in no test (but maybe in a process that a test starts), it is those t
 module or mention what it defines, and those named like the module; both are said. What survives is
 printed with its place: a test is missing there, or the fault changes nothing that anybody can see.
 
-    python -m benchmarks.mutants 20 --seed 7 --package experiments/fit --own
+    python -m benchmarks.mutants 20 --seed 7 --package experiments/advice/fit --own
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def faults(path: Path) -> Iterator[Fault]:
 
 
 def package_of(path: Path) -> str:
-    """Such as ``sim/theory``, ``experiments/fit`` or ``sim`` for a file at its top."""
+    """Such as ``sim/theory``, ``experiments/advice/fit`` or ``sim`` for a file at its top."""
     return "/".join(path.parts[:2] if len(path.parts) > 2 else path.parts[:1])
 
 

@@ -31,8 +31,8 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import AfterValidator, AllowInfNan, BeforeValidator, ValidationInfo
 from typing_extensions import override
 
-from ..sim.fields import STRICT as STRICT
-from ..sim.fields import Configurable
+from ..sim.base.fields import STRICT as STRICT
+from ..sim.base.fields import Configurable
 
 # Engines read an infinite time as "never": the task of a dead worker. So a law whose draws overflow
 # (a lognormal with sigma 300, an exponential with rate 1e-320) would silently kill workers, and one

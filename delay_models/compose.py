@@ -12,7 +12,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import override
 
-from ..sim.fields import configured, refuse_naming
+from ..sim.base.fields import configured, refuse_naming
 from .base import (
     NORMAL_END,
     DelayModel,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Discriminator, Tag
 from typing_extensions import override
 
-from ..sim.fields import Configurable, Count, configured, require_divisor
+from ..sim.base.fields import Configurable, Count, configured, require_divisor
 from .base import (
     NORMAL_END,
     DelayModel,

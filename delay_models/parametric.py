@@ -13,7 +13,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike
 from typing_extensions import override
 
-from ..sim.fields import configured
+from ..sim.base.fields import configured
 from .base import (
     EXPONENTIAL_END,
     NORMAL_END,

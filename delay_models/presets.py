@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import AfterValidator
 from typing_extensions import override
 
-from ..sim.fields import configured
+from ..sim.base.fields import configured
 from .base import DelayModel, Finite
 from .compose import Affine, ColdStarts
 from .empirical import Empirical

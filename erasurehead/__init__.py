@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from erasurehead.fitting import Fitted, TableRead, fit, read_table
     from erasurehead.result import Result
     from erasurehead.running import load, run, sweep
-    from erasurehead.sim.errors import ConfigError
+    from erasurehead.sim.base.errors import ConfigError
     from erasurehead.simulation import Simulation, simulate, train
 
 __version__ = "0.3.0"
@@ -47,7 +47,7 @@ __all__ = [
 
 # where the public names are defined; the others are modules
 _HOMES = {
-    "ConfigError": "erasurehead.sim.errors",
+    "ConfigError": "erasurehead.sim.base.errors",
     **dict.fromkeys(("Advice", "recommend", "whatif"), "erasurehead.advice"),
     "Result": "erasurehead.result",
     **dict.fromkeys(("Fitted", "TableRead", "fit", "read_table"), "erasurehead.fitting"),

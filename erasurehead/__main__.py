@@ -11,11 +11,11 @@ def main() -> None:
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     # which would read the metadata of every installed package: a tenth of the start, too
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    # tables are computed on one thread (sim/numerics.py); others would only wait, which takes time
+    # tables are computed on one thread (sim/base/numerics.py); others would only wait
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.set_threshold(500_000, 50, 50)  # imports leave little garbage: a tenth of the start is saved
     atexit.register(gc.freeze)  # nor does what ends with the process: another tenth
-    from erasurehead.experiments.cli import main as command
+    from erasurehead.experiments.commands.cli import main as command
 
     command()
 

@@ -17,18 +17,18 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 from erasurehead import running
+from erasurehead.experiments.advice.recommend import command as recommending
+from erasurehead.experiments.advice.recommend.question import ask
+from erasurehead.experiments.advice.recommend.scenario import MeasuredConfig
+from erasurehead.experiments.advice.whatif import command as asking
+from erasurehead.experiments.advice.whatif.answer import whatif_answer
+from erasurehead.experiments.advice.whatif.page import read_whatif
+from erasurehead.experiments.advice.whatif.study import QUANTILES
 from erasurehead.experiments.config.document import read_yaml
 from erasurehead.experiments.options import Criterion, MeasuredJob, SearchRequest
 from erasurehead.experiments.page.content import Page
 from erasurehead.experiments.page.folder import as_markdown
-from erasurehead.experiments.recommend import command as recommending
-from erasurehead.experiments.recommend.question import ask
-from erasurehead.experiments.recommend.scenario import MeasuredConfig
 from erasurehead.experiments.run.files import output_folder
-from erasurehead.experiments.whatif import command as asking
-from erasurehead.experiments.whatif.answer import whatif_answer
-from erasurehead.experiments.whatif.page import read_whatif
-from erasurehead.experiments.whatif.study import QUANTILES
 from erasurehead.fitting import (
     IN_MEMORY,
     ReadingOptions,
@@ -43,7 +43,7 @@ from erasurehead.fitting import (
 )
 from erasurehead.result import draw, face
 from erasurehead.running import Config, Folder, ShowProgress, document_of, plainly, reporting
-from erasurehead.sim.errors import ConfigError, at, one_of
+from erasurehead.sim.base.errors import ConfigError, at, one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -29,24 +29,24 @@ import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
 from erasurehead.delay_models.base import FloatArray
-from erasurehead.delay_models.formats.cells import MAX_SECONDS_WITHOUT_UNIT
-from erasurehead.delay_models.tables.measured import OPTION_NAMES, MeasuredDelays
+from erasurehead.delay_models.measured.cells import MAX_SECONDS_WITHOUT_UNIT
+from erasurehead.delay_models.measured.measured import OPTION_NAMES, MeasuredDelays
 from erasurehead.delay_models.trace import MeasuredTrace
+from erasurehead.experiments.advice.fit import command, page
+from erasurehead.experiments.advice.fit.answer import fit_answer
+from erasurehead.experiments.advice.fit.study import Findings, study_for, tables
+from erasurehead.experiments.advice.understood import measured_delays
 from erasurehead.experiments.config.document import write_yaml
-from erasurehead.experiments.fit import command, page
-from erasurehead.experiments.fit.answer import fit_answer
-from erasurehead.experiments.fit.study import Findings, study_for, tables
 from erasurehead.experiments.options import given_words
 from erasurehead.experiments.page.content import Answer, Page
 from erasurehead.experiments.page.folder import as_markdown
 from erasurehead.experiments.run.files import output_folder
 from erasurehead.experiments.text import sentence
-from erasurehead.experiments.understood import measured_delays
 from erasurehead.result import Ax, draw, face
 from erasurehead.running import ShowProgress, reporting
-from erasurehead.sim.errors import ConfigError, at, one_of, shell_word
-from erasurehead.sim.files import MOST_CELLS
-from erasurehead.sim.reading import Decimal, Header, Missing, Reading, Retries, Role, Unit
+from erasurehead.sim.base.errors import ConfigError, at, one_of, shell_word
+from erasurehead.sim.base.files import MOST_CELLS
+from erasurehead.sim.base.reading import Decimal, Header, Missing, Reading, Retries, Role, Unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

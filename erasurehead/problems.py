@@ -5,12 +5,12 @@
 
 A loss of your own derives from ``Problem`` and says what one row loses."""
 
-from erasurehead.sim.problems.base import Problem as Problem
-from erasurehead.sim.problems.datasets import *  # noqa: F403
-from erasurehead.sim.problems.losses import LeastSquares as LeastSquares
-from erasurehead.sim.problems.losses import Logistic as Logistic
-from erasurehead.sim.problems.losses import from_dataset as from_dataset
-from erasurehead.sim.problems.network import Mlp as Mlp
-from erasurehead.sim.problems.network import Softmax as Softmax
-from erasurehead.sim.problems.objective import Objective as Objective
-from erasurehead.sim.problems.own_model import OwnModel as OwnModel
+from erasurehead.sim.training.problems.base import Problem as Problem
+from erasurehead.sim.training.problems.datasets import *  # noqa: F403
+from erasurehead.sim.training.problems.losses import LeastSquares as LeastSquares
+from erasurehead.sim.training.problems.losses import Logistic as Logistic
+from erasurehead.sim.training.problems.losses import from_dataset as from_dataset
+from erasurehead.sim.training.problems.network import Mlp as Mlp
+from erasurehead.sim.training.problems.network import Softmax as Softmax
+from erasurehead.sim.training.problems.objective import Objective as Objective
+from erasurehead.sim.training.problems.own_model import OwnModel as OwnModel

@@ -21,6 +21,7 @@ from erasurehead.experiments.pictures.kinds import PICTURE_KINDS
 from erasurehead.experiments.pictures.kinds.times import AgainstKind
 from erasurehead.experiments.pictures.picture import Band, Picture
 from erasurehead.experiments.pictures.records import Records, read_records, read_run_table
+from erasurehead.experiments.run.metrics import METRICS, Metric
 from erasurehead.experiments.run.outputs import (
     CONFIG,
     SUMMARY,
@@ -29,8 +30,7 @@ from erasurehead.experiments.run.outputs import (
     origin_of,
 )
 from erasurehead.experiments.text import number_of
-from erasurehead.sim.errors import ConfigError, at, one_of
-from erasurehead.sim.metrics import METRICS, Metric
+from erasurehead.sim.base.errors import ConfigError, at, one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -34,9 +34,9 @@ from erasurehead.experiments.run.files import as_written
 from erasurehead.experiments.run.timeline import record, shown, timeline_table
 from erasurehead.experiments.text import number_of
 from erasurehead.result import Result, face
-from erasurehead.sim.errors import ConfigError, at
-from erasurehead.sim.fields import Configurable
-from erasurehead.sim.problems import DatasetFamily, Objective
+from erasurehead.sim.base.errors import ConfigError, at
+from erasurehead.sim.base.fields import Configurable
+from erasurehead.sim.training.problems import DatasetFamily, Objective
 
 # ``None``: a bar in a terminal or notebook. ``False``: no bar. A function: it is called instead,
 # with what is done and what there is in all.

@@ -18,18 +18,18 @@ from erasurehead.experiments.config.codec import Reader, located
 from erasurehead.experiments.config.settings import SchemeEntry, Settings
 from erasurehead.experiments.run.compute import CellResult, clock_alone, learn, result
 from erasurehead.result import face
+from erasurehead.sim.base.errors import ConfigError, EngineRefused, at
+from erasurehead.sim.base.numerics import one_thread
+from erasurehead.sim.base.types import BoolArray, FloatArray, Rounds, Trace
 from erasurehead.sim.engines.run import Engine, Run
 from erasurehead.sim.engines.simulate import simulate as play
-from erasurehead.sim.errors import ConfigError, EngineRefused, at
-from erasurehead.sim.learner import Learned
 from erasurehead.sim.load_laws import LoadLaw
-from erasurehead.sim.numerics import one_thread
-from erasurehead.sim.optimizers import Optimizer
-from erasurehead.sim.problems import Objective
 from erasurehead.sim.schemes import SchemeFamily
 from erasurehead.sim.schemes.base import RoundScheme, Sees
-from erasurehead.sim.steps import Steps, weights_of
-from erasurehead.sim.types import BoolArray, FloatArray, Rounds, Trace
+from erasurehead.sim.training.learner import Learned
+from erasurehead.sim.training.optimizers import Optimizer
+from erasurehead.sim.training.problems import Objective
+from erasurehead.sim.training.steps import Steps, weights_of
 
 if TYPE_CHECKING:
     import pandas as pd

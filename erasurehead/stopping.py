@@ -5,16 +5,16 @@
 The words ``"cover"`` and ``"decodable"`` stand for ``Covered(cover=True)`` and
 ``DecodableWithin(decodable=1e-6)``. ``docs/codes.md`` explains each."""
 
-from erasurehead.sim.schemes.deadlines import Deadline as Deadline
-from erasurehead.sim.schemes.deadlines import PastDeadline as PastDeadline
-from erasurehead.sim.schemes.deadlines import Spread as Spread
-from erasurehead.sim.schemes.deadlines import Window as Window
-from erasurehead.sim.schemes.stop import Adaptive as Adaptive
-from erasurehead.sim.schemes.stop import Barrier as Barrier
-from erasurehead.sim.schemes.stop import Covered as Covered
-from erasurehead.sim.schemes.stop import DecodableWithin as DecodableWithin
-from erasurehead.sim.schemes.stop import Earliest as Earliest
-from erasurehead.sim.schemes.stop import Latest as Latest
-from erasurehead.sim.schemes.stop import Quorum as Quorum
-from erasurehead.sim.schemes.stopping import FirstK as FirstK
-from erasurehead.sim.schemes.stopping import StoppingRule as StoppingRule
+from erasurehead.sim.schemes.parts.deadlines import Deadline as Deadline
+from erasurehead.sim.schemes.parts.deadlines import PastDeadline as PastDeadline
+from erasurehead.sim.schemes.parts.deadlines import Spread as Spread
+from erasurehead.sim.schemes.parts.deadlines import Window as Window
+from erasurehead.sim.schemes.parts.stop import Adaptive as Adaptive
+from erasurehead.sim.schemes.parts.stop import Barrier as Barrier
+from erasurehead.sim.schemes.parts.stop import Covered as Covered
+from erasurehead.sim.schemes.parts.stop import DecodableWithin as DecodableWithin
+from erasurehead.sim.schemes.parts.stop import Earliest as Earliest
+from erasurehead.sim.schemes.parts.stop import Latest as Latest
+from erasurehead.sim.schemes.parts.stop import Quorum as Quorum
+from erasurehead.sim.schemes.parts.stopping import FirstK as FirstK
+from erasurehead.sim.schemes.parts.stopping import StoppingRule as StoppingRule

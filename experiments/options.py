@@ -16,8 +16,8 @@ import typer
 from typer.core import TyperGroup
 from typer.models import ArgumentInfo
 
-from ..sim.errors import at
-from ..sim.reading import UNITS, Reading, parse_columns
+from ..sim.base.errors import at
+from ..sim.base.reading import UNITS, Reading, parse_columns
 
 # what is compared of many runs; ``p95``: what 95 % of them do not exceed
 Criterion = Literal["mean", "median", "p95"]

@@ -4,7 +4,7 @@ shown.
 Numbers are written the same in the terminal, in Markdown, in HTML and in sentences. What is for a
 table is a ``TableCell``; in a sentence it is its text: ``f"saves {percent(x)}"``.
 
-Labels, names, paths and libraries' words are data: see ``escaped`` in ``sim.errors``.
+Labels, names, paths and libraries' words are data: see ``escaped`` in ``sim.base.errors``.
 
 Nothing here imports a library, so that errors can be told while nothing else works."""
 
@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isinf, isnan, nan
 
-from ..sim.errors import ConfigError, escaped
+from ..sim.base.errors import ConfigError, escaped
 
 LONGEST_LINE = 300  # characters of a line in the terminal
 

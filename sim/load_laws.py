@@ -12,8 +12,8 @@ from annotated_types import Ge, Le, MinLen, Unit
 from pydantic import AllowInfNan
 from typing_extensions import override
 
-from .fields import Configurable, configured
-from .types import FloatArray, Loads, TapeAround, TapeLike, registry
+from .base.fields import Configurable, configured
+from .base.types import FloatArray, Loads, TapeAround, TapeLike, registry
 
 
 class LoadLaw(metaclass=Configurable):

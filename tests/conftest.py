@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from erasurehead.experiments.report.command import write_report
+from erasurehead.experiments.reports.report.command import write_report
 from tests.browser.chromium import started
 from tests.report.results import MADE, make_sweep
 

@@ -20,13 +20,13 @@ import yaml
 from pydantic.dataclasses import dataclass
 
 from erasurehead.delay_models import MODELS, base
-from erasurehead.sim import fields
+from erasurehead.sim.base import fields
+from erasurehead.sim.base.types import FloatArray
 from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.assignments import Groups
 from erasurehead.sim.schemes.base import Fixed, SchemeFamily
-from erasurehead.sim.schemes.decoders import SumArrived
-from erasurehead.sim.schemes.stopping import FirstK
-from erasurehead.sim.types import FloatArray
+from erasurehead.sim.schemes.parts.assignments import Groups
+from erasurehead.sim.schemes.parts.decoders import SumArrived
+from erasurehead.sim.schemes.parts.stopping import FirstK
 from tests.tools import inside, undrawn
 
 ROOT = Path(__file__).parents[1]
@@ -190,9 +190,9 @@ def scheme() -> None:
 @added
 def with_a_scheme(folder: Path) -> None:
     from erasurehead import testing
-    from erasurehead.experiments import atlas
     from erasurehead.experiments.config.catalogue import BUILT_IN
     from erasurehead.experiments.pictures.looks import SCHEME_LOOKS, look
+    from erasurehead.experiments.reproduce import atlas
     from tests import test_atlas
     from tests.recommend import test_parts
     from tests.reproduce import test_comparison
@@ -215,7 +215,7 @@ def with_a_scheme(folder: Path) -> None:
 
 
 def column() -> None:
-    from erasurehead.sim.metrics import METRICS, Metric
+    from erasurehead.experiments.run.metrics import METRICS, Metric
 
     METRICS["slowest"] = Metric(  # type: ignore[index]
         "slowest",
@@ -302,7 +302,7 @@ def with_a_kind_of_picture(folder: Path) -> None:
 
 
 def command() -> None:
-    from erasurehead.experiments import commands
+    from erasurehead.experiments.commands import table as commands
 
     @commands.as_command("count results/demo")
     def count(

@@ -23,38 +23,39 @@ FOLDERS = ("sim", "delay_models", "experiments", "erasurehead")
 LAYERS = [
     line.split()
     for line in """
-  sim.errors sim.reading sim.types sim.files
-  sim.fields sim.metrics sim.numerics sim.renamed sim.steps sim.tables
-  sim.load_laws
-  delay_models sim.optimizers sim.problems sim.schemes
-  sim.attack sim.engines sim.learner sim.theory experiments.text experiments.statistics
-  experiments.config experiments.conformance experiments.understood
-  experiments.run experiments.options
-  experiments.page experiments.pictures
-  experiments.verify experiments.attack experiments.explore experiments.data experiments.run.command
-  experiments.compare experiments.reproduce experiments.live experiments.whatif experiments.fit
-  experiments.atlas experiments.listing experiments.measure experiments.recommend experiments.report
-  experiments.commands
-  experiments.cli
+  sim.base
+  sim.training.steps sim.load_laws
+  delay_models sim.training sim.schemes
+  sim.attack sim.engines sim.theory experiments.text experiments.run.metrics
+  experiments.advice.statistics experiments.config experiments.checks.conformance
+  experiments.run experiments.options experiments.advice.understood
+  experiments.pictures
+  experiments.page
+  experiments.checks experiments.reports.explore experiments.commands.data experiments.run.command
+  experiments.reports.compare experiments.reproduce experiments.advice.live experiments.advice.fit
+  experiments.advice.whatif
+  experiments.commands.listing experiments.advice.recommend experiments.reports.report
+  experiments.commands.table
+  experiments.commands.cli
   erasurehead experiments.__main__
     """.strip().splitlines()
 ]
 """Packages and modules from below to above: each imports what stands in the lines above its own."""
 
-LIBRARIES = {"experiments.page", "experiments.pictures"}
+LIBRARIES: set[str] = set()
 """These may import each other, in no circle of modules."""
 
-SHARED = ("sim.fields", "sim.files", "sim.reading", "sim.tables")
+SHARED = ("sim.base",)
 """Check fields and read files; ``delay_models``, which stands beside ``sim``, may import them."""
 
 FORBIDDEN = {
     "sim": ("delay_models",),
     "delay_models": ("sim",),
-    "sim.engines": ("sim.problems", "sim.optimizers"),
-    "sim.attack": ("sim.problems", "sim.optimizers"),
+    "sim.engines": ("sim.training.problems", "sim.training.optimizers"),
+    "sim.attack": ("sim.training.problems", "sim.training.optimizers"),
     "experiments.pictures": (
         "sim.engines",
-        "sim.learner",
+        "sim.training.learner",
         "experiments.run.command",
         "experiments.run.compute",
     ),
@@ -106,7 +107,7 @@ def place(module: str) -> tuple[int, str]:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_imports_go_one_way(folder: str) -> None:
     """Catches an import from a line further down, or from another package of the same line."""
-    assert len(LAYERS) <= 14
+    assert len(LAYERS) <= 15
     for module, targets in imports().items():
         for target in targets if within(module, folder) else ():
             if target.partition(".")[0] in FOLDERS:
@@ -119,21 +120,17 @@ def test_imports_go_one_way(folder: str) -> None:
             assert within(module, "sim.engines") or not within(target, "simpy"), module
 
 
-ADVICE = (
-    *("delay_models.formats", "delay_models.tables", "delay_models.signs"),
-    *("experiments.fit", "experiments.whatif", "experiments.recommend", "experiments.statistics"),
-    *("experiments.live", "experiments.measure", "experiments.understood"),
-)
-DOORS = {
-    ("simulator", "advice"): {"delay_models.trace"},
-    ("laboratory", "advice"): {"experiments.commands"},
-}
+ADVICE = ("experiments.advice",)
+PROGRAM = ("experiments.commands", "experiments.__main__")
+DOORS: dict[tuple[str, str], set[str]] = {}
 """Modules of one wing that may import from another; the advice imports from both others."""
 
 
 def wing(module: str) -> str:
     if any(within(module, package) for package in ADVICE):
         return "advice"
+    if any(within(module, package) for package in PROGRAM):
+        return "face"
     folder = module.partition(".")[0]
     return {"experiments": "laboratory", "erasurehead": "face"}.get(folder, "simulator")
 
@@ -174,7 +171,7 @@ def test_the_layout_of_the_design_has_every_package() -> None:
 
 
 TERMINAL = "experiments/page/terminal.py"
-OURS = ("experiments/commands.py",)
+OURS = ("experiments/commands/table.py",)
 """Print JSON, the version, and what can be said before anything is imported."""
 
 
@@ -199,7 +196,7 @@ def test_one_way_to_one_thread() -> None:
     """Where ``threadpool_limits`` stands alone, a BLAS that is loaded later has all threads."""
     for path, node in nodes(ast.Call):
         if ast.unparse(node.func).endswith("threadpool_limits"):
-            assert path == "sim/numerics.py", path
+            assert path == "sim/base/numerics.py", path
 
 
 def test_no_global_random_numbers() -> None:

@@ -18,14 +18,14 @@ from PIL import Image
 
 import erasurehead
 from erasurehead.delay_models.parametric import ShiftedExponential
-from erasurehead.experiments.atlas import COMPARISON, portrait, write_atlas
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.codec import Reader, plain
 from erasurehead.experiments.config.schema import first_sentence
 from erasurehead.experiments.pictures.picture import Bars, Heat
+from erasurehead.experiments.reproduce.atlas import COMPARISON, portrait, write_atlas
 from erasurehead.experiments.text import number_of
 from erasurehead.sim import theory
-from erasurehead.sim.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.base import (

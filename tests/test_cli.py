@@ -531,7 +531,7 @@ def test_list_and_help() -> None:
     assert "sweep" in inside("--help").stdout
 
 
-@pytest.mark.parametrize("example", sorted((ROOT / "experiments/configs").glob("*.yaml")))
+@pytest.mark.parametrize("example", sorted((ROOT / "experiments/config/examples").glob("*.yaml")))
 def test_shipped_configs_are_valid(example: Path) -> None:
     from erasurehead.experiments.config.build import run_of
     from erasurehead.experiments.config.cells import cells

@@ -25,25 +25,22 @@ import yaml
 
 import erasurehead as eh
 from erasurehead.delay_models import MODELS
-from erasurehead.experiments import (
-    atlas,
-    attack,
-    commands,
-    compare,
-    listing,
-    measure,
-    options,
-    understood,
-    verify,
-)
-from erasurehead.experiments.commands import app
+from erasurehead.experiments import options
+from erasurehead.experiments.advice import understood
+from erasurehead.experiments.advice.fit import answer as fit_page
+from erasurehead.experiments.advice.fit import command as fit
+from erasurehead.experiments.advice.fit import study as fit_study
+from erasurehead.experiments.advice.live import command as live_command
+from erasurehead.experiments.advice.live import measure
+from erasurehead.experiments.advice.recommend import command as recommend
+from erasurehead.experiments.advice.whatif import answer as whatif_page
+from erasurehead.experiments.advice.whatif import command as whatif
+from erasurehead.experiments.checks import attack, verify
+from erasurehead.experiments.commands import listing
+from erasurehead.experiments.commands import table as commands
+from erasurehead.experiments.commands.table import app
 from erasurehead.experiments.config.schema import FieldRow, field_rows, first_sentence
 from erasurehead.experiments.config.settings import FailureSettings
-from erasurehead.experiments.explore import server
-from erasurehead.experiments.fit import answer as fit_page
-from erasurehead.experiments.fit import command as fit
-from erasurehead.experiments.fit import study as fit_study
-from erasurehead.experiments.live import command as live_command
 from erasurehead.experiments.options import (
     GivenConfig,
     OutputOptions,
@@ -51,22 +48,21 @@ from erasurehead.experiments.options import (
     given_words,
 )
 from erasurehead.experiments.page.content import Answer, Page
-from erasurehead.experiments.recommend import command as recommend
-from erasurehead.experiments.report import command as report
-from erasurehead.experiments.reproduce import FIGURES
+from erasurehead.experiments.reports import compare
+from erasurehead.experiments.reports.explore import server
+from erasurehead.experiments.reports.report import command as report
+from erasurehead.experiments.reproduce import FIGURES, atlas
 from erasurehead.experiments.reproduce import command as reproduce
 from erasurehead.experiments.run import command as run_command
 from erasurehead.experiments.run import outputs
 from erasurehead.experiments.run.files import MARK
-from erasurehead.experiments.whatif import answer as whatif_page
-from erasurehead.experiments.whatif import command as whatif
 from erasurehead.sim.attack import SearchBudget
+from erasurehead.sim.base.errors import ConfigError
+from erasurehead.sim.base.reading import Reading
 from erasurehead.sim.engines.run import Network
-from erasurehead.sim.errors import ConfigError
-from erasurehead.sim.optimizers import OPTIMIZERS
-from erasurehead.sim.problems import DATASETS
-from erasurehead.sim.reading import Reading
 from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.training.optimizers import OPTIMIZERS
+from erasurehead.sim.training.problems import DATASETS
 from tests.golden.kept import clean
 from tests.golden.machine import hash_of
 from tests.golden.records import require_recorded
@@ -105,7 +101,7 @@ def test_every_command_has_help_with_an_example(
 def test_help_waits_for_no_library() -> None:
     """Catches an import at the top of a file that makes `--help` take a second."""
     program = (
-        "import sys, erasurehead.experiments.commands;"
+        "import sys, erasurehead.experiments.commands.table;"
         "print({'numpy', 'pandas', 'scipy', 'matplotlib', 'pyarrow', 'simpy'} & {*sys.modules})"
     )
     done = subprocess.run(
@@ -226,7 +222,7 @@ def test_a_command_fails_where_a_cell_did(failed: bool, monkeypatch: pytest.Monk
     monkeypatch.setattr(live_command, "show_live", lambda *given: None)
     monkeypatch.setattr(run_command, "run", lambda *given: outcome)
     monkeypatch.setattr(run_command, "show_outcome", lambda *given: None)
-    demo = ROOT / "experiments/configs/demo.yaml"
+    demo = ROOT / "experiments/config/examples/demo.yaml"
     for command, folder in (("run", "demo"), ("live", "demo-live")):
         done = inside(command, demo)
         assert (done.returncode, done.stderr) == (int(failed), "")
@@ -242,7 +238,7 @@ def test_verify_fails_where_something_is_too_far_off(
     """What comes next is of the config, if one was given."""
     asked = Mock(return_value=agrees)
     monkeypatch.setattr(verify, "verify_grid", asked)
-    demo = ROOT / "experiments/configs/demo.yaml"
+    demo = ROOT / "experiments/config/examples/demo.yaml"
     for given, own in (((), "reproduce iteration_time_workers"), ((demo,), f"run {demo}")):
         done = inside("verify", *given, "--replications", 5000)
         assert done.returncode == (0 if agrees else 1)
@@ -315,7 +311,7 @@ def test_what_measure_says(monkeypatch: pytest.MonkeyPatch) -> None:
     document, asked, _ = made.call_args.args
     assert document is None
     assert (asked.rounds, asked.loads, asked.size, asked.workers) == (50, "1,2,3", 400, None)
-    said_by("measure", ROOT / "experiments/configs/demo.yaml", "--set", "workers=7")
+    said_by("measure", ROOT / "experiments/config/examples/demo.yaml", "--set", "workers=7")
     assert made.call_args.args[0]["workers"] == 7
 
 
@@ -415,7 +411,7 @@ def test_what_attack_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(attack, "attack_codes", Mock())
     monkeypatch.setattr(attack, "write_attack", Mock())
     monkeypatch.setattr(attack, "attack_page", lambda *given: PAGE)
-    demo = ROOT / "experiments/configs/demo.yaml"
+    demo = ROOT / "experiments/config/examples/demo.yaml"
     said = ["One is as fast as the other.", "", "table and picture in results/attack/demo/"]
     assert said_by("attack", demo, "--stragglers", "1:2", "--samples", 9) == [
         *said, f"next: erasurehead run {demo}",
@@ -514,7 +510,7 @@ def test_init_and_run_in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.Mon
 def test_init_writes_every_example_and_overwrites_nothing(name: str, tmp_path: Path) -> None:
     path = listing.write_example(name, tmp_path)
     assert path == tmp_path / f"{name}.yaml"
-    assert path.read_bytes() == (ROOT / "experiments/configs" / path.name).read_bytes()
+    assert path.read_bytes() == (ROOT / "experiments/config/examples" / path.name).read_bytes()
     assert isinstance(yaml.safe_load(path.read_text()), dict)
     path.write_text("mine")
     with pytest.raises(ConfigError, match=f"{name}.yaml: exists already"):
@@ -658,7 +654,7 @@ def test_listing_needs_no_slow_library() -> None:
     """
     program = (
         "import sys; from scipy import sparse; needed = {*sys.modules};"
-        "from erasurehead.experiments import listing; listing.show_list(None);"
+        "from erasurehead.experiments.commands import listing; listing.show_list(None);"
         "slow = {'pandas', 'pyarrow', 'matplotlib', 'sklearn', 'networkx', 'scipy.stats',"
         "'scipy.linalg', 'scipy.special', 'scipy.io', 'scipy.sparse.csgraph'};"
         "print(slow & ({*sys.modules} - needed))"
@@ -696,6 +692,6 @@ def test_processes_start_while_a_command_is_imported(monkeypatch: pytest.MonkeyP
 
 def test_the_package_itself_is_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[None] = []
-    monkeypatch.setattr("erasurehead.experiments.cli.main", lambda: called.append(None))
+    monkeypatch.setattr("erasurehead.experiments.commands.cli.main", lambda: called.append(None))
     import_module("erasurehead.__main__").main()
     assert called == [None]

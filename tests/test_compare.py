@@ -12,7 +12,10 @@ import pandas as pd
 import pytest
 
 import erasurehead as eh
-from erasurehead.experiments.compare import (
+from erasurehead.experiments.pictures import style
+from erasurehead.experiments.pictures.picture import Curve, Points
+from erasurehead.experiments.pictures.records import Records
+from erasurehead.experiments.reports.compare import (
     Pair,
     compare_results,
     comparison_answer,
@@ -25,12 +28,9 @@ from erasurehead.experiments.compare import (
     ratio_picture,
     read_comparison,
 )
-from erasurehead.experiments.pictures import style
-from erasurehead.experiments.pictures.picture import Curve, Points
-from erasurehead.experiments.pictures.records import Records
 from erasurehead.experiments.run.files import ANSWER
-from erasurehead.sim.errors import ConfigError
-from erasurehead.sim.types import FloatArray
+from erasurehead.sim.base.errors import ConfigError
+from erasurehead.sim.base.types import FloatArray
 from tests.tools import SMALL, agg
 
 Ratio = tuple[float, float, float]

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erasurehead.delay_models.formats.cells import numbers as numbers_of
+from erasurehead.delay_models.measured.cells import numbers as numbers_of
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.settings import _counted, _shown
 from erasurehead.experiments.page import terminal
@@ -47,7 +47,7 @@ from erasurehead.experiments.text import (
     shortened,
     theory_text,
 )
-from erasurehead.sim.errors import (
+from erasurehead.sim.base.errors import (
     ConfigError,
     InvalidDelay,
     InvalidParameter,
@@ -57,7 +57,7 @@ from erasurehead.sim.errors import (
     one_of,
     quoted,
 )
-from erasurehead.sim.files import UnusableFile, reading, short
+from erasurehead.sim.base.files import UnusableFile, reading, short
 from tests.golden.records import require_recorded
 from tests.tools import examples, inside
 

@@ -18,15 +18,16 @@ import pytest
 import yaml
 
 from erasurehead.experiments.config.cells import cells
-from erasurehead.experiments.explore import drawing
-from erasurehead.experiments.explore.drawing import (
+from erasurehead.experiments.pictures.picture import Curve, Points
+from erasurehead.experiments.reports.explore import drawing
+from erasurehead.experiments.reports.explore.drawing import (
     ClosedForms,
     Simulated,
     loss_time,
     run_cell,
     time_error,
 )
-from erasurehead.experiments.explore.server import (
+from erasurehead.experiments.reports.explore.server import (
     CONTROLS,
     DELAY_LAWS,
     Choice,
@@ -39,11 +40,10 @@ from erasurehead.experiments.explore.server import (
     serve_pages,
     start_page,
 )
-from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.run.compute import compute
 from erasurehead.experiments.run.records import ClosedForm, mean_interval, summary_table
 from erasurehead.experiments.text import theory_text
-from erasurehead.sim.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError
 from tests.golden.kept import html_of
 from tests.golden.machine import hash_of
 from tests.golden.records import require_recorded
@@ -126,7 +126,7 @@ def test_the_view_is_that_of_the_choice(monkeypatch: pytest.MonkeyPatch) -> None
     def asked(config: Any, theory: ClosedForms, patient: bool, whole: bool) -> dict[str, object]:
         return {"patient": patient, "whole": whole}
 
-    monkeypatch.setattr("erasurehead.experiments.explore.server.drawn_page", asked)
+    monkeypatch.setattr("erasurehead.experiments.reports.explore.server.drawn_page", asked)
     for query, patient, whole in (
         ("", False, False),
         ("view=first&patient=0", False, False),

@@ -20,11 +20,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from erasurehead.delay_models.tables.measured import TableError
+from erasurehead.delay_models.measured.measured import TableError
 from erasurehead.experiments.page.folder import table_at
-from erasurehead.sim import files, tables
-from erasurehead.sim.errors import InvalidParameter
-from erasurehead.sim.files import (
+from erasurehead.sim.base import files, tables
+from erasurehead.sim.base.errors import InvalidParameter
+from erasurehead.sim.base.files import (
     UnusableFile,
     read_npy,
     read_npz,
@@ -32,8 +32,8 @@ from erasurehead.sim.files import (
     require_cells,
     require_regular,
 )
-from erasurehead.sim.problems.datasets.brought import File
-from erasurehead.sim.tables import MOST_COLUMNS, csv_of, read_csv, read_parquet
+from erasurehead.sim.base.tables import MOST_COLUMNS, csv_of, read_csv, read_parquet
+from erasurehead.sim.training.problems.datasets.brought import File
 from tests.tools import read_all_loads, read_delays
 
 
@@ -315,10 +315,10 @@ def test_parquet_files_of_many_parts(tmp_path: Path, monkeypatch: pytest.MonkeyP
     rows = pa.table({f"w{i}": [1.0, 2.0] for i in range(100)})
     pq.write_table(rows, path, row_group_size=1)
     assert read_parquet(path).shape == (2, 100)
-    monkeypatch.setattr("erasurehead.sim.tables.MOST_PARTS", 199)
+    monkeypatch.setattr("erasurehead.sim.base.tables.MOST_PARTS", 199)
     with pytest.raises(UnusableFile, match=r"has 100 columns in 2 row groups.*at most 199"):
         read_parquet(path)
-    monkeypatch.setattr("erasurehead.sim.tables.MOST_FOOTER_BYTES", 1000)
+    monkeypatch.setattr("erasurehead.sim.base.tables.MOST_FOOTER_BYTES", 1000)
     with pytest.raises(UnusableFile, match=r"bytes of metadata; must be at most 1,000"):
         read_parquet(path)
     assert read_parquet(path, None).shape == (2, 100)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from erasurehead.experiments.cli import guarded
+from erasurehead.experiments.commands.cli import guarded
 from tests.tools import inside
 
 ROOT = Path(__file__).parent.parent

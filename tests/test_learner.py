@@ -13,17 +13,17 @@ from scipy import sparse
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim import learner
+from erasurehead.sim.base.errors import InvalidParameter
 from erasurehead.sim.engines.run import Run
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.errors import InvalidParameter
-from erasurehead.sim.learner import Learned, train, train_each
 from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.optimizers import OPTIMIZERS, Optimizer, Together
-from erasurehead.sim.problems import LOSSES, Problem, losses
-from erasurehead.sim.problems import base as problem_base
 from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.steps import (
+from erasurehead.sim.training import learner
+from erasurehead.sim.training.learner import Learned, train, train_each
+from erasurehead.sim.training.optimizers import OPTIMIZERS, Optimizer, Together
+from erasurehead.sim.training.problems import LOSSES, Problem, losses
+from erasurehead.sim.training.problems import base as problem_base
+from erasurehead.sim.training.steps import (
     WEIGHT_TOLERANCE,
     DecodedRounds,
     Dense,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from erasurehead.sim.optimizers import OPTIMIZERS, Optimizer
+from erasurehead.sim.training.optimizers import OPTIMIZERS, Optimizer
 
 ITERATIONS, ALPHA = 12, 0.05
 Gradient = Callable[[np.ndarray], np.ndarray]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from erasurehead.sim import steps as module
-from erasurehead.sim.metrics import METRICS
-from erasurehead.sim.numerics import summed_by
-from erasurehead.sim.steps import (
+from erasurehead.experiments.run.metrics import METRICS
+from erasurehead.sim.base.numerics import summed_by
+from erasurehead.sim.base.types import BoolArray, FloatArray
+from erasurehead.sim.training import steps as module
+from erasurehead.sim.training.steps import (
     DecodedRounds,
     GivenWeights,
     SingleGradients,
@@ -17,7 +18,6 @@ from erasurehead.sim.steps import (
     iteration_ends,
     weights_of,
 )
-from erasurehead.sim.types import BoolArray, FloatArray
 
 R, U, N, K = 3, 8, 4, 5
 """Replications, updates, workers (or gradients of an update) and partitions."""

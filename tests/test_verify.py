@@ -14,9 +14,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from erasurehead.delay_models.parametric import Exponential, Pareto, ShiftedExponential
-from erasurehead.experiments.commands import app
-from erasurehead.experiments.options import VerifyRequest
-from erasurehead.experiments.verify import (
+from erasurehead.experiments.checks.verify import (
     TableRow,
     Verification,
     compare,
@@ -25,7 +23,7 @@ from erasurehead.experiments.verify import (
     show_verification,
     summary,
 )
-from erasurehead.experiments.verify.compare import (
+from erasurehead.experiments.checks.verify.compare import (
     EQUAL_TOLERANCE,
     Scored,
     at_most,
@@ -35,19 +33,21 @@ from erasurehead.experiments.verify.compare import (
     compare_mean,
     same,
 )
-from erasurehead.experiments.verify.grid import cases
+from erasurehead.experiments.checks.verify.grid import cases
+from erasurehead.experiments.commands.table import app
+from erasurehead.experiments.options import VerifyRequest
+from erasurehead.sim.base.errors import InvalidParameter
 from erasurehead.sim.engines import law
-from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
-from erasurehead.sim.optimizers import Optimizer
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.arrivals import Arrivals
-from erasurehead.sim.schemes.decoders import OnePerGroup, SumArrived
-from erasurehead.sim.schemes.erasurehead import ErasureHead
-from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
+from erasurehead.sim.schemes.codes.erasurehead import ErasureHead
+from erasurehead.sim.schemes.parts.decoders import OnePerGroup, SumArrived
+from erasurehead.sim.schemes.parts.stopping import CoverGroups, FirstK
 from erasurehead.sim.theory import NoFormula
 from erasurehead.sim.theory.decoding_error import ErasureBound, GroupErasure
 from erasurehead.sim.theory.iteration_time import IterationTimeLaw
+from erasurehead.sim.training.optimizers import Optimizer
 from tests.golden.records import require_recorded
 
 GRID = grid.whole_grid()

@@ -22,9 +22,9 @@ import typer
 from matplotlib import pyplot
 from typer.main import get_command as build_parser
 
-from erasurehead.delay_models.tables.measured import MeasuredDelays
-from erasurehead.delay_models.tables.read import read_measured, read_one_load
-from erasurehead.experiments.cli import main
+from erasurehead.delay_models.measured.measured import MeasuredDelays
+from erasurehead.delay_models.measured.read import read_measured, read_one_load
+from erasurehead.experiments.commands.cli import main
 from erasurehead.experiments.pictures import style
 from erasurehead.experiments.pictures.picture import (
     Axis,
@@ -39,10 +39,10 @@ from erasurehead.experiments.pictures.picture import (
     Texts,
     mantissas,
 )
-from erasurehead.sim import types
-from erasurehead.sim.problems import LOSSES, Problem
-from erasurehead.sim.reading import Reading
-from erasurehead.sim.types import FloatArray
+from erasurehead.sim.base import types
+from erasurehead.sim.base.reading import Reading
+from erasurehead.sim.base.types import FloatArray
+from erasurehead.sim.training.problems import LOSSES, Problem
 
 if TYPE_CHECKING:
     from hypothesis import settings

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from typer.models import OptionInfo
 
-from erasurehead.experiments.commands import app
+from erasurehead.experiments.commands.table import app
 from website.markdown import code, plain, table
 
 HEAD = """# Commands

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from erasurehead.experiments.commands.listing import PLACES, sections
 from erasurehead.experiments.config.schema import field_rows, first_sentence, schema
-from erasurehead.experiments.listing import PLACES, sections
 from website.markdown import code, plain, table
 
 HEAD = """# Keys of a config

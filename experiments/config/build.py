@@ -15,19 +15,19 @@ from typing_extensions import override
 
 from ...delay_models import DelayModel, Tape
 from ...delay_models.base import Finite, IndependentDelays, Seconds
+from ...sim.base.errors import ConfigError, DataNotFound, InvalidParameter, at
+from ...sim.base.fields import configured
+from ...sim.base.numerics import one_thread
+from ...sim.base.types import FloatArray
 from ...sim.engines.law import round_law
 from ...sim.engines.run import IDEAL, Cluster, Failures, Run
 from ...sim.engines.tapes import RememberedTape
-from ...sim.errors import ConfigError, DataNotFound, InvalidParameter, at
-from ...sim.fields import configured
 from ...sim.load_laws import PerPartition
-from ...sim.numerics import one_thread
-from ...sim.optimizers import Optimizer
-from ...sim.problems import Objective, ProblemConfig
 from ...sim.schemes import Scheme, SchemeFamily
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import KnownDelaysFamily, RoundScheme, Sees
-from ...sim.types import FloatArray
+from ...sim.training.optimizers import Optimizer
+from ...sim.training.problems import Objective, ProblemConfig
 from ..text import number_of, raised
 from .cells import Cell
 from .codec import names

@@ -23,15 +23,15 @@ from typing import Any, TextIO
 import numpy as np
 
 from ...delay_models import MODELS, DelayModel
-from ...sim.errors import ConfigError
-from ...sim.fields import Configurable
-from ...sim.files import UnusableFile, require_regular
+from ...sim.base.errors import ConfigError
+from ...sim.base.fields import Configurable
+from ...sim.base.files import UnusableFile, require_regular
+from ...sim.base.renamed import old_modules
 from ...sim.load_laws import LOAD_LAWS, LoadLaw
-from ...sim.optimizers import OPTIMIZERS, Optimizer
-from ...sim.problems import DATASETS, LOSSES, DatasetFamily, Objective
-from ...sim.renamed import old_modules
 from ...sim.schemes import SCHEMES, SchemeFamily
-from ...sim.schemes.stop import NamedRule
+from ...sim.schemes.parts.stop import NamedRule
+from ...sim.training.optimizers import OPTIMIZERS, Optimizer
+from ...sim.training.problems import DATASETS, LOSSES, DatasetFamily, Objective
 from .document import is_file
 
 

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from ...delay_models import DelayModel
-from ...sim.errors import ConfigError, DataNotFound, at
-from ...sim.files import files_of
-from ...sim.problems import ProblemConfig
-from ...sim.problems.own_model import ModelFields
+from ...sim.base.errors import ConfigError, DataNotFound, at
+from ...sim.base.files import files_of
+from ...sim.training.problems import ProblemConfig
+from ...sim.training.problems.own_model import ModelFields
 from .catalogue import Catalogue, Plugin, blamed, with_plugins
 from .codec import classes_in, filled, plain
 from .document import MOST_POINTS, anchored, place_of, range_values, set_dotted

@@ -19,10 +19,10 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from ...delay_models import DelayModel
 from ...delay_models.base import EndlessDelays, refuse_endless
-from ...sim.errors import ConfigError, one_of
-from ...sim.fields import one_line
-from ...sim.problems import ProblemConfig
-from ...sim.problems.losses import ProblemSettings
+from ...sim.base.errors import ConfigError, one_of
+from ...sim.base.fields import one_line
+from ...sim.training.problems import ProblemConfig
+from ...sim.training.problems.losses import ProblemSettings
 from .catalogue import Catalogue
 
 _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)

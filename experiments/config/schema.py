@@ -16,9 +16,9 @@ from pydantic_core import core_schema
 from typing_extensions import Doc
 
 from ...delay_models import DelayModel
-from ...sim.problems.losses import ProblemSettings
-from ...sim.reading import Reading
-from ...sim.schemes.stop import NamedRule
+from ...sim.base.reading import Reading
+from ...sim.schemes.parts.stop import NamedRule
+from ...sim.training.problems.losses import ProblemSettings
 from .catalogue import BUILT_IN, Catalogue
 from .codec import names, plain, takes_list
 from .settings import AUTO, FIELDS, OF_WORKERS, FailureSettings, NetworkSettings, Settings, adapter

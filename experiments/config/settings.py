@@ -20,13 +20,13 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from ...delay_models import DelayModel
 from ...delay_models.base import STRICT, IndependentPart, Part, PositiveSeconds, Seconds
+from ...sim.base.errors import escaped, is_plain
+from ...sim.base.fields import Configurable, Count, Seed, not_bool
 from ...sim.engines.run import Network, Policy
-from ...sim.errors import escaped, is_plain
-from ...sim.fields import Configurable, Count, Seed, not_bool
 from ...sim.load_laws import LoadLaw, Proportional
-from ...sim.optimizers import Optimizer
-from ...sim.problems import ProblemConfig
 from ...sim.schemes import SchemeFamily
+from ...sim.training.optimizers import Optimizer
+from ...sim.training.problems import ProblemConfig
 from ..text import shortened
 from .catalogue import BUILT_IN, Catalogue
 from .codec import (

@@ -12,7 +12,7 @@ import numpy as np
 from ..text import TableCell, number
 
 if TYPE_CHECKING:
-    from ..pictures.picture import Picture
+    from ..pictures.picture import Chart
 
 MAX_TABLE_ROWS = 400  # rows of a table that a page shows; the tables on disk have all
 
@@ -66,16 +66,6 @@ def capped(
     titles, keys = [columns[column] for column in used], sum(column < keys for column in used)
     numbers = {i for row in kept for i, cell in enumerate(row) if cell.order is not None}
     return Table(ident, title, titles, kept, note, frozenset(numbers), file, brief, keys)
-
-
-@dataclass(frozen=True, eq=False)
-class Chart:
-    """A picture with its words."""
-
-    ident: str  # an identifier, unique in the page; the name of its file, where it has one
-    title: str  # what it is
-    words: str  # how to read it
-    picture: Picture  # drawn by the writer
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +153,8 @@ class Page:
     @property
     def charts(self) -> Mapping[str, Chart]:
         """All charts, by their identifiers."""
+        from ..pictures.picture import Chart
+
         items = [item for top in self.sections for own in top.every for item in own.parts]
         return {item.ident: item for item in items if isinstance(item, Chart)}
 

@@ -19,12 +19,13 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import TypeAdapter
 
-from ...sim.errors import ConfigError, escaped, shell_word
-from ...sim.tables import read_csv
+from ...sim.base.errors import ConfigError, escaped, shell_word
+from ...sim.base.tables import read_csv
 from ..pictures import paint, style
+from ..pictures.picture import Chart
 from ..run import files
 from ..run.files import ANSWER
-from .content import Answer, Chart, Image, Page, Section, Table
+from .content import Answer, Image, Page, Section, Table
 
 REPORT = "report.md"
 FORMATS = ("png", "svg")  # of the pictures beside it

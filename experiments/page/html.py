@@ -15,11 +15,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from ...sim.errors import escaped
+from ...sim.base.errors import escaped
+from ..pictures.picture import Chart
 from ..pictures.svg.marks import PageStyle
 from ..pictures.svg.picture import DrawnPicture, LegendEntry, draw_picture
 from ..text import unbroken
-from .content import Chart, Image, Page, Section, Table
+from .content import Image, Page, Section, Table
 
 TEMPLATES = "templates"
 CODE = re.compile(r"`([^`\n]+)`")

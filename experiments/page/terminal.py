@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ...sim.errors import shell_word
+from ...sim.base.errors import shell_word
 from ..text import LONGEST_LINE, line, number_of
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from typing_extensions import override
 
-from ...sim.errors import ConfigError, at, quoted
-from ..page.content import Chart
+from ...sim.base.errors import ConfigError, at, quoted
+from ..pictures.picture import Chart
 from ..text import left_out
 from . import paint, style
 from .looks import Look, variants

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, final
 
 import numpy as np
 
-from ...sim.types import FloatArray
+from ...sim.base.types import FloatArray
 from .looks import INK, SOLID, LineStyle, Look
 
 # the spread over replications: their 10th to 90th percentile, or the 95 % interval of their mean
@@ -227,3 +227,13 @@ class Picture:
     last: Sequence[str] = ()  # entries that stand at the end of the legend
     names_left: bool = False  # titles are set flush left
     heights: Sequence[float] = ()  # of the rows of panels, relative; empty where all are alike
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """A picture with its words."""
+
+    ident: str  # an identifier, unique in the page; the name of its file, where it has one
+    title: str  # what it is
+    words: str  # how to read it
+    picture: Picture  # drawn by the writer

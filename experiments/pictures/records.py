@@ -14,8 +14,8 @@ import pandas as pd
 import pyarrow as pa
 from pandas.api.types import is_numeric_dtype, is_string_dtype
 
-from ...sim.errors import ConfigError, at, one_of
-from ...sim.types import FloatArray
+from ...sim.base.errors import ConfigError, at, one_of
+from ...sim.base.types import FloatArray
 from ..config.document import read_mapping
 from ..run import outputs
 from ..run.files import as_frame, read_arrow

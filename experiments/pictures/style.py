@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ...sim.errors import at, escaped, in_ascii, one_of
+from ...sim.base.errors import at, escaped, in_ascii, one_of
 from ..run.files import write_bytes
 from ..text import shortened
 from .looks import GRID_COLOUR, INK

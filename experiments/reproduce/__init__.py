@@ -23,13 +23,13 @@ FIGURES = {
     "policies": "policies", "backlog": "policies", "ranking": "ranking",
     "sequential_persistence": "sequential_persistence", "time_to_target": "time_to_target",
     "local_steps": "training", "network_digits": "training", "measured_curve": "waiting",
-    "printed": "printed", "atlas": "atlas",
+    "printed": "printed", "atlas": "all_schemes",
 }  # fmt: skip
 
 
 def figure_named(name: str) -> PaperFigure:
     """One of ``FIGURES`` at its default sizes; its file is imported now."""
-    module = import_module(f"{__name__}.{FIGURES[name]}")
+    module = import_module(f"{__name__}.figures.{FIGURES[name]}")
     made: PaperFigure = getattr(module, name.title().replace("_", ""))()
     return made
 
@@ -60,7 +60,7 @@ def figure_with(name: str, changes: Sequence[str]) -> PaperFigure:
 
     from pydantic import TypeAdapter, ValidationError
 
-    from ...sim.errors import at, one_of
+    from ...sim.base.errors import at, one_of
     from ..config.document import override
 
     made = figure_named(name)

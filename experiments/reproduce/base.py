@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 
+from ...sim.base.types import FloatArray, Trace
 from ...sim.engines.run import Policy, Run
 from ...sim.engines.simulate import simulate
-from ...sim.problems import Problem
 from ...sim.theory import mean_times
-from ...sim.types import FloatArray, Trace
+from ...sim.training.problems import Problem
 from ..config import build
 from ..config.cells import Cell, cells
 from ..pictures.kinds.losses import band_of, loss_at

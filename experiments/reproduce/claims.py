@@ -16,12 +16,12 @@ from typing import Any, final
 import numpy as np
 import pandas as pd
 
-from ...sim.types import FloatArray
+from ...sim.base.types import FloatArray
 from ..pictures.looks import look
 from ..run.records import compared_times
 from ..text import number_of, sentence
 from .base import ratio_text, rows_at
-from .loss_time import AUTHORS, EXACT_SCHEMES, EXPERIMENTS, EXPONENTIAL, reached
+from .figures.loss_time import AUTHORS, EXACT_SCHEMES, EXPERIMENTS, EXPONENTIAL, reached
 
 Frames = Mapping[str, pd.DataFrame]  # the tables that a folder holds, by figure
 Interval = tuple[float, float, float]  # a number and the ends of its 95 % interval

@@ -19,23 +19,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ...sim.errors import ConfigError, InvalidParameter, at, one_of
-from ...sim.numerics import one_thread
-from ...sim.tables import csv_of
-from ...sim.types import FloatArray
+from ...sim.base.errors import ConfigError, InvalidParameter, at, one_of
+from ...sim.base.numerics import one_thread
+from ...sim.base.tables import csv_of
+from ...sim.base.types import FloatArray
+from ..checks.verify import FALSE_ALARM_CHANCE
+from ..checks.verify.compare import bound
 from ..config.cells import cells
 from ..config.document import read_mapping, write_yaml
 from ..config.schema import first_sentence
 from ..options import ReproduceRequest, csv_wanted
-from ..page.content import Answer, Chart, CommandLine, Page, Section, Table, capped
+from ..page.content import Answer, CommandLine, Page, Section, Table, capped
 from ..page.folder import as_markdown, table_at
 from ..pictures import paint, style
+from ..pictures.picture import Chart
 from ..run.files import all_or_none, output_folder, remove, write_bytes, write_table
 from ..run.outputs import INDEX
 from ..run.pools import Died, Share, map_unordered, open_pool, tell_nobody
 from ..text import TableCell, interval, number_of, sentence
-from ..verify import FALSE_ALARM_CHANCE
-from ..verify.compare import bound
 from . import FIGURES, changes_in, facts_of, figure_with, line_of
 from .base import Effort, PaperFigure, estimate_columns, rows_at, z_scores
 from .claims import (
@@ -47,9 +48,9 @@ from .claims import (
     Judgement,
     verdicts,
 )
-from .loss_time import AUTHORS, LIVE_CONFIG, LIVE_DATASET
-from .printed import how_many_agree
-from .waiting import settled
+from .figures.loss_time import AUTHORS, LIVE_CONFIG, LIVE_DATASET
+from .figures.printed import how_many_agree
+from .figures.waiting import settled
 
 Progress = Callable[[float, int], None]  # called with figures done and figures in all
 # of all figures in the folder: gone before the first figure is written, made after the last

@@ -14,9 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from ...sim.errors import at
-from ...sim.metrics import METRICS, Metric
-from ...sim.numerics import one_thread
+from ...sim.base.errors import at
+from ...sim.base.numerics import one_thread
 from ..config.build import SharedTapes, require_delays
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
@@ -36,6 +35,7 @@ from .compute import (
 )
 from .estimate import Checked, Room, check, duration, require_fits, size_beside_program
 from .files import cells_there, remove_leftovers
+from .metrics import METRICS, Metric
 from .pools import Died, Pool, map_unordered, open_pool, tell_nobody
 from .records import Finished, biased, diverged, iterations_table, summary_table, workers_table
 

@@ -18,23 +18,23 @@ import pandas as pd
 import pyarrow as pa
 from typing_extensions import override
 
+from ...sim.base.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough, at
+from ...sim.base.numerics import one_thread, summed_by
+from ...sim.base.types import FloatArray, Recorder, Trace, Work
 from ...sim.engines.run import Engine, Run
 from ...sim.engines.simulate import rounds, simulate
-from ...sim.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough, at
-from ...sim.learner import Learned, Learner, Progress, train_each, training_context
-from ...sim.metrics import time_to_target
-from ...sim.numerics import one_thread, summed_by
-from ...sim.optimizers import Optimizer
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import RoundScheme, Sees
-from ...sim.schemes.decoders import Conditioning
-from ...sim.steps import WEIGHT_TOLERANCE, Dense, Steps, ends_of, iteration_ends
-from ...sim.types import FloatArray, Recorder, Trace, Work
+from ...sim.schemes.parts.decoders import Conditioning
+from ...sim.training.learner import Learned, Learner, Progress, train_each, training_context
+from ...sim.training.optimizers import Optimizer
+from ...sim.training.steps import WEIGHT_TOLERANCE, Dense, Steps, ends_of, iteration_ends
 from ..config import build
 from ..config.catalogue import streams_kept
 from ..config.cells import Cell
 from ..text import is_memory, out_of_memory
 from .files import cell_path, read_arrow, write_arrow
+from .metrics import time_to_target
 
 # a table by its columns: to make a frame of each takes longer than to compute a small cell
 Columns = Mapping[str, np.ndarray]
@@ -139,7 +139,7 @@ def compute(
     other cells of its point, too. Raises ConfigError: it cannot be built; NeverEnough: an update
     can never happen. Cost: R T n worker-rounds in the engine; per iteration two products with the
     training data (R columns, or one when every round decodes exactly) and one with the test data;
-    of stale single gradients, see ``sim.learner``."""
+    of stale single gradients, see ``sim.training.learner``."""
     run, learning = build.both(cell)
     engine = cell.settings.engine
     if tapes is not None and engine != "law":  # which reads no tape, but its seed

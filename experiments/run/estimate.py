@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ...delay_models.base import BLOCK_CELLS, DelayModel, ReplayedDelays
+from ...sim.base.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough, at
 from ...sim.engines.batch.arrivals import TASKS_AT_ONCE
 from ...sim.engines.batch.rounds import (
     BYTES_PER_CELL,
@@ -22,14 +23,13 @@ from ...sim.engines.batch.rounds import (
 )
 from ...sim.engines.run import IDEAL, Engine, Policy, Run
 from ...sim.engines.simulate import simulate
-from ...sim.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough, at
-from ...sim.learner import BLOCK_WIDTH, past_bytes
 from ...sim.load_laws import PerPartition
-from ...sim.problems import Problem
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import MAX_DECODING_OPERATIONS, Fixed, RoundScheme, Sees
-from ...sim.schemes.decoders import PROBED_ORDERS
-from ...sim.steps import WEIGHTS_AT_ONCE, WEIGHTS_KEPT
+from ...sim.schemes.parts.decoders import PROBED_ORDERS
+from ...sim.training.learner import BLOCK_WIDTH, past_bytes
+from ...sim.training.problems import Problem
+from ...sim.training.steps import WEIGHTS_AT_ONCE, WEIGHTS_KEPT
 from ..config import build
 from ..config.cells import NO_NUMBERS, Cell
 from ..config.settings import FIELDS

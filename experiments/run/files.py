@@ -18,8 +18,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...sim.errors import ConfigError
-from ...sim.tables import csv_of
+from ...sim.base.errors import ConfigError
+from ...sim.base.tables import csv_of
 
 # what a command found, and the page made of it
 ANSWER, REPORT_FILE = "answer.json", "report.html"

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from threadpoolctl import threadpool_info
 
 from ... import __version__
-from ...sim.errors import ConfigError
+from ...sim.base.errors import ConfigError
 from ..config.document import read_yaml
 from .files import MARK, REPORT_FILE, cell_path, remove, write_arrow, write_bytes, writer_of
 

@@ -31,7 +31,7 @@ from typing import Any, Generic, TypeVar
 
 from typing_extensions import override
 
-from ...sim.errors import Failed
+from ...sim.base.errors import Failed
 from .files import postponed
 
 Item = TypeVar("Item")

@@ -14,19 +14,19 @@ import pandas as pd
 from scipy.special import bdtr, ndtri, stdtr, stdtrit
 
 from ...sim import theory
+from ...sim.base.types import FloatArray
 from ...sim.engines.run import Policy
 from ...sim.load_laws import OfOneDraw, PerPartition
-from ...sim.metrics import METRICS, ZERO_TOLERANCE, per_replication
-from ...sim.problems.losses import LeastSquares
 from ...sim.schemes.barrierless import Barrierless, Stops
 from ...sim.schemes.base import Fixed, Scheme
-from ...sim.schemes.stopping import FirstK
-from ...sim.types import FloatArray
+from ...sim.schemes.parts.stopping import FirstK
+from ...sim.training.problems.losses import LeastSquares
 from ..config.build import scheme_of, training
 from ..config.cells import Cell
 from ..config.settings import Settings
 from ..text import interval_columns
 from .compute import CellResult, Columns, frame_of_iterations
+from .metrics import METRICS, ZERO_TOLERANCE, per_replication
 
 CONFIDENCE = 0.95
 # times the loss at the start: noisy models end above it, but none this far comes back

@@ -13,10 +13,10 @@ from typing import Any
 
 import pandas as pd
 
+from ...sim.base.errors import at
+from ...sim.base.types import Recorder, Span
 from ...sim.engines.simulate import simulate
-from ...sim.errors import at
 from ...sim.schemes.base import RoundScheme, Sees
-from ...sim.types import Recorder, Span
 from ..config import build
 from ..config.cells import Cell
 from . import files, outputs

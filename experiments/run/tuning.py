@@ -10,13 +10,13 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from ...sim.base.types import FloatArray
 from ...sim.engines.run import Run
-from ...sim.metrics import time_to_target
-from ...sim.problems import Objective
-from ...sim.steps import Steps
-from ...sim.types import FloatArray
+from ...sim.training.problems import Objective
+from ...sim.training.steps import Steps
 from ..config.build import Training
 from .compute import learn_each
+from .metrics import time_to_target
 
 # of the way from the zero model's loss to the best model's, where the target lies
 TARGET_SHARE = 0.99

@@ -13,11 +13,11 @@ from numpy.random import Generator
 from scipy import sparse
 from scipy.sparse.linalg import svds
 
-from ..schemes.assignments import Assignment
+from ..base.types import BoolArray, FloatArray, IntArray
 from ..schemes.base import Fixed, RoundScheme, Scheme
-from ..schemes.decoders import Decoder, decoding_error
 from ..schemes.partial_work import PartlyUncoded
-from ..types import BoolArray, FloatArray, IntArray
+from ..schemes.parts.assignments import Assignment
+from ..schemes.parts.decoders import Decoder, decoding_error
 
 MASK_CELLS = 2**20  # numbers in the masks that are made at once
 

@@ -14,10 +14,10 @@ import numpy as np
 from scipy import sparse
 from typing_extensions import override
 
-from ..schemes.cyclic import Cyclic
-from ..schemes.decoders import CommonWeight, Optimal
-from ..schemes.graph_codes import ByComponent
-from ..types import BoolArray, FloatArray, IntArray
+from ..base.types import BoolArray, FloatArray, IntArray
+from ..schemes.codes.cyclic import Cyclic
+from ..schemes.codes.graph_codes import ByComponent
+from ..schemes.parts.decoders import CommonWeight, Optimal
 from .code import Code
 
 

@@ -11,9 +11,9 @@ from math import ceil, comb, sqrt
 import numpy as np
 from numpy.random import Generator
 
-from ..errors import InvalidParameter
+from ..base.errors import InvalidParameter
+from ..base.types import BoolArray, FloatArray, IntArray
 from ..schemes.base import MAX_DECODING_OPERATIONS
-from ..types import BoolArray, FloatArray, IntArray
 from .code import Code, every_set, extremes, mask, partition_orders, random_sets, singular_vectors
 from .positions import Position, nobody_straggles
 

@@ -17,11 +17,11 @@ from typing import Any, cast
 import numpy as np
 from scipy import special
 
+from ..base.numerics import generator
+from ..base.types import DelayLaw, FloatArray, IntArray, TableTape, Trace
 from ..load_laws import PerPartition
-from ..numerics import generator
 from ..schemes.arrivals import Arrivals, Demand, NoFormula, demand
 from ..schemes.base import RoundScheme, Sees
-from ..types import DelayLaw, FloatArray, IntArray, TableTape, Trace
 from .run import Run
 
 ROUNDS_DRAWN = 2**13  # drawn together: a run's first rounds do not depend on its length

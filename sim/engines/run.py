@@ -13,14 +13,14 @@ from annotated_types import Ge, Gt, Unit
 from pydantic import AllowInfNan
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from ..errors import EngineRefused
-from ..fields import STRICT, Configurable
+from ..base.errors import EngineRefused
+from ..base.fields import STRICT, Configurable
+from ..base.types import BoolArray, FloatArray, TapeLike, Trace
 from ..load_laws import LoadLaw
+from ..schemes.across_rounds.local_sgd import GroupedRounds, GroupWaits
 from ..schemes.barrierless import Barrierless
 from ..schemes.base import Round, RoundOutcome, RoundScheme, Scheme, State
-from ..schemes.deadlines import Later
-from ..schemes.local_sgd import GroupedRounds, GroupWaits
-from ..types import BoolArray, FloatArray, TapeLike, Trace
+from ..schemes.parts.deadlines import Later
 from .tapes import RoundOfAll
 
 # The network between the master and its workers.

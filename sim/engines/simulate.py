@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import EngineRefused, NeverEnough
+from ..base.errors import EngineRefused, NeverEnough
+from ..base.types import Recorder, Trace
 from ..schemes.barrierless import Barrierless
 from ..schemes.base import RoundScheme, Sees
-from ..types import Recorder, Trace
 from .batch.barrierless import batch_barrierless
 from .batch.rounds import batch_course, batch_rounds
 from .event.barrierless import event_barrierless

@@ -11,9 +11,9 @@ from typing import final
 
 import numpy as np
 
-from ..errors import InvalidDelay
+from ..base.errors import InvalidDelay
+from ..base.types import FloatArray, IntArray, TapeAround, TapeLike
 from ..load_laws import LoadLaw
-from ..types import FloatArray, IntArray, TapeAround, TapeLike
 
 
 @final

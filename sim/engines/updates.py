@@ -11,9 +11,9 @@ from typing import final
 
 import numpy as np
 
-from ..numerics import summed_by
+from ..base.numerics import summed_by
+from ..base.types import FloatArray, IntArray, Messages, Stream, Trace, Work
 from ..schemes.barrierless import Barrierless, Cycle, Stops
-from ..types import FloatArray, IntArray, Messages, Stream, Trace, Work
 from .run import Run
 
 Message = tuple[int, int, float]
@@ -87,7 +87,7 @@ class Accepted:
         return np.concatenate(sums).reshape(r, n)
 
     def blame(self) -> tuple[IntArray, FloatArray]:
-        """``last`` and ``margin`` of each update, ``(R, U)``; see ``sim.types.Work``. Of single
+        """``last`` and ``margin`` of each update, ``(R, U)``; see ``base.types.Work``. Of single
         messages they take the place of ``seconds``, which may not be asked for afterwards."""
         assert self.heard is not None
         times, worker = self.times, self.heard.message

@@ -4,7 +4,10 @@ To add a scheme: write one frozen dataclass that composes known parts (``base`` 
 it in ``SCHEMES``; or leave the package as it is and write a plugin. What is known of each scheme is
 in ``docs/atlas.md``; its docstring says what it does, its fields and the source."""
 
-from ..types import registry
+from ..base.types import registry
+from .across_rounds.local_sgd import LocalSgd, Outer
+from .across_rounds.sequential import Sequential
+from .across_rounds.stale_gradients import GradientTable, Malenia, Pipelined, Ringleader
 from .asynchronous import (
     Asynchronous,
     KAsync,
@@ -16,23 +19,20 @@ from .asynchronous import (
 )
 from .barrierless import Discount
 from .base import Scheme, SchemeFamily
-from .codes import Matrix
-from .cyclic import CyclicMdsCode, CyclicRepetition
-from .deployed import Balanced, Speculative
-from .erasurehead import ErasureHead, FractionalRepetition, GeneralizedFractionalRepetition
-from .exact_codes import CommunicationEfficient, HeterogeneityAware
-from .graph_codes import BlockDesign, Expander, GraphAssignment, RegularGraph
-from .local_sgd import LocalSgd, Outer
-from .partial_work import BlockCoordinate, MultiMessage, PartialStragglers
-from .random_codes import (
+from .codes.base import Matrix
+from .codes.cyclic import CyclicMdsCode, CyclicRepetition
+from .codes.erasurehead import ErasureHead, FractionalRepetition, GeneralizedFractionalRepetition
+from .codes.exact_codes import CommunicationEfficient, HeterogeneityAware
+from .codes.graph_codes import BlockDesign, Expander, GraphAssignment, RegularGraph
+from .codes.random_codes import (
     Bernoulli,
     HeterogeneousSplit,
     IgnoreArbitrary,
     StochasticBlock,
     StochasticGradientCoding,
 )
-from .sequential import Sequential
-from .stale_gradients import GradientTable, Malenia, Pipelined, Ringleader
+from .deployed import Balanced, Speculative
+from .partial_work import BlockCoordinate, MultiMessage, PartialStragglers
 from .time_limits import DropCompute, MindFlayer
 from .uncoded import AdaptiveDeadline, AdaptiveK, IgnoreStragglers, TimeWindow, Uncoded
 

@@ -15,12 +15,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy import special
 
-from ..errors import InvalidParameter
-from ..fields import require_count, require_group
-from ..types import FloatArray
+from ..base.errors import InvalidParameter
+from ..base.fields import require_count, require_group
+from ..base.types import FloatArray
 from .base import Fixed, Scheme
-from .deadlines import Deadline, Later, WindowIfFew
-from .stopping import AllOf, AnyOf, CoverGroups, FirstK, StoppingRule
+from .parts.deadlines import Deadline, Later, WindowIfFew
+from .parts.stopping import AllOf, AnyOf, CoverGroups, FirstK, StoppingRule
 
 LEFT_OUT = 1e-100  # the least chance that the chain goes on with
 

@@ -11,8 +11,8 @@ from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from ..errors import InvalidParameter
-from ..fields import STRICT, Count, WaitFor, configured, not_bool, require_at_most_workers
+from ..base.errors import InvalidParameter
+from ..base.fields import STRICT, Count, WaitFor, configured, not_bool, require_at_most_workers
 from .barrierless import Barrierless, DelayAdaptive, Discount, Stops
 from .base import SchemeFamily
 

@@ -32,10 +32,10 @@ from annotated_types import Ge
 from pydantic import BeforeValidator
 from typing_extensions import override
 
-from ..fields import Configurable, NotNegative, configured, not_bool
-from ..numerics import generator
-from ..steps import SingleGradients, Steps
-from ..types import FloatArray, IntArray, Messages, Trace
+from ..base.fields import Configurable, NotNegative, configured, not_bool
+from ..base.numerics import generator
+from ..base.types import FloatArray, IntArray, Messages, Trace
+from ..training.steps import SingleGradients, Steps
 from .base import Guarantees, RandomOrder, Scheme
 
 DRAWS_AT_ONCE = 2**17  # partitions of gradients that are drawn together: 1 MiB

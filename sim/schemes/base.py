@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Never, Protocol, TypeAlias, fin
 import numpy as np
 from typing_extensions import override
 
-from ..fields import Configurable
+from ..base.fields import Configurable
+from ..base.renamed import renamed_argument, renamed_names, warn_renamed
+from ..base.types import BoolArray, FloatArray, IntArray, Loads, TapeLike, Trace
 from ..load_laws import LoadLaw
-from ..renamed import renamed_argument, renamed_names, warn_renamed
-from ..steps import CommonlyWeighted, DecodedRounds, Steps
-from ..types import BoolArray, FloatArray, IntArray, Loads, TapeLike, Trace
-from .assignments import Assignment
-from .decoders import PROBED_ORDERS, Conditioning, Decoder, SumArrived
-from .stopping import StoppingRule, stopping_delay_by_bisection
+from ..training.steps import CommonlyWeighted, DecodedRounds, Steps
+from .parts.assignments import Assignment
+from .parts.decoders import PROBED_ORDERS, Conditioning, Decoder, SumArrived
+from .parts.stopping import StoppingRule, stopping_delay_by_bisection
 
 
 @dataclass(frozen=True)

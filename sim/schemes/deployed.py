@@ -10,8 +10,8 @@ from typing import ClassVar, Literal, final
 import numpy as np
 from typing_extensions import override
 
-from ..errors import InvalidParameter
-from ..fields import (
+from ..base.errors import InvalidParameter
+from ..base.fields import (
     Count,
     NotNegative,
     Seconds,
@@ -20,10 +20,10 @@ from ..fields import (
     require_at_most,
     require_at_most_workers,
 )
-from ..types import BoolArray, FloatArray, IntArray
+from ..base.types import BoolArray, FloatArray, IntArray
 from .base import Guarantees, OfWorkers, RandomOrder, Round, RoundOutcome, SchemeFamily, Sees, State
-from .stop import refuse_beside
-from .stopping import FirstK
+from .parts.stop import refuse_beside
+from .parts.stopping import FirstK
 
 SPARK_DEFAULTS = {"before 4.0": (0.75, 1.5), "4.0": (0.9, 3.0)}
 """Spark's ``spark.speculation.quantile`` and ``.multiplier``, with the defaults of its versions."""

@@ -10,10 +10,9 @@ from typing import ClassVar, Literal, TypeVar, final
 import numpy as np
 from typing_extensions import override
 
-from ..errors import InvalidParameter
-from ..fields import NotNegative, WaitFor, configured, require_at_most, require_divisor
-from ..types import BoolArray, FloatArray
-from .assignments import Pieces
+from ..base.errors import InvalidParameter
+from ..base.fields import NotNegative, WaitFor, configured, require_at_most, require_divisor
+from ..base.types import BoolArray, FloatArray
 from .base import (
     Assigned,
     Fixed,
@@ -27,10 +26,11 @@ from .base import (
     Sees,
     State,
 )
-from .codes import Loaded
-from .decoders import Conditioning, OnePerPartition
-from .stop import CoverPartitions, Stop, ending, refuse_beside
-from .stopping import Countdown, FirstK, Opened, StoppingRule, StoppingState
+from .codes.base import Loaded
+from .parts.assignments import Pieces
+from .parts.decoders import Conditioning, OnePerPartition
+from .parts.stop import CoverPartitions, Stop, ending, refuse_beside
+from .parts.stopping import Countdown, FirstK, Opened, StoppingRule, StoppingState
 
 AnyArray = TypeVar("AnyArray", BoolArray, FloatArray)
 

@@ -8,11 +8,11 @@ from typing import ClassVar, Literal, final
 import numpy as np
 from typing_extensions import override
 
-from ..errors import InvalidParameter
-from ..fields import Count, Seconds, configured, require_size
-from ..numerics import generator
-from ..steps import DecodedRounds
-from ..types import BoolArray, FloatArray, Trace
+from ..base.errors import InvalidParameter
+from ..base.fields import Count, Seconds, configured, require_size
+from ..base.numerics import generator
+from ..base.types import BoolArray, FloatArray, Trace
+from ..training.steps import DecodedRounds
 from .base import (
     Guarantees,
     KnownDelays,
@@ -25,7 +25,7 @@ from .base import (
     State,
 )
 from .partial_work import PerPlace
-from .stopping import FirstK
+from .parts.stopping import FirstK
 
 Cut = Literal["after", "at"]
 

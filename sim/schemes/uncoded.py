@@ -8,8 +8,8 @@ from typing import ClassVar, final
 import numpy as np
 from typing_extensions import override
 
-from ..errors import InvalidParameter
-from ..fields import (
+from ..base.errors import InvalidParameter
+from ..base.fields import (
     Grace,
     Number,
     Seconds,
@@ -18,8 +18,7 @@ from ..fields import (
     configured,
     require_at_most_workers,
 )
-from ..types import IntArray
-from .assignments import Groups
+from ..base.types import IntArray
 from .base import (
     Fixed,
     Guarantees,
@@ -31,10 +30,11 @@ from .base import (
     SingleFamily,
     SumOfWorkers,
 )
-from .deadlines import Deadline, PastDeadline, Spread, Window
-from .decoders import SumArrived
-from .stop import Adaptive, Latest, Quorum, Stop, ending, refuse_beside
-from .stopping import FirstK, FirstKEach, StoppingRule
+from .parts.assignments import Groups
+from .parts.deadlines import Deadline, PastDeadline, Spread, Window
+from .parts.decoders import SumArrived
+from .parts.stop import Adaptive, Latest, Quorum, Stop, ending, refuse_beside
+from .parts.stopping import FirstK, FirstKEach, StoppingRule
 
 
 @configured

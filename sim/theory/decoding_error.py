@@ -25,13 +25,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import InvalidParameter
-from ..fields import require_count, require_group, require_non_negative, require_positive
+from ..base.errors import InvalidParameter
+from ..base.fields import require_count, require_group, require_non_negative, require_positive
+from ..base.types import FloatArray
 from ..schemes.arrivals import NoFormula, first_arrivals, same_every_round
-from ..schemes.assignments import Assignment, Groups
 from ..schemes.base import Fixed, Scheme
-from ..schemes.decoders import CommonWeight, OnePerGroup, Optimal, SumArrived
-from ..types import FloatArray
+from ..schemes.parts.assignments import Assignment, Groups
+from ..schemes.parts.decoders import CommonWeight, OnePerGroup, Optimal, SumArrived
 
 
 @dataclass(frozen=True)

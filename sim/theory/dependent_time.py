@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import override
 
+from ..base.types import FloatArray, IntArray
 from ..schemes.arrivals import Arrivals, Demand, NoFormula
-from ..types import FloatArray, IntArray
 from .iteration_time import IterationTimeLaw
 from .worker_time import WorkerTime, smallest
 

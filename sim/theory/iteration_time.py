@@ -15,9 +15,9 @@ from scipy import special
 from scipy.linalg import expm
 from typing_extensions import override
 
-from ..errors import InvalidParameter
+from ..base.errors import InvalidParameter
+from ..base.types import FloatArray
 from ..schemes.arrivals import Arrivals, Demand
-from ..types import FloatArray
 from .worker_time import WorkerTime, smallest
 
 GAUSS_NODES, GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(12)  # on a panel

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import InvalidParameter
-from ..fields import require_count, require_group, require_non_negative, require_positive
+from ..base.errors import InvalidParameter
+from ..base.fields import require_count, require_group, require_non_negative, require_positive
+from ..base.types import FloatArray
 from ..schemes.arrivals import Arrivals, Demand, uncovered_after
-from ..types import FloatArray
 from .iteration_time import IterationTimeLaw
 from .scheme_time import speculative_rates
 from .worker_time import WorkerTime

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..fields import require_count
+from ..base.fields import require_count
+from ..base.types import DelayLaw, FloatArray
 from ..load_laws import LoadLaw
+from ..schemes.across_rounds.local_sgd import GroupedRounds, LocalRounds
 from ..schemes.arrivals import Arrivals, Demand, NoFormula, demand, same_every_round
 from ..schemes.base import Fixed, Scheme
-from ..schemes.deadlines import Deadline
 from ..schemes.deployed import Copies
-from ..schemes.local_sgd import GroupedRounds, LocalRounds
-from ..schemes.stopping import FirstK, StoppingRule
+from ..schemes.parts.deadlines import Deadline
+from ..schemes.parts.stopping import FirstK, StoppingRule
 from ..schemes.time_limits import TimeLimited
-from ..types import DelayLaw, FloatArray
 from .decoding_error import expected_decoding_error, group_erasure
 from .dependent_time import levels_law, rack_law
 from .iteration_time import BarrierLaw, IterationTimeLaw, StagesLaw

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import betaln, ndtr
 
-from ..fields import require_count, require_non_negative, require_positive
+from ..base.fields import require_count, require_non_negative, require_positive
+from ..base.types import BoolArray, DelayLaw, FloatArray, TableTape
 from ..load_laws import LoadLaw, OfOneDraw, PerPartition
 from ..schemes.arrivals import NoFormula
 from ..schemes.time_limits import Cut
-from ..types import BoolArray, DelayLaw, FloatArray, TableTape
 
 UnitLaw = Callable[[FloatArray], FloatArray | None]
 """Seconds -> probability, elementwise; ``None`` if there is no closed form."""

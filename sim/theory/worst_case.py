@@ -19,17 +19,17 @@ import numpy as np
 from scipy import sparse
 from typing_extensions import override
 
-from ..errors import InvalidParameter
-from ..fields import require_count, require_group, require_non_negative, require_positive
+from ..base.errors import InvalidParameter
+from ..base.fields import require_count, require_group, require_non_negative, require_positive
+from ..base.types import FloatArray
 from ..schemes.arrivals import NoFormula, first_arrivals
-from ..schemes.assignments import CyclicCode, CyclicMds, Groups
 from ..schemes.base import Fixed, Scheme
-from ..schemes.cyclic import Cyclic
-from ..schemes.decoders import CommonWeight, Decoder, OnePerGroup, Optimal, SumArrived
-from ..schemes.erasurehead import BestClass
-from ..schemes.graph_codes import ByComponent
-from ..schemes.random_codes import Rescaled
-from ..types import FloatArray
+from ..schemes.codes.cyclic import Cyclic
+from ..schemes.codes.erasurehead import BestClass
+from ..schemes.codes.graph_codes import ByComponent
+from ..schemes.codes.random_codes import Rescaled
+from ..schemes.parts.assignments import CyclicCode, CyclicMds, Groups
+from ..schemes.parts.decoders import CommonWeight, Decoder, OnePerGroup, Optimal, SumArrived
 
 RELATIVE_TOLERANCE = 1e-9  # relative difference of numbers that are equal but for rounding
 MAX_DENSE_SIZE = 2000  # workers, or partitions, up to which all singular values are computed

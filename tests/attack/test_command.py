@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from erasurehead.experiments import attack as command
-from erasurehead.experiments.attack import (
+from erasurehead.experiments.checks import attack as command
+from erasurehead.experiments.checks.attack import (
     RANDOM_SETS_LOOK,
     THICK,
     THIN,
@@ -28,7 +28,7 @@ from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.files import MARK, locked
 from erasurehead.experiments.run.outputs import ATTACK, Origin, make_way, origin_in
 from erasurehead.sim.attack import SearchBudget
-from erasurehead.sim.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError
 from tests.golden.records import require_recorded
 from tests.tools import inside
 

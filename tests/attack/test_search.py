@@ -34,15 +34,15 @@ from erasurehead.sim.attack.code import (
 )
 from erasurehead.sim.attack.positions import ByDecoding, Position, nobody_straggles
 from erasurehead.sim.attack.search import climbed, extended, survey
+from erasurehead.sim.base.errors import InvalidParameter
+from erasurehead.sim.base.types import BoolArray, FloatArray, IntArray
 from erasurehead.sim.engines.run import Run
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
-from erasurehead.sim.schemes.assignments import Groups
-from erasurehead.sim.schemes.decoders import Decoder, Optimal
+from erasurehead.sim.schemes.parts.assignments import Groups
+from erasurehead.sim.schemes.parts.decoders import Decoder, Optimal
 from erasurehead.sim.theory import NoFormula, design_error, worst_bound, worst_cases
-from erasurehead.sim.types import BoolArray, FloatArray, IntArray
 from tests.statistics import BOUND
 
 # What a change of one worker would do: foreseen and decoded.

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from erasurehead.experiments.report.command import write_report
+from erasurehead.experiments.reports.report.command import write_report
 from tests.browser.chromium import opened
 from tests.report.results import EVIL, MADE, config, done, page_of
 

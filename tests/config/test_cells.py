@@ -20,7 +20,7 @@ from erasurehead.experiments.config.codec import Reader
 from erasurehead.experiments.config.document import override
 from erasurehead.experiments.run.compute import compute
 from erasurehead.experiments.run.estimate import check
-from erasurehead.sim.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError
 from tests.golden.configs import documents
 
 # A grid: its points share what they can, and a cell is all that is needed to compute it.

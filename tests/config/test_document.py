@@ -23,7 +23,7 @@ from erasurehead.experiments.config.document import (
     set_dotted,
     write_yaml,
 )
-from erasurehead.sim.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError
 
 
 @pytest.mark.parametrize(

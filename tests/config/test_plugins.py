@@ -24,7 +24,7 @@ from erasurehead.experiments.config.document import load
 from erasurehead.experiments.run import records
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.estimate import check
-from erasurehead.sim.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError
 from erasurehead.sim.schemes import SCHEMES
 from tests.tools import ROOT, inside, process
 
@@ -37,11 +37,11 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 
 from erasurehead.delay_models.base import STRICT, IndependentDelays, Part, Positive
-from erasurehead.sim.fields import Load
-from erasurehead.sim.schemes.assignments import Groups
+from erasurehead.sim.base.fields import Load
+from erasurehead.sim.schemes.parts.assignments import Groups
 from erasurehead.sim.schemes.base import Fixed, SchemeFamily
-from erasurehead.sim.schemes.decoders import OnePerGroup
-from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
+from erasurehead.sim.schemes.parts.decoders import OnePerGroup
+from erasurehead.sim.schemes.parts.stopping import CoverGroups, FirstK
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -82,8 +82,8 @@ from typing import ClassVar
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from erasurehead.sim.fields import STRICT, Share
-from erasurehead.sim.schemes.stop import NamedRule
+from erasurehead.sim.base.fields import STRICT, Share
+from erasurehead.sim.schemes.parts.stop import NamedRule
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -206,7 +206,7 @@ def test_the_import_names_of_version_0_2_work_and_warn(tmp_path: Path, file: Pat
     with pytest.warns(DeprecationWarning, match=r"my_code.py: write erasurehead\.sim for sim"):
         assert cells(with_plugin(file))
     with pytest.raises(ImportError):
-        importlib.import_module("sim.types")
+        importlib.import_module("sim.base.types")
     (tmp_path / "elsewhere.py").write_text(f"{PLUGIN}\nimport sim\nassert sim.OTHERS")
     (tmp_path / "sim.py").write_text("OTHERS = True")
     program = "from erasurehead.experiments.config.catalogue import load_plugin as load\n"
@@ -520,9 +520,9 @@ import numpy as np
 
 from erasurehead.delay_models.base import IndependentDelays
 from erasurehead.sim.load_laws import LoadLaw
-from erasurehead.sim.optimizers import Optimizer
-from erasurehead.sim.problems import DatasetFamily, Problem
-from erasurehead.sim.problems.datasets.base import Dataset
+from erasurehead.sim.training.optimizers import Optimizer
+from erasurehead.sim.training.problems import DatasetFamily, Problem
+from erasurehead.sim.training.problems.datasets.base import Dataset
 from erasurehead.sim.schemes.base import SchemeFamily
 from erasurehead.sim.schemes.uncoded import Uncoded
 

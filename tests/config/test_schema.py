@@ -17,10 +17,10 @@ from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.config.document import read_yaml, write_yaml
 from erasurehead.experiments.config.schema import field_rows, schema
 from erasurehead.experiments.config.settings import shown_field, validate
+from erasurehead.sim.base.errors import ConfigError
 from erasurehead.sim.engines.run import Network
-from erasurehead.sim.errors import ConfigError
-from erasurehead.sim.problems.losses import ProblemSettings
 from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.training.problems.losses import ProblemSettings
 from tests.config.test_plugins import BASE as WITH_PLUGIN
 from tests.config.test_plugins import PLUGIN
 from tests.golden.configs import CRASHES, EXPONENTIAL, LOGISTIC, documents
@@ -40,7 +40,7 @@ def test_it_is_a_schema() -> None:
     Draft202012Validator.check_schema(schema())
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "experiments/configs").glob("*.yaml")))
+@pytest.mark.parametrize("file", sorted((ROOT / "experiments/config/examples").glob("*.yaml")))
 def test_shipped_configs_are_accepted(file: Path) -> None:
     assert problems(read_yaml(file.read_text())) == []
 

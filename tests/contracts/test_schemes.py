@@ -13,19 +13,19 @@ import pytest
 from scipy import sparse
 
 from erasurehead import testing
+from erasurehead.experiments.checks.conformance import CHECKS, SchemeUnderTest, codes
+from erasurehead.experiments.checks.conformance.codes import _z
+from erasurehead.experiments.checks.conformance.rounds import _named, _undone, _variations
 from erasurehead.experiments.config.catalogue import load_plugin
-from erasurehead.experiments.conformance import CHECKS, SchemeUnderTest, codes
-from erasurehead.experiments.conformance.codes import _z
-from erasurehead.experiments.conformance.rounds import _named, _undone, _variations
+from erasurehead.sim.base.errors import ConfigError, InvalidParameter
 from erasurehead.sim.engines.run import Policy
-from erasurehead.sim.errors import ConfigError, InvalidParameter
 from erasurehead.sim.load_laws import PerPartition
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
-from erasurehead.sim.schemes.assignments import Encoded, Pieces
 from erasurehead.sim.schemes.base import Fixed, Independent
-from erasurehead.sim.schemes.decoders import OnePerPartition
-from erasurehead.sim.schemes.stop import CoverPartitions
-from erasurehead.sim.schemes.stopping import FirstK
+from erasurehead.sim.schemes.parts.assignments import Encoded, Pieces
+from erasurehead.sim.schemes.parts.decoders import OnePerPartition
+from erasurehead.sim.schemes.parts.stop import CoverPartitions
+from erasurehead.sim.schemes.parts.stopping import FirstK
 from tests.contracts.wrong import Exactly, Wrong
 from tests.engines.agreement import arrays, both_finish
 from tests.golden.records import require_recorded

@@ -9,13 +9,13 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 from scipy import sparse
 
-from erasurehead.sim.errors import InvalidParameter
-from erasurehead.sim.fields import STRICT, Load
-from erasurehead.sim.schemes.assignments import Encoded, Groups
+from erasurehead.sim.base.errors import InvalidParameter
+from erasurehead.sim.base.fields import STRICT, Load
+from erasurehead.sim.base.types import BoolArray, FloatArray
 from erasurehead.sim.schemes.base import Fixed, Guarantees, RandomOrder, SchemeFamily
-from erasurehead.sim.schemes.decoders import Decoder, OnePerGroup
-from erasurehead.sim.schemes.stopping import CoverGroups, FirstK, StoppingRule
-from erasurehead.sim.types import BoolArray, FloatArray
+from erasurehead.sim.schemes.parts.assignments import Encoded, Groups
+from erasurehead.sim.schemes.parts.decoders import Decoder, OnePerGroup
+from erasurehead.sim.schemes.parts.stopping import CoverGroups, FirstK, StoppingRule
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -19,13 +19,13 @@ from erasurehead.delay_models.base import (
 from erasurehead.delay_models.compose import Scaled
 from erasurehead.delay_models.mixture import Mixture
 from erasurehead.delay_models.parametric import Exponential, Gamma, LogNormal
+from erasurehead.experiments.advice.fit.laws.families import FAMILIES
+from erasurehead.experiments.advice.fit.laws.goodness import fit_families
 from erasurehead.experiments.config import settings
 from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.codec import plain
-from erasurehead.experiments.fit.families import FAMILIES
-from erasurehead.experiments.fit.goodness import fit_families
-from erasurehead.sim.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError
 
 # Delays that are too long to be numbers are refused before anything is drawn.
 

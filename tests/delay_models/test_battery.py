@@ -13,16 +13,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.delay_models.formats.cells import durations as lasting
-from erasurehead.delay_models.formats.cells import settle
-from erasurehead.delay_models.formats.files import counted
-from erasurehead.delay_models.formats.profiler import by_keys
-from erasurehead.delay_models.tables.measured import MeasuredDelays, TableError
-from erasurehead.delay_models.tables.names import parse, role_of
-from erasurehead.delay_models.tables.read import read_measured
-from erasurehead.experiments.understood import as_read
-from erasurehead.sim.files import UnusableFile
-from erasurehead.sim.reading import Reading
+from erasurehead.delay_models.measured.cells import durations as lasting
+from erasurehead.delay_models.measured.cells import settle
+from erasurehead.delay_models.measured.files import counted
+from erasurehead.delay_models.measured.measured import MeasuredDelays, TableError
+from erasurehead.delay_models.measured.names import parse, role_of
+from erasurehead.delay_models.measured.profiler import by_keys
+from erasurehead.delay_models.measured.read import read_measured
+from erasurehead.experiments.advice.understood import as_read
+from erasurehead.sim.base.files import UnusableFile
+from erasurehead.sim.base.reading import Reading
 from tests.tools import numbered
 
 

@@ -24,7 +24,7 @@ from erasurehead.delay_models.parametric import (
     Weibull,
 )
 from erasurehead.delay_models.trace import MeasuredRounds
-from erasurehead.sim.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError
 from tests.statistics import assert_z
 
 # Wrappers around a model: scaled, shifted, and factors of workers, rounds and time.

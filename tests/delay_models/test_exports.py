@@ -21,9 +21,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.delay_models.tables.measured import TableError
-from erasurehead.delay_models.tables.read import read_measured
-from erasurehead.sim.reading import Reading, parse_columns
+from erasurehead.delay_models.measured.measured import TableError
+from erasurehead.delay_models.measured.read import read_measured
+from erasurehead.sim.base.reading import Reading, parse_columns
 
 Rng = np.random.Generator
 Table = np.ndarray

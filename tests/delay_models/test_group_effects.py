@@ -15,9 +15,9 @@ from erasurehead.delay_models import MODELS, DelayModel, Tape
 from erasurehead.delay_models.factors import GroupEffects, RoundEffects, Spells
 from erasurehead.delay_models.mixture import Mixture
 from erasurehead.delay_models.parametric import Deterministic, Exponential, LogNormal
+from erasurehead.sim.base.errors import ConfigError
 from erasurehead.sim.engines.run import Run
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.errors import ConfigError
 from erasurehead.sim.load_laws import Additive, Proportional
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.theory import IterationTimeLaw, NoFormula, round_theory

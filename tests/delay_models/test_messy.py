@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.delay_models.formats.files import cells_of
-from erasurehead.delay_models.tables.measured import TableError
-from erasurehead.delay_models.tables.read import read_measured
-from erasurehead.experiments.understood import as_read
-from erasurehead.sim.files import UnusableFile
-from erasurehead.sim.reading import Reading
+from erasurehead.delay_models.measured.files import cells_of
+from erasurehead.delay_models.measured.measured import TableError
+from erasurehead.delay_models.measured.read import read_measured
+from erasurehead.experiments.advice.understood import as_read
+from erasurehead.sim.base.files import UnusableFile
+from erasurehead.sim.base.reading import Reading
 from tests.delay_models.layouts import (
     HOSTS,
     MILLISECONDS,

@@ -17,7 +17,7 @@ from erasurehead.delay_models.parametric import (
     ShiftedExponential,
     Weibull,
 )
-from erasurehead.sim.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError
 from tests.statistics import BOUND, assert_z
 from tests.tools import examples
 

@@ -12,7 +12,7 @@ from erasurehead.delay_models import MODELS, Tape
 from erasurehead.delay_models.compose import ColdStarts
 from erasurehead.delay_models.parametric import Deterministic, LogNormal
 from erasurehead.delay_models.presets import LambdaCnn, LlmRanks
-from erasurehead.sim.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError
 
 # Cold starts: how often a round is hit, who is in the clump, and that it waits together.
 

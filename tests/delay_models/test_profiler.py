@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erasurehead.delay_models.formats.profiler import read_traces
-from erasurehead.delay_models.tables.measured import TableError
-from erasurehead.delay_models.tables.read import read_measured
-from erasurehead.experiments.fit.command import read_tables
-from erasurehead.sim.reading import Reading
+from erasurehead.delay_models.measured.measured import TableError
+from erasurehead.delay_models.measured.profiler import read_traces
+from erasurehead.delay_models.measured.read import read_measured
+from erasurehead.experiments.advice.fit.command import read_tables
+from erasurehead.sim.base.reading import Reading
 
 FOLDER = Path(__file__).parent / "profiler"
 SLEPT = np.array([[2.0 * (rank + 1) + step for rank in range(3)] for step in range(2, 6)]) / 1000
@@ -177,7 +177,7 @@ def test_a_fit_reads_a_folder(ranks: Path) -> None:
 def test_a_large_trace_takes_little_memory_and_a_larger_one_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("erasurehead.delay_models.formats.profiler.MOST_BYTES", 1000)
+    monkeypatch.setattr("erasurehead.delay_models.measured.profiler.MOST_BYTES", 1000)
     (tmp_path / "t.json.gz").write_bytes(gzip.compress(b" " * 10_000))
     with pytest.raises(TableError, match="longer than 1,000 bytes"):
         read_measured(str(tmp_path / "t.json.gz"))
@@ -325,9 +325,9 @@ def test_a_name_that_most_steps_have_is_a_stage(spans: int, stage: bool, tmp_pat
 def test_so_many_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for rank in range(3):
         (tmp_path / f"rank{rank}.json").write_text(trace(event(dur=2500.0 + rank)))
-    monkeypatch.setattr("erasurehead.delay_models.formats.profiler.MOST_FILES", 3)
+    monkeypatch.setattr("erasurehead.delay_models.measured.profiler.MOST_FILES", 3)
     assert read_measured(str(tmp_path)).hosts == ("0", "1", "2")
-    monkeypatch.setattr("erasurehead.delay_models.formats.profiler.MOST_FILES", 2)
+    monkeypatch.setattr("erasurehead.delay_models.measured.profiler.MOST_FILES", 2)
     with pytest.raises(TableError, match="3 files; must be at most 2"):
         read_measured(str(tmp_path))
 

@@ -23,9 +23,12 @@ import pytest
 from scipy.stats import chi2
 
 import erasurehead as eh
-from erasurehead.delay_models.formats import files
-from erasurehead.delay_models.formats.cells import Times, settle
-from erasurehead.delay_models.signs import (
+from erasurehead.delay_models.measured import files
+from erasurehead.delay_models.measured.cells import Times, settle
+from erasurehead.delay_models.measured.long import between
+from erasurehead.delay_models.measured.measured import MeasuredDelays, TableError
+from erasurehead.delay_models.measured.read import read_measured, rows_of
+from erasurehead.delay_models.measured.signs import (
     carried,
     known_above,
     look_alike,
@@ -34,15 +37,12 @@ from erasurehead.delay_models.signs import (
     unit_warnings,
     waiting,
 )
-from erasurehead.delay_models.tables.long import between
-from erasurehead.delay_models.tables.measured import MeasuredDelays, TableError
-from erasurehead.delay_models.tables.read import read_measured, rows_of
 from erasurehead.delay_models.trace import MeasuredTrace
+from erasurehead.experiments.advice.recommend.scenario import MeasuredConfig
+from erasurehead.experiments.advice.understood import as_read
 from erasurehead.experiments.options import MeasuredJob
-from erasurehead.experiments.recommend.scenario import MeasuredConfig
-from erasurehead.experiments.understood import as_read
-from erasurehead.sim.files import UnusableFile
-from erasurehead.sim.reading import Reading, parse_columns
+from erasurehead.sim.base.files import UnusableFile
+from erasurehead.sim.base.reading import Reading, parse_columns
 from tests.tools import inside, numbered, read_all_loads, read_delays
 
 LONG = "worker,round,seconds\n"

@@ -11,10 +11,10 @@ import pytest
 from scipy import stats
 
 from erasurehead.delay_models import MODELS, DelayModel, Tape
-from erasurehead.delay_models.tables.measured import TableError
-from erasurehead.delay_models.tables.read import read_measured
-from erasurehead.sim.errors import ConfigError
-from erasurehead.sim.reading import Reading
+from erasurehead.delay_models.measured.measured import TableError
+from erasurehead.delay_models.measured.read import read_measured
+from erasurehead.sim.base.errors import ConfigError
+from erasurehead.sim.base.reading import Reading
 from tests.tools import read_delays
 
 TABLE = np.random.default_rng(0).exponential(1.0, (5, 3))

@@ -19,9 +19,9 @@ import pytest
 from typer.main import get_command
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.experiments.commands import app
+from erasurehead.experiments.commands.table import app
+from erasurehead.sim.base.errors import InvalidParameter
 from erasurehead.sim.engines.run import Policy
-from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Proportional
 from tests.docs.blocks import (
     MARKS,

@@ -9,10 +9,11 @@ from typing import Literal
 import numpy as np
 from hypothesis import strategies as st
 
-from erasurehead.experiments.conformance.rounds import trace_arrays as arrays
+from erasurehead.experiments.checks.conformance.rounds import trace_arrays as arrays
+from erasurehead.sim.base.errors import NeverEnough
+from erasurehead.sim.base.types import FloatArray, Recorder, TapeLike, Trace
 from erasurehead.sim.engines.run import IDEAL, Cluster, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.errors import NeverEnough
 from erasurehead.sim.load_laws import (
     Additive,
     LoadLaw,
@@ -22,7 +23,6 @@ from erasurehead.sim.load_laws import (
 )
 from erasurehead.sim.schemes import SCHEMES, Scheme
 from erasurehead.sim.schemes.barrierless import Barrierless, Stops
-from erasurehead.sim.types import FloatArray, Recorder, TapeLike, Trace
 from tests.tools import LatticeTape
 
 # Either engine by name, for tests that hold one to the other or to a number worked by hand.

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from erasurehead.delay_models import MODELS, DelayModel, Tape
+from erasurehead.sim.base.errors import NeverEnough
+from erasurehead.sim.base.types import FloatArray
 from erasurehead.sim.engines.batch import fused, rounds
 from erasurehead.sim.engines.run import Cluster, Network, Policy, Run
-from erasurehead.sim.errors import NeverEnough
 from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme, SchemeFamily
 from erasurehead.sim.schemes.base import Fixed, Sees
-from erasurehead.sim.schemes.stopping import CoverGroups, FirstK, StoppingRule
-from erasurehead.sim.types import FloatArray
+from erasurehead.sim.schemes.parts.stopping import CoverGroups, FirstK, StoppingRule
 from tests.engines.agreement import (
     Mortal,
     alike,

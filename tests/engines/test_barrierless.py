@@ -17,17 +17,17 @@ from hypothesis import strategies as st
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config.build import ImpossibleCell, run_of
 from erasurehead.experiments.config.cells import cells
+from erasurehead.sim.base.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough
+from erasurehead.sim.base.numerics import generator
+from erasurehead.sim.base.types import Messages, Recorder, Span, Trace
 from erasurehead.sim.engines import updates
 from erasurehead.sim.engines.run import Cluster, Engine, Failures, Network, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough
 from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
-from erasurehead.sim.numerics import generator
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.barrierless import Barrierless, Stops
-from erasurehead.sim.steps import SingleGradients, Sparse
 from erasurehead.sim.theory import asynchronous_weights, mean_ssp
-from erasurehead.sim.types import Messages, Recorder, Span, Trace
+from erasurehead.sim.training.steps import SingleGradients, Sparse
 from tests.engines.agreement import (
     arrays,
     batch,

@@ -7,7 +7,8 @@ import pytest
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.delay_models.parametric import Exponential
-from erasurehead.experiments.conformance.rounds import trace_arrays
+from erasurehead.experiments.checks.conformance.rounds import trace_arrays
+from erasurehead.sim.base.types import FloatArray, Rounds
 from erasurehead.sim.engines.run import IDEAL, Cluster, Failures, Network, Policy
 from erasurehead.sim.load_laws import (
     Additive,
@@ -19,12 +20,11 @@ from erasurehead.sim.load_laws import (
 )
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.base import Fixed
-from erasurehead.sim.schemes.deadlines import Deadline, Later, Window
-from erasurehead.sim.schemes.decoders import Optimal, least_error
-from erasurehead.sim.schemes.random_codes import plain_code
-from erasurehead.sim.schemes.stopping import FirstK, StoppingRule
+from erasurehead.sim.schemes.codes.random_codes import plain_code
+from erasurehead.sim.schemes.parts.deadlines import Deadline, Later, Window
+from erasurehead.sim.schemes.parts.decoders import Optimal, least_error
+from erasurehead.sim.schemes.parts.stopping import FirstK, StoppingRule
 from erasurehead.sim.theory import expected_decoding_error, scheme_iteration_time
-from erasurehead.sim.types import FloatArray, Rounds
 from tests.engines.agreement import batch, both, both_finish, event
 from tests.statistics import assert_z
 from tests.tools import LatticeTape, TableTape

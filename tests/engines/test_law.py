@@ -7,14 +7,14 @@ import pytest
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.sim import theory
+from erasurehead.sim.base.errors import EngineRefused
+from erasurehead.sim.base.types import Recorder
 from erasurehead.sim.engines import law
 from erasurehead.sim.engines.run import Cluster, Network, Policy, Run
 from erasurehead.sim.engines.simulate import rounds, simulate
-from erasurehead.sim.errors import EngineRefused
 from erasurehead.sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme
 from erasurehead.sim.schemes.arrivals import Arrivals
-from erasurehead.sim.types import Recorder
 from tests.statistics import assert_z
 
 UNIT = MODELS["shifted_exponential"](shift=1.0, rate=2.0)

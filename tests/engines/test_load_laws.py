@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError
+from erasurehead.sim.base.types import FloatArray, TapeLike
 from erasurehead.sim.load_laws import (
     LoadLaw,
     PartlyProportional,
@@ -18,7 +19,6 @@ from erasurehead.sim.load_laws import (
     StepCosts,
 )
 from erasurehead.sim.theory.worker_time import piece_time_at, worker_time_at
-from erasurehead.sim.types import FloatArray, TapeLike
 from tests.tools import TableTape, inside
 
 # The load law with a fixed share: by hand, in parts, in closed form, and refused beyond 0 to 1.

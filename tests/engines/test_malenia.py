@@ -9,16 +9,16 @@ import pytest
 from scipy import stats
 
 from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim.base.errors import NeverEnough
 from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.errors import NeverEnough
-from erasurehead.sim.learner import train
 from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.barrierless import Barrierless, Stops
 from erasurehead.sim.theory.mean_times import bound_k_async
 from erasurehead.sim.theory.worker_time import proportional_worker_time
+from erasurehead.sim.training.learner import train
+from erasurehead.sim.training.optimizers import OPTIMIZERS
 from tests.engines.agreement import batch, both, both_finish, event
 from tests.engines.test_barrierless import messages
 from tests.statistics import assert_z

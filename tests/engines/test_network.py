@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 import erasurehead as eh
 from erasurehead.delay_models import MODELS
+from erasurehead.sim.base.errors import EngineRefused, InvalidDelay, NeverEnough
+from erasurehead.sim.base.types import FloatArray, Recorder, Trace
 from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy, Run, play_rounds
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.engines.tapes import CheckedTape, RoundOfAll
-from erasurehead.sim.errors import EngineRefused, InvalidDelay, NeverEnough
 from erasurehead.sim.load_laws import LoadLaw, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme, SchemeFamily
 from erasurehead.sim.schemes.base import Round
-from erasurehead.sim.schemes.stopping import FirstK
-from erasurehead.sim.types import FloatArray, Recorder, Trace
+from erasurehead.sim.schemes.parts.stopping import FirstK
 from tests.engines.agreement import (
     batch,
     both,

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim.base.errors import NeverEnough
+from erasurehead.sim.base.types import FloatArray, TapeLike
 from erasurehead.sim.engines.run import Cluster, Network, Policy
-from erasurehead.sim.errors import NeverEnough
 from erasurehead.sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme
-from erasurehead.sim.types import FloatArray, TapeLike
 from tests.engines.agreement import Engine, batch, both, both_finish, event, outcome
 from tests.tools import TableTape
 

@@ -11,16 +11,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim import learner
+from erasurehead.sim.base.errors import NeverEnough
+from erasurehead.sim.base.types import FloatArray, Stream, Trace
 from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.errors import NeverEnough
-from erasurehead.sim.learner import train
 from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
-from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.barrierless import Barrierless
-from erasurehead.sim.types import FloatArray, Stream, Trace
+from erasurehead.sim.training import learner
+from erasurehead.sim.training.learner import train
+from erasurehead.sim.training.optimizers import OPTIMIZERS
 from tests.engines.agreement import (
     batch,
     both,

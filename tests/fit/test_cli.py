@@ -14,13 +14,13 @@ import pytest
 import yaml
 
 from erasurehead.delay_models import MODELS, Exponential
+from erasurehead.experiments.advice.fit.answer import fit_answer
+from erasurehead.experiments.advice.fit.command import FILES, k_range, read_tables, write_fit
+from erasurehead.experiments.advice.fit.laws.goodness import expected_order_statistics
+from erasurehead.experiments.advice.fit.page import REACHES, read_fit
+from erasurehead.experiments.advice.fit.study import Findings, _quantiles, study
 from erasurehead.experiments.config.build import delay_model
-from erasurehead.experiments.fit.answer import fit_answer
-from erasurehead.experiments.fit.command import FILES, k_range, read_tables, write_fit
-from erasurehead.experiments.fit.goodness import expected_order_statistics
-from erasurehead.experiments.fit.page import REACHES, read_fit
-from erasurehead.experiments.fit.study import Findings, _quantiles, study
-from erasurehead.sim.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError
 from tests.fit.walled import fit_told
 from tests.golden.kept import folder_of
 from tests.golden.records import require_recorded
@@ -381,7 +381,7 @@ def test_a_delay_is_zero_or_long_enough_to_be_squared(tmp_path: Path) -> None:
 def test_a_large_table_is_read_when_that_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("erasurehead.experiments.fit.command.MOST_FITTED", 9)
+    monkeypatch.setattr("erasurehead.experiments.advice.fit.command.MOST_FITTED", 9)
     path = tmp_path / "t.csv"
     path.write_bytes(GOOD)
     with pytest.raises(ConfigError, match="10 numbers or more; must be at most 9"):
@@ -394,7 +394,7 @@ def test_a_table_of_many_workers_has_a_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of 250 order statistics 100 are compared: a report that counts from the first is lost."""
-    monkeypatch.setattr("erasurehead.experiments.fit.command.MOST_KS", 100)
+    monkeypatch.setattr("erasurehead.experiments.advice.fit.command.MOST_KS", 100)
     table = np.random.default_rng(0).exponential(1.0, (2, 250)) + 0.1
     measured, _ = read_tables(str(wide(tmp_path / "t.csv", table)))
     ks = k_range("1:250", 250)

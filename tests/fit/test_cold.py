@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models import MODELS, DelayModel
-from erasurehead.experiments.fit.cold import (
+from erasurehead.experiments.advice.fit.laws.cold import (
     Cold,
     UnitDelays,
     clumped,

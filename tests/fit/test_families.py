@@ -9,22 +9,27 @@ import pytest
 from scipy import stats
 
 from erasurehead.delay_models import MODELS, DelayModel, Empirical
-from erasurehead.experiments.fit.families import EMPIRICAL, FAMILIES, fit_tail, smoothed
-from erasurehead.experiments.fit.goodness import (
+from erasurehead.experiments.advice.fit.laws.families import EMPIRICAL, FAMILIES, fit_tail, smoothed
+from erasurehead.experiments.advice.fit.laws.goodness import (
     expected_order_statistics,
     fit_families,
     observed_order_statistics,
     resimulated,
 )
-from erasurehead.experiments.fit.law import (
+from erasurehead.experiments.advice.fit.laws.law import (
     CannotFit,
     Weighed,
     log_density,
     model_of,
     section_of,
 )
-from erasurehead.experiments.fit.lognormals import Climb
-from erasurehead.experiments.fit.variance import Effects, latent, rank_effects, what_stays
+from erasurehead.experiments.advice.fit.laws.lognormals import Climb
+from erasurehead.experiments.advice.fit.laws.variance import (
+    Effects,
+    latent,
+    rank_effects,
+    what_stays,
+)
 from tests.statistics import BOUND
 
 # Fits recover known parameters, and tell the families apart.

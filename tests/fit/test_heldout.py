@@ -12,9 +12,8 @@ import pytest
 
 from erasurehead.delay_models import MODELS
 from erasurehead.delay_models.parametric import Parametric
-from erasurehead.experiments.config.build import delay_model
-from erasurehead.experiments.fit import candidates
-from erasurehead.experiments.fit.candidates import (
+from erasurehead.experiments.advice.fit import candidates
+from erasurehead.experiments.advice.fit.candidates import (
     Heard,
     LoadFindings,
     effects_of,
@@ -22,9 +21,9 @@ from erasurehead.experiments.fit.candidates import (
     recipes_of,
     simulated_order_statistics,
 )
-from erasurehead.experiments.fit.cold import UnitDelays
-from erasurehead.experiments.fit.families import EMPIRICAL, FAMILIES
-from erasurehead.experiments.fit.goodness import (
+from erasurehead.experiments.advice.fit.laws.cold import UnitDelays
+from erasurehead.experiments.advice.fit.laws.families import EMPIRICAL, FAMILIES
+from erasurehead.experiments.advice.fit.laws.goodness import (
     Score,
     folds,
     observed_order_statistics,
@@ -33,11 +32,12 @@ from erasurehead.experiments.fit.goodness import (
     thinned,
     waited_for,
 )
-from erasurehead.experiments.fit.law import Family
-from erasurehead.experiments.fit.lognormals import Split, factor_law, split_factors
-from erasurehead.experiments.fit.recipes import factors_of, law_of_one
-from erasurehead.experiments.fit.study import Findings, study
-from erasurehead.experiments.fit.variance import Effects, Variance
+from erasurehead.experiments.advice.fit.laws.law import Family
+from erasurehead.experiments.advice.fit.laws.lognormals import Split, factor_law, split_factors
+from erasurehead.experiments.advice.fit.laws.variance import Effects, Variance
+from erasurehead.experiments.advice.fit.recipes import factors_of, law_of_one
+from erasurehead.experiments.advice.fit.study import Findings, study
+from erasurehead.experiments.config.build import delay_model
 from tests.fit.walled import KINDS, fit_told, in_launches, walled
 from tests.golden.records import require_recorded
 from tests.statistics import BOUND

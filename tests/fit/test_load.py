@@ -13,18 +13,19 @@ import pandas as pd
 import pytest
 
 import erasurehead as eh
-from erasurehead.experiments.config.settings import section
-from erasurehead.experiments.fit.answer import fit_answer
-from erasurehead.experiments.fit.cold import by_load
-from erasurehead.experiments.fit.goodness import Comparison, Resimulated, resimulated
-from erasurehead.experiments.fit.load import (
+from erasurehead.experiments.advice.fit.answer import fit_answer
+from erasurehead.experiments.advice.fit.laws.cold import by_load
+from erasurehead.experiments.advice.fit.laws.goodness import Comparison, Resimulated, resimulated
+from erasurehead.experiments.advice.fit.laws.load import (
     MeanArrivals,
     measure_load,
     positive_units,
     standard_errors,
     unit_delays,
 )
-from erasurehead.experiments.fit.study import Findings, study
+from erasurehead.experiments.advice.fit.study import Findings, study
+from erasurehead.experiments.config.settings import section
+from erasurehead.sim.base.types import FloatArray
 from erasurehead.sim.load_laws import (
     Additive,
     LoadLaw,
@@ -33,7 +34,6 @@ from erasurehead.sim.load_laws import (
     Proportional,
     StepCosts,
 )
-from erasurehead.sim.types import FloatArray
 from tests.fit.walled import fit_told
 from tests.golden.records import require_recorded
 from tests.tools import TableTape, inside, numbered

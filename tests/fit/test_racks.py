@@ -19,13 +19,13 @@ from erasurehead.delay_models.parametric import (
     LogNormal,
     ShiftedExponential,
 )
+from erasurehead.experiments.advice.fit.answer import fit_answer
+from erasurehead.experiments.advice.fit.candidates import effects_of
+from erasurehead.experiments.advice.fit.laws.cold import UnitDelays
+from erasurehead.experiments.advice.fit.laws.variance import split_variance
+from erasurehead.experiments.advice.fit.laws.workers import Racks, find_racks, in_turn
+from erasurehead.experiments.advice.statistics.groups import placed
 from erasurehead.experiments.config.build import delay_model
-from erasurehead.experiments.fit.answer import fit_answer
-from erasurehead.experiments.fit.candidates import effects_of
-from erasurehead.experiments.fit.cold import UnitDelays
-from erasurehead.experiments.fit.variance import split_variance
-from erasurehead.experiments.fit.workers import Racks, find_racks, in_turn
-from erasurehead.experiments.statistics.groups import placed
 from tests.statistics import BOUND
 
 ONE = Deterministic(value=1.0)

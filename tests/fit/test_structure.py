@@ -11,18 +11,12 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models import MODELS, DelayModel
-from erasurehead.experiments.fit import (
-    candidates,
-    cold,
-    families,
-    law,
-    variance,
-    workers,
-)
-from erasurehead.experiments.fit.cold import find_cold_starts
-from erasurehead.experiments.fit.load import measure_load
-from erasurehead.experiments.fit.lognormals import fit_two_lognormals
-from erasurehead.experiments.fit.variance import (
+from erasurehead.experiments.advice.fit import candidates
+from erasurehead.experiments.advice.fit.laws import cold, families, law, variance, workers
+from erasurehead.experiments.advice.fit.laws.cold import find_cold_starts
+from erasurehead.experiments.advice.fit.laws.load import measure_load
+from erasurehead.experiments.advice.fit.laws.lognormals import fit_two_lognormals
+from erasurehead.experiments.advice.fit.laws.variance import (
     Memory,
     decay_of,
     measure_memory,

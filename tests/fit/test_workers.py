@@ -14,16 +14,12 @@ import pytest
 
 import erasurehead as eh
 from erasurehead.delay_models import MODELS, DelayModel
-from erasurehead.experiments.config.build import delay_model
-from erasurehead.experiments.fit import workers as workers_module
-from erasurehead.experiments.fit.answer import _memory_sentence, fit_answer, worker_sentences
-from erasurehead.experiments.fit.goodness import Comparison, Resimulated, Score
-from erasurehead.experiments.fit.load import LoadFit
-from erasurehead.experiments.fit.page import _estimate, fit_page
-from erasurehead.experiments.fit.recipes import Recipe, laws_of_workers
-from erasurehead.experiments.fit.study import study, tables, worker_table
-from erasurehead.experiments.fit.variance import Effects, Memory, Variance
-from erasurehead.experiments.fit.workers import (
+from erasurehead.experiments.advice.fit.answer import _memory_sentence, fit_answer, worker_sentences
+from erasurehead.experiments.advice.fit.laws import workers as workers_module
+from erasurehead.experiments.advice.fit.laws.goodness import Comparison, Resimulated, Score
+from erasurehead.experiments.advice.fit.laws.load import LoadFit
+from erasurehead.experiments.advice.fit.laws.variance import Effects, Memory, Variance
+from erasurehead.experiments.advice.fit.laws.workers import (
     Estimates,
     Workers,
     in_turn,
@@ -31,9 +27,13 @@ from erasurehead.experiments.fit.workers import (
     spell_lengths,
     with_own_laws,
 )
+from erasurehead.experiments.advice.fit.page import _estimate, fit_page
+from erasurehead.experiments.advice.fit.recipes import Recipe, laws_of_workers
+from erasurehead.experiments.advice.fit.study import study, tables, worker_table
+from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.page.content import Answer
 from erasurehead.experiments.page.folder import as_markdown
-from erasurehead.sim.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError
 from tests.fit.walled import fit_told
 from tests.golden.records import require_recorded
 from tests.tools import inside, numbered

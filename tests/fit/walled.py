@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from erasurehead.experiments.fit.answer import fit_answer
-from erasurehead.experiments.fit.study import Findings, tables
+from erasurehead.experiments.advice.fit.answer import fit_answer
+from erasurehead.experiments.advice.fit.study import Findings, tables
 
 FIRST, WALLS = 2.0, (16.0, 19.0)
 

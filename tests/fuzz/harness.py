@@ -37,8 +37,8 @@ OUTPUT = 2**28
 
 PRELOADED = (
     *(
-        "erasurehead.experiments.cli",
-        "erasurehead.experiments.commands",
+        "erasurehead.experiments.commands.cli",
+        "erasurehead.experiments.commands.table",
         "erasurehead.experiments.run.command",
     ),
     *(
@@ -47,16 +47,16 @@ PRELOADED = (
         "erasurehead.experiments.config.schema",
     ),
     *(
-        "erasurehead.experiments.fit.command",
-        "erasurehead.experiments.fit.study",
-        "erasurehead.experiments.fit.page",
+        "erasurehead.experiments.advice.fit.command",
+        "erasurehead.experiments.advice.fit.study",
+        "erasurehead.experiments.advice.fit.page",
     ),
     *(
-        "erasurehead.experiments.whatif.command",
-        "erasurehead.experiments.attack",
-        "erasurehead.experiments.report.command",
+        "erasurehead.experiments.advice.whatif.command",
+        "erasurehead.experiments.checks.attack",
+        "erasurehead.experiments.reports.report.command",
     ),
-    "erasurehead.experiments.recommend.command",
+    "erasurehead.experiments.advice.recommend.command",
     *("sklearn.datasets", "matplotlib.backends.backend_agg"),
 )
 """What commands import."""
@@ -199,7 +199,7 @@ def _become(command: Command, folder: Path, names: list[Path]) -> None:
 
 
 def _main() -> int:
-    from erasurehead.experiments.cli import main
+    from erasurehead.experiments.commands.cli import main
 
     try:
         main()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from erasurehead.sim.problems.datasets.brought import AMAZON_COLUMNS, KC_COLUMNS
+from erasurehead.sim.training.problems.datasets.brought import AMAZON_COLUMNS, KC_COLUMNS
 from tests.fuzz import configs, labels, tables, values
 from tests.fuzz.values import Case, Command
 

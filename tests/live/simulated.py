@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from erasurehead.experiments.live.worker import Computation, Task, Wanted
-from erasurehead.experiments.live.workers import Arrival, Death, Event
+from erasurehead.experiments.advice.live.worker import Computation, Task, Wanted
+from erasurehead.experiments.advice.live.workers import Arrival, Death, Event
+from erasurehead.sim.base.types import FloatArray
 from erasurehead.sim.engines.run import Policy
-from erasurehead.sim.types import FloatArray
 
 
 def nobody() -> None:

@@ -16,15 +16,8 @@ import pytest
 import erasurehead as eh
 from erasurehead.delay_models import Tape
 from erasurehead.delay_models.parametric import ShiftedExponential
-from erasurehead.experiments.compare import (
-    Pair,
-    comparison_picture,
-    comparison_table,
-    ratio_of_means,
-)
-from erasurehead.experiments.config.document import write_yaml
-from erasurehead.experiments.live import workers as workers_module
-from erasurehead.experiments.live.command import (
+from erasurehead.experiments.advice.live import workers as workers_module
+from erasurehead.experiments.advice.live.command import (
     difference,
     learned,
     play_all,
@@ -32,13 +25,20 @@ from erasurehead.experiments.live.command import (
     steps_of,
     trace_of,
 )
-from erasurehead.experiments.live.masters import Session
-from erasurehead.experiments.live.worker import Setup, Wanted, computations
-from erasurehead.experiments.live.workers import hired
-from erasurehead.experiments.measure import Gradients, Products, gradients
+from erasurehead.experiments.advice.live.masters import Session
+from erasurehead.experiments.advice.live.measure import Gradients, Products, gradients
+from erasurehead.experiments.advice.live.worker import Setup, Wanted, computations
+from erasurehead.experiments.advice.live.workers import hired
+from erasurehead.experiments.config.document import write_yaml
 from erasurehead.experiments.options import LiveRequest
 from erasurehead.experiments.pictures.picture import Points
 from erasurehead.experiments.pictures.records import read_records
+from erasurehead.experiments.reports.compare import (
+    Pair,
+    comparison_picture,
+    comparison_table,
+    ratio_of_means,
+)
 from erasurehead.experiments.run.compute import learn
 from erasurehead.experiments.run.dask import connected
 from erasurehead.sim.engines.run import Run

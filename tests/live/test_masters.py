@@ -19,11 +19,9 @@ from typing_extensions import override
 
 from erasurehead.delay_models import Tape
 from erasurehead.delay_models.parametric import Exponential
-from erasurehead.experiments.config.build import Training
-from erasurehead.experiments.config.cells import Cell, cells
-from erasurehead.experiments.live import command as live_command
-from erasurehead.experiments.live import worker as worker_module
-from erasurehead.experiments.live.command import (
+from erasurehead.experiments.advice.live import command as live_command
+from erasurehead.experiments.advice.live import worker as worker_module
+from erasurehead.experiments.advice.live.command import (
     Difference,
     Facts,
     How,
@@ -39,14 +37,14 @@ from erasurehead.experiments.live.command import (
     steps_of,
     trace_of,
 )
-from erasurehead.experiments.live.masters import (
+from erasurehead.experiments.advice.live.masters import (
     CannotEnd,
     Descent,
     LiveBarrierlessMaster,
     LiveMaster,
     Session,
 )
-from erasurehead.experiments.live.worker import (
+from erasurehead.experiments.advice.live.worker import (
     Computation,
     Drop,
     Ended,
@@ -63,22 +61,24 @@ from erasurehead.experiments.live.worker import (
     parts_of,
     supported,
 )
-from erasurehead.experiments.live.workers import Arrival
+from erasurehead.experiments.advice.live.workers import Arrival
+from erasurehead.experiments.config.build import Training
+from erasurehead.experiments.config.cells import Cell, cells
 from erasurehead.experiments.options import LiveRequest
 from erasurehead.experiments.run.compute import CellResult, compute, learn
+from erasurehead.sim.base.errors import ConfigError, NeverEnough
+from erasurehead.sim.base.types import BoolArray, Rounds, Stream
 from erasurehead.sim.engines.run import Cluster, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.errors import ConfigError, NeverEnough
-from erasurehead.sim.learner import Learned
 from erasurehead.sim.load_laws import Additive, Proportional
-from erasurehead.sim.optimizers import Nesterov
-from erasurehead.sim.problems.losses import Logistic
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.barrierless import Barrierless
 from erasurehead.sim.schemes.base import Fixed, KnownDelaysFamily, Scheme
-from erasurehead.sim.schemes.stopping import StoppingRule
+from erasurehead.sim.schemes.parts.stopping import StoppingRule
 from erasurehead.sim.schemes.uncoded import Uncoded
-from erasurehead.sim.types import BoolArray, Rounds, Stream
+from erasurehead.sim.training.learner import Learned
+from erasurehead.sim.training.optimizers import Nesterov
+from erasurehead.sim.training.problems.losses import Logistic
 from tests.live.simulated import SimulatedWorkers, nobody
 from tests.tools import TableTape
 

@@ -28,11 +28,18 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from erasurehead.experiments import measure
-from erasurehead.experiments.live import worker as worker_module
-from erasurehead.experiments.live import workers as module
-from erasurehead.experiments.live.worker import Setup, Task
-from erasurehead.experiments.live.workers import (
+from erasurehead.experiments.advice.live import measure
+from erasurehead.experiments.advice.live import worker as worker_module
+from erasurehead.experiments.advice.live import workers as module
+from erasurehead.experiments.advice.live.measure import (
+    Products,
+    read_loads,
+    read_workload,
+    require_short,
+    turns_of,
+)
+from erasurehead.experiments.advice.live.worker import Setup, Task
+from erasurehead.experiments.advice.live.workers import (
     Arrival,
     ConnectedWorkers,
     Death,
@@ -41,15 +48,8 @@ from erasurehead.experiments.live.workers import (
     call,
     worker_addresses,
 )
-from erasurehead.experiments.measure import (
-    Products,
-    read_loads,
-    read_workload,
-    require_short,
-    turns_of,
-)
 from erasurehead.experiments.options import MeasureRequest
-from erasurehead.sim.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError
 from tests.run.commands import PATIENCE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="as the other tests of workers")

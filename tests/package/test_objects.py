@@ -172,7 +172,7 @@ OWN = """
     from pydantic.dataclasses import dataclass
 
     from erasurehead.schemes import IgnoreStragglers, SchemeFamily
-    from erasurehead.sim.fields import STRICT
+    from erasurehead.sim.base.fields import STRICT
 
     class Base(SchemeFamily):
         def half(self, workers):

@@ -56,11 +56,11 @@ from erasurehead.experiments.pictures.picture import (
     mantissas,
 )
 from erasurehead.experiments.pictures.records import Records, read_records, short_text
-from erasurehead.experiments.report.command import write_pictures, write_report
+from erasurehead.experiments.reports.report.command import write_pictures, write_report
 from erasurehead.experiments.run import timeline
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.records import mean_interval
-from erasurehead.sim.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError
 from erasurehead.sim.schemes import SCHEMES
 from tests.golden.records import require_recorded
 from tests.test_cli import BASE, LEARNING
@@ -1011,7 +1011,7 @@ def test_a_colour_of_forty_pixels_is_not_lost_among_shades() -> None:
 ENGINES = (
     "simpy",
     "erasurehead.sim.engines",
-    "erasurehead.sim.learner",
+    "erasurehead.sim.training.learner",
     "erasurehead.experiments.run.compute",
     "erasurehead.experiments.run.command",
 )

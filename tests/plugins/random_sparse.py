@@ -8,11 +8,11 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 from scipy import sparse
 
-from erasurehead.sim.fields import STRICT, Load, Seed, WaitFor
-from erasurehead.sim.schemes.assignments import Encoded
+from erasurehead.sim.base.fields import STRICT, Load, Seed, WaitFor
 from erasurehead.sim.schemes.base import Fixed, SchemeFamily
-from erasurehead.sim.schemes.decoders import Optimal
-from erasurehead.sim.schemes.stopping import FirstK
+from erasurehead.sim.schemes.parts.assignments import Encoded
+from erasurehead.sim.schemes.parts.decoders import Optimal
+from erasurehead.sim.schemes.parts.stopping import FirstK
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from pydantic.dataclasses import dataclass
 
-from erasurehead.sim.fields import STRICT, Load, Share
-from erasurehead.sim.schemes.assignments import Groups
+from erasurehead.sim.base.fields import STRICT, Load, Share
+from erasurehead.sim.base.types import BoolArray
 from erasurehead.sim.schemes.base import Fixed, SchemeFamily
-from erasurehead.sim.schemes.decoders import Decoder, OnePerGroup, decoding_error
-from erasurehead.sim.schemes.stopping import StoppingRule
-from erasurehead.sim.types import BoolArray
+from erasurehead.sim.schemes.parts.assignments import Groups
+from erasurehead.sim.schemes.parts.decoders import Decoder, OnePerGroup, decoding_error
+from erasurehead.sim.schemes.parts.stopping import StoppingRule
 
 
 @plain_dataclass(frozen=True)

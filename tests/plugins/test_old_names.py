@@ -7,10 +7,11 @@ import warnings
 import numpy as np
 import pytest
 
-from erasurehead.sim.schemes import Uncoded, base, stopping
-from erasurehead.sim.schemes.assignments import Groups
-from erasurehead.sim.schemes.decoders import SumArrived
-from erasurehead.sim.types import BoolArray, FloatArray
+from erasurehead.sim.base.types import BoolArray, FloatArray
+from erasurehead.sim.schemes import Uncoded, base
+from erasurehead.sim.schemes.parts import stopping
+from erasurehead.sim.schemes.parts.assignments import Groups
+from erasurehead.sim.schemes.parts.decoders import SumArrived
 
 
 def test_old_names_name_the_new_classes() -> None:

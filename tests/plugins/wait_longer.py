@@ -8,11 +8,11 @@ from typing import ClassVar
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from erasurehead.sim.fields import STRICT, WaitFor
+from erasurehead.sim.base.fields import STRICT, WaitFor
+from erasurehead.sim.base.types import BoolArray, FloatArray, IntArray
 from erasurehead.sim.schemes.base import Round, RoundOutcome, RoundScheme, SchemeFamily, Sees
-from erasurehead.sim.schemes.decoders import SumArrived
-from erasurehead.sim.schemes.stopping import FirstKEach
-from erasurehead.sim.types import BoolArray, FloatArray, IntArray
+from erasurehead.sim.schemes.parts.decoders import SumArrived
+from erasurehead.sim.schemes.parts.stopping import FirstKEach
 
 State = tuple[IntArray, FloatArray]
 

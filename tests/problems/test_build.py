@@ -12,10 +12,16 @@ import pytest
 from pydantic import ValidationError
 
 from erasurehead.experiments.config.cells import cells
-from erasurehead.sim.errors import ConfigError, InvalidParameter
-from erasurehead.sim.problems import DATASETS, LOSSES, Problem, ProblemConfig, ProblemSettings
-from erasurehead.sim.problems.losses import DATA_STREAM, SHUFFLE_STREAM, START_STREAM
-from erasurehead.sim.types import FloatArray
+from erasurehead.sim.base.errors import ConfigError, InvalidParameter
+from erasurehead.sim.base.types import FloatArray
+from erasurehead.sim.training.problems import (
+    DATASETS,
+    LOSSES,
+    Problem,
+    ProblemConfig,
+    ProblemSettings,
+)
+from erasurehead.sim.training.problems.losses import DATA_STREAM, SHUFFLE_STREAM, START_STREAM
 
 # From a section to a problem in one call.
 

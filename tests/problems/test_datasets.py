@@ -13,10 +13,19 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import OneHotEncoder
 
-from erasurehead.sim.errors import DataNotFound, InvalidParameter
-from erasurehead.sim.problems import DATASETS
-from erasurehead.sim.problems.datasets.base import Dataset, Synthetic, interactions, one_hot
-from erasurehead.sim.problems.datasets.brought import AMAZON_COLUMNS, DATA_VARIABLE, KC_COLUMNS
+from erasurehead.sim.base.errors import DataNotFound, InvalidParameter
+from erasurehead.sim.training.problems import DATASETS
+from erasurehead.sim.training.problems.datasets.base import (
+    Dataset,
+    Synthetic,
+    interactions,
+    one_hot,
+)
+from erasurehead.sim.training.problems.datasets.brought import (
+    AMAZON_COLUMNS,
+    DATA_VARIABLE,
+    KC_COLUMNS,
+)
 from tests.problems.test_build import build_problem
 
 # Data sets that need no file, and the encodings, on small generated tables.

@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 from sklearn.utils import Bunch
 
-from erasurehead.experiments.data import DATA_SOURCES
-from erasurehead.sim.errors import InvalidParameter
+from erasurehead.experiments.commands.data import DATA_SOURCES
+from erasurehead.sim.base.errors import InvalidParameter
 from tests.problems.test_datasets import TASKS, amazon_table, covertype_table, kc_table, load
 from tests.tools import inside
 

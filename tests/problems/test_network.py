@@ -15,14 +15,14 @@ import erasurehead as eh
 from erasurehead.delays import Exponential
 from erasurehead.optimizers import GradientDescent
 from erasurehead.problems import LeastSquares, Mlp, Softmax
-from erasurehead.sim.learner import Learner, train, training_context
-from erasurehead.sim.optimizers import OPTIMIZERS
-from erasurehead.sim.problems.objective import Objective, Task
-from erasurehead.sim.problems.own_model import OwnModel
+from erasurehead.sim.base.types import FloatArray
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.base import Sees
-from erasurehead.sim.steps import Dense, GivenWeights, Held
-from erasurehead.sim.types import FloatArray
+from erasurehead.sim.training.learner import Learner, train, training_context
+from erasurehead.sim.training.optimizers import OPTIMIZERS
+from erasurehead.sim.training.problems.objective import Objective, Task
+from erasurehead.sim.training.problems.own_model import OwnModel
+from erasurehead.sim.training.steps import Dense, GivenWeights, Held
 
 ROWS, K, R = 29, 6, 3
 
@@ -78,7 +78,7 @@ def test_a_weighted_pass_is_the_sum_of_partition_gradients(kind: type[Any]) -> N
 def test_a_model_has_the_bits_that_it_has_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever stands beside it."""
     problem = network()
-    monkeypatch.setattr("erasurehead.sim.problems.network.LAYER_NUMBERS_AT_ONCE", 60)
+    monkeypatch.setattr("erasurehead.sim.training.problems.network.LAYER_NUMBERS_AT_ONCE", 60)
     beta, weights = models(problem, 2), np.random.default_rng(2).uniform(0, 2, (R, K))
     gradient, loss = problem.gradient_at(beta, weights), problem.loss_at(beta)
     for which in range(R):

@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import erasurehead as eh
 from erasurehead.experiments.config.cells import cells
 from erasurehead.problems import Mlp
-from erasurehead.sim.problems.losses import OwnModel
+from erasurehead.sim.training.problems.losses import OwnModel
 from tests.run.commands import assert_same_tables
 
 pytest.importorskip("jax")

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from erasurehead.experiments.advice.recommend.answer import verdict
+from erasurehead.experiments.advice.recommend.compare import Evidence, order
+from erasurehead.experiments.advice.recommend.question import Goal, Question, ask
+from erasurehead.experiments.advice.recommend.scenario import Perturbation
+from erasurehead.experiments.advice.recommend.search.evaluate import Candidate
+from erasurehead.experiments.advice.recommend.search.halving import Rung, SearchResult
+from erasurehead.experiments.advice.recommend.search.measure import Performance
+from erasurehead.experiments.advice.recommend.study import Changed, Recommendation
 from erasurehead.experiments.options import SearchRequest
-from erasurehead.experiments.recommend.answer import verdict
-from erasurehead.experiments.recommend.compare import Evidence, order
-from erasurehead.experiments.recommend.evaluate import Candidate
-from erasurehead.experiments.recommend.halving import Rung, SearchResult
-from erasurehead.experiments.recommend.measure import Performance
-from erasurehead.experiments.recommend.question import Goal, Question, ask
-from erasurehead.experiments.recommend.scenario import Perturbation
-from erasurehead.experiments.recommend.study import Changed, Recommendation
 
 RUNGS = (Rung(4, 9), Rung(4, 9))
 # One for each candidate, unless its section is given.

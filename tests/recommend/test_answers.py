@@ -11,13 +11,13 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from erasurehead.experiments.recommend.answer import answered, next_steps, verdict
-from erasurehead.experiments.recommend.command import winner_config
-from erasurehead.experiments.recommend.compare import ratio
-from erasurehead.experiments.recommend.evaluate import Candidate
-from erasurehead.experiments.recommend.reasons import why
-from erasurehead.experiments.recommend.scenario import SHUFFLED_ROUNDS
-from erasurehead.experiments.recommend.study import Recommendation, recommendation_tables
+from erasurehead.experiments.advice.recommend.answer import answered, next_steps, verdict
+from erasurehead.experiments.advice.recommend.command import winner_config
+from erasurehead.experiments.advice.recommend.compare import ratio
+from erasurehead.experiments.advice.recommend.reasons import why
+from erasurehead.experiments.advice.recommend.scenario import SHUFFLED_ROUNDS
+from erasurehead.experiments.advice.recommend.search.evaluate import Candidate
+from erasurehead.experiments.advice.recommend.study import Recommendation, recommendation_tables
 from tests.recommend.made import (
     RUNS,
     TABLE,

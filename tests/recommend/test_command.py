@@ -13,29 +13,30 @@ import pandas as pd
 import pytest
 import yaml
 
-from erasurehead.experiments.config import build
-from erasurehead.experiments.fit import study as fitting
-from erasurehead.experiments.options import MeasuredJob, SearchRequest
-from erasurehead.experiments.recommend import measure, study
-from erasurehead.experiments.recommend.answer import answered, method
-from erasurehead.experiments.recommend.command import FILES
-from erasurehead.experiments.recommend.compare import Evidence
-from erasurehead.experiments.recommend.evaluate import Candidate, Evaluator
-from erasurehead.experiments.recommend.halving import candidates
-from erasurehead.experiments.recommend.measure import Budget
-from erasurehead.experiments.recommend.page import recommendation_page
-from erasurehead.experiments.recommend.question import ask
-from erasurehead.experiments.recommend.scenario import (
+from erasurehead.experiments.advice.fit import study as fitting
+from erasurehead.experiments.advice.recommend import study
+from erasurehead.experiments.advice.recommend.answer import answered, method
+from erasurehead.experiments.advice.recommend.command import FILES
+from erasurehead.experiments.advice.recommend.compare import Evidence
+from erasurehead.experiments.advice.recommend.page import recommendation_page
+from erasurehead.experiments.advice.recommend.question import ask
+from erasurehead.experiments.advice.recommend.scenario import (
     MeasuredConfig,
     Perturbation,
     read_scenario,
 )
+from erasurehead.experiments.advice.recommend.search import measure
+from erasurehead.experiments.advice.recommend.search.evaluate import Candidate, Evaluator
+from erasurehead.experiments.advice.recommend.search.halving import candidates
+from erasurehead.experiments.advice.recommend.search.measure import Budget
+from erasurehead.experiments.config import build
+from erasurehead.experiments.options import MeasuredJob, SearchRequest
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.run.tuning import replayed
+from erasurehead.sim.base.errors import ConfigError
+from erasurehead.sim.base.numerics import one_thread
+from erasurehead.sim.base.reading import Reading
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.errors import ConfigError
-from erasurehead.sim.numerics import one_thread
-from erasurehead.sim.reading import Reading
 from tests.golden.records import require_recorded
 from tests.tools import inside, process
 

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from erasurehead.experiments.advice.recommend import page
+from erasurehead.experiments.advice.recommend.scenario import SHUFFLED_ROUNDS
 from erasurehead.experiments.page import content
 from erasurehead.experiments.page.content import Answer
 from erasurehead.experiments.page.folder import as_markdown
 from erasurehead.experiments.pictures.picture import Curve, Picture, Points
 from erasurehead.experiments.pictures.svg.marks import UNITS_PER_POINT, PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
-from erasurehead.experiments.recommend import page
-from erasurehead.experiments.recommend.scenario import SHUFFLED_ROUNDS
 
 
 def ends(name: str, value: float) -> dict[str, float]:

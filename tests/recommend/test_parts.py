@@ -14,17 +14,8 @@ import pytest
 from scipy import stats
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.experiments.config.catalogue import BUILT_IN
-from erasurehead.experiments.options import Criterion, SearchRequest
-from erasurehead.experiments.recommend import question
-from erasurehead.experiments.recommend.candidates import (
-    NOT_SEARCHED,
-    SearchSpace,
-    Tried,
-    far_beyond,
-    neighbours,
-)
-from erasurehead.experiments.recommend.compare import (
+from erasurehead.experiments.advice.recommend import question
+from erasurehead.experiments.advice.recommend.compare import (
     behind,
     decided_by,
     exact_iterations,
@@ -33,15 +24,14 @@ from erasurehead.experiments.recommend.compare import (
     order,
     ratio,
 )
-from erasurehead.experiments.recommend.halving import rungs_of
-from erasurehead.experiments.recommend.question import (
+from erasurehead.experiments.advice.recommend.question import (
     ExactDescent,
     Goal,
     Question,
     read_limits,
     trial,
 )
-from erasurehead.experiments.recommend.scenario import (
+from erasurehead.experiments.advice.recommend.scenario import (
     SHUFFLED_ROUNDS,
     Perturbation,
     PerturbedTape,
@@ -49,11 +39,21 @@ from erasurehead.experiments.recommend.scenario import (
     _drawn,
     _rare,
 )
-from erasurehead.sim.errors import ConfigError
+from erasurehead.experiments.advice.recommend.search.candidates import (
+    NOT_SEARCHED,
+    SearchSpace,
+    Tried,
+    far_beyond,
+    neighbours,
+)
+from erasurehead.experiments.advice.recommend.search.halving import rungs_of
+from erasurehead.experiments.config.catalogue import BUILT_IN
+from erasurehead.experiments.options import Criterion, SearchRequest
+from erasurehead.sim.base.errors import ConfigError
+from erasurehead.sim.base.types import BoolArray, FloatArray
 from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.steps import DecodedRounds
-from erasurehead.sim.types import BoolArray, FloatArray
+from erasurehead.sim.training.steps import DecodedRounds
 from tests.golden.machine import hash_of
 from tests.golden.records import require_recorded
 

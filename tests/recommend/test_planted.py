@@ -13,24 +13,29 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erasurehead.experiments.config import build
-from erasurehead.experiments.options import Criterion, SearchRequest
-from erasurehead.experiments.recommend import question
-from erasurehead.experiments.recommend.answer import next_steps
-from erasurehead.experiments.recommend.compare import Order, order
-from erasurehead.experiments.recommend.evaluate import Candidate, Evaluator
-from erasurehead.experiments.recommend.halving import search
-from erasurehead.experiments.recommend.measure import Budget, CandidateRuns, performance
-from erasurehead.experiments.recommend.reasons import why
-from erasurehead.experiments.recommend.study import (
+from erasurehead.experiments.advice.recommend import question
+from erasurehead.experiments.advice.recommend.answer import next_steps
+from erasurehead.experiments.advice.recommend.compare import Order, order
+from erasurehead.experiments.advice.recommend.reasons import why
+from erasurehead.experiments.advice.recommend.search.evaluate import Candidate, Evaluator
+from erasurehead.experiments.advice.recommend.search.halving import search
+from erasurehead.experiments.advice.recommend.search.measure import (
+    Budget,
+    CandidateRuns,
+    performance,
+)
+from erasurehead.experiments.advice.recommend.study import (
     Recommendation,
     recommendation_tables,
     recommended,
 )
+from erasurehead.experiments.config import build
+from erasurehead.experiments.options import Criterion, SearchRequest
 from erasurehead.experiments.run.tuning import ROUND_OFF, replayed
+from erasurehead.sim.base.numerics import one_thread
+from erasurehead.sim.base.types import FloatArray
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.numerics import one_thread
 from erasurehead.sim.schemes import FractionalRepetition
 from erasurehead.sim.theory import (
     ExponentialTime,
@@ -41,7 +46,6 @@ from erasurehead.sim.theory import (
     mean_k_batch_async,
     scheme_iteration_time,
 )
-from erasurehead.sim.types import FloatArray
 from tests.recommend.made import said_of
 from tests.tools import pace
 

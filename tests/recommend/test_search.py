@@ -12,20 +12,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erasurehead.experiments.options import SearchRequest
-from erasurehead.experiments.recommend import evaluate
-from erasurehead.experiments.recommend.evaluate import Candidate, Evaluator, recommendable
-from erasurehead.experiments.recommend.halving import (
+from erasurehead.experiments.advice.recommend.question import ask
+from erasurehead.experiments.advice.recommend.search import evaluate
+from erasurehead.experiments.advice.recommend.search.evaluate import (
+    Candidate,
+    Evaluator,
+    recommendable,
+)
+from erasurehead.experiments.advice.recommend.search.halving import (
     Rung,
     SearchResult,
     candidates,
     promoted,
     search,
 )
-from erasurehead.experiments.recommend.measure import Budget, CandidateRuns, Facts
-from erasurehead.experiments.recommend.question import ask
-from erasurehead.experiments.recommend.study import recommended
-from erasurehead.sim.errors import ConfigError
+from erasurehead.experiments.advice.recommend.search.measure import Budget, CandidateRuns, Facts
+from erasurehead.experiments.advice.recommend.study import recommended
+from erasurehead.experiments.options import SearchRequest
+from erasurehead.sim.base.errors import ConfigError
 from tests.recommend.made import one, performance, recommendation
 
 Fields = dict[str, Any]

@@ -11,27 +11,27 @@ import pytest
 from scipy.special import ndtri
 
 from erasurehead.delay_models.trace import in_stretches
-from erasurehead.experiments.options import Criterion, MeasuredJob, SearchRequest
-from erasurehead.experiments.page.folder import read_answer, write_answer
-from erasurehead.experiments.recommend.answer import answered
-from erasurehead.experiments.recommend.candidates import frozen
-from erasurehead.experiments.recommend.command import read_question
-from erasurehead.experiments.recommend.compare import Evidence, interval_of, optimism, ratio
-from erasurehead.experiments.recommend.evaluate import Candidate, Evaluator
-from erasurehead.experiments.recommend.halving import candidates
-from erasurehead.experiments.recommend.measure import Budget
-from erasurehead.experiments.recommend.question import ask
-from erasurehead.experiments.recommend.scenario import MeasuredConfig
-from erasurehead.experiments.recommend.study import (
+from erasurehead.experiments.advice.recommend.answer import answered
+from erasurehead.experiments.advice.recommend.command import read_question
+from erasurehead.experiments.advice.recommend.compare import Evidence, interval_of, optimism, ratio
+from erasurehead.experiments.advice.recommend.question import ask
+from erasurehead.experiments.advice.recommend.scenario import MeasuredConfig
+from erasurehead.experiments.advice.recommend.search.candidates import frozen
+from erasurehead.experiments.advice.recommend.search.evaluate import Candidate, Evaluator
+from erasurehead.experiments.advice.recommend.search.halving import candidates
+from erasurehead.experiments.advice.recommend.search.measure import Budget
+from erasurehead.experiments.advice.recommend.study import (
     Recommendation,
     recommendation_tables,
     recommended,
 )
-from erasurehead.experiments.statistics.job import RARELY, waiting_saves
+from erasurehead.experiments.advice.statistics.job import RARELY, waiting_saves
+from erasurehead.experiments.advice.whatif.answer import whatif_verdict
+from erasurehead.experiments.advice.whatif.study import study_load
+from erasurehead.experiments.options import Criterion, MeasuredJob, SearchRequest
+from erasurehead.experiments.page.folder import read_answer, write_answer
 from erasurehead.experiments.text import percent
-from erasurehead.experiments.whatif.answer import whatif_verdict
-from erasurehead.experiments.whatif.study import study_load
-from erasurehead.sim.reading import Reading
+from erasurehead.sim.base.reading import Reading
 from tests.recommend.clusters import Cluster, Rounds, clusters
 
 FRESH = 5000

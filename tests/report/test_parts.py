@@ -32,8 +32,8 @@ from erasurehead.experiments.pictures.picture import Heat
 from erasurehead.experiments.pictures.records import Records, read_records
 from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import LegendEntry
-from erasurehead.experiments.report import page as page_module
-from erasurehead.experiments.report.page import (
+from erasurehead.experiments.reports.report import page as page_module
+from erasurehead.experiments.reports.report.page import (
     commands_of,
     dial_of,
     heatmap_charts,
@@ -43,7 +43,7 @@ from erasurehead.experiments.report.page import (
     question_of,
     read_run,
 )
-from erasurehead.experiments.report.verdict import (
+from erasurehead.experiments.reports.report.verdict import (
     Verdict,
     few_parts_used,
     judged,
@@ -52,7 +52,7 @@ from erasurehead.experiments.report.verdict import (
     stands_out,
 )
 from erasurehead.experiments.text import enumerated, left_out, number_of, sentence, whole_percent
-from erasurehead.sim.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError
 from tests.tools import inside
 
 

@@ -30,16 +30,16 @@ from erasurehead.experiments.page.folder import as_markdown
 from erasurehead.experiments.page.html import as_html, drawn
 from erasurehead.experiments.pictures import style
 from erasurehead.experiments.pictures.looks import SOLID, Look
-from erasurehead.experiments.pictures.picture import Axis, Curve, Heat, Panel, Picture
+from erasurehead.experiments.pictures.picture import Axis, Chart, Curve, Heat, Panel, Picture
 from erasurehead.experiments.pictures.records import Records, read_records
 from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
-from erasurehead.experiments.report.command import PAGES, reader_of
-from erasurehead.experiments.report.page import heatmap_charts, read_run
-from erasurehead.experiments.report.verdict import Verdict, judged
+from erasurehead.experiments.reports.report.command import PAGES, reader_of
+from erasurehead.experiments.reports.report.page import heatmap_charts, read_run
+from erasurehead.experiments.reports.report.verdict import Verdict, judged
 from erasurehead.experiments.reproduce import FIGURES
 from erasurehead.experiments.text import TableCell
-from erasurehead.sim.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError
 from tests.golden.kept import html_of
 from tests.golden.records import require_recorded
 from tests.report.results import EVIL, MADE, Reader, config, done, make_run, make_sweep, page_of
@@ -321,10 +321,10 @@ def test_pictures_of_the_same_schemes_have_one_legend() -> None:
     one, two, note = (Look("#0072B2", "s", SOLID, name) for name in ("one", "two", "note"))
     ends = np.array([0.0, 1.0])
 
-    def chart(ident: str, *looks: Look) -> content.Chart:
+    def chart(ident: str, *looks: Look) -> Chart:
         curves = [Curve(look, ends, ends) for look in looks]
         picture = Picture([Panel(Axis("x"), Axis("y"), curves)], 1, 4.0, 3.0, last=("note",))
-        return content.Chart(ident, ident, "", picture)
+        return Chart(ident, ident, "", picture)
 
     charts = [chart("left", one, two), chart("right", one, two, note)]
     section = drawn(content.Section("s", "S", charts), PageStyle())

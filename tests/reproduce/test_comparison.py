@@ -21,10 +21,9 @@ from erasurehead.experiments.pictures.picture import (
     Rules,
     Texts,
 )
-from erasurehead.experiments.reproduce import (
-    FIGURES,
-    base,
-    figure_named,
+from erasurehead.experiments.reproduce import FIGURES, base, figure_named
+from erasurehead.experiments.reproduce.base import FIGURE_WORKERS, Effort
+from erasurehead.experiments.reproduce.figures import (
     iteration_time,
     least_squares,
     loss_time,
@@ -35,7 +34,7 @@ from erasurehead.experiments.reproduce import (
     training,
     waiting,
 )
-from erasurehead.experiments.reproduce.atlas import (
+from erasurehead.experiments.reproduce.figures.all_schemes import (
     ATLAS_DELAYS,
     MEMBER_FIELDS,
     REASONS_LEFT_OUT,
@@ -47,8 +46,7 @@ from erasurehead.experiments.reproduce.atlas import (
     not_compared,
     title,
 )
-from erasurehead.experiments.reproduce.base import FIGURE_WORKERS, Effort
-from erasurehead.experiments.reproduce.ranking import CLUSTER_WORK, additive
+from erasurehead.experiments.reproduce.figures.ranking import CLUSTER_WORK, additive
 from erasurehead.sim.engines.tapes import RememberedTape
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.base import RoundScheme

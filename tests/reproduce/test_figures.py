@@ -20,6 +20,7 @@ from scipy import integrate, stats
 from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.delay_models.mixture import Markov
 from erasurehead.delay_models.presets import CURVE
+from erasurehead.experiments.checks.verify.grid import group_spreads
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.schema import first_sentence
 from erasurehead.experiments.options import ReproduceRequest
@@ -27,20 +28,21 @@ from erasurehead.experiments.pictures import looks, paint
 from erasurehead.experiments.pictures.picture import Heat
 from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
-from erasurehead.experiments.report.command import write_report
-from erasurehead.experiments.reproduce import FIGURES, atlas, base, figure_named, figure_with
+from erasurehead.experiments.reports.report.command import write_report
+from erasurehead.experiments.reproduce import FIGURES, base, figure_named, figure_with
 from erasurehead.experiments.reproduce import command as page
 from erasurehead.experiments.reproduce.base import MEAN_DELAY, Effort, PaperFigure, mean_text
 from erasurehead.experiments.reproduce.claims import verdicts
 from erasurehead.experiments.reproduce.command import make, make_figures
-from erasurehead.experiments.reproduce.policies import doubling_means
-from erasurehead.experiments.reproduce.ranking import (
+from erasurehead.experiments.reproduce.figures import all_schemes as atlas
+from erasurehead.experiments.reproduce.figures.policies import doubling_means
+from erasurehead.experiments.reproduce.figures.ranking import (
     CLUSTER_WORK,
     EXACT_RANKED,
     clusters,
     persistent,
 )
-from erasurehead.experiments.reproduce.sequential_members import (
+from erasurehead.experiments.reproduce.figures.sequential_members import (
     EXACT_FAMILIES,
     MULTIPLEXED,
     RATES,
@@ -48,15 +50,17 @@ from erasurehead.experiments.reproduce.sequential_members import (
     parameters,
     timed_members,
 )
-from erasurehead.experiments.reproduce.sequential_persistence import CONSTANT_SHARE, RARE_SHARE
-from erasurehead.experiments.reproduce.time_to_target import Grid
-from erasurehead.experiments.reproduce.waiting import settled
+from erasurehead.experiments.reproduce.figures.sequential_persistence import (
+    CONSTANT_SHARE,
+    RARE_SHARE,
+)
+from erasurehead.experiments.reproduce.figures.time_to_target import Grid
+from erasurehead.experiments.reproduce.figures.waiting import settled
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.text import LONGEST_LINE
-from erasurehead.experiments.verify.grid import group_spreads
-from erasurehead.sim.errors import ConfigError
-from erasurehead.sim.problems.losses import LeastSquares
+from erasurehead.sim.base.errors import ConfigError
 from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.training.problems.losses import LeastSquares
 from tests.golden.records import require_recorded
 from tests.problems.test_datasets import kc_table
 from tests.report.results import Reader

@@ -14,7 +14,7 @@ from erasurehead.experiments.config.document import read_mapping
 from erasurehead.experiments.options import ReproduceRequest
 from erasurehead.experiments.reproduce.base import Effort
 from erasurehead.experiments.reproduce.command import make_figures
-from erasurehead.experiments.reproduce.printed import (
+from erasurehead.experiments.reproduce.figures.printed import (
     EARLY_GC,
     GC,
     PRINTED,
@@ -27,7 +27,7 @@ from erasurehead.experiments.reproduce.printed import (
     how_many_agree,
     verdict_on,
 )
-from erasurehead.sim.types import FloatArray
+from erasurehead.sim.base.types import FloatArray
 from tests.report.results import Reader
 from tests.statistics import BOUND
 from tests.tools import undrawn

@@ -7,15 +7,11 @@ import pandas as pd
 import pytest
 
 from erasurehead.experiments.pictures.picture import Heat, Points, Texts
-from erasurehead.experiments.reproduce import (
-    sequential_members,
-    time_to_target,
-    waiting,
-)
 from erasurehead.experiments.reproduce.base import LAW_TITLES, MEAN_DELAY, Effort
-from erasurehead.experiments.reproduce.loss_time import EXPERIMENTS
-from erasurehead.experiments.reproduce.ranking import CLUSTER_WORK, additive
-from erasurehead.experiments.reproduce.sequential_members import (
+from erasurehead.experiments.reproduce.figures import sequential_members, time_to_target, waiting
+from erasurehead.experiments.reproduce.figures.loss_time import EXPERIMENTS
+from erasurehead.experiments.reproduce.figures.ranking import CLUSTER_WORK, additive
+from erasurehead.experiments.reproduce.figures.sequential_members import (
     EXACT_FAMILIES,
     ITERATION,
     MULTIPLEXED,
@@ -27,12 +23,12 @@ from erasurehead.experiments.reproduce.sequential_members import (
     timed_members,
     until,
 )
-from erasurehead.experiments.reproduce.sequential_persistence import SequentialPersistence
-from erasurehead.experiments.reproduce.time_to_target import TimeToTarget
+from erasurehead.experiments.reproduce.figures.sequential_persistence import SequentialPersistence
+from erasurehead.experiments.reproduce.figures.time_to_target import TimeToTarget
 from erasurehead.experiments.run.tuning import TARGET_SHARE, Runs, best, target_loss
-from erasurehead.sim.errors import InvalidParameter
-from erasurehead.sim.problems.losses import LeastSquares
+from erasurehead.sim.base.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.training.problems.losses import LeastSquares
 from tests.tools import assert_readable
 
 CONSTANT_DELAYS = {

@@ -33,7 +33,7 @@ from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.dask import ClusterPool
 from erasurehead.experiments.run.dask import cluster as on_cluster
 from erasurehead.experiments.run.pools import Attempt, Died, map_unordered
-from erasurehead.sim.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError
 from tests.config.test_plugins import PLUGIN
 from tests.run.commands import (
     PATIENCE,
@@ -150,7 +150,7 @@ def mute() -> Iterator[str]:
 CONNECT = """
 import sys
 from erasurehead.experiments.run import dask
-from erasurehead.sim.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError
 dask.ANSWER_TIMEOUT = 0.5
 for address in sys.argv[1:]:
     try:

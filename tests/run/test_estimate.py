@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import erasurehead
+from erasurehead.experiments.checks.verify import verify_grid
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.cells import Cell, cells
@@ -33,8 +34,7 @@ from erasurehead.experiments.run.estimate import (
     require_fits,
     size,
 )
-from erasurehead.experiments.verify import verify_grid
-from erasurehead.sim.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError
 from tests.golden.configs import documents
 from tests.golden.records import require_recorded
 from tests.tools import pace
@@ -121,7 +121,7 @@ def test_it_can_be_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_verify_is_refused_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("erasurehead.experiments.verify.free_memory", lambda: 10**9)
+    monkeypatch.setattr("erasurehead.experiments.checks.verify.free_memory", lambda: 10**9)
     with pytest.raises(ConfigError, match=r"--replications 1000000 takes about 1.4 GiB of memory"):
         verify_grid(VerifyRequest(1_000_000))
 

@@ -22,7 +22,7 @@ import yaml
 from erasurehead.experiments.run import files
 from erasurehead.experiments.run.files import LOCK_NAME, locked, output_folder, writer_of
 from erasurehead.experiments.run.outputs import unfinished
-from erasurehead.sim.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError
 from tests.run.commands import ROOT
 from tests.tools import inside
 

@@ -21,12 +21,12 @@ import yaml
 from pandas.testing import assert_frame_equal
 
 import erasurehead as eh
-from erasurehead.experiments.compare import comparison_answer
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.page.content import Answer
 from erasurehead.experiments.page.folder import command_line, json_at, read_answer, write_answer
 from erasurehead.experiments.pictures.records import read_records
-from erasurehead.experiments.report.command import write_pictures
+from erasurehead.experiments.reports.compare import comparison_answer
+from erasurehead.experiments.reports.report.command import write_pictures
 from erasurehead.experiments.run import command, outputs
 from erasurehead.experiments.run import command as running
 from erasurehead.experiments.run.command import (
@@ -45,7 +45,7 @@ from erasurehead.experiments.run.outputs import origin_of
 from erasurehead.experiments.run.pools import Died
 from erasurehead.experiments.run.records import summary_table
 from erasurehead.experiments.text import number
-from erasurehead.sim.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError
 from tests.tools import ROOT, inside
 
 # An output folder tells one story, and a plan tells it before it happens.

@@ -20,8 +20,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from erasurehead.experiments.run import pools
 from erasurehead.experiments.run.pools import Died, Pool, Share, map_unordered, open_pool
-from erasurehead.sim.errors import Failed
-from erasurehead.sim.numerics import one_thread
+from erasurehead.sim.base.errors import Failed
+from erasurehead.sim.base.numerics import one_thread
 from tests.run.commands import PATIENCE, ROOT, fatal_at, process_of, session_of, until
 
 
@@ -217,7 +217,7 @@ def test_a_library_that_is_imported_later_is_limited_too() -> None:
     program = (
         "import numpy;"
         "from threadpoolctl import threadpool_info;"
-        "from erasurehead.sim.numerics import one_thread\n"
+        "from erasurehead.sim.base.numerics import one_thread\n"
         "with one_thread():\n"
         "    import scipy.linalg\n"
         "    pools = [pool for pool in threadpool_info() if pool['user_api'] == 'blas']\n"

@@ -25,6 +25,7 @@ from erasurehead.experiments.run.compute import compute
 from erasurehead.experiments.run.compute import result as numbers_of
 from erasurehead.experiments.run.estimate import START_SECONDS, Estimate, Room, check
 from erasurehead.experiments.run.files import write_table
+from erasurehead.experiments.run.metrics import METRICS, per_replication
 from erasurehead.experiments.run.records import (
     ClosedForm,
     Finished,
@@ -46,11 +47,10 @@ from erasurehead.experiments.run.records import (
     workers_table,
 )
 from erasurehead.experiments.run.tuning import Runs, best
+from erasurehead.sim.base.errors import ConfigError
+from erasurehead.sim.base.types import Messages, Rounds
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.errors import ConfigError
-from erasurehead.sim.metrics import METRICS, per_replication
-from erasurehead.sim.problems.losses import LeastSquares
-from erasurehead.sim.types import Messages, Rounds
+from erasurehead.sim.training.problems.losses import LeastSquares
 from tests.statistics import BOUND
 from tests.tools import inside
 

@@ -28,7 +28,7 @@ from erasurehead.experiments.run.compute import (
     read_cell,
     write_cell,
 )
-from erasurehead.sim.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 

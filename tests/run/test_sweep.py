@@ -25,7 +25,7 @@ from erasurehead.experiments.config.document import load
 from erasurehead.experiments.run import command, files, records
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.compute import compute
-from erasurehead.sim.metrics import per_replication
+from erasurehead.experiments.run.metrics import per_replication
 from tests.run.commands import (
     PATIENCE,
     ROOT,
@@ -229,7 +229,7 @@ def test_a_long_temporary_folder_and_few_files(
 def test_interrupted_when_all_is_done() -> None:
     """Python would let Ctrl-C kill a process that takes itself down; its work is done by then."""
     program = (
-        "import os, signal, sys\nfrom erasurehead.experiments.cli import main\n"
+        "import os, signal, sys\nfrom erasurehead.experiments.commands.cli import main\n"
         "class Last:\n    def __del__(self, kill=os.kill, me=os.getpid()):\n        kill(me, 2)\n"
         "last, sys.argv = Last(), ['erasurehead', '--version']\nmain()\n"
     )

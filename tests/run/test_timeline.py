@@ -15,7 +15,7 @@ import pytest
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.run import timeline
 from erasurehead.experiments.run.compute import compute
-from erasurehead.sim.types import Span
+from erasurehead.sim.base.types import Span
 
 DOCUMENT: dict[str, Any] = {
     "workers": 30,

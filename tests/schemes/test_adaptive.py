@@ -13,20 +13,20 @@ from scipy.optimize import brentq
 
 import erasurehead as eh
 from erasurehead.delay_models import MODELS, DelayModel, Tape
+from erasurehead.experiments.checks.conformance.rounds import end_by_state
 from erasurehead.experiments.config.cells import cells
-from erasurehead.experiments.conformance.rounds import end_by_state
 from erasurehead.experiments.run.compute import CellResult, compute
+from erasurehead.sim.base.errors import ConfigError, InvalidParameter
+from erasurehead.sim.base.types import FloatArray, Trace
 from erasurehead.sim.engines.run import Cluster, Engine, Policy, Run
 from erasurehead.sim.engines.simulate import rounds
-from erasurehead.sim.errors import ConfigError, InvalidParameter
 from erasurehead.sim.load_laws import Additive, Proportional
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.base import Fixed
-from erasurehead.sim.schemes.deadlines import robust_deadline
-from erasurehead.sim.schemes.stop import Stop, ending
-from erasurehead.sim.schemes.stopping import FirstK
+from erasurehead.sim.schemes.parts.deadlines import robust_deadline
+from erasurehead.sim.schemes.parts.stop import Stop, ending
+from erasurehead.sim.schemes.parts.stopping import FirstK
 from erasurehead.sim.schemes.uncoded import AdaptiveDeadline, AdaptiveK
-from erasurehead.sim.types import FloatArray, Trace
 from tests.engines.agreement import arrays, batch, both_finish, lattice
 from tests.engines.test_idle import sparse
 from tests.statistics import BOUND

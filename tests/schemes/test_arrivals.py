@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.base.errors import InvalidParameter
 from erasurehead.sim.schemes.arrivals import Arrivals, Demand, NoFormula, demand, uncovered_after
-from erasurehead.sim.schemes.deadlines import Deadline
-from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
+from erasurehead.sim.schemes.parts.deadlines import Deadline
+from erasurehead.sim.schemes.parts.stopping import CoverGroups, FirstK
 from erasurehead.sim.theory import (
     bound_k_async,
     mean_asynchronous,

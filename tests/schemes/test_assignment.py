@@ -14,10 +14,13 @@ import pytest
 from scipy import sparse
 from scipy.io import mmwrite
 
-from erasurehead.sim.errors import InvalidParameter
-from erasurehead.sim.files import UnusableFile
+from erasurehead.sim.base.errors import InvalidParameter
+from erasurehead.sim.base.files import UnusableFile
+from erasurehead.sim.base.types import BoolArray, FloatArray
 from erasurehead.sim.schemes import SCHEMES, Scheme
-from erasurehead.sim.schemes.assignments import (
+from erasurehead.sim.schemes.base import Fixed
+from erasurehead.sim.schemes.codes.base import Matrix, read_matrix
+from erasurehead.sim.schemes.parts.assignments import (
     Assignment,
     CyclicCode,
     CyclicMds,
@@ -26,12 +29,9 @@ from erasurehead.sim.schemes.assignments import (
     Pieces,
     UniformLoad,
 )
-from erasurehead.sim.schemes.base import Fixed
-from erasurehead.sim.schemes.codes import Matrix, read_matrix
-from erasurehead.sim.schemes.deadlines import Deadline
-from erasurehead.sim.schemes.decoders import PROBED_ORDERS, Decoder, Optimal
-from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
-from erasurehead.sim.types import BoolArray, FloatArray
+from erasurehead.sim.schemes.parts.deadlines import Deadline
+from erasurehead.sim.schemes.parts.decoders import PROBED_ORDERS, Decoder, Optimal
+from erasurehead.sim.schemes.parts.stopping import CoverGroups, FirstK
 
 # Who holds what: supports, loads and messages of each assignment.
 
@@ -96,7 +96,7 @@ def test_cyclic_code_solves_the_null_space_identity(
 ) -> None:
     """H B^T = 0 with H as the source draws it: catches coefficients on the wrong partitions. The
     nine systems of nine entries are solved one by one, in pairs, or all together."""
-    monkeypatch.setattr("erasurehead.sim.schemes.assignments.SYSTEM_ENTRIES_AT_ONCE", at_once)
+    monkeypatch.setattr("erasurehead.sim.schemes.parts.assignments.SYSTEM_ENTRIES_AT_ONCE", at_once)
     n, d = 9, 4
     code = CyclicCode(n, d, code_seed=3).encoding.toarray()
     h = np.random.default_rng(3).standard_normal((d - 1, n))

@@ -13,16 +13,16 @@ from scipy import special, stats
 
 import erasurehead as eh
 from erasurehead.delay_models import MODELS
-from erasurehead.experiments.conformance.rounds import end_by_state
+from erasurehead.experiments.checks.conformance.rounds import end_by_state
+from erasurehead.sim.base.errors import ConfigError, InvalidParameter
+from erasurehead.sim.base.types import FloatArray
 from erasurehead.sim.engines.run import Cluster, Network, Policy
-from erasurehead.sim.errors import ConfigError, InvalidParameter
 from erasurehead.sim.load_laws import Additive, Proportional
 from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.sequential import Sequential
-from erasurehead.sim.schemes.stop import Stop, ending
-from erasurehead.sim.schemes.stopping import StoppingRule
+from erasurehead.sim.schemes.across_rounds.sequential import Sequential
+from erasurehead.sim.schemes.parts.stop import Stop, ending
+from erasurehead.sim.schemes.parts.stopping import StoppingRule
 from erasurehead.sim.theory import IterationTimeLaw, NoFormula, scheme_iteration_time
-from erasurehead.sim.types import FloatArray
 from tests.engines.agreement import both, both_finish, dead_shares, lattice, laws, policies, steps
 from tests.engines.test_idle import SENDERS, sparse
 from tests.statistics import BOUND, assert_z

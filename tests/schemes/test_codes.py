@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 import erasurehead as eh
-from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.base.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.assignments import Encoded, shifted
 from erasurehead.sim.schemes.base import Fixed
-from erasurehead.sim.schemes.decoders import Optimal, decoding_error, least_error, unbiased
-from erasurehead.sim.schemes.exact_codes import ShortMessages, portions
-from erasurehead.sim.schemes.graph_codes import circulant_offsets, designs, is_prime
-from erasurehead.sim.schemes.random_codes import row_choices
+from erasurehead.sim.schemes.codes.exact_codes import ShortMessages, portions
+from erasurehead.sim.schemes.codes.graph_codes import circulant_offsets, designs, is_prime
+from erasurehead.sim.schemes.codes.random_codes import row_choices
+from erasurehead.sim.schemes.parts.assignments import Encoded, shifted
+from erasurehead.sim.schemes.parts.decoders import Optimal, decoding_error, least_error, unbiased
 from erasurehead.sim.theory import (
     bernoulli_error,
     design_error,

@@ -8,14 +8,22 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from erasurehead.sim.numerics import (
+from erasurehead.sim.base.numerics import (
     SubsetLeastSquares,
     one_thread,
     solve_each,
     sparse_least_squares,
 )
+from erasurehead.sim.base.types import BoolArray, Rounds, Trace
 from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.assignments import (
+from erasurehead.sim.schemes.base import MAX_DECODING_OPERATIONS, Fixed, RoundScheme
+from erasurehead.sim.schemes.codes.cyclic import (
+    MAX_LEAST_SQUARES_WORKERS,
+    Banded,
+    Cyclic,
+    Interpolated,
+)
+from erasurehead.sim.schemes.parts.assignments import (
     Assignment,
     CyclicCode,
     CyclicMds,
@@ -23,9 +31,7 @@ from erasurehead.sim.schemes.assignments import (
     Groups,
     Pieces,
 )
-from erasurehead.sim.schemes.base import MAX_DECODING_OPERATIONS, Fixed, RoundScheme
-from erasurehead.sim.schemes.cyclic import MAX_LEAST_SQUARES_WORKERS, Banded, Cyclic, Interpolated
-from erasurehead.sim.schemes.decoders import (
+from erasurehead.sim.schemes.parts.decoders import (
     PROBED_ORDERS,
     OnePerGroup,
     OnePerPartition,
@@ -33,8 +39,7 @@ from erasurehead.sim.schemes.decoders import (
     SumArrived,
     decoding_error,
 )
-from erasurehead.sim.steps import WEIGHT_TOLERANCE, DecodedRounds
-from erasurehead.sim.types import BoolArray, Rounds, Trace
+from erasurehead.sim.training.steps import WEIGHT_TOLERANCE, DecodedRounds
 
 # Decoders: which messages are taken, with which weight, and how well.
 
@@ -380,7 +385,7 @@ def test_a_large_code_is_never_dense(name: str, monkeypatch: pytest.MonkeyPatch)
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("least squares of a dense matrix")
 
-    monkeypatch.setattr("erasurehead.sim.schemes.decoders.SubsetLeastSquares", refuse)
+    monkeypatch.setattr("erasurehead.sim.schemes.parts.decoders.SubsetLeastSquares", refuse)
     scheme = SCHEMES[name](load=10).build(20_000)
     found = scheme.conditioning()
     assert found is not None
@@ -493,7 +498,7 @@ def test_large_complex_codes_are_decoded_from_too_few_arrivals(
     arrived = np.ones((1, 30), dtype=np.bool_)
     arrived[0, [0, 1, 2, 9, 10, 17]] = False
     solved = Optimal(code).decoding_vector(arrived)
-    monkeypatch.setattr("erasurehead.sim.schemes.decoders.MAX_DENSE_ENTRIES", 100)
+    monkeypatch.setattr("erasurehead.sim.schemes.parts.decoders.MAX_DENSE_ENTRIES", 100)
     assert Interpolated(code).decoding_vector(arrived) == pytest.approx(solved, abs=1e-6)
 
 

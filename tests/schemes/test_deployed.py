@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models import MODELS, DelayModel, Tape, parametric
+from erasurehead.sim.base.errors import EngineRefused, InvalidParameter
+from erasurehead.sim.base.types import Trace
 from erasurehead.sim.engines.run import Cluster, Network, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.errors import EngineRefused, InvalidParameter
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.deployed import Copies, deal
@@ -22,7 +23,6 @@ from erasurehead.sim.theory import (
     mean_speculative,
     scheme_iteration_time,
 )
-from erasurehead.sim.types import Trace
 from tests.statistics import BOUND, assert_z
 from tests.tools import TableTape
 

@@ -9,14 +9,14 @@ from math import comb
 import numpy as np
 import pytest
 
-from erasurehead.sim import fields as checks
+from erasurehead.sim.base import fields as checks
+from erasurehead.sim.base.errors import ConfigError, InvalidParameter
 from erasurehead.sim.engines.run import Policy
-from erasurehead.sim.errors import ConfigError, InvalidParameter
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme, SchemeFamily
-from erasurehead.sim.schemes.erasurehead import ErasureHead, chance_heard
+from erasurehead.sim.schemes.codes.erasurehead import ErasureHead, chance_heard
 from erasurehead.sim.schemes.partial_work import MultiMessage
-from erasurehead.sim.schemes.stopping import FirstK
+from erasurehead.sim.schemes.parts.stopping import FirstK
 from erasurehead.sim.schemes.uncoded import IgnoreStragglers, TimeWindow
 from tests.engines.agreement import Engine, batch, event
 from tests.statistics import assert_z

@@ -14,9 +14,10 @@ from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.run.compute import compute
+from erasurehead.sim.base.errors import InvalidParameter
+from erasurehead.sim.base.types import FloatArray
 from erasurehead.sim.engines.run import Cluster, Network, Policy
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
 from erasurehead.sim.schemes.time_limits import Clipped, Cut, DropCompute, MindFlayer
 from erasurehead.sim.schemes.uncoded import Uncoded
@@ -28,7 +29,6 @@ from erasurehead.sim.theory import (
     scheme_iteration_time,
 )
 from erasurehead.sim.theory.worker_time import KnownDelayLaw
-from erasurehead.sim.types import FloatArray
 from tests.engines.agreement import LAWS, batch, both_finish
 from tests.statistics import assert_z
 from tests.tools import TableTape

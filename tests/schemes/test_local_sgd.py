@@ -15,14 +15,14 @@ from scipy import integrate, stats
 from scipy.signal import fftconvolve
 
 from erasurehead.delay_models import MODELS, Tape
+from erasurehead.experiments.advice.live.worker import refusal
 from erasurehead.experiments.config.cells import cells
-from erasurehead.experiments.live.worker import refusal
 from erasurehead.experiments.run.compute import compute
+from erasurehead.sim.base.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough
+from erasurehead.sim.base.types import FloatArray, Rounds, Trace
 from erasurehead.sim.engines.law import round_law
 from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough
-from erasurehead.sim.learner import train, train_each
 from erasurehead.sim.load_laws import (
     Additive,
     LoadLaw,
@@ -30,15 +30,15 @@ from erasurehead.sim.load_laws import (
     PerPartition,
     Proportional,
 )
-from erasurehead.sim.optimizers import OPTIMIZERS
-from erasurehead.sim.problems import Problem
-from erasurehead.sim.problems.losses import LeastSquares
 from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.deadlines import Deadline
-from erasurehead.sim.schemes.local_sgd import LocalSgd, Outer
-from erasurehead.sim.steps import Steps
+from erasurehead.sim.schemes.across_rounds.local_sgd import LocalSgd, Outer
+from erasurehead.sim.schemes.parts.deadlines import Deadline
 from erasurehead.sim.theory import IterationTimeLaw, NoFormula, scheme_iteration_time
-from erasurehead.sim.types import FloatArray, Rounds, Trace
+from erasurehead.sim.training.learner import train, train_each
+from erasurehead.sim.training.optimizers import OPTIMIZERS
+from erasurehead.sim.training.problems import Problem
+from erasurehead.sim.training.problems.losses import LeastSquares
+from erasurehead.sim.training.steps import Steps
 from tests.engines.agreement import both, both_finish, laws, policies
 from tests.engines.agreement import lattice as lattices
 from tests.statistics import BOUND, assert_z

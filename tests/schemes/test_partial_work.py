@@ -9,22 +9,22 @@ import pytest
 from scipy.integrate import quad
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.experiments.conformance.rounds import end_by_state
+from erasurehead.experiments.checks.conformance.rounds import end_by_state
+from erasurehead.sim.base.errors import InvalidParameter
 from erasurehead.sim.engines.run import Cluster, Network, Policy
-from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.assignments import Pieces
-from erasurehead.sim.schemes.cyclic import CyclicRepetition
-from erasurehead.sim.schemes.deadlines import Later
-from erasurehead.sim.schemes.erasurehead import FractionalRepetition
+from erasurehead.sim.schemes.codes.cyclic import CyclicRepetition
+from erasurehead.sim.schemes.codes.erasurehead import FractionalRepetition
 from erasurehead.sim.schemes.partial_work import (
     MultiMessage,
     PartialStragglers,
     PartlyUncoded,
     PerPlace,
 )
-from erasurehead.sim.schemes.stopping import (
+from erasurehead.sim.schemes.parts.assignments import Pieces
+from erasurehead.sim.schemes.parts.deadlines import Later
+from erasurehead.sim.schemes.parts.stopping import (
     CoverGroups,
     FirstK,
     StoppingRule,

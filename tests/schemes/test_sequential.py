@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from erasurehead.experiments.checks.conformance.rounds import end_by_state
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.cells import cells
-from erasurehead.experiments.conformance.rounds import end_by_state
+from erasurehead.sim.base.errors import ConfigError, InvalidParameter
+from erasurehead.sim.base.types import FloatArray, Rounds, Trace
 from erasurehead.sim.engines.run import Policy
-from erasurehead.sim.errors import ConfigError, InvalidParameter
 from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.schemes.base import RoundOutcome
-from erasurehead.sim.schemes.sequential import (
+from erasurehead.sim.schemes.across_rounds.sequential import (
     BurstWindow,
     Exempt,
     Multiplexed,
@@ -28,7 +28,7 @@ from erasurehead.sim.schemes.sequential import (
     Sequential,
     SequentialCode,
 )
-from erasurehead.sim.types import FloatArray, Rounds, Trace
+from erasurehead.sim.schemes.base import RoundOutcome
 from tests.engines.agreement import Engine, batch, both_finish, event
 from tests.tools import TableTape, examples
 

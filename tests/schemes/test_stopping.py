@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from scipy import sparse
 
-from erasurehead.experiments.conformance.rounds import end_by_state
-from erasurehead.sim.errors import InvalidParameter
-from erasurehead.sim.numerics import row_max
-from erasurehead.sim.schemes.assignments import Encoded, Pieces, shifted
+from erasurehead.experiments.checks.conformance.rounds import end_by_state
+from erasurehead.sim.base.errors import InvalidParameter
+from erasurehead.sim.base.numerics import row_max
+from erasurehead.sim.base.types import BoolArray
 from erasurehead.sim.schemes.base import OfWorkers
-from erasurehead.sim.schemes.deadlines import Deadline, Later, Spread, Window
-from erasurehead.sim.schemes.decoders import Optimal, decoding_error
-from erasurehead.sim.schemes.stop import KINDS, CoverPartitions, Decodable, Stop, ending
-from erasurehead.sim.schemes.stopping import (
+from erasurehead.sim.schemes.parts.assignments import Encoded, Pieces, shifted
+from erasurehead.sim.schemes.parts.deadlines import Deadline, Later, Spread, Window
+from erasurehead.sim.schemes.parts.decoders import Optimal, decoding_error
+from erasurehead.sim.schemes.parts.stop import KINDS, CoverPartitions, Decodable, Stop, ending
+from erasurehead.sim.schemes.parts.stopping import (
     CoverGroups,
     FirstK,
     FirstKEach,
@@ -30,7 +31,6 @@ from erasurehead.sim.schemes.stopping import (
     StoppingState,
     stopping_delay_by_bisection,
 )
-from erasurehead.sim.types import BoolArray
 from tests.tools import examples
 
 # Stopping rules against their definition: instants, ties, dead workers, states, clocks.

@@ -12,11 +12,12 @@ import pytest
 
 from erasurehead.delay_models import MODELS
 from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.schemes import SCHEMES, assignments
+from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.base import Fixed
-from erasurehead.sim.schemes.deadlines import Deadline
-from erasurehead.sim.schemes.decoders import OnePerGroup, Optimal, SumArrived, decoding_error
-from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
+from erasurehead.sim.schemes.parts import assignments
+from erasurehead.sim.schemes.parts.deadlines import Deadline
+from erasurehead.sim.schemes.parts.decoders import OnePerGroup, Optimal, SumArrived, decoding_error
+from erasurehead.sim.schemes.parts.stopping import CoverGroups, FirstK
 from erasurehead.sim.theory import NoFormula
 from erasurehead.sim.theory.decoding_error import (
     GroupErasure,

@@ -16,8 +16,8 @@ from erasurehead.delay_models import MODELS
 from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.arrivals import Arrivals, Demand
-from erasurehead.sim.schemes.deadlines import Deadline, Later
-from erasurehead.sim.schemes.stopping import AllOf, AnyOf, CoverGroups, FirstK
+from erasurehead.sim.schemes.parts.deadlines import Deadline, Later
+from erasurehead.sim.schemes.parts.stopping import AllOf, AnyOf, CoverGroups, FirstK
 from erasurehead.sim.theory import (
     IterationTimeLaw,
     MessageTime,

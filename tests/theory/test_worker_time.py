@@ -10,10 +10,10 @@ import pytest
 
 from erasurehead.delay_models import MODELS
 from erasurehead.sim import theory
-from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.base.errors import InvalidParameter
 from erasurehead.sim.load_laws import PerPartition
-from erasurehead.sim.schemes.assignments import Groups
-from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
+from erasurehead.sim.schemes.parts.assignments import Groups
+from erasurehead.sim.schemes.parts.stopping import CoverGroups, FirstK
 from erasurehead.sim.theory import additive_worker_time, proportional_worker_time, worker_time_at
 
 # A worker's time at its load: the three load laws.

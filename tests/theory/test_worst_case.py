@@ -12,13 +12,13 @@ from scipy import sparse
 
 from erasurehead.sim.attack import code_of
 from erasurehead.sim.attack.code import every_set
-from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.base.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
-from erasurehead.sim.schemes.assignments import CyclicMds, Encoded, Groups
 from erasurehead.sim.schemes.base import Fixed
-from erasurehead.sim.schemes.decoders import Optimal, SumArrived, unbiased
-from erasurehead.sim.schemes.graph_codes import adjacency
-from erasurehead.sim.schemes.stopping import FirstK
+from erasurehead.sim.schemes.codes.graph_codes import adjacency
+from erasurehead.sim.schemes.parts.assignments import CyclicMds, Encoded, Groups
+from erasurehead.sim.schemes.parts.decoders import Optimal, SumArrived, unbiased
+from erasurehead.sim.schemes.parts.stopping import FirstK
 from erasurehead.sim.theory import NoFormula, design_error, expander_bound
 from erasurehead.sim.theory.decoding_error import (
     ErasureBound,

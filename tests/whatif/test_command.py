@@ -14,17 +14,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.delay_models.tables.measured import MeasuredDelays
-from erasurehead.experiments.page.content import Answer, Chart
+from erasurehead.delay_models.measured.measured import MeasuredDelays
+from erasurehead.experiments.advice.whatif import command, rounds
+from erasurehead.experiments.advice.whatif.answer import _saves, whatif_answer
+from erasurehead.experiments.advice.whatif.page import (
+    _round_ticks,
+    _stages,
+    read_whatif,
+    whatif_page,
+)
+from erasurehead.experiments.advice.whatif.study import Study, change_name, study_load
+from erasurehead.experiments.page.content import Answer
 from erasurehead.experiments.pictures import style
-from erasurehead.experiments.pictures.picture import Axis, Heat
+from erasurehead.experiments.pictures.picture import Axis, Chart, Heat
 from erasurehead.experiments.run.files import MARK
-from erasurehead.experiments.whatif import command, rounds
-from erasurehead.experiments.whatif.answer import _saves, whatif_answer
-from erasurehead.experiments.whatif.page import _round_ticks, _stages, read_whatif, whatif_page
-from erasurehead.experiments.whatif.study import Study, change_name, study_load
-from erasurehead.sim.errors import ConfigError
-from erasurehead.sim.reading import Reading
+from erasurehead.sim.base.errors import ConfigError
+from erasurehead.sim.base.reading import Reading
 from tests.golden.kept import folder_of
 from tests.golden.records import require_recorded
 from tests.tools import inside

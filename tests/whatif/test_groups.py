@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from erasurehead.delay_models.base import FloatArray
-from erasurehead.delay_models.tables.read import read_measured
-from erasurehead.experiments.statistics.groups import Group, groups, named_groups, shared
-from erasurehead.experiments.statistics.job import Job
-from erasurehead.experiments.whatif.answer import facts, whatif_verdict
-from erasurehead.experiments.whatif.study import study_load
+from erasurehead.delay_models.measured.read import read_measured
+from erasurehead.experiments.advice.statistics.groups import Group, groups, named_groups, shared
+from erasurehead.experiments.advice.statistics.job import Job
+from erasurehead.experiments.advice.whatif.answer import facts, whatif_verdict
+from erasurehead.experiments.advice.whatif.study import study_load
 
 
 def delays(rng: np.random.Generator, law: str, rounds: int, n: int) -> FloatArray:

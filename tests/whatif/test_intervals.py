@@ -11,8 +11,8 @@ from scipy.optimize import nnls
 from scipy.signal import lfilter
 
 from erasurehead.delay_models.base import FloatArray
-from erasurehead.experiments.statistics import series
-from erasurehead.experiments.statistics.series import (
+from erasurehead.experiments.advice.statistics import series
+from erasurehead.experiments.advice.statistics.series import (
     SlowRounds,
     block_length,
     blocks,

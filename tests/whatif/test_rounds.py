@@ -11,14 +11,14 @@ import pytest
 from scipy import stats
 
 from erasurehead.delay_models.base import FloatArray
-from erasurehead.experiments.fit.answer import fit_answer
-from erasurehead.experiments.fit.study import study
-from erasurehead.experiments.statistics import job
-from erasurehead.experiments.statistics.job import Job, shrunk, slowest, waiting_saves
-from erasurehead.experiments.statistics.series import slow_rounds
+from erasurehead.experiments.advice.fit.answer import fit_answer
+from erasurehead.experiments.advice.fit.study import study
+from erasurehead.experiments.advice.statistics import job
+from erasurehead.experiments.advice.statistics.job import Job, shrunk, slowest, waiting_saves
+from erasurehead.experiments.advice.statistics.series import slow_rounds
+from erasurehead.experiments.advice.whatif.rounds import Change, of_hosts, of_timeouts
+from erasurehead.experiments.advice.whatif.study import study_load
 from erasurehead.experiments.text import percent
-from erasurehead.experiments.whatif.rounds import Change, of_hosts, of_timeouts
-from erasurehead.experiments.whatif.study import study_load
 from tests.tools import numbered
 
 

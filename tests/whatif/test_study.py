@@ -21,15 +21,13 @@ from scipy import stats
 from scipy.signal import lfilter
 
 from erasurehead.delay_models.base import FloatArray
-from erasurehead.experiments.fit.workers import judge_workers
-from erasurehead.experiments.page.content import Answer
-from erasurehead.experiments.statistics import job
-from erasurehead.experiments.statistics.job import Job
-from erasurehead.experiments.statistics.series import Blocks, block_length, blocks
-from erasurehead.experiments.text import percent
-from erasurehead.experiments.whatif import answer, rounds
-from erasurehead.experiments.whatif import study as study_module
-from erasurehead.experiments.whatif.answer import (
+from erasurehead.experiments.advice.fit.laws.workers import judge_workers
+from erasurehead.experiments.advice.statistics import job
+from erasurehead.experiments.advice.statistics.job import Job
+from erasurehead.experiments.advice.statistics.series import Blocks, block_length, blocks
+from erasurehead.experiments.advice.whatif import answer, rounds
+from erasurehead.experiments.advice.whatif import study as study_module
+from erasurehead.experiments.advice.whatif.answer import (
     facts,
     hosts_to_name,
     largest_cause,
@@ -38,8 +36,10 @@ from erasurehead.experiments.whatif.answer import (
     slow_round_lines,
     whatif_verdict,
 )
-from erasurehead.experiments.whatif.page import proposed, whatif_page
-from erasurehead.experiments.whatif.study import Study, change_name, stages_of, study_load
+from erasurehead.experiments.advice.whatif.page import proposed, whatif_page
+from erasurehead.experiments.advice.whatif.study import Study, change_name, stages_of, study_load
+from erasurehead.experiments.page.content import Answer
+from erasurehead.experiments.text import percent
 from tests.tools import assert_told, examples
 
 # Every number of a table of two rounds and three workers, worked out by hand.
@@ -1102,7 +1102,7 @@ def test_long_series_are_looked_at_in_means_of_runs(monkeypatch: pytest.MonkeyPa
     rng = np.random.default_rng(4)
     means = np.asarray(lfilter([1.0], [1.0, -0.9], rng.standard_normal(100)))
     known = block_length(means)
-    monkeypatch.setattr("erasurehead.experiments.statistics.series.FINEST", 110)
+    monkeypatch.setattr("erasurehead.experiments.advice.statistics.series.FINEST", 110)
     series = np.append((means[:, None] + [-0.5, 0.0, 0.5]).ravel(), [99.0, -99.0])
     assert known > 1
     assert block_length(series) == 3 * known

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models.base import FloatArray
-from erasurehead.delay_models.signs import awaited, look_alike, waiting
-from erasurehead.experiments.whatif.answer import whatif_verdict
-from erasurehead.experiments.whatif.study import study_load
+from erasurehead.delay_models.measured.signs import awaited, look_alike, waiting
+from erasurehead.experiments.advice.whatif.answer import whatif_verdict
+from erasurehead.experiments.advice.whatif.study import study_load
 
 RANKS = [4, 5, 6, 8, 12, 16, 24, 32, 48, 64]
 

@@ -5,7 +5,7 @@ To add a kind: write a ``PictureKind`` in a file of this folder and add a line t
 
 from __future__ import annotations
 
-from ....sim.types import registry
+from ....sim.base.types import registry
 from ..base import PictureKind
 from .delays import DelaysKind
 from .gantt import GanttKind, WorkersKind

@@ -18,8 +18,8 @@ from typing_extensions import override
 
 from ....delay_models import DelayModel, Tape
 from ....delay_models.base import ReplayedDelays
-from ....sim.errors import ConfigError
-from ....sim.types import FloatArray
+from ....sim.base.errors import ConfigError
+from ....sim.base.types import FloatArray
 from ...text import left_out
 from ..base import PictureKind
 from ..looks import DASHED, DOTTED, INK, LONG_DASHED, SOLID, LineStyle, Look, ramp

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
-from ....sim.errors import shell_word
-from ....sim.types import FloatArray
-from ...page.content import Chart
+from ....sim.base.errors import shell_word
+from ....sim.base.types import FloatArray
+from ...pictures.picture import Chart
 from ...text import enumerated, left_out, number_of, percent, whole_percent
 from .. import style
 from ..base import PictureKind

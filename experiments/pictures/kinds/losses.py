@@ -12,9 +12,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from typing_extensions import override
 
-from ....sim.metrics import METRICS
-from ....sim.types import BoolArray, FloatArray
-from ...page.content import Chart
+from ....sim.base.types import BoolArray, FloatArray
+from ...pictures.picture import Chart
+from ...run.metrics import METRICS
 from ...text import number_of
 from ..base import PanelKind
 from ..looks import DOTTED, INK, MUTED, SOLID, Look, shade

@@ -12,9 +12,9 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 from typing_extensions import override
 
-from ....sim.errors import one_of
-from ....sim.metrics import METRICS
-from ...page.content import Chart
+from ....sim.base.errors import one_of
+from ...pictures.picture import Chart
+from ...run.metrics import METRICS
 from ...text import left_out
 from .. import style
 from ..base import PanelKind, PictureKind

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from ....sim.errors import escaped
-from ....sim.types import FloatArray
+from ....sim.base.errors import escaped
+from ....sim.base.types import FloatArray
 from ..looks import LineStyle, Look, shade
 from ..picture import Bars, Curve, Fill, Heat, Mark, Points, Rules, Texts
 from .scale import Scale, kept, piece, readable, tenth

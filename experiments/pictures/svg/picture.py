@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from ....sim.errors import escaped
-from ....sim.types import FloatArray
+from ....sim.base.errors import escaped
+from ....sim.base.types import FloatArray
 from ...text import shortened, unbroken
 from ..looks import INK, MUTED
 from ..picture import Axis, Bars, Curve, Heat, Looked, Mark, Panel, Picture, Points, Rules, Texts

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from markupsafe import Markup
 
-from ....sim.types import FloatArray
+from ....sim.base.types import FloatArray
 from ..picture import Axis, Bars, Curve, Heat, Mark, Points, Rules, Texts
 
 # Numbers are written short, so that pages are small and the same on every machine.

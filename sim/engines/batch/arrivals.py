@@ -13,8 +13,8 @@ from typing import final
 
 import numpy as np
 
-from ...errors import NeverEnough
-from ...types import BoolArray, FloatArray, IntArray
+from ...base.errors import NeverEnough
+from ...base.types import BoolArray, FloatArray, IntArray
 from ..run import Run
 from ..tapes import CheckedTape, RoundOfAll, Tasks
 from ..updates import Accepted

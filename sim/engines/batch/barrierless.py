@@ -10,9 +10,9 @@ from typing import TypeVar, final
 
 import numpy as np
 
-from ...errors import NeverEnough
+from ...base.errors import NeverEnough
+from ...base.types import BoolArray, FloatArray, IntArray, Trace
 from ...schemes.barrierless import Barrierless, Cycle
-from ...types import BoolArray, FloatArray, IntArray, Trace
 from ..run import Run
 from ..updates import Accepted, Standstill, Streams
 from .arrivals import Block, arrival_blocks, bounded, first_blocks

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ...types import BoolArray, FloatArray, IntArray
+from ...base.types import BoolArray, FloatArray, IntArray
 from .traces import TraceArrays
 
 Kernel = Callable[..., None]

@@ -11,9 +11,9 @@ from math import inf
 
 import numpy as np
 
-from ...errors import NeverEnough
+from ...base.errors import NeverEnough
+from ...base.types import BoolArray, FloatArray, IntArray
 from ...schemes.barrierless import Barrierless
-from ...types import BoolArray, FloatArray, IntArray
 from ..run import Run
 from ..tapes import Tasks, task_columns
 from ..updates import MOST_VAIN_MESSAGES, Accepted

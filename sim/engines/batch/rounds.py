@@ -6,10 +6,10 @@ from typing import final
 
 import numpy as np
 
+from ...base.types import BoolArray, FloatArray, Trace
 from ...schemes.arrivals import Arrivals, NoFormula, first_arrivals
 from ...schemes.base import Fixed, Round, RoundOutcome, Sees
-from ...schemes.stopping import StoppingRule
-from ...types import BoolArray, FloatArray, Trace
+from ...schemes.parts.stopping import StoppingRule
 from ..run import Course, Network, Policy, Run, plan_of, play_rounds, to_the_end
 from ..tapes import CheckedTape, RoundOfAll
 from .fused import Fuse, Kernel, kernel, play_in_one_pass, record_in_one_pass, record_with

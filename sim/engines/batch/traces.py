@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...errors import NeverEnough
-from ...numerics import row_max, summed_by
-from ...types import BoolArray, FloatArray, IntArray, Rounds, Trace, Work
+from ...base.errors import NeverEnough
+from ...base.numerics import row_max, summed_by
+from ...base.types import BoolArray, FloatArray, IntArray, Rounds, Trace, Work
 from ..run import Run
 from ..updates import Accepted
 

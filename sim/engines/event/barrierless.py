@@ -12,8 +12,8 @@ import simpy
 from simpy.events import Event, Timeout
 from typing_extensions import override
 
-from ...errors import NeverEnough
-from ...types import Recorder, Trace
+from ...base.errors import NeverEnough
+from ...base.types import Recorder, Trace
 from ..run import Run
 from ..tapes import task_columns
 from ..updates import Decisions, Message, Trajectory

@@ -13,11 +13,11 @@ import numpy as np
 import simpy
 from simpy.events import Event, EventPriority, Timeout
 
-from ...errors import NeverEnough
+from ...base.errors import NeverEnough
+from ...base.types import BoolArray, Recorder
+from ...schemes.across_rounds.local_sgd import GroupWaits
 from ...schemes.base import Round
-from ...schemes.local_sgd import GroupWaits
-from ...schemes.stopping import StoppingRule, StoppingState
-from ...types import BoolArray, Recorder
+from ...schemes.parts.stopping import StoppingRule, StoppingState
 from ..run import Run
 from ..tapes import CheckedTape, RetryTape, TapeColumn, columns
 

@@ -12,8 +12,8 @@ import simpy
 from simpy.events import Event, Timeout
 from typing_extensions import override
 
-from ...errors import NeverEnough
-from ...types import BoolArray, TapeLike
+from ...base.errors import NeverEnough
+from ...base.types import BoolArray, TapeLike
 from ..run import Network
 from ..tapes import CheckedTape, RetryTape, columns, columns_of
 from .master import RECEPTION, Call, Crew, Master, RoundWorkers

@@ -11,8 +11,8 @@ import numpy as np
 from simpy.events import Event, Timeout
 from typing_extensions import override
 
+from ...base.types import BoolArray, FloatArray, Recorder, Rounds, Trace, Work
 from ...schemes.base import Round, RoundOutcome, Sees
-from ...types import BoolArray, FloatArray, Recorder, Rounds, Trace, Work
 from ..run import Course, Run, plan_of, play_rounds, to_the_end
 from ..tapes import CheckedTape
 from .master import Master, RoundWorkers

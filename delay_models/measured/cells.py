@@ -1,0 +1,174 @@
+"""Cells of a column as numbers: of seconds and other times, which may be written as durations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ...sim.base.files import UnusableFile, reading, short
+from ..base import FloatArray
+from .measured import REMEDY_FOR_MISSING
+from .names import DURATION_WORDS, PER_SECOND, SPELLINGS, UNIT_NAMES, UNIT_SECONDS, parse
+
+NUMBER_KINDS = "fiu"  # kinds of numbers in NumPy: floats, integers, without a sign
+WORDS_FOR_MISSING: Set[str] = {  # texts that stand where a delay is missing, in small letters
+    *("timeout", "timedout", "timed out", "time out", "time-out", "timed-out", "expired"),
+    *("failed", "fail", "error", "err", "killed", "dead", "crashed", "oom", "cancelled"),
+    *("canceled", "aborted", "lost", "missing", "-", "--", "---", "?", "x"),
+}
+NO_ROWS = np.empty(0, np.int64)
+MAX_SECONDS_WITHOUT_UNIT = 100.0  # times that are typically larger are rather ms
+# A pandas duration, D-HH:MM:SS, HH:MM:SS, MM:SS; and one of ISO 8601.
+CLOCK = re.compile(
+    r"(?:(-?\d+)(?: days?,? \+?|-))?(?:(\d{1,3}):)?(\d{1,3}):(\d\d(?:\.\d+)?)", re.IGNORECASE
+)
+PERIOD = re.compile(r"P(?:(\d+)D)?T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?")
+
+
+def failed(cell: object) -> bool:
+    """Whether a cell says that its delay is missing."""
+    return isinstance(cell, str) and cell.strip().lower() in WORDS_FOR_MISSING
+
+
+def lasting(cell: object) -> tuple[float, bool] | None:
+    """The seconds that a text says as a duration, and whether it may be a time of day; ``None``: it
+    says none."""
+    text = str(cell).strip()
+    if match := CLOCK.fullmatch(text) or PERIOD.fullmatch(text):
+        days, hours, minutes, seconds = match.groups()
+        whole = 86400 * int(days or 0) + 3600 * int(hours or 0) + 60 * int(minutes or 0)
+        clock = match.re is CLOCK and days is None and int(hours or minutes) > 0
+        exact = hours is None and "." in (seconds or "")
+        return (10**9 * whole + round(1e9 * float(seconds or 0))) / 1e9, clock and not exact
+    with_unit = r"([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*([A-Za-zµμ]+)"
+    if (match := re.fullmatch(with_unit, text)) and (unit := SPELLINGS.get(match[2].lower())):
+        if unit in PER_SECOND:
+            return float(match[1]) / PER_SECOND[unit], False
+        if unit in UNIT_SECONDS:
+            return float(match[1]) * float(UNIT_SECONDS[unit]), False
+    return None
+
+
+def durations(column: pd.Series, unit: str | float | None) -> pd.Series | None:
+    """A column of durations as seconds; its other cells, which say that a call failed, as they are.
+    ``None``: it is none. Raises UnusableFile: they may be times of day, and neither the column's
+    name nor a ``unit`` says that they are not."""
+    if column.dtype.kind == "m":
+        return pd.Series(column.to_numpy() / np.timedelta64(1, "s"), column.index)
+    texts = column.dropna() if column.dtype.kind == "O" else column.iloc[:0]
+    if not len(texts) or not isinstance(texts.iloc[0], str | timedelta):
+        return None
+    if lasting(texts.iloc[0]) is None and not failed(texts.iloc[0]):
+        return None
+    known = {cell: lasting(cell) for cell in texts.unique()}
+    if not any(known.values()) or not all(known[cell] or failed(cell) for cell in known):
+        return None
+    clocks = [cell for cell, duration in known.items() if duration and duration[1]]
+    words = {*parse(str(column.name)).words}
+    if clocks and unit is None and (words == {"time"} or not words & DURATION_WORDS):
+        text = f"column {short(column.name)} holds {short(clocks[0])}, a duration or a time of day"
+        raise UnusableFile(f"{text}: --unit says with s that it is a duration; or drop the column")
+    return column.map(lambda cell: duration[0] if (duration := known.get(cell)) else cell)
+
+
+def numbers(
+    column: pd.Series, what: str, remedy: str = "", gaps: bool = False
+) -> tuple[FloatArray, NDArray[np.int64]]:
+    """The column as numbers of ``what``, and the places of cells that say that something failed:
+    with ``gaps``, "timeout" and the like are NaN. Raises UnusableFile: naming the place of the
+    first cell that is no number, and a remedy; Booleans and dates are none."""
+    if column.dtype.kind in NUMBER_KINDS:
+        return column.to_numpy(dtype=np.float64, na_value=np.nan), NO_ROWS
+    if column.dtype.kind == "O":
+        try:
+            with reading("numbers"):
+                values = pd.to_numeric(column, errors="coerce")
+        except UnusableFile as error:
+            raise UnusableFile(f"column {short(column.name)}: {error}") from error
+        bad = np.flatnonzero(values.isna())
+        gone = [row for row in bad if gaps and failed(column.iloc[row])]
+        empty = [row for row in bad if gaps and pd.isna(column.iloc[row])]
+        if len(bad := np.setdiff1d(bad, [*gone, *empty])):
+            raise UnusableFile(_no_number(column, int(bad[0]), what, remedy))
+        if gaps and values.dtype.kind in NUMBER_KINDS and not values.isna().all():
+            return values.to_numpy(dtype=np.float64, na_value=np.nan), np.array(gone, np.int64)
+    kind = f"column {short(column.name)} holds {short(column.dtype)}"
+    raise UnusableFile(f"{kind}; valid: numbers of {what}")
+
+
+def _no_number(column: pd.Series, row: int, what: str, remedy: str) -> str:
+    value = str(column.iloc[row])
+    excerpt = value if len(value) <= 40 else f"{value[:40]}..."
+    if value == str(column.name):
+        remedy = "the header again: two files in one? split it there"
+    elif failed(value):
+        remedy = REMEDY_FOR_MISSING
+    elif re.fullmatch(r"\d{1,3}([,.' \u00a0\u202f]\d{3})*([.,]\d+)?", value.strip()):
+        remedy = "write it without separators of thousands, or say with --decimal what a comma is"
+    text = f"row {row + 1}, column {short(column.name)}: {excerpt!r} is not a number of {what}"
+    return f"{text}; {remedy}" if remedy else text
+
+
+@dataclass(frozen=True)
+class Times:
+    """The unit of a file's times."""
+
+    unit: str | float  # of ``PER_SECOND``, or how many seconds one is
+    why: str  # the unit in words, and who says so
+    assumed: str = ""  # nobody says so: a sentence that does, else empty
+
+    def seconds(self, values: FloatArray) -> FloatArray:
+        """Such values in seconds."""
+        if isinstance(self.unit, float):
+            return values * self.unit
+        return values if self.unit == "s" else values / PER_SECOND[self.unit]
+
+
+def settle(
+    option: str | float | None,
+    named: str | None,
+    where: str,
+    seen: FloatArray | None,
+    hint: str = "",
+    also: str = "",
+) -> Times:
+    """The unit of times: what the ``option`` says (a number is how many seconds one is, and counts
+    whatever a name says), what ``where`` names it, or else seconds, unless that would be absurd for
+    training, by what was ``seen`` (perhaps with NaN or infinities). Only the file's name says
+    ``hint``; ``also`` ends a line that asks for a unit. Raises UnusableFile: they contradict each
+    other, the unit is unknown, or none is said and needed."""
+    if isinstance(option, float):
+        return Times(option, f"units of {option:g} s, as --unit says")
+    if named is not None and named not in PER_SECOND:
+        seconds = UNIT_SECONDS.get(named)
+        how = f"say --unit {seconds}" if seconds else "with --unit how many one is"
+        raise UnusableFile(f"{where} is in {named} by its name: give seconds, or {how}")
+    if named is not None and option not in (None, named):
+        text = f"{where} says {named}, but --unit {option} was given; rename it, leave --unit out"
+        raise UnusableFile(f"{text}, or give --unit in seconds: {1 / PER_SECOND[option or 's']:g}")
+    if named is not None:
+        return Times(named, f"{UNIT_NAMES[named]}, as {where} says")
+    if option is not None:
+        return Times(option, f"{UNIT_NAMES[option]}, as --unit says")
+    if seen is None:
+        return Times("s", UNIT_NAMES["s"])
+    if hint and hint != "s":
+        unit = hint if hint in PER_SECOND else UNIT_SECONDS.get(hint, "...")
+        raise UnusableFile(f"the file's name alone says {hint}: say --unit {unit} if so{also}")
+    finite = seen[np.isfinite(seen)]
+    middle = float(np.median(finite)) if finite.size else 0.0
+    whole = bool(np.any(finite) and not np.any(np.mod(finite, 1)))
+    # A few small whole numbers may be seconds, and so may be equal ones.
+    whole = whole and (bool(finite.size >= 8 and np.ptp(finite) > 0) or middle >= 10)
+    if middle >= MAX_SECONDS_WITHOUT_UNIT or whole:
+        numbers = "all whole numbers, " if whole else ""
+        text = f"{where} says no unit and is {numbers}typically {middle:.6g}"
+        raise UnusableFile(f"{text}: say with --unit what they are, s, ms, us or ns{also}")
+    assumed = f"no unit is said: read as seconds, typically {middle:.4g} s; --unit ms if not"
+    return Times("s", "seconds, which is assumed", assumed)

@@ -1,0 +1,369 @@
+"""Long tables: a row per call, with columns for the worker, the round and the seconds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from shlex import quote
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ...sim.base.files import UnusableFile, reading, require_cells, short
+from ...sim.base.reading import Reading
+from ..base import FloatArray
+from .cells import NO_ROWS, NUMBER_KINDS, WORDS_FOR_MISSING, Times, numbers, settle
+from .files import FileContents
+from .measured import (
+    REMEDY_FOR_MISSING,
+    MeasuredDelays,
+    Names,
+    RawTable,
+    Roles,
+    also_needed,
+    drop_option,
+    require_durations,
+)
+from .names import parse, role_of, summary_word
+from .roles import allreduce_of, own_seconds, part_of_step, stage_seconds, with_sum
+
+
+def between(start: pd.Series, end: pd.Series, unit: str | float | None) -> tuple[FloatArray, bool]:
+    """How long each call took, in the unit of the numbers, or in seconds of ISO time stamps; NaN
+    where one is missing. And whether they are stamps. The difference is taken before anything is
+    rounded: nanoseconds since 1970 are no doubles. Raises UnusableFile: they are no times, of two
+    kinds, in an unknown unit, end before they start, or have a zone at one end alone."""
+    numeric = [column.dtype.kind in NUMBER_KINDS for column in (start, end)]
+    names = f"{short(start.name)} and {short(end.name)}"
+    if any(numeric) and not all(numeric):
+        raise UnusableFile(f"columns {names}: one holds numbers and one does not")
+    if all(numeric):
+        latest = max(float(start.max()), float(end.max()))
+        if unit is None and latest > 1e11:  # seconds since 1970: in the year 5138
+            text = f"column {short(start.name)} holds {start.max():.15g}, too large for seconds"
+            raise UnusableFile(f"{text} since 1970: say with --unit what they are, ms, us or ns")
+        taken = (end - start).to_numpy(dtype=np.float64, na_value=np.nan)
+        before = (end < start).to_numpy(dtype=np.bool_, na_value=False)
+        taken = np.where(before, -1.0, taken)  # numbers without a sign have no negative difference
+    else:
+        first, last = (_stamps(column) for column in (start, end))
+        zones = [_zone(column) for column in (start, end)]
+        taken = (last - first).to_numpy() / np.timedelta64(1, "s")
+        utc = {"", "Z", "z", "UTC", "+00:00", "+0000", "+00"}  # without a zone it is read as UTC
+        if "" in zones and {*zones} != {""} and ({*zones} - utc or np.any(taken < 0)):
+            zoned, other = (end, start) if zones[0] == "" else (start, end)
+            text = f"{short(zoned.name)} has a zone, {''.join(zones)}, and {short(other.name)} has"
+            raise UnusableFile(f"{text} none, which is UTC: write a zone at both ends, or at none")
+    if np.any(taken < 0):
+        row = int(np.flatnonzero(taken < 0)[0]) + 1
+        text = f"row {row}: {short(end.name)} is before {short(start.name)}; valid: end >= start"
+        raise UnusableFile(text)
+    return np.asarray(taken, dtype=np.float64), not all(numeric)
+
+
+def _stamps(column: pd.Series) -> pd.Series:
+    try:
+        with reading("time stamps"):
+            return pd.to_datetime(column, format="ISO8601", utc=True)
+    except UnusableFile as error:
+        valid = "valid: ISO 8601, 2026-01-31T12:00:00.5Z"
+        raise UnusableFile(f"column {short(column.name)}: {error}; {valid}") from error
+
+
+def _zone(column: pd.Series) -> str:
+    """The zone of stamps, as the first of them is written; empty: it has none."""
+    if column.dtype.kind == "M":
+        return str(getattr(column.dtype, "tz", None) or "")
+    known = column.dropna()
+    zone = r":\d.*?([Zz]|[+-]\d\d(?::?\d\d)?)$"
+    match = re.search(zone, str(known.iloc[0])) if len(known) else None
+    return match[1] if match else ""
+
+
+Calls = pd.DataFrame  # ``worker`` and ``round`` (numbers from 0), ``seconds``; a row per row
+
+
+class LongTable:
+    """A long table, of which each load becomes a table, of ``most`` cells, when it is asked for;
+    ``role``: role to column. Raises UnusableFile: naming the first defect."""
+
+    def __init__(
+        self, contents: FileContents, role: Roles, options: Reading, most: int | None
+    ) -> None:
+        contents, role = with_sum(contents, role, options)
+        self._options, self._most, frame = options, most, contents.frame
+        self._own = reduced = options.asked.get("allreduce", "")
+        others = frame.drop(columns=list({*role.values(), *options.stages}))
+        self._reduced = "" if reduced else allreduce_of(others)
+        named = options.asked.get("rack")
+        kinds = {str(name): role_of(str(name)) for name in others.columns}
+        racks = [n for n, of in kinds.items() if n == named or (not named and of == "rack")]
+        unused = [short(name) for name in others.columns if name not in (reduced, *racks)]
+        more = f", ... ({len(unused)})" if len(unused) > 6 else ""
+        listed = f"columns not used: {', '.join(unused[:6])}{more}"
+        self._assumed = (*contents.assumed, listed) if unused else contents.assumed
+        if (wrong := parse(name := role.get("seconds", "")).wrong) and not options.stages:
+            why = f"column {short(name)} is read as seconds, as --columns says; its name says"
+            self._assumed = (*self._assumed, f"{why} {wrong}")
+        roles = {**role, "rack": " and ".join(racks)} if racks else role
+        self._roles = {key: f"column {short(name)}" for key, name in roles.items()}
+        seconds, self._failed, times, where = _seconds(contents, role, options)
+        text = f"{where} says no unit: {times.assumed.partition(': ')[2]}"
+        self._unit = times.why
+        self._notes = [text] if times.assumed else []
+        self._calls, self._spent = pd.DataFrame({"seconds": seconds}), pd.Series(seconds)
+        self._status = _failures(others)
+        if self._status is not None:
+            self._calls.loc[self._status[1], "seconds"] = np.nan
+            self._failed = np.union1d(self._failed, self._status[1])
+        tries = [name for name, of in kinds.items() if of == "attempt"]
+        self._tried = bool(tries)
+        self._calls["try"] = 0  # of several rows of a worker and round the last one counts
+        if tries and others[tries[0]].dtype.kind in NUMBER_KINDS:
+            self._calls["try"] = others[tries[0]].to_numpy()
+        self._hosts, self._calls["worker"] = _workers(frame[role["worker"]])
+        for name in contents.others:
+            if name not in self._hosts:
+                listed = short(", ".join([*map(str, frame.columns), *self._hosts[:20]]))
+                text = f"no column and no worker is named {short(name)!r}; there are {listed}"
+                raise UnusableFile(text)
+        free = [host for host in self._hosts if host not in (*options.keep, *options.drop)]
+        if bad := [host for host in free if summary_word(host)]:
+            text = f"worker {short(bad[0])} is a summary of others by its name"
+            raise UnusableFile(f"{text}: --drop {quote(','.join(bad))}")
+        self._racks = {
+            group: hosts
+            for name in racks
+            for group, hosts in _groups(frame[name], self._hosts, self._calls["worker"]).items()
+        }
+        self._rounds, self._calls["round"] = _numbered(frame[role["round"]], "round")
+        if reduced:
+            self._calls["allreduce"] = part_of_step(contents, role, options, reduced, "allreduce")
+        for stage, name in enumerate(options.stages):
+            self._calls[stage] = part_of_step(contents, role, options, name, "stages")
+            self._calls.loc[self._calls[stage].isna(), "seconds"] = np.nan
+        # By load, ascending; ``{None: None}`` without a column load.
+        self.rows: dict[float | None, NDArray[np.int64] | None] = {None: None}
+        if "load" in role:
+            values, codes = _numbered(frame[role["load"]], "load")
+            if (values < 0).any():
+                raise UnusableFile("a load is negative")
+            if len(values) > 1000:  # the column is something else
+                text = f"holds {len(values)} different loads; must be at most 1000"
+                raise UnusableFile(text)
+            self.rows = {float(v): np.flatnonzero(codes == k) for k, v in enumerate(values)}
+
+    def at_load(self, load: float | None) -> RawTable:
+        """The calls at a load. Raises UnusableFile: rows are repeated or missing."""
+        rows, options, assumed = self.rows[load], self._options, [*self._assumed]
+        calls = self._calls if rows is None else self._calls.iloc[rows]
+        if self._own:
+            calls = own_seconds(calls, self._own, options.retries)
+            waited = f"what each worker waited in {short(self._own)}"
+            assumed.append(f"own times: without {waited}, beyond the shortest of its round")
+        if dropped := [worker for worker, host in enumerate(self._hosts) if host in options.drop]:
+            calls = calls[~calls["worker"].isin(dropped)]
+        calls, retried = self._one_each(calls)
+        failed = int(np.isin(self._failed, calls.index).sum())
+        workers, w = np.unique(calls["worker"].to_numpy(), return_inverse=True)
+        rounds, r = np.unique(calls["round"].to_numpy(), return_inverse=True)
+        lacking, refuses = len(workers) * len(rounds) - len(calls), options.missing == "refuse"
+        if lacking and refuses:
+            text = f"{len(calls)} rows for {len(rounds)} rounds of {len(workers)} workers"
+            raise UnusableFile(f"{text}: {lacking} delays are missing; {REMEDY_FOR_MISSING}")
+        require_cells(len(workers) * len(rounds), self._most)
+        table = np.full((len(rounds), len(workers)), np.nan)
+        table[r, w] = calls["seconds"].to_numpy()
+        stages = stage_seconds(calls, options.stages, table, (r, w))
+        if self._status is not None and refuses and np.isnan(table).any():
+            name, bad = self._status
+            failures = f"{len(bad)} call{'s' * (len(bad) != 1)} failed (first: row {bad[0] + 1})"
+            raise UnusableFile(f"column {short(name)} says that {failures}; {REMEDY_FOR_MISSING}")
+        if "seconds" not in options.asked and "seconds" in self._roles:
+            require_durations(self._roles["seconds"], table)
+        names = self._rounds[rounds]
+        notes = (*self._notes, *retried, *_gaps(names))
+        names = names.astype(np.int64) if np.all(names == np.round(names)) else names
+        hosts = tuple(self._hosts[worker] for worker in workers)
+        known: dict[float | None, Names] = {None: names}
+        said = notes, self._unit, known, tuple(assumed), (), self._reduced
+        measured = MeasuredDelays(
+            hosts, {None: table}, *said, {None: stages}, self._roles, self._racks
+        )
+        return measured, min(failed, int(np.isnan(table).sum())), lacking
+
+    def _one_each(self, calls: Calls) -> tuple[Calls, list[str]]:
+        """One row for each worker and round: calls may have been tried again. Raises UnusableFile:
+        nobody said what repeated rows mean, or they are of several runs, which nothing can mean."""
+        twice = calls.duplicated(["worker", "round"])
+        if not (count := int(twice.sum())):
+            return calls, []
+        # Where rounds begin again for at least half of the workers, and each time some come again;
+        # else rows are in no order, or single calls were tried again later.
+        ordered, workers = calls.sort_values("worker", kind="stable"), calls["worker"].nunique()
+        falls = ordered[ordered["worker"].diff().eq(0) & ordered["round"].diff().lt(0)]
+        if 2 * falls["worker"].nunique() >= workers and count >= 2 * max(len(falls), workers):
+            restart = int(falls.index.min())
+            text = f"round numbers begin again at row {restart + 1}: two runs in one file, or rows "
+            first = "" if self._options.rows else f"--rows 1:{restart} takes the first; or "
+            text += f"out of order? {first}split it there, or sort it by worker and round"
+            raise UnusableFile(text)
+        if self._options.retries == "refuse":
+            row = calls[twice].iloc[0]
+            worker, number = self._hosts[int(row["worker"])], self._rounds[int(row["round"])]
+            text = f"two rows for worker {short(worker)}, round {number:g}"
+            text += f", and {count - 1} more such rows" if count > 1 else ""
+            gaps = workers * calls["round"].nunique() > len(calls) - count
+            how = "say which counts with --retries, last or sum, if calls were tried again"
+            how = "--retries last, or sum (of all)" if self._tried else how
+            raise UnusableFile(f"{text}: {how}{also_needed(gaps, self._options)}")
+        kept, text = calls, "the last of each counts"
+        if self._options.retries == "sum":
+            # a try that failed took its time, too, if a later one did not fail
+            spent, text = calls["seconds"].fillna(self._spent), "their seconds are added"
+            tries = spent.groupby([calls["worker"], calls["round"]])
+            known = tries.transform("count").eq(tries.transform("size")) & calls["seconds"].notna()
+            kept = calls.assign(seconds=tries.transform("sum").where(known))
+        repeat = f"{count} rows repeat" if count > 1 else "1 row repeats"
+        kept = kept.sort_values("try", kind="stable")
+        kept = kept.drop_duplicates(["worker", "round"], keep="last").sort_index()
+        return kept, [f"{repeat} a worker and round: {text}"]
+
+
+def _seconds(
+    contents: FileContents, role: Roles, options: Reading
+) -> tuple[FloatArray, NDArray[np.int64], Times, str]:
+    """The seconds of each row, the places of calls that failed, and whose unit it is."""
+    frame, gaps = contents.frame, options.missing != "refuse"
+    name = role.get("seconds") or role["start"]
+    unit, where, failed = contents.unit_of(name), f"column {short(name)}", NO_ROWS
+    if "seconds" in role:
+        what = "seconds" if unit in (None, "s") else str(unit)
+        values, failed = numbers(frame[name], what, "say --columns seconds=...", gaps)
+    else:
+        start, end = frame[name], frame[role["end"]]
+        where = f"{short(name)} and {short(end.name)}"
+        if contents.unit_of(role["end"]) != unit:
+            raise UnusableFile(f"columns {where} are in different units")
+        values, stamps = between(start, end, unit or options.unit)
+        if stamps:
+            return values, failed, Times("s", f"seconds from {where.replace('and', 'to')}"), where
+        where = f"the difference of {where}"
+    if unit is not None and contents.unit not in (None, unit):
+        other = f"{contents.where} says {contents.unit}"
+        raise UnusableFile(f"{where} says {unit}, and {other}: rename one")
+    if unit is None and contents.unit is not None:
+        unit, where = contents.unit, contents.where
+    also = also_needed(not np.isfinite(values).all(), options)
+    times = settle(options.unit, unit, where, values, contents.hint, also)
+    return times.seconds(values), failed, times, where
+
+
+def _numbered(column: pd.Series, what: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The different numbers, ascending, and for each row which of them it has."""
+    values, _ = numbers(column, f"the {what}", "leave such rows out with --rows")
+    if not np.isfinite(values).all():
+        raise UnusableFile(f"a {what} is missing or infinite")
+    codes, different = pd.factorize(values, sort=True)
+    return np.asarray(different, dtype=np.float64), np.asarray(codes, dtype=np.int64)
+
+
+def _workers(column: pd.Series) -> tuple[list[str], NDArray[np.int64]]:
+    """The workers' names in order, numbers within names by size, and which one each row has."""
+    if column.dtype.kind in "iu" and column.notna().all():  # more digits than a double has
+        codes, names = pd.factorize(column, sort=True)
+        return [*map(str, names)], np.asarray(codes, dtype=np.int64)
+    if column.dtype.kind != "O":
+        different, codes = _numbered(column, "worker")
+        return [repr(value).removesuffix(".0") for value in different.tolist()], codes
+    if column.isna().any():
+        raise UnusableFile("a worker is missing")
+    texts = column.astype(str).str.strip()
+    hosts = sorted(texts.unique(), key=natural)
+    return hosts, np.asarray(pd.Categorical(texts, hosts).codes, dtype=np.int64)
+
+
+def _groups(
+    column: pd.Series, hosts: Sequence[str], worker: pd.Series
+) -> dict[str, tuple[str, ...]]:
+    """The hosts of each of a column's values, such as ``rack r1``; those without one are in none.
+    Raises UnusableFile: a worker has two."""
+    racks = column.map(_label).to_numpy()  # rows between empty ones keep their numbers
+    known = pd.DataFrame({"worker": worker, "rack": racks}).dropna().drop_duplicates()
+    twice = known[known["worker"].duplicated(keep=False)].sort_values("worker", kind="stable")
+    if len(twice):
+        first, name = int(twice["worker"].iloc[0]), short(column.name)
+        text = " and ".join(map(short, twice.loc[twice["worker"] == first, "rack"][:2]))
+        raise UnusableFile(
+            f"column {name}: worker {short(hosts[first])} is in {text}; a worker belongs to one: "
+            f"{drop_option([str(column.name)])} leaves the column out"
+        )
+    members = known.sort_values("worker").groupby("rack", sort=False)["worker"]
+    groups = {str(value): tuple(hosts[j] for j in group) for value, group in members}
+    start = str(column.name).lower()
+    names = {v: v if v.lower().startswith(start) else f"{column.name} {v}" for v in groups}  # rack7
+    return {names[value]: groups[value] for value in sorted(groups, key=natural)}
+
+
+def _label(value: Any) -> str | None:
+    """What a cell calls a rack; 3.0 is rack 3."""
+    text = "" if pd.isna(value) else str(value).strip().removesuffix(".0")
+    return text or None
+
+
+def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """A key by which node10 comes after node9."""
+    pieces = re.findall(r"[0-9]{1,15}|[^0-9]+", name)
+    return [(0, int(p), "") if p.isdecimal() and p.isascii() else (1, 0, p) for p in pieces], name
+
+
+def _gaps(rounds: NDArray[np.float64]) -> list[str]:
+    """Rounds that no worker has, where at least half of the others follow at the usual distance."""
+    steps = np.diff(rounds)
+    usual = float(np.median(steps)) if len(steps) > 1 else np.inf
+    wider = steps > usual
+    if not wider.any() or np.mean(steps == usual) < 0.5:
+        return []
+    lost, first = int(np.sum(np.round(steps[wider] / usual) - 1)), rounds[:-1][wider][0] + usual
+    many = "1 round is" if lost == 1 else f"{lost if lost < 10**9 else f'{lost:.3g}'} rounds are"
+    return [f"{many} missing for all workers (first: {first:g}); the others follow each other"]
+
+
+def _failures(others: pd.DataFrame) -> tuple[str, NDArray[np.int64]] | None:
+    """The first column that says by its name how calls ended, and the rows of those that failed; an
+    empty cell says nothing, but where others name an error. Raises UnusableFile: its name does not
+    say which of 0 and 1 is a failure."""
+    failures = "failed", "failure", "error", "timed_out", "killed", "crashed"  # true: it failed
+    reasons = "error", "exception", "error_message", "failure_reason", "traceback"
+    truths = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
+    either = "status", "state", "result", "outcome"  # of which 0 and 1 may mean both
+    texts = WORDS_FOR_MISSING - {"-", "--", "---", "?", "x"}
+    texts |= {"failure", "out_of_memory", "node_fail", "preempted"}
+    for name in map(str, others.columns):
+        column, whole = others[name], parse(name).whole
+        if role_of(name) != "status":
+            continue
+        said, truth = column.dropna(), column.dtype.kind == "b"
+        if column.dtype.kind == "O":
+            said = said.map(lambda cell: str(cell).strip().lower())
+            truth = {*said} <= {*truths}
+            said = said.map(truths) if truth else said
+        if said.dtype.kind == "O":
+            bad = said.isin(texts) | said.str.startswith("cancelled by ")  # as Slurm says it
+            if whole in reasons and column.isna().any():
+                bad = said.notna()
+        elif {*said.unique()} <= {0, 1} and not re.search("code|exit|return|rc", whole):
+            if not truth and said.nunique() > 1 and whole in either:
+                text = f"column {short(name)} holds 0 and 1, and which is a failure is not said"
+                named = quote(name)
+                raise UnusableFile(f"{text}: --rows {named}=1 takes those of 1; or --drop {named}")
+            bad = said.astype(float) == (whole in (*failures, *reasons))
+        elif not re.search("exit|return|rc|error", whole) and said.between(200, 208).any():
+            bad = (said >= 400) | (said < 100)  # HTTP's
+        else:
+            bad = said != 0
+        if 0 < bad.sum() < len(column):
+            return name, np.flatnonzero(column.index.isin(bad.index[bad]))
+    return None

@@ -1,0 +1,211 @@
+"""What was measured: a table for each load. How it is read, what is missing, what is refused.
+Numbers are checked, and never decide what a column is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from shlex import quote
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...sim.base.files import UnusableFile, short
+from ...sim.base.reading import Reading
+from ..base import MAX_DELAY_SECONDS, FloatArray
+from .signs import median_of, unit_warnings
+
+OPTION_NAMES = "columns|drop|keep|rows|header|decimal|unit|missing|retries"  # options in errors
+REMEDY_FOR_MISSING = (
+    "--missing drop-rounds leaves such rounds out, --missing never means that it never arrives"
+)
+
+
+class TableError(ValueError):
+    """A table of delays that cannot be used; the message names the file and the defect."""
+
+    def __init__(self, path: str, defect: str) -> None:
+        super().__init__(f"{path}: {defect}")
+        self.path, self.defect = path, defect
+
+
+def as_fields(text: str) -> str:
+    """An error's remedies as fields of a config: ``unit: ms``."""
+    return re.sub(f"--({OPTION_NAMES}) ", r"\1: ", text)
+
+
+Names = NDArray[Any]  # names, or numbers, one each
+Roles = Mapping[str, str]  # role to column of a long table
+AS_IT_IS = Reading()  # nothing is said beyond what the file says
+
+
+ByLoad = Mapping[float | None, FloatArray]  # by load, ``(rounds, n)`` seconds each
+Stages = Mapping[str, FloatArray]  # ``(rounds, n)`` seconds of each stage of a step, in their order
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredDelays:
+    """Measured delays of some workers, at one or several loads."""
+
+    hosts: tuple[str, ...]  # workers' names, one a column; ``"0"``, ``"1"``, ... without any
+    # ``{load: (rounds, n) seconds}``, loads ascending, the key ``None`` without a column load.
+    # Finite and >= 0; infinite where a worker never arrived, and only if the caller asked for that.
+    tables: ByLoad
+    notes: tuple[str, ...] = ()  # what was left out, mended or counted, a line each
+    unit: str = "seconds"  # of the times, and why, in words
+    rounds: Mapping[float | None, Names] = field(default_factory=dict)  # names, else 0, 1, 2, ...
+    assumed: tuple[str, ...] = ()  # what the file does not say, a sentence each
+    read: tuple[str, ...] = ()  # all this in lines for people
+    allreduce: str = ""  # a column that looks like an all-reduce's time, not read; empty: none
+    stages: Mapping[float | None, Stages] = field(default_factory=dict)  # they add up to ``tables``
+    roles: Mapping[str, str] = field(default_factory=dict)  # role to what of the file has it
+    # The workers of each group that a column names, such as ``rack r1``: of one column or several.
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def workers(self) -> int:
+        """Number of workers n."""
+        return len(self.hosts)
+
+    def only(self, hosts: Sequence[str]) -> MeasuredDelays:
+        """These workers alone, in this order. Raises ValueError: one was not measured."""
+        for host in hosts:
+            if host not in self.hosts:
+                raise ValueError(f"no worker is named {short(host)!r}")
+        at = [self.hosts.index(host) for host in hosts]
+        tables = {load: table[:, at] for load, table in self.tables.items()}
+        stages = {
+            load: {name: seconds[:, at] for name, seconds in of_load.items()}
+            for load, of_load in self.stages.items()
+        }
+        return replace(self, hosts=tuple(hosts), tables=tables, stages=stages)
+
+    def names_of_rounds(self, load: float | None) -> Names:
+        """What the file calls the rounds at a load, ``(rounds,)``; else they are counted from 0."""
+        names = self.rounds.get(load)
+        return np.arange(len(self.tables[load])) if names is None else names
+
+    @property
+    def warnings(self) -> list[str]:
+        """The notes, and signs of a wrong unit, a line each."""
+        lines = [*self.notes, *unit_warnings(self.tables, self.hosts)]
+        middle = float(median_of(next(iter(self.tables.values()))))
+        if middle > 60 and self.unit.startswith("seconds, as"):
+            ms = "ms" if self.unit == "seconds, as --unit says" else "0.001"  # whatever a name says
+            lines.append(f"steps take {middle:.4g} s: if the table is in ms, say --unit {ms}")
+        return lines
+
+
+# What the file holds at one load, before it is known what a missing delay means: under the key
+# ``None``, NaN where there is none; how many of these say that the call failed; and of how many a
+# long table has no row.
+RawTable = tuple[MeasuredDelays, int, int]
+
+
+def name_at(names: Names, index: int) -> str:
+    """What a round is called in a sentence."""
+    name = names[index]
+    return short(f"{name:.15g}" if isinstance(name, float) else name)
+
+
+def also_needed(missing: bool, options: Reading) -> str:
+    """What to say as well where something else is refused, so that one reading names both options:
+    how a missing delay is read, if there is one and nothing was said."""
+    refuses = options.missing == "refuse" and missing
+    return f"; and since a delay is missing, {REMEDY_FOR_MISSING}" if refuses else ""
+
+
+def drop_option(names: Sequence[str]) -> str:
+    """The option that leaves columns out, for a shell; commas part names, and ``?`` matches one."""
+    return f"--drop {quote(','.join(name.replace(',', '?') for name in names))}"
+
+
+MIN_ROUNDS_OF_CLOCK = 10  # from which on times that only grow are moments
+
+
+def counting(table: FloatArray) -> NDArray[np.bool_]:
+    """Which columns of ``(rounds, n)`` numbers are whole and count up, ``(n,)``: evenly, or in any
+    steps where others have fractions. Fewer than three rows tell nothing."""
+    if len(table) < 3:
+        return np.zeros(table.shape[1], bool)
+    with np.errstate(invalid="ignore"):
+        steps = np.diff(table, axis=0)
+        fractions = np.any(table != np.round(table), axis=0)
+        up = np.all(steps > 0, axis=0) & ~fractions
+        even = np.all(steps == steps[:1], axis=0)
+    return np.asarray(up & (even | bool(fractions.any()) | (len(table) >= MIN_ROUNDS_OF_CLOCK)))
+
+
+def require_no_index(names: Sequence[str], table: FloatArray) -> None:
+    """Refuse (UnusableFile) a column of ``(rounds, n)`` numbers that counts up."""
+    counts = counting(table)
+    if counts.any():
+        first = int(np.argmax(counts))
+        name, head = names[first], ", ".join(f"{number:.15g}" for number in table[:3, first])
+        text = f"column {short(name)} counts up ({head}, ...), as the number of a round does"
+        how = f"say --columns {quote(f'round={name}')}; or --keep {quote(name)} if not"
+        raise UnusableFile(f"{text}: {how}")
+
+
+def require_durations(name: str, table: FloatArray) -> None:
+    """Refuse (UnusableFile) ``(rounds, n)`` seconds that say when, not how long: they are beyond
+    all durations, or grow in each of ten rounds or more for all of several workers."""
+    with np.errstate(invalid="ignore"):
+        steps = np.diff(table, axis=0)
+        # No call takes 1e8 seconds, three years, and since 1970 there have been more.
+        late = (table > 1e8).all(axis=0) & (steps >= 0).all(axis=0) & (len(table) > 1)
+    grow = len(table) >= MIN_ROUNDS_OF_CLOCK and table.shape[1] > 1 and bool((steps > 0).all())
+    if grow or late.any():
+        how = "grows from round to round for every worker" if grow else "holds dates"
+        text = f"{name} {how}: a clock? Give a start and an end (--columns start=...,end=...)"
+        raise UnusableFile(f"{text}, or --columns seconds=... if it is how long each call took")
+
+
+def complete(raw: RawTable, options: Reading) -> MeasuredDelays:
+    """The part without gaps; ``options`` say what a missing delay is. Raises UnusableFile: one is
+    missing or infinite and nothing was said; one is negative or too long; no round is left."""
+    measured, failed, lacking = raw
+    hosts, table = measured.hosts, measured.tables[None]
+    if table.size == 0:
+        raise UnusableFile("the table has no cells")
+    names = measured.names_of_rounds(None)
+    absent, endless, zero = np.isnan(table), np.isinf(table), table == 0
+    refuses, beyond = options.missing == "refuse", (table > MAX_DELAY_SECONDS) & ~endless
+    for bad, defect, remedy in (
+        (absent & refuses, "is missing or not a number (a short row?)", REMEDY_FOR_MISSING),
+        (endless & (refuses | (table < 0)), "is infinite", REMEDY_FOR_MISSING),
+        (table < 0, "is negative", "leave the cell empty if the call failed, or --drop {}"),
+        (beyond, f"is beyond {MAX_DELAY_SECONDS:.0e} s", "valid: finite seconds >= 0"),
+    ):
+        if bad.any():
+            row, column = np.argwhere(bad)[0]
+            host, others = short(hosts[column]), int(bad.sum()) - 1
+            where = f"the delay of round {name_at(names, row)}, worker {host}"
+            more = f", and so {'is' if others == 1 else 'are'} {others} more" if others else ""
+            raise UnusableFile(f"{where} {defect}{more}; {remedy.format(quote(hosts[column]))}")
+    gone = absent | endless | zero
+    if refuses or not gone.any():
+        return measured
+    what = {"not in the table": lacking, "empty": int(absent.sum()) - failed - lacking}
+    what |= {"failed": failed, "infinite": int(endless.sum()), "0 s": int(zero.sum())}
+    reasons = ", ".join(f"{count} {reason}" for reason, count in what.items() if count)
+    rounds, count = gone.any(axis=1), int(gone.sum())
+    hit, is_one = int(rounds.sum()), "is" if count == 1 else "are"
+    total = f"{count} of {table.size} delays {is_one} missing ({reasons})"
+    if options.missing == "never":
+        text = f"{total}, in {hit} of {len(table)} rounds: these workers never arrive there"
+        measured = replace(measured, tables={None: np.where(gone, np.inf, table)})
+    elif rounds.all():
+        worst = int(np.argmax(gone.sum(axis=0)))
+        lost = f"of whose rounds {int(gone[:, worst].sum())} of {len(table)} are missing"
+        leave = f"leave worker {short(hosts[worst])} out, {lost}, or say --missing never"
+        raise UnusableFile(f"{total}; no round has every worker; {leave}")
+    else:
+        left = f"{'is' if hit == 1 else 'are'} left out"
+        text = f"{total}: {hit} of {len(table)} rounds {left}"
+        stages = {name: s[~rounds] for name, s in measured.stages.get(None, {}).items()}
+        measured = replace(measured, tables={None: table[~rounds]}, stages={None: stages})
+        measured = replace(measured, rounds={None: names[~rounds]})
+    return replace(measured, notes=(*measured.notes, text))

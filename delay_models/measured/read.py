@@ -1,0 +1,270 @@
+"""Reads a table of measured delays: in a layout and a format of docs/traces.md, never a pickle.
+
+A file is read rightly or not at all. Every defect is one ``TableError`` that names the file, the
+place and, where there is one, the remedy; whatever is left out or mended is counted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from shlex import quote
+
+import numpy as np
+import pandas as pd
+
+from ...sim.base.files import MOST_CELLS, UnusableFile, files_of, short
+from ...sim.base.reading import Reading
+from .cells import numbers
+from .files import FileContents, read_file, retyped, with_durations
+from .long import LongTable
+from .measured import AS_IT_IS, MeasuredDelays, RawTable, TableError, complete
+from .names import ROLE_WORDS, SPELLINGS, is_call, parse, role_of
+from .profiler import JSON_ENDINGS, read_json, read_traces
+from .roles import roles_of
+from .signs import waiting_note
+from .wide import read_wide
+
+Load = float | None  # a key of ``MeasuredDelays.tables``.
+
+
+def read_measured(
+    path: str, options: Reading = AS_IT_IS, most: int | None = MOST_CELLS
+) -> MeasuredDelays:
+    """Read a table of delays: every load, the workers' names, and what was repaired. ``path`` is a
+    file (its ending says the format), or a folder or pattern of profiler traces; ``most``: cells
+    that it may have, or ``None``. Raises TableError: it is damaged, or ambiguous."""
+    with _opened(path, options, most) as (loads, table_at, notes):
+        return _together({load: complete(table_at(load), options) for load in loads}, notes)
+
+
+def read_one_load(
+    path: str, options: Reading = AS_IT_IS, most: int | None = MOST_CELLS
+) -> MeasuredDelays:
+    """Read the load that the options name, or the only one, whatever is wrong with the others.
+    Raises TableError: as ``read_measured``; or there is no such load."""
+    with _opened(path, options, most) as (loads, table_at, notes):
+        load = options.load
+        chosen = loads[0] if load is None and len(loads) == 1 else load
+        if chosen not in loads:
+            if None in loads:
+                raise UnusableFile("load was given, but the table has no column load")
+            known = (number if number is None or number % 1 else int(number) for number in loads)
+            valid = short([*known])
+            if load is None:
+                raise UnusableFile(f"several loads are in the table; say which: load = {valid}")
+            raise UnusableFile(f"no row has load = {load}; valid: {valid}")
+        return _together({load: complete(table_at(chosen), options)}, notes)
+
+
+@contextmanager
+def _opened(
+    path: str, options: Reading, most: int | None
+) -> Iterator[tuple[list[Load], Callable[[Load], RawTable], list[str]]]:
+    """Loads of a file, what it holds at each, and what was done to all; errors name the file."""
+    try:
+        contents, notes = _contents(path, options, most)
+        _require_one(contents.frame, options, "event")
+        role = roles_of(contents.frame, options)
+        if role is None and "worker" in options.asked:
+            contents, options = _turned(contents, options)
+        if role is None:
+            for long in {"rack", "load"} & {*options.asked}:
+                raise UnusableFile(f"--columns {long}=... is of a long table, a row for each call")
+            if options.retries != "refuse":
+                raise UnusableFile("--retries is of a long table, a row for each call")
+            if contents.others:
+                no_such(contents.others[0], [*contents.frame.columns])
+            _require_one(contents.frame, options, "group", len(contents.frame))
+            wide = read_wide(contents, options)
+            yield [None], lambda load: wide, notes
+        else:
+            _require_one(contents.frame, options, "group")
+            _require_one(contents.frame, options, "unit")
+            table = LongTable(contents, role, options, most)
+            yield [*table.rows], table.at_load, notes
+    except UnusableFile as error:
+        raise TableError(path, str(error)) from error
+
+
+def _contents(path: str, options: Reading, most: int | None) -> tuple[FileContents, list[str]]:
+    """The rows and columns that count, with numbers where they were written as durations."""
+    if files_of(path) is not None:
+        contents = read_traces(path, most)
+    elif path.endswith(JSON_ENDINGS):
+        contents = read_json(path, most)
+    else:
+        contents = read_file(path, most, options)
+    frame = contents.frame
+    if frame.empty:
+        raise UnusableFile(f"the table has no {'cells' if path.endswith('.npz') else 'rows'}")
+    for name in options.named:
+        if name not in frame.columns:
+            no_such(name, [*frame.columns])
+    drop = [n for n in frame.columns if any(n == w or fnmatchcase(n, w) for w in options.drop)]
+    known = {*frame.columns, *(way for way in options.drop for n in drop if fnmatchcase(n, way))}
+    others = tuple(name for name in (*options.drop, *options.keep) if name not in known)
+    # an array has no empty lines: a round in which nobody arrived is missing, and is counted
+    whole = options.rows is None and path.endswith((".npz", ".npy", ".parquet"))
+    rows = frame if whole else rows_of(frame, options.rows)
+    kept = rows.drop(columns=drop)
+    kept = retyped(kept) if len(kept) < len(frame) else kept
+    contents = replace(contents, frame=kept, others=others)
+    if is_pai([*kept.columns]) and not options.asked:
+        kept, notes = new_measurements(kept)
+        return replace(contents, frame=kept), notes
+    return with_durations(_valued(contents, options), options), []
+
+
+def _turned(contents: FileContents, options: Reading) -> tuple[FileContents, Reading]:
+    """A table of a row per worker and a column per round, with its rows as columns."""
+    name, frame = options.asked["worker"], contents.frame
+    rounds = frame.drop(columns=[name] if name else [])
+    turned = rounds.T.reset_index(drop=True).infer_objects()
+    turned.columns = frame[name].map(str) if name else turned.columns.map(str)
+    options = replace(options, columns={}, keep=(*turned.columns,))
+    return replace(contents, frame=turned, units={}, index=()), options
+
+
+def _valued(contents: FileContents, options: Reading) -> FileContents:
+    """With the unit that a column says, and the name that an event gives to its value."""
+    frame = contents.frame
+    free = {role_of(name): name for name in map(str, frame.columns) if name not in options.named}
+    if (unit := free.get("unit")) and len(said := frame[unit].dropna().map(str).unique()):
+        spelt = SPELLINGS.get(said[0].strip().lower(), said[0]) if len(said) == 1 else None
+        contents = replace(contents, unit=spelt, where=f"column {short(unit)}")
+    event, value = free.get("event"), free.get("value")
+    if event and value and "seconds" not in free and frame[event].nunique(dropna=False) == 1:
+        call = str(frame[event].iloc[0])
+        return replace(contents, frame=frame.rename(columns={value: call}).drop(columns=event))
+    return contents
+
+
+def _require_one(frame: pd.DataFrame, options: Reading, role: str, labels: int = 0) -> None:
+    """Refuse (UnusableFile) rows of several events, or of several jobs or runs, by the columns of
+    this role; a ``labels`` of different values number the rounds."""
+    for name in map(str, frame.columns):
+        if role_of(name) != role or name in {*options.named, *options.keep}:
+            continue
+        counts = frame[name].value_counts(dropna=False)
+        if len(counts) in (0, 1, labels) or (options.rows or "").startswith(f"{name}="):
+            continue
+        values = [str(value).removesuffix(".0") for value in counts.index]
+        first = str(frame[name].iloc[0]).removesuffix(".0")
+        if role == "event":
+            named = [(value, parse(value)) for value in values]
+            calls = [v for v, n in named if is_call(n) or "round" in map(ROLE_WORDS.get, n.words)]
+            first = calls[0] if len(calls) == 1 and not parse(calls[0]).wrong else "..."
+        some = ", ".join(f"{short(v)} ({counts.iloc[index]})" for index, v in enumerate(values[:3]))
+        text = f"rows are of several {short(name)}: {some}{', ...' if len(values) > 3 else ''}"
+        raise UnusableFile(f"{text}: say --rows {quote(f'{name}={first}')}")
+
+
+def _together(by_load: Mapping[Load, MeasuredDelays], notes: list[str]) -> MeasuredDelays:
+    """The tables, each under ``None`` before, with the workers that every load has; what is so of
+    all is said once."""
+    first = next(iter(by_load.values()))
+    shared = set(first.hosts).intersection(*(own.hosts for own in by_load.values()))
+    hosts = [host for host in first.hosts if host in shared]
+    if not hosts:
+        raise UnusableFile("no worker was measured at every load; say which load is wanted")
+    notes = [*notes, *(note for own in by_load.values() for note in own.notes)]
+    widths = sorted({own.workers for own in by_load.values()})
+    if widths != [len(hosts)]:
+        notes.append(f"loads have {widths} workers; the {len(hosts)} that all have are used")
+        by_load = {load: own.only(hosts) for load, own in by_load.items()}
+    tables = {load: own.tables[None] for load, own in by_load.items()}
+    stages = {load: of for load, own in by_load.items() if (of := own.stages.get(None))}
+    rounds = {load: own.rounds[None] for load, own in by_load.items() if own.rounds}
+    assumed = tuple(dict.fromkeys(line for own in by_load.values() for line in own.assumed))
+    for load, table in tables.items():
+        if note := waiting_note(table, first.allreduce, load in stages):
+            notes.append(f"load {load:g}: {note}" if len(by_load) > 1 else note)
+    known = replace(first, hosts=tuple(hosts), tables=tables, rounds=rounds, stages=stages)
+    return replace(known, notes=tuple(notes), assumed=assumed)
+
+
+def no_such(name: str, columns: Sequence[str]) -> None:
+    """Raises UnusableFile: no column has this name."""
+    there = short(", ".join(columns[:20]))
+    raise UnusableFile(f"no column is named {short(name)!r}; there are {there}")
+
+
+def rows_of(frame: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
+    """The rows that count. Raises UnusableFile: there are none, or more follow after an empty one
+    and nothing was said."""
+    if wanted is None:
+        filled = np.flatnonzero(frame.notna().any(axis=1))
+        if len({*np.diff(filled)}) > 1 or (len(filled) and filled[0]):
+            empty = int(np.argmax(filled != np.arange(len(filled))))  # evenly: between all lines
+            text = f"row {empty + 1} is empty, and {len(filled) - empty} more follow"
+            take = f"--rows 1:{empty} takes those before it" if empty else "leave it out"
+            raise UnusableFile(f"{text}: {take}")
+        return frame.iloc[filled] if 0 < len(filled) < len(frame) else frame
+    name, equals, value = wanted.rpartition("=")
+    if equals and name not in frame.columns:
+        no_such(name, [*frame.columns])
+    column = frame[name] if equals else None
+    if column is not None:
+        same = value.strip().removesuffix(".0")
+        exact = column.map(lambda cell: str(cell).strip().removesuffix(".0")) == same
+        if exact.any():
+            return frame[exact].reset_index(drop=True)
+    bounds = r"(\d{0,15}):(\d{0,15})(?::([1-9]\d{0,8}))?"
+    if (matched := re.fullmatch(bounds, value.strip())) is None:
+        if equals:
+            raise UnusableFile(f"--rows {short(wanted)}: no cell of column {short(name)} is that")
+        form = "A:B or A:B:STEP (from 1, both included), COLUMN=VALUE, or COLUMN=A:B"
+        raise UnusableFile(f"--rows {short(wanted)}: must be {form}")
+    labels = np.arange(1, len(frame) + 1) if column is None else numbers(column, "rows")[0]
+    first = float(matched[1] or (1 if column is None else np.nanmin(labels)))
+    chosen = (labels >= first) & (labels <= float(matched[2] or "inf"))
+    chosen &= np.mod(labels - first, float(matched[3] or 1)) == 0
+    if not chosen.any():
+        raise UnusableFile(f"--rows {short(wanted)}: no row of {len(frame)} is there")
+    return frame[chosen].reset_index(drop=True)
+
+
+# Mini-batch times of jobs on Alibaba's PAI: columns worker, time, batch_time_norm. A sample every
+# ten seconds shows the worker's latest mini-batch, so that it repeats until there is a new value: a
+# repeated one is no new measurement. Times were normalised by those who published them.
+#
+# Source: https://github.com/alibaba/clusterdata, cluster-trace-gpu-v2020/mini-batch-time.
+
+
+def is_pai(columns: list[str]) -> bool:
+    """Whether columns are like that: a worker, a time, a batch time, and nothing that counts."""
+    sampled = {"worker", "time"} <= {*columns} and "round" not in map(role_of, columns)
+    return sampled and sum(parse(name).whole.startswith("batch_time") for name in columns) == 1
+
+
+def new_measurements(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Each worker's new measurements in the order of time: columns worker, round, seconds. Of each
+    the first so many are kept, as many as the worker with the fewest has. Raises UnusableFile: a
+    worker or a time is missing, or sampled twice."""
+    name = next(name for name in frame.columns if parse(name).whole.startswith("batch_time"))
+    time, seconds = numbers(frame["time"], "the time")[0], numbers(frame[name], "seconds")[0]
+    samples = pd.DataFrame({"worker": frame["worker"], "time": time, "seconds": seconds})
+    lacking, twice = samples.isna().any(axis=1), samples.duplicated(["worker", "time"])
+    for bad, text in (
+        (lacking, "a worker, a time or a batch time is missing"),
+        (twice, "a worker was sampled twice at one time; keep one"),
+    ):
+        if bad.any():
+            raise UnusableFile(f"row {int(np.flatnonzero(bad)[0]) + 1}: {text}")
+    samples = samples.sort_values(["worker", "time"], kind="stable")
+    held = samples["seconds"].eq(samples.groupby("worker")["seconds"].shift())
+    new = samples[~held].copy()
+    new["round"] = new.groupby("worker").cumcount()
+    most = int(new.groupby("worker").size().min())
+    late = int((new["round"] >= most).sum())
+    text = f"{int(held.sum())} of {len(samples)} samples repeat the worker's last one: held, no new"
+    text += " measurements; left out. Rounds are each worker's measurements in order"
+    notes = [text]
+    if late:
+        notes.append(f"{late} measurements are left out, so that every worker has {most}")
+    if "norm" in name:
+        notes.append(f"{name} is normalised: ratios mean something, seconds do not")
+    return new[new["round"] < most][["worker", "round", "seconds"]].reset_index(drop=True), notes

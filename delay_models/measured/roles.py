@@ -1,0 +1,345 @@
+"""Which column of a table is what, by its name or by what is said; in a wide one, whose it is; and
+parts of a step: the all-reduce, which hides a wait for the slowest worker in it, and stages."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from glob import escape
+from shlex import quote
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ...sim.base.files import UnusableFile, short
+from ...sim.base.reading import Reading, Retries
+from ..base import FloatArray
+from .cells import NUMBER_KINDS, numbers, settle
+from .files import FileContents, of_moments
+from .measured import Roles, also_needed, drop_option
+from .names import (
+    HOST_WORDS,
+    HOST_WORDS_ALONE,
+    QUANTILE_NAME,
+    ROLE_WORDS,
+    WRONG_WORDS,
+    least,
+    parse,
+    role_of,
+    without_unit,
+)
+
+
+def of_rounds(names: list[str]) -> bool:
+    """Whether columns are named after rounds, not workers: the table is transposed."""
+    named = re.compile(r"(round|step|iteration|iter|epoch|t)_?\d+")
+    return len(names) > 1 and sum(bool(named.fullmatch(parse(n).base)) for n in names) > 1
+
+
+@lru_cache(maxsize=2**18)
+def shape_of(name: str) -> str:
+    """A name with its numbers as ``#``, or a letter at its end as ``@``: the pattern that columns
+    of workers have in common."""
+    plain = re.sub(r"[0-9]+", "#", without_unit(name))
+    return re.sub(r"(?<=[-_ ./])[A-Za-z]$", "@", plain)
+
+
+def wrong_of(name: str, unit: object = None) -> str:
+    """Why a column's name in a wide table shows that it holds no worker's delay; empty if it does
+    not. A word and a number may be a host's name, and so may parts with hyphens between them:
+    ``log-7``. If the user gives the ``unit`` as seconds, ``min`` is minutes and no minimum."""
+    parsed, role = parse(name), role_of(name)
+    if role is not None:
+        return f"it is the {role}"
+    if parsed.wrong and ("per" in parsed.whole.split("_") or "{" in name or "two" in parsed.wrong):
+        return parsed.wrong
+    pieces = re.split(r"[^0-9A-Za-zµμ%-]+", without_unit(name))
+    pieces = [piece for piece in pieces if re.search("[A-Za-z%]", piece)]
+    for piece in pieces:
+        raw = parse(piece).whole.split("_")
+        words = [word for token in raw if (word := re.sub(r"\d+", "", token))]
+        numbered = bool(re.search(r"\d", piece))
+        if numbered and "-" in piece and len(words) > 1 and not {*words} & HOST_WORDS:
+            continue  # a host's name, such as log-7-a
+        alone = len(pieces) == len(words) == 1 and bool(re.search(r"\d", name))
+        allowed = HOST_WORDS_ALONE if alone else {"min"} if isinstance(unit, float) else set()
+        if bad := [word for word in words if word in WRONG_WORDS and word not in allowed]:
+            return WRONG_WORDS[bad[0]]
+        if not alone and any(map(QUANTILE_NAME.fullmatch, raw)):
+            return "a summary"
+    return ""
+
+
+def workers_of(columns: list[str], options: Reading) -> tuple[list[str], list[str]]:
+    """The workers' columns, and what that assumes. Raises UnusableFile: a name says something else,
+    is outside the others' pattern, or is repeated; or the names follow several patterns."""
+    if globs := options.asked.get("workers"):
+        ways = globs.split("+")
+        if none := [way for way in ways if not any(fnmatchcase(name, way) for name in columns)]:
+            raise UnusableFile(f"--columns workers={short(none[0])}: no column is named like that")
+        chosen = [name for name in columns if any(fnmatchcase(name, way) for way in ways)]
+        left = [name for name in columns if name not in chosen]
+        return chosen, [f"columns not used: {short(', '.join(left))}"] if left else []
+    hosts = [without_unit(name) for name in columns]
+    parts = (name.rpartition(".") for name in columns)  # pandas numbers a name that comes again
+    repeated = [own for own, _, number in parts if number.isdecimal() and re.search(r"[^\d.]", own)]
+    twice = [name for name in repeated if name in columns and role_of(name) is None]
+    if twice := twice + [host for host, count in Counter(hosts).items() if count > 1]:
+        raise UnusableFile(f"several columns are of worker {short(twice[0])}: leave one of them")
+    free = [name for name in columns if name not in options.keep]
+    if of_rounds(free):
+        text = f"columns are named after rounds ({short(free[0])}): write a row per round and a "
+        text += "column per worker (transpose the table), or say --columns worker= where a row is a"
+        raise UnusableFile(f"{text} worker's; worker=NAME where that column names them")
+    if all(re.fullmatch(r"\d+(\.0)?", name) for name in free):
+        return columns, []
+    shapes = Counter(map(shape_of, free))
+    wrong = {n: wrong_of(n, options.unit) or ("a summary" if least(n, free) else "") for n in free}
+    for name in free:  # p95 is a quantile, unless p94 stands beside it
+        share = re.fullmatch(r"([pq])(50|75|90|95|99|999)", without_unit(name))
+        if share and f"{share[1]}{int(share[2]) - 1}" not in hosts:
+            wrong[name] = "a summary"
+    bad = [name for name in free if wrong[name]]
+    if bad and len(bad) == len(free):
+        text = f"columns such as {short(bad[0])} say {wrong[bad[0]]} by their names"
+        raise UnusableFile(f"{text}, not how long calls took: export the seconds of each call")
+    _require_one_pattern(free, wrong, shapes)
+    if bad:
+        text = f"column {short(bad[0])} holds no worker's delays by its name ({wrong[bad[0]]})"
+        raise UnusableFile(f"{text}: {drop_option(bad)}")
+    other = [name for name in free if shapes[shape_of(name)] == 1]
+    if other and 2 * len(other) < len(free):
+        listed, usual = quote(",".join(other)), short(shapes.most_common(1)[0][0])
+        text = f"column {short(other[0])} is not named as others are ({usual})"
+        raise UnusableFile(f"{text}: {drop_option(other)}, or --keep {listed} if it is a worker's")
+    text = f"all columns are workers', by no common pattern: {short(', '.join(free))}"
+    return columns, [text] if len(shapes) > 1 else []
+
+
+def _require_one_pattern(free: list[str], wrong: dict[str, str], shapes: Counter[str]) -> None:
+    """Refuse (UnusableFile) columns of several patterns, such as two metrics of each host, unless
+    these are hosts of several kinds."""
+    patterns = [shape for shape, count in shapes.items() if count > 1]
+    of = {shape: [name for name in free if shape_of(name) == shape] for shape in patterns}
+    good = [shape for shape in patterns if not wrong[of[shape][0]]]
+    ends = {s: r"[A-Za-z]$" if s.endswith("@") else r"[0-9]+" for s in good}
+    keys = [{tuple(re.findall(ends[s], without_unit(n))) for n in of[s]} for s in good]
+    hosts = all({*re.findall(r"[a-z]+", shape.lower())} & HOST_WORDS for shape in good)
+    apart = hosts and len(good) == len(patterns) and not (keys and set.intersection(*keys))
+    if len(patterns) < 2 or not good or apart:
+        return
+    globs = {s: re.sub(r"[0-9]+|(?<=[-_ ./])[A-Za-z]$", "*", escape(of[s][0])) for s in patterns}
+    ways = []
+    for shape in good[:2]:
+        alone = all(shape_of(n) == shape for n in free if fnmatchcase(n, globs[shape]))
+        others = ",".join(globs[other] for other in patterns if other != shape)
+        way = f"columns {quote(f'workers={globs[shape]}')}" if alone else f"drop {quote(others)}"
+        ways.append(f"--{way}")
+    first = sorted(patterns, key=lambda shape: shape not in good)[:2]
+    names = " and ".join(short(of[shape][0]) for shape in sorted(first, key=patterns.index))
+    several = "two" if len(patterns) == 2 else "several"
+    text = f"columns are named by {several} patterns, as {names}"
+    raise UnusableFile(f"{text}: say {' or '.join(ways)}")
+
+
+CANONICAL = ("worker", "round", "seconds")  # columns that need no choice whatever else there is
+EDGES = {"start", "end"}
+Ways = dict[str, list[str]]  # role to the columns that could have it
+
+
+def roles_of(frame: pd.DataFrame, options: Reading) -> dict[str, str] | None:
+    """Role to column of a long table; ``None``: a wide one. Raises UnusableFile: several columns
+    could have one role, or one role has no column."""
+    asked: dict[str, str] = {role: name for role, name in options.asked.items() if name}
+    if "workers" in asked or options.asked.get("round") == "":
+        return None
+    require_stages(options)
+    allreduce, stages = asked.pop("allreduce", None), asked.pop("stages", None)
+    asked.pop("rack", None)
+    free = [n for n in map(str, frame.columns) if n not in {*options.named, *options.keep}]
+    if not asked and {*CANONICAL} <= {*free}:
+        return {role: role for role in (*CANONICAL, "load") if role in free}
+    free = [name for name in free if not least(name, free)]
+    ways: Ways = {role: [name] for role, name in asked.items()}
+    for name in free:
+        if (role := role_of(name)) in (*CANONICAL, *EDGES, "load") and role not in asked:
+            ways.setdefault(role, []).append(name)
+    if {*asked} == {"worker"} and not {"round", "seconds", *EDGES} & {*ways}:
+        return None  # a row for each worker, and a column for each round
+    kinds = {str(name): dtype.kind for name, dtype in frame.dtypes.items()}
+    rest = [name for name in free if role_of(name) is None and kinds[name] in NUMBER_KINDS]
+    timed = [name for name in rest if parse(name).unit and not parse(name).wrong]
+    calls = ways.pop("seconds", [])
+    calls = [n for n in calls if parse(n).whole != "time" or len(calls) == 1]  # it may say when
+    if timed and [parse(name).whole for name in calls] in ([], ["time"]) and not {*ways} >= EDGES:
+        calls = timed if len(timed) == 1 else []  # whatever it is called: there is no other
+    if (calls and "seconds" in asked) or (not EDGES & {*asked} and calls):
+        ways["seconds"] = calls
+    if "seconds" in asked or (stages and not {*ways} >= EDGES):
+        ways = {role: names for role, names in ways.items() if role not in EDGES}
+    both, known = {"worker", "round"} <= {*ways}, "seconds" in ways or {*ways} >= EDGES or stages
+    if not (both and known):
+        shapes = [*map(shape_of, rest)]
+        alike = any(shapes.count(shape) > 1 for shape in shapes)
+        wanted = {"worker", "seconds", *EDGES} & {*asked} or allreduce or stages or both
+        if not wanted and (alike or len({*ways} - {"load"}) < 2):
+            return None
+        raise UnusableFile(_lacking(frame, ways, bool(known), options))
+    roles = {role: _the_one(frame, role, ways) for role in ways}
+    if "seconds" in roles and {*roles} >= EDGES:
+        text = "the seconds could be {seconds}, or {start} and {end}".format(**roles)
+        edges = quote("start={start},end={end}".format(**roles))
+        seconds = quote(f"seconds={roles['seconds']}")
+        raise UnusableFile(f"{short(text)}: say --columns {seconds}, or --columns {edges}")
+    return {r: n for r, n in roles.items() if "seconds" not in roles or r not in EDGES}
+
+
+def _the_one(frame: pd.DataFrame, role: str, ways: Ways) -> str:
+    """The column of a role. Raises UnusableFile: there are several; of workers and rounds those are
+    named in which no call comes twice."""
+    names, other = ways[role], {"worker": "round", "round": "worker"}.get(role, "")
+    if len(names) == 1:
+        return names[0]
+    text = f"columns {short(' and '.join(names))} could each be the {role}"
+    if not other:
+        raise UnusableFile(f"{text}: say --columns {role}=...")
+    good = [name for name in names if not frame.duplicated([name, ways[other][0]]).any()]
+    if not good:
+        raise UnusableFile(f"{text}, and calls come again by each: write a column of both")
+    raise UnusableFile(f"{text}: say --columns {quote(f'{role}={good[0]}')}")
+
+
+def _lacking(frame: pd.DataFrame, ways: Ways, timed: bool, options: Reading) -> str:
+    """What to say where a role has no column by its name, a line."""
+    lacking = [role for role in ("worker", "round") if role not in ways]
+    lacking += [] if timed else ["seconds"]
+    asked: dict[str, str] = {role: name for role, name in options.asked.items() if name}
+    asked |= dict.fromkeys(lacking, "...")
+    taken = {*options.named, *(name for names in ways.values() for name in names)}
+    free = [name for name in map(str, frame.columns) if name not in taken]
+    free_of_role = (n for n in free if role_of(n) is None)
+    edges = [n for n in free_of_role if of_moments(frame[n]) and frame[n].nunique() > 1]
+    wrong = [f"{short(n)} ({parse(n).wrong})" for n in free if parse(n).wrong]
+    stages = [n for n in free if parse(n).unit and not parse(n).wrong]
+    text, more = "; valid: rounds x workers; or columns worker, round, seconds, ", ""
+    text += "or as host, step, duration_ms; else"
+    if "seconds" in lacking and len(edges) == 2:
+        edges.sort(key=lambda name: str(frame[name].iloc[0]))
+        text = f"; {short(' and '.join(edges))} say when:"
+        del asked["seconds"]
+        asked |= {"start": edges[0], "end": edges[1]}
+    elif "seconds" in lacking:
+        text = "; --columns stages=... names parts of a step; else" if len(stages) > 1 else text
+        text = f"; there are {', '.join(wrong[:3])}; else" if wrong else text
+        more = " or start=...,end=..."
+    what = quote(",".join(f"{role}={name}" for role, name in asked.items()))
+    line = f"no column is the {' or the '.join(lacking)} by its name{text}"
+    line += f" say --columns {what}{more}"
+    if lacking != ["seconds"]:
+        return line
+    keys = frame[[ways["worker"][0], ways["round"][0]]].drop_duplicates()
+    cells = keys.iloc[:, 0].nunique() * keys.iloc[:, 1].nunique()
+    return line + also_needed(len(keys) < cells, options)
+
+
+def allreduce_of(others: pd.DataFrame) -> str:
+    """The first column of times that says by its name that it is of an all-reduce, or ``""``."""
+    kinds = ((str(name), column.dtype.kind) for name, column in others.items())
+    named = re.compile(r"all_?reduce|nccl|collective|(^|_)comm(unication)?(_|$)")
+    return next((n for n, kind in kinds if kind in "fi" and named.search(parse(n).whole)), "")
+
+
+def own_seconds(calls: pd.DataFrame, column: str, retries: Retries) -> pd.DataFrame:
+    """The calls with each worker's own seconds: step - (all-reduce - the shortest of its round).
+    Who comes last does not wait, so that its all-reduce is the transfer alone; that is left in
+    everybody's own time. Of several rows of a worker and round the last one counts. Raises
+    UnusableFile: an all-reduce takes longer than its step, or steps are to be added."""
+    if retries == "sum":
+        raise UnusableFile(f"steps with {short(column)} are not added: --retries last")
+    counted = calls[calls["seconds"].notna()].sort_values("try", kind="stable")
+    counted = counted.drop_duplicates(["worker", "round"], keep="last")
+    least = calls["round"].map(counted.groupby("round")["allreduce"].min())
+    own = calls["seconds"] - (calls["allreduce"] - least)
+    if (own < 0).any():
+        row = int(own.index[(own < 0).to_numpy()][0]) + 1
+        remedy = "say --columns seconds=...,allreduce=..., and units in their names if they differ"
+        raise UnusableFile(f"row {row}: {short(column)} is longer than its step: {remedy}")
+    return calls.assign(seconds=own)
+
+
+def require_stages(options: Reading) -> None:
+    """Refuse a column that is named twice, and a whole step as a stage (UnusableFile)."""
+    if twice := [n for index, n in enumerate(options.named) if n in options.named[:index]]:
+        raise UnusableFile(f"--columns names {short(twice[0])} twice; valid: each column once")
+    for name in options.stages:
+        if ROLE_WORDS.get(parse(name).base.removesuffix("_time")) == "round":
+            text = f"column {short(name)} is a whole step by its name, and no stage"
+            raise UnusableFile(f"{text}: say --columns {quote(f'seconds={name},stages=...')}")
+
+
+def with_sum(contents: FileContents, role: Roles, options: Reading) -> tuple[FileContents, Roles]:
+    """With a column that adds up the stages of a step, where no other is its seconds. Raises
+    UnusableFile: the stages cannot be added, or cannot be told apart."""
+    stages = options.stages
+    if not stages:
+        return contents, role
+    if options.asked.get("allreduce") or options.retries == "sum":
+        no = "allreduce=" if options.asked.get("allreduce") else "--retries sum"
+        raise UnusableFile(f"{no} cannot stand beside stages=: who ends a stage needs neither")
+    if "seconds" in role or "start" in role:
+        return contents, role
+    units = [contents.unit_of(name) for name in stages]
+    if odd := [name for name, unit in zip(stages, units, strict=True) if unit != units[0]]:
+        text = f"stages {short(stages[0])} and {short(odd[0])} are in different units"
+        remedy = "rename one, or name the column of the whole step"
+        raise UnusableFile(f"{text} by their names: {remedy}")
+    gaps = options.missing != "refuse"
+    total = sum(numbers(contents.frame[name], "a stage", "", gaps)[0] for name in stages)
+    name = "+".join(stages)
+    known = contents.units if units[0] is None else {**contents.units, name: units[0]}
+    frame = contents.frame.assign(**{name: total})
+    return replace(contents, frame=frame, units=known), {**role, "seconds": name}
+
+
+def stage_seconds(
+    calls: pd.DataFrame, named: Sequence[str], table: FloatArray, at: tuple[NDArray[np.int64], ...]
+) -> dict[str, FloatArray]:
+    """Seconds of each stage, ``(rounds, n)``, and of what no stage names; they add up to the table.
+    Raises UnusableFile: stages take longer than their step."""
+    stages: dict[str, FloatArray] = {}
+    if not named:
+        return stages
+    total = calls[[*range(len(named))]].sum(axis=1, skipna=False)
+    over = (total > 1.01 * calls["seconds"]).to_numpy()  # their digits are rounded
+    if over.any():
+        row = int(calls.index[over][0]) + 1
+        text = f"row {row}: stages {short('+'.join(named))} take longer than their step"
+        raise UnusableFile(f"{text}: do they overlap? name those alone that follow each other")
+    left = table
+    for index, name in enumerate(named):
+        seconds = np.full(table.shape, np.nan)
+        seconds[at] = calls[index].to_numpy()
+        seconds = np.minimum(seconds, left)
+        plain = without_unit(name)
+        stages[name if plain in stages else plain] = seconds
+        left = left - seconds
+    if (left > 1e-9 * table).any():
+        stages["no stage named" if "no stage" in stages else "no stage"] = left
+    return stages
+
+
+def part_of_step(
+    contents: FileContents, role: Roles, options: Reading, name: str, kind: str
+) -> FloatArray:
+    """Seconds of a column beside that of the step, whose unit it has if nothing else is said."""
+    values, _ = numbers(contents.frame[name], "a part of a step", "", options.missing != "refuse")
+    if np.any(values < 0):
+        raise UnusableFile(f"column {short(name)} is negative; --columns {kind}=... names another")
+    step = role.get("seconds") or role["start"]
+    unit = contents.unit_of(name) or contents.unit_of(step) or contents.unit
+    return settle(options.unit, unit, f"column {short(name)}", None).seconds(values)

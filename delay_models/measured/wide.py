@@ -1,0 +1,181 @@
+"""Wide tables: a row per round and a column per worker, perhaps beside a column of labels."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from shlex import quote
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ...sim.base.files import UnusableFile, reading, short
+from ...sim.base.reading import Reading
+from ..base import FloatArray
+from .cells import NUMBER_KINDS, Times, failed, numbers, settle
+from .files import ISO_DATE, FileContents, of_moments
+from .measured import (
+    MeasuredDelays,
+    Names,
+    RawTable,
+    also_needed,
+    counting,
+    drop_option,
+    require_durations,
+    require_no_index,
+)
+from .names import HOST_WORDS, parse, role_of, summary_word, without_unit
+from .roles import of_rounds, workers_of
+
+
+def read_wide(contents: FileContents, options: Reading) -> RawTable:
+    """Read a wide table, perhaps with a column of labels. Raises UnusableFile: a column is no
+    worker's by its name, or counts."""
+    every, column, notes = options.asked.get("round") == "", None, list[str]()
+    if not every:
+        contents, column = _labelled(contents, options)
+        chosen, notes = workers_of([*map(str, contents.frame.columns)], options)
+        contents = replace(contents, frame=contents.frame[chosen])
+    frame, columns = contents.frame, [*map(str, contents.frame.columns)]
+    if not columns:
+        raise UnusableFile("the table has no cells")
+    if column is not None and column.dtype.kind == "b":
+        numbers(column, "the round")
+    if all(dtype.kind in NUMBER_KINDS for dtype in frame.dtypes):
+        # At once: pandas is slow by column.
+        table, lost = np.ascontiguousarray(frame.to_numpy(np.float64, na_value=np.nan)), 0
+    else:
+        how = "seconds", "--drop leaves a column out", options.missing != "refuse"
+        cells = [numbers(values, *how) for _, values in frame.items()]
+        table, lost = np.column_stack([v for v, _ in cells]), sum(len(f) for _, f in cells)
+    rounds, source, numbered = dict[float | None, Names](), "rows, counted from 0", list[str]()
+    if column is not None:
+        order, source = _order(column), f"column {short(column.name)}"
+        if order is not None:
+            table, column = table[order], column.iloc[order]
+        rounds[None] = column.to_numpy()
+        ends = [f"{v:.15g}" if isinstance(v, float) else str(v) for v in column.iloc[[0, -1]]]
+        call = "the first column, without a name," if column.name == "Unnamed: 0" else source
+        numbered.append(f"{call} numbers the rounds, {short(ends[0])} to {short(ends[1])}")
+    if not every:
+        free = [index for index, name in enumerate(columns) if name not in options.keep]
+        require_no_index([columns[index] for index in free], table[:, free])
+    hosts, times = _unit(columns, table, contents, options)
+    notes = [*contents.assumed, *numbered, *notes, *([times.assumed] if times.assumed else [])]
+    # Four times as many workers without names as rounds: perhaps they are rounds.
+    if not rounds and 1 < len(table) <= len(hosts) / 4 and all(map(str.isdecimal, hosts)):
+        turned = "if rows are workers, transpose the table, or say --columns worker="
+        notes.append(f"{len(table)} rounds of {len(hosts)} workers: {turned}")
+    seconds = times.seconds(table)
+    require_durations("every column", seconds)
+    roles = {"worker": "names of columns", "round": source, "seconds": "the workers' columns"}
+    said = (), times.why, rounds, tuple(notes)
+    return MeasuredDelays(hosts, {None: seconds}, *said, roles=roles), lost, 0
+
+
+def _labelled(contents: FileContents, options: Reading) -> tuple[FileContents, pd.Series | None]:
+    """The column of labels, apart from the others: the one that was said, or is named after rounds,
+    or is the index of a Parquet file, or is the first and has no name, or says when, or is text.
+    Further columns that only say when or which are left out."""
+    frame, asked = contents.frame, options.asked.get("round")
+    free = [name for name in map(str, frame.columns) if name not in options.keep]
+    kinds = {str(name): dtype.kind for name, dtype in frame.dtypes.items()}
+    texts = [name for name in free if kinds[name] in "OM" and _is_text(frame[name])]
+    ours = {*free[:1], *contents.index}
+    texts = [n for n in texts if n in ours or role_of(n) or frame[n].nunique() < 2]
+    rounds = [name for name in free if role_of(name) == "round"]
+    first = [name for name in free[:1] if name.startswith("Unnamed: ")]
+    when = [n for n in free if role_of(n) in ("label", "group") or parse(n).whole == "time"]
+    columns = [*rounds, *(name for name in contents.index if name in free), *first, *when, *texts]
+    if len(rounds) > 1 and not asked:
+        text = f"columns {short(' and '.join(rounds))} could each number the rounds"
+        raise UnusableFile(f"{text}: say --columns round={quote(rounds[0])}")
+    if not (name := asked or (columns[0] if columns else "")):
+        return contents, None
+    column, constant = frame[name], [n for n in texts if frame[n].nunique() < 2]
+    if first == [name] and name not in texts and not asked:
+        values, _ = numbers(column, "the round", gaps=True)
+        if not counting(values[:, None])[0]:
+            text = f"the first column has no name and does not count: --drop {quote(name)}"
+            raise UnusableFile(f"{text}, or --keep {quote(name)} if a worker's")
+    unused = [other for other in dict.fromkeys([*when, *constant]) if other != name]
+    rest = [other for other in map(str, frame.columns) if other != name and other not in unused]
+    if (name in texts or role_of(name) == "worker") and not asked:
+        _require_labels(column, rest)
+    notes = [f"columns not used: {short(', '.join(unused))}"] if unused else []
+    return replace(contents, frame=frame[rest], assumed=(*contents.assumed, *notes)), column
+
+
+def _is_text(column: pd.Series) -> bool:
+    """Whether a column holds labels: moments or words, or numbers and labels of summaries."""
+    known = column.dropna()
+    if column.dtype.kind != "O" or known.empty:
+        return column.dtype.kind == "M"
+    texts = known.map(str)
+    words = texts.str.contains("[A-Za-z]") | texts.str.match(ISO_DATE)
+    labels = words.all() and not known.map(failed).all()
+    return bool(labels or known.map(summary_word).any())
+
+
+def _require_labels(column: pd.Series, others: Sequence[str]) -> None:
+    """Refuse (UnusableFile) rows that are no rounds, or are workers, by their labels."""
+    name, labels = short(column.name), [*map(str, column)]
+    bad = np.flatnonzero([summary_word(label) for label in labels])
+    if len(bad):
+        ends = bad[0] > 0 and len(bad) == len(column) - bad[0]
+        take = f"--rows 1:{bad[0]} takes those before it" if ends else "leave such rows out"
+        text = f"row {bad[0] + 1} is labelled {short(labels[bad[0]])}, which is no round"
+        raise UnusableFile(f"{text}: {take}")
+    if of_moments(column):
+        return
+    stems = {re.split(r"[^a-z]+", label.lower())[0] for label in labels}
+    numbered = (len(others) > 0 and all(map(str.isdecimal, others))) or of_rounds([*others])
+    if numbered or role_of(str(column.name)) == "worker" or stems <= HOST_WORDS:
+        text = f"column {name} names the rows ({short(labels[0])}), as workers are named"
+        raise UnusableFile(f"{text}: say --columns worker={quote(str(column.name))}")
+    if len({*labels}) < len(labels):
+        text = f"column {name} holds texts that come again ({short(labels[0])}), no delays"
+        raise UnusableFile(f"{text}: {drop_option([str(column.name)])}")
+
+
+def _order(column: pd.Series) -> NDArray[np.int64] | None:
+    """The order of the rounds that labels give; ``None`` where rows are in it, or one has none.
+    Raises UnusableFile: numbers of rounds begin again."""
+    values, moments = column, of_moments(column)
+    if moments:
+        with reading("time stamps"):
+            values = pd.to_datetime(column, utc=True, format="ISO8601")
+    elif column.dtype.kind == "O":
+        return None
+    if column.isna().any() or (values.is_monotonic_increasing and values.is_unique):
+        return None
+    if not moments and not values.is_unique:
+        restart = int(np.flatnonzero(values.diff() <= 0)[0])
+        text = f"round numbers of column {short(column.name)} begin again at row {restart + 1}"
+        first = f"--rows 1:{restart} takes the first"
+        raise UnusableFile(f"{text}: two runs in one file? {first}; or split it there")
+    return np.asarray(values.argsort(kind="stable"), dtype=np.int64)
+
+
+def _unit(
+    columns: list[str], table: FloatArray, contents: FileContents, options: Reading
+) -> tuple[tuple[str, ...], Times]:
+    """The workers' names, without a unit that all have, and the unit of their times."""
+    units = [contents.unit_of(name) for name in columns]
+    first, where = units[0], f"column {short(columns[0])}"
+    if first is not None and all(unit == first for unit in units):
+        if options.unit is None and first == "us" and all(name.endswith("_us") for name in columns):
+            raise UnusableFile(f"{where} ends in us: if microseconds, say --unit us")
+        return tuple(map(without_unit, columns)), settle(options.unit, first, where, table)
+    usual, count = Counter(units).most_common(1)[0]
+    alone = usual is not None and 1 < count == len(units) - 1
+    if (alone or {*units} - {"s", None}) and not isinstance(options.unit, float):
+        odd = next(name for name, unit in zip(columns, units, strict=True) if unit != usual)
+        text = f"columns {short(odd)} and {short(columns[units.index(usual)])} say different units"
+        raise UnusableFile(f"{text}: rename them, or leave out what is no worker's")
+    also = also_needed(not np.isfinite(table).all(), options)
+    where = contents.where if contents.unit else "the table"
+    return tuple(columns), settle(options.unit, contents.unit, where, table, contents.hint, also)

@@ -1,0 +1,1 @@
+"""Advice on a measured cluster: why its steps are slow, and what would help."""

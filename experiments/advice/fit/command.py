@@ -1,0 +1,90 @@
+"""``erasurehead fit``: reads a measured table, and writes what was found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ....delay_models.measured.measured import AS_IT_IS, MeasuredDelays
+from ....sim.base.errors import ConfigError, at
+from ....sim.base.reading import Reading
+from ...config.document import write_yaml
+from ...page.content import Answer, Page
+from ...page.folder import FORMATS, REPORT, write_page
+from ...run.files import ANSWER
+from ...text import number_of
+from ..understood import measured_delays
+from .page import DELAY, NEEDED, fit_page
+from .study import Findings
+from .study import tables as tables_of
+
+FEWEST = 10  # the smallest number of delays that can be fitted
+SHORTEST = 1e-150  # seconds: rates and squares of delays down to here are numbers
+MOST_KS = 1000  # order statistics that are compared: of more, so many at equal distances
+MOST_FITTED = 20_000_000  # numbers that a table may hold by default: a fit takes 75 bytes each
+CHARTS = ("qq", "order_statistics")
+FILES = (
+    *(ANSWER, DELAY, REPORT),
+    *(f"{name}.parquet" for name in NEEDED),
+    *(f"{name}.{kind}" for name in CHARTS for kind in FORMATS),
+)
+
+
+def read_tables(
+    path: str, reading: Reading = AS_IT_IS, allow_large: bool = False
+) -> tuple[MeasuredDelays, list[str]]:
+    """Read a table of delays that can be fitted, however large if that is allowed: without the
+    rounds in which a worker never arrived, for no law of this program gives infinite delays; and
+    warnings. Raises ConfigError: the table cannot be used, or has no such load."""
+    measured = measured_delays(path, reading, None if allow_large else MOST_FITTED)
+    whole = {load: np.isfinite(table).all(axis=1) for load, table in measured.tables.items()}
+    tables = {load: table[whole[load]] for load, table in measured.tables.items()}
+    if not all(len(table) for table in tables.values()):
+        text = "no round has every worker; a fit needs rounds in which all arrive"
+        raise ConfigError(f"{path}: {text}")
+    lost, load = sum(int((~rows).sum()) for rows in whole.values()), reading.load
+    some = number_of(lost, "round")
+    warnings = [f"{some} in which a worker never arrives: not fitted"] if lost else []
+    if (smallest := min(table.size for table in tables.values())) < FEWEST:
+        few = number_of(smallest, "delay")
+        raise ConfigError(f"{path}: {few} at a load; a fit needs at least {FEWEST}")
+    for table in tables.values():
+        if (least := float(table.min(where=table > 0, initial=1.0))) < SHORTEST:
+            text = f"a delay of {least:g} s; a fit needs 0 or at least {SHORTEST:g} s"
+            raise ConfigError(f"{path}: {text}")
+        if np.ptp(table) == 0:
+            model = f"{{model: deterministic, value: {table.flat[0]:g}}}"
+            raise ConfigError(f"{path}: all delays are equal; nothing to fit: use {model}")
+    measured = replace(measured, tables=tables)
+    warnings += measured.warnings
+    if load is not None and len(tables) > 1 and len(tables[load]) < 2:
+        warnings.append(f"one round at load {load:g}: workers and rounds cannot be told apart")
+    return measured, [f"{path}: {line}" for line in warnings]
+
+
+def k_range(text: str | None, workers: int) -> Sequence[int]:
+    """Order statistics ``A:B``, both included; default n/2 to n. Of more than ``MOST_KS`` some, at
+    equal distances. Raises ConfigError: not two numbers, or not 1 <= A <= B <= n."""
+    first, last = max(1, workers // 2), workers
+    if text is not None:
+        if (match := re.fullmatch(r"0*([0-9]+):0*([0-9]+)", text)) is None:
+            raise at("--k-range", text, "must be A:B, two whole numbers")
+        first, last = (int(number[:20]) for number in match.groups())  # 20 digits are too many
+        if not 1 <= first <= last <= workers:
+            raise at("--k-range", text, f"must be A:B with 1 <= A <= B <= {workers} workers")
+    if last - first < MOST_KS:
+        return range(first, last + 1)
+    return [int(k) for k in np.linspace(first, last, MOST_KS).round()]
+
+
+def write_fit(findings: Findings, answer: Answer, output: Path) -> Page:
+    """Write tables, pictures, report, config and answer under ``output``; returns the page."""
+    config, tables = write_yaml(findings.config), tables_of(findings)
+    whole = fit_page(tables, answer, config)
+    kept = {f"{name}.parquet": table for name, table in tables.items()}
+    write_page(whole, output, FILES, kept, CHARTS, others={DELAY: config.encode()})
+    return whole

@@ -1,0 +1,1 @@
+"""The mathematics of ``fit``: families of delays, workers, loads, and how well they fit."""

@@ -1,0 +1,151 @@
+"""``erasurehead recommend``: reads the question, searches, and writes what was found."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ....delay_models.measured.measured import AS_IT_IS
+from ....sim.base.errors import ConfigError
+from ...config.document import load, override, write_yaml
+from ...options import MeasuredJob, SearchRequest
+from ...page import terminal
+from ...page.content import Page
+from ...page.folder import FORMATS, REPORT, json_at, write_page
+from ...run import files
+from ...run.command import Progress
+from ...run.compute import code_fingerprint
+from ...run.files import ANSWER
+from ...run.outputs import MANIFEST, origin_of, provenance, to_json
+from ...run.pools import open_pool
+from .answer import answered, method
+from .page import WINNER, recommendation_page
+from .question import Question, ask
+from .scenario import MeasuredConfig
+from .search.evaluate import Evaluator
+from .study import Recommendation, recommendation_tables, recommended
+
+FILES = (
+    *(ANSWER, MANIFEST, REPORT, WINNER),
+    *("ranking.csv", "candidates.csv", "sensitivity.csv", "rates.csv"),
+    *("ranking.parquet", "candidates.parquet", "sensitivity.parquet", "rates.parquet"),
+    *(f"{chart}.{kind}" for chart in ("ranking", "front", "sensitivity") for kind in FORMATS),
+)
+
+
+def read_question(
+    config: Path | None,
+    overrides: Sequence[str],
+    measured: MeasuredConfig,
+    request: SearchRequest,
+    data_dir: Path | None,
+) -> Question:
+    """Read a question from a config or a table. Raises ConfigError: it cannot be answered."""
+    usual = vars(MeasuredJob()) | vars(AS_IT_IS)
+    for option, value in (vars(measured.job) | vars(measured.reading)).items():
+        if value != usual[option] and measured.job.trace is None:
+            raise ConfigError(f"--{option}: says something of a measured table; needs --trace")
+    if (config is None) == (measured.job.trace is None):
+        raise ConfigError("recommend: give a config, or --trace with measured delays")
+    if config is not None:
+        return ask(load(config, overrides), request, data_dir)
+    document, notes = measured.document(overrides)
+    override(document, overrides)
+    question = ask(document, request, data_dir, notes)
+    return replace(question, scenario=measured.of(question.scenario, overrides))
+
+
+def answer_question(
+    question: Question, output: Path | None, jobs: int, command: str, reads: Sequence[Path] = ()
+) -> None:
+    """Search, and answer in the terminal and in a folder, by default one of the config's name;
+    ``reads`` stay. Raises ConfigError: nothing keeps the limits, or can be written."""
+    terminal.say_read(question.scenario.read)
+    for line in question.scenario.notes:
+        terminal.tell(f"warning: {line}")
+    folder = output or Path("results/recommend") / question.scenario.name
+    if origin_of(folder) is not None:
+        raise ConfigError(f"{folder}: holds the result of a run; give another --output")
+    with suppress(ConfigError, AttributeError):  # there is none, or a damaged one
+        if json_at(folder / MANIFEST).get("question", {}).get("mark") != _mark(question):
+            terminal.tell(f"warning: {folder}: the answer to another question is replaced")
+    with terminal.progress("stages") as progress:
+        written = answer_in(folder, question, jobs, progress, command, reads)
+    terminal.show(written)
+    terminal.say(f"report, tables, pictures and config in {folder}/")
+    terminal.follow("report", folder)
+
+
+def answer_in(
+    folder: Path,
+    question: Question,
+    jobs: int,
+    progress: Progress,
+    command: str = "",
+    reads: Sequence[Path] = (),
+) -> Page:
+    """Search, write the answer into a folder, and return the page. Raises ConfigError: as above."""
+    began = time.monotonic()
+    with files.output_folder(folder, FILES, reads):
+        with open_pool(jobs) as pool:
+            recommendation = recommended(question, Evaluator(question, pool, progress))
+        return write_recommendation(recommendation, folder, command, time.monotonic() - began)
+
+
+def write_recommendation(
+    recommendation: Recommendation, output: Path, command: str, seconds: float
+) -> Page:
+    """Write everything under ``output``, in place of an earlier answer; returns the page."""
+    scenario = recommendation.question.scenario
+    mark = _mark(recommendation.question)
+    winner = write_yaml(winner_config(recommendation))
+    kept = recommendation_tables(recommendation)
+    manifest = {
+        **provenance(),
+        "command": "recommend",
+        "question": {**asdict(recommendation.question.request), "mark": mark},
+        "seed": scenario.base["seed"],
+        "wall_seconds": round(seconds, 3),
+        "warnings": list(scenario.notes),
+    }
+    answer = replace(answered(recommendation, str(output / WINNER)), command=command)
+    whole = recommendation_page(kept, answer, manifest, winner, method(recommendation))
+    tables = {f"{name}.parquet": table for name, table in kept.items()}
+    others = {WINNER: winner.encode(), MANIFEST: to_json(manifest)}
+    write_page(whole, output, FILES, tables, whole.charts, csv=tables, others=others)
+    return whole
+
+
+def _mark(question: Question) -> str:
+    """Equal for the same question to the same code."""
+    asked = [json.dumps(question.scenario.base), asdict(question.request)]
+    text = json.dumps(asked, sort_keys=True, default=str)
+    return sha256(f"{text}\n{code_fingerprint()}".encode()).hexdigest()[:16]
+
+
+def winner_config(recommendation: Recommendation) -> dict[str, Any]:
+    """A whole config with the recommended scheme, its learning rate and its goal."""
+    question, winner = recommendation.question, recommendation.winner
+    base = dict(question.scenario.base)
+    if not base.get("plugins"):
+        base.pop("plugins", None)
+    name = f"{question.scenario.name}-winner"[:100]
+    document = {**base, "name": name, "schemes": [dict(winner.section)]}
+    scenario = question.scenario
+    if scenario.table is not None and not scenario.lasting:  # its rounds stand in the config
+        rounds = scenario.table[np.isfinite(scenario.table).all(axis=1)].tolist()
+        stretch = scenario.evidence.stretch
+        document["delay"] = {"model": "measured_rounds", "stretch": stretch, "seconds": rounds}
+    if question.trains:
+        document["optimizer"] = {**document["optimizer"], "learning_rate": winner.rate}
+    if question.goal.kind == "target":
+        document["target_loss"] = question.goal.value
+    return {key: value for key, value in document.items() if value is not None}

@@ -1,0 +1,1 @@
+"""The search of ``recommend``: candidates, how each is measured, who goes on."""

@@ -1,0 +1,90 @@
+"""A measured table as a command takes it: read, and in lines for people how it was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ...delay_models.base import FloatArray
+from ...delay_models.measured.measured import MeasuredDelays, TableError, name_at
+from ...delay_models.measured.read import read_measured
+from ...delay_models.measured.signs import median_of
+from ...sim.base.errors import ConfigError, at
+from ...sim.base.files import short
+from ...sim.base.reading import Reading
+from ..text import number_of
+
+SHOWN = 6  # workers whose names and delays are shown
+ROWS = 3  # rounds that are shown
+LISTED = 8  # loads that are listed
+
+
+def measured_delays(path: str, reading: Reading, most: int | None) -> MeasuredDelays:
+    """Read a table of at most so many delays; it has the load that ``reading`` names, if any.
+    Raises ConfigError: the table cannot be used, or has no such load."""
+    try:
+        measured = read_measured(path, reading, most)
+    except TableError as error:
+        raise ConfigError(str(error)) from None
+    if reading.load is not None and reading.load not in measured.tables:
+        valid = f"must be one of {short([*measured.tables])}"
+        none = "the table has no column load"
+        raise at("--load", reading.load, none if None in measured.tables else valid)
+    return replace(measured, read=tuple(as_read(measured, reading.load)))
+
+
+def as_read(measured: MeasuredDelays, chosen: float | None = None) -> Iterator[str]:
+    """Size, loads, unit and why; an indented table of what is the worker, the round and the
+    seconds, the first rounds, and who is slowest and fastest; and what was assumed. A line each;
+    rounds and workers are those at the load that was ``chosen``, or at the first one."""
+    tables, hosts = measured.tables, measured.hosts
+    sizes = {len(table) for table in tables.values()}
+    few, many = min(sizes), max(sizes)
+    size = number_of(few, "round") if few == many else f"{few} to {many} rounds"
+    loads = [f"{load:g}" for load in tables if load is not None]
+    at = f", at load{'s' * (len(loads) > 1)} {_some(loads, LISTED)}" if loads else ""
+    yield f"read as {size} of {number_of(len(hosts), 'worker')}{at}; times in {measured.unit}"
+    load = chosen if chosen in tables else next(iter(tables))
+    table, names = tables[load], measured.names_of_rounds(load)
+    at_load = "" if load is None else f", load {load:g}"
+    typical = median_of(table, axis=0)
+    source = {role: measured.roles.get(role, "") for role in ("worker", "round", "seconds")}
+    source["seconds"] = source["seconds"] or measured.roles.get("start", "")
+    rows = [("worker", source["worker"], _some(hosts, SHOWN))]
+    rows += [("round", source["round"], f"{name_at(names, 0)} to {name_at(names, -1)}")]
+    rows += [("seconds", source["seconds"], f"typically {float(median_of(table)):.4g}{at_load}")]
+    if measured.groups:
+        rows.append(("groups", measured.roles.get("rack", ""), _some([*measured.groups], SHOWN)))
+    for row in range(min(ROWS, len(table))):
+        cells = _some([f"{seconds:.4g}" for seconds in table[row]], SHOWN)
+        rows.append((f"round {name_at(names, row)}{at_load}", "", cells))
+    if len(hosts) > 1:
+        slow, fast = int(np.argmax(typical)), int(np.argmin(typical))
+        slower = _slower(table)[slow]
+        times = f", {slower:.4g} times the median worker of a round" if slower > 1.005 else ""
+        for what, host, text in (("slowest", slow, times), ("fastest", fast, "")):
+            rows.append((what, "", f"{short(hosts[host])}, typically {typical[host]:.4g} s{text}"))
+    width = max(len(what) for what, _, _ in rows) + 1
+    for what, where, text in rows:
+        yield f"  {what + ':':{width}}  {text}{f' ({where})' if where else ''}"
+    yield from measured.assumed
+
+
+def _slower(table: FloatArray) -> FloatArray:
+    """How many times the median worker each takes, ``(n,)``: medians over rounds of its delay over
+    the round's median, as ``fit`` and ``whatif`` have it. Rounds that do not end are left out."""
+    medians = median_of(table, axis=1)
+    known = (medians > 0) & np.isfinite(medians)
+    if not known.any():
+        return np.ones(table.shape[1])
+    ratios = median_of(table[known] / medians[known, None], axis=0)
+    return np.asarray(ratios / (float(np.median(ratios)) or 1.0))
+
+
+def _some(texts: Sequence[str], most: int) -> str:
+    names = [short(text) for text in texts]
+    if len(names) <= most + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])}, ..., {names[-1]}"

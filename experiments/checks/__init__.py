@@ -1,0 +1,1 @@
+"""Checks: simulated against closed forms, what every scheme keeps, the worst stragglers."""

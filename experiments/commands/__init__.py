@@ -1,0 +1,1 @@
+"""The program: what each command is called, its options, and the small commands."""

@@ -1,0 +1,608 @@
+"""The commands and their options. Heavy imports come inside, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from ... import __version__
+from ...sim.base.errors import shell_word
+from ...sim.base.reading import Reading
+from .. import options
+from ..options import AllowLarge, GivenConfig, Set, argument, completed, given_words, option, whole
+from ..page import terminal
+
+SIMULATE, CLUSTER = "Simulate", "Your cluster"
+LOOK_AND_SHARE, CHECK = "Look and share", "Check"
+
+app = typer.Typer(
+    cls=options.PlainGroup,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Straggler simulator for distributed gradient descent.",
+    epilog="Begin with: [bold]erasurehead init && erasurehead run demo.yaml[/bold]",
+)
+IN_A_BROWSER = "next: open it in a browser, or send it: it needs no other file"
+MAX_CONFIG_LINES = 30  # lines of a config in the terminal; a longer one is in its file alone
+
+
+class Command(options.Plain, TyperCommand):
+    """A command that knows what its places take; only a shell that completes a name asks."""
+
+    def known(self, what: options.Known, ctx: Any) -> Iterable[str]:
+        """The names of the registries, or the keys of the config that is given."""
+        if what == "figures":
+            from ..reproduce import FIGURES
+
+            return FIGURES
+        if what == "data":
+            from .data import DATA_SOURCES
+
+            return DATA_SOURCES
+        if what == "kinds":
+            from ..pictures.kinds import PICTURE_KINDS
+
+            return PICTURE_KINDS
+        from . import listing
+
+        if what == "keys":
+            # An option that still lacks its value leaves the arguments unread.
+            given = [ctx.params.get("config"), *ctx.args]
+            config = next((Path(value) for value in given if value), None)
+            return [f"{key}=" for key in listing.keys_of(config)]
+        if what == "examples":
+            return listing.example_names()
+        return sorted(listing.known_names(listing.sections()))
+
+
+def as_command(
+    example: str, group: str = SIMULATE
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a function a command, which is called as the first word of its example.
+    ``group`` is the part of ``--help`` that lists it."""
+    name, epilog = example.split()[0], f"Example: [bold]erasurehead {example}[/bold]"
+    kind = app.command(name, cls=Command, epilog=epilog, rich_help_panel=group)
+    return lambda function: kind(options.with_option_groups(function))
+
+
+def _said() -> str:
+    """The command line, for a reader who wants to repeat it."""
+    from ..page.folder import command_line
+
+    return command_line(sys.argv[1:])
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"erasurehead {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def erasurehead(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[
+        bool, option("Show a traceback of any error (works anywhere on the line).", "--debug")
+    ] = False,
+) -> None:
+    """Straggler simulator for distributed gradient descent."""
+
+
+@as_command("init demo")
+def init(
+    name: Annotated[
+        str,
+        argument(
+            "demo, example, network, asynchronous, cluster, live, lambda_cnn or authors_measured.",
+            complete=completed("examples"),
+        ),
+    ] = "demo",
+) -> None:
+    """Write a commented example config into the working directory."""
+    from . import listing
+
+    path = listing.write_example(name, Path())
+    terminal.say(f"{path} written")
+    terminal.follow("run", path)
+
+
+@as_command("data amazon --data-dir data")
+def data(
+    name: Annotated[str, argument("covertype, amazon or kc_housing.", complete=completed("data"))],
+    data_dir: Annotated[
+        Path | None, option("Where the file goes; default $ERASUREHEAD_DATA, else data/.")
+    ] = None,
+) -> None:
+    """Fetch a data set that the paper's authors trained on, once."""
+    import os
+
+    from .data import bring
+
+    folder = data_dir or Path(os.environ.get("ERASUREHEAD_DATA") or "data")
+    terminal.say_all(bring(name, folder))
+    terminal.follow("reproduce", "loss_time", "--full", "--data-dir", folder)
+
+
+@as_command("run demo.yaml --set workers=24")
+def run(
+    given: GivenConfig,
+    where: options.OutputOptions,
+    timeline: Annotated[
+        Path | None,
+        option("Also write what every worker did in one replication, for ui.perfetto.dev."),
+    ] = None,
+) -> None:
+    """Run every scheme of a config and write the tables."""
+    _run(given, where, options.PoolOptions(), timeline)
+
+
+@as_command("sweep demo.yaml --set delay.rate=0.5,1,2 --jobs 2")
+def sweep(given: GivenConfig, pool: options.PoolOptions, where: options.OutputOptions) -> None:
+    """Run a config's grid in parallel; repeat the command to resume an interrupted one."""
+    if pool.scheduler is None and not where.dry_run:
+        _prepare(pool.jobs)
+    _run(given, where, pool)
+
+
+def _prepare(jobs: int) -> None:
+    """Before a command's imports: the processes that it will need make them at the same time."""
+    if jobs > 1:
+        from ..run.pools import prepare
+
+        prepare()
+
+
+def _run(
+    given: GivenConfig,
+    where: options.OutputOptions,
+    pool: options.PoolOptions,
+    timeline: Path | None = None,
+) -> None:
+    from ..run import command, files
+    from ..run.timeline import require_apart
+
+    document = given.document()
+    target = where.output or Path("results") / str(document.get("name", "run"))
+    how = command.RunOptions(
+        jobs=pool.jobs,
+        scheduler=pool.scheduler,
+        data_dir=where.data_dir,
+        timeline=timeline or False,
+        # The resolved config of a result is written again as it is, unless --set changes it.
+        reads=[given.config] if given.set_ else [],
+        allow_large=where.allow_large,
+        csv=options.csv_wanted(where.tables),
+        tell=terminal.say,
+    )
+    if where.dry_run:
+        planned = command.plan(document, target, how)
+        command.show_plan(planned)
+        planned.require_room()
+        repeated = given_words(given, pool, replace(where, dry_run=False))
+        traced = [] if timeline is None else ["--timeline", str(timeline)]
+        terminal.follow("run" if pool == options.PoolOptions() else "sweep", *repeated, *traced)
+        return
+    if timeline is not None:
+        files.require_file(timeline)
+        require_apart(timeline, [given.config])
+    with terminal.progress("cells") as progress:
+        outcome = command.run(document, target, replace(how, progress=progress))
+    command.show_outcome(outcome, target)
+    if outcome.finished:
+        terminal.follow("report", target)
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+@as_command("live demo.yaml --set 'schemes=[{name: uncoded}]' --time-scale 0.02", CLUSTER)
+def live(given: GivenConfig, asked: options.LiveRequest) -> None:
+    """Run a config on real workers, which compute gradients and sleep for the delays."""
+    from ..advice.live import command
+    from ..run.command import show_outcome
+
+    document = given.document()
+    target = asked.output or Path("results") / f"{document.get('name', 'run')}-live"
+    with terminal.progress("iterations") as progress:
+        reads = [given.config] if given.set_ else []
+        outcome, facts = command.run_live(document, target, asked, progress, reads)
+    show_outcome(outcome, target)
+    command.show_live(outcome, facts)
+    if outcome.finished:
+        terminal.follow("report", target)
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+@as_command("reproduce loss_time --jobs 2", LOOK_AND_SHARE)
+def reproduce(
+    figures: Annotated[
+        list[str] | None,
+        argument(
+            "Which figures (see: list figures); default all.", "[FIGURE ...]", completed("figures")
+        ),
+    ] = None,
+    *,
+    asked: options.ReproduceRequest,
+) -> None:
+    """Check the claims of the paper's abstract, and make all figures, with their data."""
+    from ..reproduce import FIGURES
+
+    jobs = asked.jobs or min(len(figures or FIGURES), options.cores())
+    _prepare(jobs)
+
+    from ..reproduce.command import make_figures
+
+    with terminal.progress("figures") as progress:
+        page, claims = make_figures(figures or [], replace(asked, jobs=jobs), progress)
+    terminal.say_all(claims)
+    terminal.say(str(page))
+    terminal.say(IN_A_BROWSER)
+
+
+@as_command("atlas --output atlas", LOOK_AND_SHARE)
+def atlas(
+    output: Annotated[Path, option("Folder of the pictures.")] = Path("results/atlas"),
+) -> None:
+    """Draw every scheme, and all of them on one clock: the pictures of docs/atlas.md."""
+    from ..reproduce.atlas import write_atlas
+
+    with terminal.progress("pictures") as progress:
+        picture = write_atlas(output, progress)
+    terminal.say(str(picture))
+    terminal.follow("list", "schemes")
+
+
+@as_command("read delays.csv --unit ms", CLUSTER)
+def read(trace: options.MeasuredTable, reading: Reading, allow_large: AllowLarge = False) -> None:
+    """Show how a measured table is read: its size, unit, names and first rounds."""
+    from ...sim.base.files import MOST_CELLS
+    from ..advice.understood import measured_delays
+
+    measured = measured_delays(str(trace), reading, None if allow_large else MOST_CELLS)
+    terminal.say_all(measured.read)
+    terminal.say_all(f"note: {line}" for line in measured.warnings)
+    terminal.follow("whatif", trace, *given_words(reading))
+
+
+@as_command("fit delays.csv --k-range 200:256", CLUSTER)
+def fit(
+    trace: options.MeasuredTable,
+    reading: Reading,
+    k_range: Annotated[
+        str | None, option("Order statistics to rank by, A:B; default n/2 to n.")
+    ] = None,
+    workers: Annotated[
+        int | None, option("Workers of the config: those of the table in turn; default as many.")
+    ] = None,
+    output: Annotated[Path | None, option("Default results/fit/<name of the trace>/.")] = None,
+    allow_large: AllowLarge = False,
+) -> None:
+    """Fit delay models to a measured table, and write a config that simulates it."""
+    from ..advice.fit import command
+    from ..advice.fit.answer import fit_answer
+    from ..advice.fit.page import DELAY
+    from ..advice.fit.study import study_for
+    from ..run.files import output_folder
+
+    measured, warnings = command.read_tables(str(trace), reading, allow_large)
+    terminal.say_read(measured.read)
+    for line in warnings:
+        terminal.tell(f"warning: {line}")
+    ks = command.k_range(k_range, measured.workers)
+    target = output or Path("results/fit") / trace.name.split(".")[0]
+    with output_folder(target, command.FILES, [trace]), terminal.progress("fits") as progress:
+        findings = study_for(workers, measured, ks, reading.load, progress)
+        words = " ".join(map(shell_word, [str(trace), *given_words(reading)]))
+        answer = replace(fit_answer(findings, trace.name, words), command=_said())
+        page = command.write_fit(findings, answer, target)
+    for line in findings.warnings:
+        terminal.tell(f"warning: {trace}: {line}")
+    terminal.show(page)
+    if len(lines := findings.sections.splitlines()) <= MAX_CONFIG_LINES:
+        terminal.say_all(lines)
+    terminal.say(f"report, pictures and config in {target}/")
+    terminal.follow("run", target / DELAY)
+
+
+@as_command("whatif delays.csv --stragglers 1:4", CLUSTER)
+def whatif(
+    trace: options.MeasuredTable,
+    reading: Reading,
+    stragglers: Annotated[
+        str | None,
+        option(
+            "Numbers of hosts to replace, drop, or not wait for; default 1 to 10 %.",
+            metavar="A:B,...",
+        ),
+    ] = None,
+    timeout: Annotated[
+        str | None,
+        option(
+            "Quantiles of all delays after which a task's backup copy starts; default 0.95,0.99.",
+            metavar="Q,...",
+        ),
+    ] = None,
+    output: Annotated[Path | None, option("Default results/whatif/<name of the trace>/.")] = None,
+    allow_large: AllowLarge = False,
+) -> None:
+    """Say why a measured job's steps are slow, and what fixing the causes would save."""
+    from ..advice.whatif import command
+    from ..advice.whatif.answer import whatif_answer
+    from ..run.files import output_folder
+
+    measured, warnings = command.read_usable(str(trace), reading, allow_large)
+    tried = command.trials(stragglers, timeout, measured.workers)
+    terminal.say_read(measured.read)
+    for line in warnings:
+        terminal.tell(f"warning: {line}")
+    target = output or Path("results/whatif") / trace.name.split(".")[0]
+    with output_folder(target, command.file_names(measured.tables), [trace]):
+        with terminal.progress("loads") as progress:
+            studies = command.investigate(measured, tried, progress)
+        words = " ".join(map(shell_word, [str(trace), *given_words(reading)]))
+        answer = whatif_answer(studies, trace.name, measured, words)
+        page = command.write_whatif(measured, studies, replace(answer, command=_said()), target)
+    terminal.show(page)
+    terminal.say(f"report, tables and pictures in {target}/")
+    terminal.follow("report", target)
+
+
+@as_command("recommend demo.yaml --max-load 3 --jobs 2", CLUSTER)
+def recommend(
+    config: Annotated[
+        Path | None, argument("The cluster, its problem, today's schemes.", "[CONFIG.yaml]")
+    ] = None,
+    set_: Set = None,
+    *,
+    job: options.MeasuredJob,
+    request: options.SearchRequest,
+    reading: Reading,
+    jobs: Annotated[int, whole(1, options.MOST_JOBS, "Schemes computed at the same time.")] = 1,
+    output: Annotated[Path | None, option("Default results/recommend/<name>/.")] = None,
+    data_dir: options.DataDir = None,
+) -> None:
+    """Find the scheme, load, stop and learning rate that reach a target soonest."""
+    _prepare(jobs)
+
+    from ..advice.recommend.command import answer_question, read_question
+    from ..advice.recommend.scenario import MeasuredConfig
+
+    measured = MeasuredConfig(job, reading)
+    question = read_question(config, set_ or [], measured, request, data_dir)
+    answer_question(question, output, jobs, _said(), [config] if config else [])
+
+
+@as_command("attack demo.yaml --stragglers 0:6", CHECK)
+def attack(
+    given: GivenConfig,
+    stragglers: Annotated[
+        str | None,
+        option("Numbers of stragglers; default 0 to half of the workers.", metavar="A:B,..."),
+    ] = None,
+    budget: Annotated[
+        int | None,
+        whole(
+            0,
+            options.MOST_SETS,
+            "Decode all sets of stragglers if there are at most N, else search at the "
+            "cost of N decodings; default about ten seconds.",
+        ),
+    ] = None,
+    samples: Annotated[int, whole(2, options.MOST_SETS, "Random sets for a mean.")] = 400,
+    output: Annotated[Path | None, option("Default results/attack/<name>/.")] = None,
+) -> None:
+    """Find the worst stragglers for each code of a config."""
+    from ...sim.attack import SearchBudget
+    from ..checks import attack as command
+    from ..run.files import output_folder
+    from ..run.outputs import holds_another, origin_of
+
+    document = given.document()
+    planned = command.plan_attack(document, stragglers, SearchBudget(budget, samples))
+    name = str(document.get("name", "run"))
+    target = output or Path("results/attack") / name
+    command.require_own(target, planned.config)
+    with output_folder(target, command.ATTACK_FILES, [given.config]):
+        with terminal.progress("stragglers") as progress:
+            frame = command.attack_codes(planned, progress)
+        command.write_attack(planned, frame, target)
+    terminal.show(command.attack_page(frame, name, planned.left_out, _said()), None)
+    terminal.say(f"table and picture in {target}/")
+    ran = Path("results") / name
+    done = origin_of(ran) is not None and not holds_another(ran, planned.config)
+    terminal.follow(*(("report", ran) if done else ("run", *given_words(given))))
+
+
+@as_command("plot results/demo --kind loss_time --format png,pdf", LOOK_AND_SHARE)
+def plot(
+    directory: Annotated[Path, argument("Output of a run or sweep.", "DIR")],
+    kind: Annotated[
+        str | None,
+        option("One kind of plot; default all that can be drawn.", complete=completed("kinds")),
+    ] = None,
+    x: Annotated[str | None, option("Draw means against this swept key.", metavar="KEY")] = None,
+    y: Annotated[
+        str | None,
+        option("Which means: iteration_time, decoding_error, or another column.", metavar="COLUMN"),
+    ] = None,
+    format_: options.Formats = "png,svg",
+    where: options.Where = None,
+    width: Annotated[str, option("As wide as in print, letters of 8 points: 3.4in, 86mm.")] = "",
+    title: Annotated[str, option("Words above the picture.")] = "",
+    labels: Annotated[
+        str, option("Names for the schemes, in their order.", metavar="NAME,...")
+    ] = "",
+) -> None:
+    """Draw the tables of a run or sweep as pictures in DIR/plots."""
+    from ..reports.report.command import ForPaper, write_pictures
+
+    printed = ForPaper(width, title, labels)
+    with terminal.progress("pictures") as progress:
+        written, left_out = write_pictures(
+            directory, kind, format_.split(","), progress, x, y, printed, where
+        )
+    terminal.say_all([*map(str, written), *left_out])
+    terminal.follow("report", directory)
+
+
+@as_command("report results/demo", LOOK_AND_SHARE)
+def report(
+    directory: Annotated[Path, argument(f"Output of {options.REPORTED}.", "DIR")],
+    output: Annotated[Path | None, option("The file; default DIR/report.html.")] = None,
+    where: options.Where = None,
+) -> None:
+    """Make a self-contained HTML page of a result, easy to share."""
+    from ..reports.report.command import write_report
+
+    path = write_report(directory, output, where)
+    terminal.say(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+    terminal.say(IN_A_BROWSER)
+
+
+@as_command("explore --port 8080 --no-browser", LOOK_AND_SHARE)
+def explore(
+    port: Annotated[int, whole(0, 65535, "Port on this machine; 0 for any free one.")] = 0,
+    no_browser: Annotated[
+        bool, option("Only print the address; open no browser.", "--no-browser")
+    ] = False,
+    host: Annotated[
+        str, option("Address to serve at. Others than this machine need the token in the address.")
+    ] = "127.0.0.1",
+) -> None:
+    """Open a local page with sliders that redraw loss, time and error as you move them."""
+    import webbrowser
+
+    from ..reports.explore.server import Server, serve_pages
+
+    server = Server(port, host)
+
+    def ready() -> None:
+        terminal.say(f"{server.address} (Ctrl-C ends it)")
+        if not no_browser:
+            webbrowser.open(server.address)
+
+    serve_pages(server, ready)
+
+
+@as_command("measure --workers 8 --loads 1,2,3 --output measured.csv", CLUSTER)
+def measure(
+    config: Annotated[
+        Path | None,
+        argument(
+            "Tasks are gradients of this config's problem; without it, matrix products.",
+            "[CONFIG.yaml]",
+        ),
+    ] = None,
+    set_: Set = None,
+    *,
+    asked: options.MeasureRequest,
+) -> None:
+    """Measure how long real tasks take on real workers; writes a table for fit."""
+    from ..advice.live import measure
+
+    options.refuse_set_alone(config, set_)
+    document = None if config is None else GivenConfig(config, set_).document()
+    with terminal.progress("rounds") as progress:
+        table = measure.measure_tasks(document, asked, progress)
+    for partitions, seconds in table.groupby("load")["seconds"].mean().items():
+        terminal.say(f"load {partitions}: {seconds:.4g} s on average")
+    terminal.say(f"{len(table)} tasks in {asked.output}")
+    terminal.follow("fit", asked.output)
+
+
+@as_command("compare results/demo results/demo-live", LOOK_AND_SHARE)
+def compare(
+    first: Annotated[Path, argument("The reference, such as a run.", "DIR")],
+    second: Annotated[Path, argument("The result to compare with it.", "DIR")],
+    output: Annotated[Path, option("Where the table and the picture go.")] = Path(
+        "results/compare"
+    ),
+) -> None:
+    """Compare two results of the same schemes, such as simulated and measured ones."""
+    from ..reports import compare
+
+    page = compare.compare_results(first, second, output, _said())
+    for note in page.answer.notes:
+        terminal.tell(f"note: {note}")
+    terminal.show(page)
+    terminal.say(f"table and pictures in {output}/")
+    terminal.follow("report", output)
+
+
+@as_command("cite results/demo", LOOK_AND_SHARE)
+def cite(
+    result: Annotated[Path, argument("What a run, sweep or live run wrote.", "DIR")],
+) -> None:
+    """Print BibTeX, and what a paper should say of how a result was computed."""
+    from .listing import citation
+
+    print(citation(result))
+
+
+@as_command("verify --replications 20000", CHECK)
+def verify(
+    config: Annotated[
+        Path | None, argument("Schemes of yours; default a grid of all.", "[CONFIG.yaml]")
+    ] = None,
+    set_: Set = None,
+    *,
+    asked: options.VerifyRequest,
+) -> None:
+    """Compare simulated numbers with closed forms; exit code 1 if any is too far off."""
+    from ..checks.verify import verify_grid
+
+    options.refuse_set_alone(config, set_)
+    given = None if config is None else GivenConfig(config, set_)
+    if not verify_grid(asked, None if given is None else given.document()):
+        raise typer.Exit(1)
+    own = ("reproduce", "iteration_time_workers") if given is None else ("run", *given_words(given))
+    terminal.follow(*own)
+
+
+@as_command("list pareto")
+def list_(
+    what: Annotated[
+        str | None,
+        argument(
+            "A name, such as pareto, or schemes, delays, load_laws, data, losses, optimizers, "
+            "network, failures or figures; default the names of all.",
+            "[WHAT]",
+            completed("topics"),
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None, argument("Include what this config's plugins add.", "[CONFIG.yaml]")
+    ] = None,
+) -> None:
+    """List what a config can name; of one name or list, type, unit, range and default of fields."""
+    from . import listing
+
+    listing.show_list(what, config)
+    example = "cluster" if what in ("network", "failures") else "example"
+    run = ("init", example) if config is None else ("run", str(config))
+    other = {"figures": ("reproduce", "--help"), None: ("list", "schemes")}
+    terminal.follow(*other.get(what, run))
+
+
+@as_command("schema > erasurehead.schema.json")
+def schema(
+    config: Annotated[Path | None, argument("Include what this config's plugins add.")] = None,
+) -> None:
+    """Print the JSON Schema of configs, with which editors complete and check them."""
+    import json
+
+    from ..config.cells import catalogue_of
+    from ..config.document import load
+    from ..config.schema import schema as made
+
+    print(json.dumps(made(catalogue_of({} if config is None else load(config))), indent=1))

@@ -1,0 +1,1 @@
+"""Schemes that use gradients or models of earlier rounds."""

@@ -1,0 +1,1 @@
+"""Gradient codes, exact and approximate, a family of papers a file."""

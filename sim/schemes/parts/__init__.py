@@ -1,0 +1,1 @@
+"""What schemes are composed of: assignments, decoders, stopping rules."""

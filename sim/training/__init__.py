@@ -1,0 +1,1 @@
+"""From updates to losses: steps, optimizers, problems, and the learner."""
