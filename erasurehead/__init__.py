@@ -17,7 +17,11 @@ Each name is imported when it is first used, so that ``import erasurehead`` is q
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+if not (Path(__file__).parent / "sim").is_dir():  # in a checkout the folders stand beside this one
+    __path__.append(str(Path(__file__).resolve().parents[1]))
 
 if TYPE_CHECKING:
     from erasurehead import (

@@ -22,7 +22,7 @@ from erasurehead.experiments.advice.recommend.question import ask
 from erasurehead.experiments.advice.recommend.scenario import MeasuredConfig
 from erasurehead.experiments.advice.whatif import command as asking
 from erasurehead.experiments.advice.whatif.answer import whatif_answer
-from erasurehead.experiments.advice.whatif.page import read_whatif
+from erasurehead.experiments.advice.whatif.page import whatif_page
 from erasurehead.experiments.advice.whatif.study import QUANTILES
 from erasurehead.experiments.config.document import read_yaml
 from erasurehead.experiments.options import Criterion, MeasuredJob, SearchRequest
@@ -154,15 +154,17 @@ def whatif(
     with reporting(progress, "loads") as update:
         studies = asking.investigate(measured, tried, update)
     then = "`eh.fit(table)` is a delay model of this job; `eh.recommend(table)` searches."
-    with _kept(output) as folder, output_folder(folder, asking.file_names(measured.tables)):
-        answer = whatif_answer(studies, source, measured, command_words(path, reading))
-        answer = replace(answer, next=(then,)) if path is None else answer
-        asking.write_whatif(measured, studies, answer, folder)
-        advice_tables = _tables(folder)
-        lines = tuple(map(as_arguments, warnings))
-        page = read_whatif(folder)
-        page = _in_python(page, then) if output is None else page
-        return Advice(page, advice_tables, "whatif", lines)
+    answer = whatif_answer(studies, source, measured, command_words(path, reading))
+    answer = replace(answer, next=(then,)) if path is None else answer
+    tables = {Path(name).stem: table for name, table in asking.tables_of(studies).items()}
+    lines = tuple(map(as_arguments, warnings))
+    if output is None:
+        return Advice(_in_python(whatif_page(studies, answer), then), tables, "whatif", lines)
+    folder = running.folder_of("output", output)
+    with output_folder(folder, asking.file_names(measured.tables)):
+        return Advice(
+            asking.write_whatif(measured, studies, answer, folder), tables, "whatif", lines
+        )
 
 
 class SearchOptions(ReadingOptions, total=False):

@@ -311,7 +311,6 @@ class MeasuredJob:
     )
     loss: Annotated[str | None, option("With --trace: what is trained; default nothing.")] = None
     dataset: Annotated[str | None, option("With --loss; default synthetic.")] = None
-    replay: Annotated[bool, option("Deprecated: the default.", "--replay")] = False
     law: Annotated[
         bool, option("With --trace: search the fitted law, not the measured rounds.", "--law")
     ] = False

@@ -192,10 +192,10 @@ def with_a_scheme(folder: Path) -> None:
     from erasurehead import testing
     from erasurehead.experiments.config.catalogue import BUILT_IN
     from erasurehead.experiments.pictures.looks import SCHEME_LOOKS, look
-    from erasurehead.experiments.reproduce import atlas
     from tests import test_atlas
     from tests.recommend import test_parts
     from tests.reproduce import test_comparison
+    from website import atlas_pictures as atlas
 
     testing.check_scheme(Majority())
     assert "Take what more than half of the workers send." in said("list", "schemes")

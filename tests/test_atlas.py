@@ -22,7 +22,6 @@ from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.codec import Reader, plain
 from erasurehead.experiments.config.schema import first_sentence
 from erasurehead.experiments.pictures.picture import Bars, Heat
-from erasurehead.experiments.reproduce.atlas import COMPARISON, portrait, write_atlas
 from erasurehead.experiments.text import number_of
 from erasurehead.sim import theory
 from erasurehead.sim.base.errors import ConfigError
@@ -37,6 +36,7 @@ from erasurehead.sim.schemes.base import (
     SchemeFamily,
 )
 from tests.golden.records import require_recorded
+from website.atlas_pictures import COMPARISON, portrait, write_atlas
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

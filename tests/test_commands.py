@@ -51,7 +51,7 @@ from erasurehead.experiments.page.content import Answer, Page
 from erasurehead.experiments.reports import compare
 from erasurehead.experiments.reports.explore import server
 from erasurehead.experiments.reports.report import command as report
-from erasurehead.experiments.reproduce import FIGURES, atlas
+from erasurehead.experiments.reproduce import FIGURES
 from erasurehead.experiments.reproduce import command as reproduce
 from erasurehead.experiments.run import command as run_command
 from erasurehead.experiments.run import outputs
@@ -277,8 +277,6 @@ def test_what_commands_say_that_make_pictures(
     assert (directory, kind, formats, axes) == (Path("r d"), "a", ["png", "svg"], [None, None])
     assert (printed.inches, printed.title, printed.names) == (3.4, "t", ["b", "c"])
     assert where == ["k=1"]
-    monkeypatch.setattr(atlas, "write_atlas", lambda output, progress: output / "all.png")
-    assert said_by("atlas") == ["results/atlas/all.png", "next: erasurehead list schemes"]
     made = Mock(return_value=(Path("x/index.html"), ["(a) holds"]))
     monkeypatch.setattr(reproduce, "make_figures", made)
     monkeypatch.setattr(options, "cores", lambda: 3)

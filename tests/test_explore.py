@@ -665,21 +665,6 @@ def test_answers_of_the_server_are_of_their_kind(server: Server) -> None:
     assert "error" in json.loads(asked(server, "/draw?n=1&page=mine"))
 
 
-def test_a_server_for_others_is_called_by_the_machines_name(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("socket.gethostname", lambda: "lecture-hall")
-    for host, name in (("0.0.0.0", "lecture-hall"), ("127.0.0.1", "127.0.0.1")):
-        made = Server(0, host)
-        try:
-            assert made.address == f"http://{name}:{made.server_address[1]}{made.root}"
-            assert made.open == (host == "0.0.0.0")
-        finally:
-            made.server_close()
-    with pytest.raises(ConfigError, match=r"--host = '192\.0\.2\.1:0': cannot be used"):
-        Server(0, "192.0.2.1")
-
-
 def test_a_server_that_ends_gives_its_port_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """And the signals that end it their meaning."""
     made, before = Server(0), signal.getsignal(signal.SIGTERM)

@@ -249,19 +249,6 @@ def reproduce(
     terminal.say(IN_A_BROWSER)
 
 
-@as_command("atlas --output atlas", LOOK_AND_SHARE)
-def atlas(
-    output: Annotated[Path, option("Folder of the pictures.")] = Path("results/atlas"),
-) -> None:
-    """Draw every scheme, and all of them on one clock: the pictures of docs/atlas.md."""
-    from ..reproduce.atlas import write_atlas
-
-    with terminal.progress("pictures") as progress:
-        picture = write_atlas(output, progress)
-    terminal.say(str(picture))
-    terminal.follow("list", "schemes")
-
-
 @as_command("read delays.csv --unit ms", CLUSTER)
 def read(trace: options.MeasuredTable, reading: Reading, allow_large: AllowLarge = False) -> None:
     """Show how a measured table is read: its size, unit, names and first rounds."""
@@ -475,16 +462,13 @@ def explore(
     no_browser: Annotated[
         bool, option("Only print the address; open no browser.", "--no-browser")
     ] = False,
-    host: Annotated[
-        str, option("Address to serve at. Others than this machine need the token in the address.")
-    ] = "127.0.0.1",
 ) -> None:
     """Open a local page with sliders that redraw loss, time and error as you move them."""
     import webbrowser
 
     from ..reports.explore.server import Server, serve_pages
 
-    server = Server(port, host)
+    server = Server(port)
 
     def ready() -> None:
         terminal.say(f"{server.address} (Ctrl-C ends it)")
@@ -537,16 +521,6 @@ def compare(
     terminal.show(page)
     terminal.say(f"table and pictures in {output}/")
     terminal.follow("report", output)
-
-
-@as_command("cite results/demo", LOOK_AND_SHARE)
-def cite(
-    result: Annotated[Path, argument("What a run, sweep or live run wrote.", "DIR")],
-) -> None:
-    """Print BibTeX, and what a paper should say of how a result was computed."""
-    from .listing import citation
-
-    print(citation(result))
 
 
 @as_command("verify --replications 20000", CHECK)

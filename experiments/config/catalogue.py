@@ -26,7 +26,6 @@ from ...delay_models import MODELS, DelayModel
 from ...sim.base.errors import ConfigError
 from ...sim.base.fields import Configurable
 from ...sim.base.files import UnusableFile, require_regular
-from ...sim.base.renamed import old_modules
 from ...sim.load_laws import LOAD_LAWS, LoadLaw
 from ...sim.schemes import SCHEMES, SchemeFamily
 from ...sim.schemes.parts.stop import NamedRule
@@ -247,7 +246,7 @@ def _file(path: Path) -> tuple[ModuleType, tuple[Path, ...], str]:
         module.__file__ = str(path)
         sys.modules[name] = module  # where dataclasses look up the names in their annotations
         try:
-            with streams_kept(), old_modules(str(path)):
+            with streams_kept():
                 exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)
         except KeyboardInterrupt:
             raise
@@ -260,7 +259,7 @@ def _file(path: Path) -> tuple[ModuleType, tuple[Path, ...], str]:
 def _module(name: str) -> tuple[ModuleType, tuple[Path, ...], str]:
     """An installed module; its code is all of its package's, since it may import any of that."""
     try:
-        with streams_kept(), old_modules(name):
+        with streams_kept():
             module = importlib.import_module(name)
         top = sys.modules[name.partition(".")[0]]
     except KeyboardInterrupt:

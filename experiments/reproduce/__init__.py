@@ -21,9 +21,7 @@ FIGURES = {
     "iteration_time_workers": "iteration_time", "loss_time": "loss_time", "speedup": "loss_time",
     "iteration_time_scale": "iteration_time", "tradeoff_load_arrivals": "least_squares",
     "policies": "policies", "backlog": "policies", "ranking": "ranking",
-    "sequential_persistence": "sequential_persistence", "time_to_target": "time_to_target",
-    "local_steps": "training", "network_digits": "training", "measured_curve": "waiting",
-    "printed": "printed", "atlas": "all_schemes",
+    "time_to_target": "time_to_target", "measured_curve": "waiting", "atlas": "all_schemes",
 }  # fmt: skip
 
 

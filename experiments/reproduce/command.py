@@ -49,7 +49,6 @@ from .claims import (
     verdicts,
 )
 from .figures.loss_time import AUTHORS, LIVE_CONFIG, LIVE_DATASET
-from .figures.printed import how_many_agree
 from .figures.waiting import settled
 
 Progress = Callable[[float, int], None]  # called with figures done and figures in all
@@ -293,8 +292,6 @@ def _verdict(
         verb = str(code) if len(letters) == 1 else verbs.get(code, "are not decided")
         phrases += [f"{' and '.join(letters)} {verb}"] if letters else []
     if not phrases:
-        if "printed" in frames:
-            return how_many_agree(frames["printed"])
         return f"{number_of(len(frames), 'figure')}, each with its numbers and its command."
     return f"Of the claims of the paper's abstract, {', '.join(phrases)}."
 

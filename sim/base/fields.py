@@ -103,8 +103,8 @@ def _path(path: str, loc: Iterable[int | str]) -> str:
 
 
 class _Signature:
-    """What ``help`` and Jupyter show of a class: its fields. Pydantic's own, once it is built, comes
-    first."""
+    """What ``help`` and Jupyter show of a class: its fields. Pydantic's own comes first, once the
+    class is built."""
 
     def __get__(self, cls: Any, _owner: Any) -> Signature:
         known = fields(cls) if is_dataclass(cls) else ()

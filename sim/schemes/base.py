@@ -13,7 +13,6 @@ import numpy as np
 from typing_extensions import override
 
 from ..base.fields import Configurable
-from ..base.renamed import renamed_argument, renamed_names, warn_renamed
 from ..base.types import BoolArray, FloatArray, IntArray, Loads, TapeLike, Trace
 from ..load_laws import LoadLaw
 from ..training.steps import CommonlyWeighted, DecodedRounds, Steps
@@ -187,20 +186,6 @@ class Scheme(ABC):
     exact: bool | None = False
     local_steps: int = 1
 
-    def __init_subclass__(cls) -> None:
-        if "claims" in vars(cls):
-            warn_renamed(f"{cls.__name__}.claims", "guarantees")
-            cls.guarantees = property(lambda self: self.claims)  # type: ignore[assignment]
-        if "labour" in vars(cls):
-            warn_renamed(f"{cls.__name__}.labour", "work_time")
-            cls.work_time = cls.labour  # type: ignore[attr-defined]
-
-    @property
-    def claims(self) -> Guarantees:
-        """The old name of ``guarantees``."""
-        warn_renamed("claims", "guarantees")
-        return self.guarantees
-
     @property
     def guarantees(self) -> Guarantees:
         """What else it promises; nothing unless overridden."""
@@ -353,7 +338,6 @@ class Assigned(RoundScheme):
         return self.assignment.message_size
 
 
-@renamed_argument("claims", "guarantees")
 @dataclass(frozen=True)
 class Fixed(Assigned):
     """An assignment (who computes what and how messages are encoded) x a stopping rule x a decoder,
@@ -509,13 +493,3 @@ class KnownDelaysFamily(SchemeFamily):
     def build_for(self, workers: int, known_delays: KnownDelays) -> Scheme:
         """Return the scheme for ``workers`` workers whose times are known. Raises
         ``InvalidParameter``: the family's fields cannot work with these workers."""
-
-
-__getattr__ = renamed_names(
-    __name__,
-    {
-        "Claims": ("Guarantees", Guarantees),
-        "Foresight": ("KnownDelays", KnownDelays),
-        "ForesightedFamily": ("KnownDelaysFamily", KnownDelaysFamily),
-    },
-)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import os
 import pickle
@@ -198,23 +197,6 @@ def test_a_cell_is_read_again_in_a_fresh_process(tmp_path: Path, file: Path) -> 
     from erasurehead.experiments.run.compute import compute
 
     assert done.stdout.split() == ["both", "load=2", compute(cell).iterations.time.sum().hex()]
-
-
-def test_the_import_names_of_version_0_2_work_and_warn(tmp_path: Path, file: Path) -> None:
-    """Within the plugin alone: elsewhere there is no ``sim``, and one of somebody else stays."""
-    file.write_text(PLUGIN.replace("erasurehead.sim.", "sim."))
-    with pytest.warns(DeprecationWarning, match=r"my_code.py: write erasurehead\.sim for sim"):
-        assert cells(with_plugin(file))
-    with pytest.raises(ImportError):
-        importlib.import_module("sim.base.types")
-    (tmp_path / "elsewhere.py").write_text(f"{PLUGIN}\nimport sim\nassert sim.OTHERS")
-    (tmp_path / "sim.py").write_text("OTHERS = True")
-    program = "from erasurehead.experiments.config.catalogue import load_plugin as load\n"
-    said = subprocess.run(
-        [sys.executable, "-W", "error", "-c", f"{program}print(load('elsewhere.py').name)"],
-        cwd=tmp_path, capture_output=True, text=True,
-    )  # fmt: skip
-    assert (said.stdout.strip(), said.stderr) == ("elsewhere.py", "")
 
 
 def test_an_edited_plugin_makes_other_cells(file: Path) -> None:

@@ -308,7 +308,6 @@ def _of_table(rng: random.Random) -> Case:
         "--workers": ("4", "2", "0", "3000", "1e9", "x"),
         "--loss": ("logistic", "least_squares", "hinge", ""),
         "--dataset": ("synthetic", "nosuch", "amazon"),
-        "--replay": (None,),
         "--law": (None,),
     }
     for option, choice in choices.items():

@@ -149,7 +149,6 @@ def test_the_same_bytes_twice_and_with_two_processes(config: Path, tmp_path: Pat
         (["--set", "workers=4,6"], "sweep: must be empty"),
         (["--trace", "nowhere.csv"], "recommend: give a config, or --trace"),
         (["--workers", "5"], "--workers: says something of a measured table"),
-        (["--replay"], "--replay: says something of a measured table"),
         (["--unit", "ms"], "--unit: says something of a measured table"),
         (["--load", "2"], "--load: says something of a measured table"),
     ],
@@ -296,10 +295,9 @@ def test_a_measured_table_in_place_of_a_config(tmp_path: Path) -> None:
 def told(job: MeasuredJob) -> str:
     """The model of the delays, or why there is none."""
     try:
-        document, notes = MeasuredConfig(job, Reading(unit="s")).document()
+        document, _ = MeasuredConfig(job, Reading(unit="s")).document()
     except ConfigError as error:
         return str(error)
-    assert any("--replay is the default" in note for note in notes) == job.replay
     return str(document["delay"]["model"])
 
 
@@ -314,10 +312,8 @@ def test_the_measured_rounds_decide_unless_a_law_is_asked_for(tmp_path: Path) ->
     drawn = {"resample": "rounds", "stretch": 7.0, "hosts": "first", "unit": "s"}
     assert document["delay"].items() >= {"model": "trace", "path": str(path), **drawn}.items()
     assert read_scenario(document, None).evidence == Evidence(49, 7.0, 100)
-    assert told(MeasuredJob(path, 4, replay=True)) == "trace"
     for law in (MeasuredJob(path, law=True), MeasuredJob(path, 5), MeasuredJob(several)):
         assert told(law) != "trace"
-        assert "cannot draw the rounds" in told(replace(law, replay=True))
 
 
 @dataclass(frozen=True)

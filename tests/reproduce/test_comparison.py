@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -21,7 +20,7 @@ from erasurehead.experiments.pictures.picture import (
     Rules,
     Texts,
 )
-from erasurehead.experiments.reproduce import FIGURES, base, figure_named
+from erasurehead.experiments.reproduce import base
 from erasurehead.experiments.reproduce.base import FIGURE_WORKERS, Effort
 from erasurehead.experiments.reproduce.figures import (
     iteration_time,
@@ -29,9 +28,6 @@ from erasurehead.experiments.reproduce.figures import (
     loss_time,
     policies,
     ranking,
-    sequential_members,
-    sequential_persistence,
-    training,
     waiting,
 )
 from erasurehead.experiments.reproduce.figures.all_schemes import (
@@ -372,38 +368,6 @@ def test_tapes_are_remembered_as_long_as_there_is_room() -> None:
     assert Effort(full=True).times(5) == 8 * Effort().times(5) == 40
 
 
-def test_figures_are_of_the_sizes_that_they_tell() -> None:
-    """From ten workers to ten million, doublings, loads that divide the workers, powers of two."""
-    known: dict[str, Any] = {name: figure_named(name) for name in FIGURES}
-    decades = known["iteration_time_scale"].decades
-    assert [10**k for k in (decades[0], decades[-1])] == [10, 10_000_000]
-    assert [*np.diff(decades)] == [1] * (len(decades) - 1)
-    assert all(10**k % known["iteration_time_scale"].load == 0 for k in decades)
-    sizes = known["iteration_time_workers"].workers
-    assert all(2 * n == more for n, more in pairwise(sizes))
-    assert sizes[0] % (2 * known["iteration_time_workers"].load) == 0
-    late = known["delay_tolerance"]
-    assert {0, late.load - 1, late.load, late.workers - late.wait_for} < {*late.stragglers}
-    for name, made in known.items():
-        loads = getattr(made, "loads", ()) or (getattr(made, "load", 1),)
-        workers = made.workers if isinstance(getattr(made, "workers", ()), int) else 0
-        assert {workers % load for load in loads} == {0}, name
-        assert getattr(made, "wait_for", 15) == 15, name
-        assert workers in (0, 30), name
-    steps = known["local_steps"].steps
-    assert all(4 * one == more for one, more in pairwise(steps))
-    assert known["local_steps"].iterations % steps[-1] == 0
-    rates = [grid.rates for grid in known["time_to_target"].grids + known["time_to_target"].more]
-    for grid in (*rates, sequential_members.RATES, training.LOCAL_RATES):
-        assert all(2 * rate == more for rate, more in pairwise(grid))
-    assert [(1 / one[0], one[-1]) for one in rates] == [(64, 8), (2048, 0.5)]
-    assert (1 / sequential_members.RATES[0], sequential_members.RATES[-1]) == (128, 16)
-    assert (1 / training.LOCAL_RATES[0], training.LOCAL_RATES[-1]) == (512, 0.5)
-    codes = sequential_members.MEMORYLESS | sequential_members.INEXACT_FAMILIES
-    assert {30 % each.get("load", 1) for each in codes["fractional_repetition"]} == {0}
-    assert {30 % each.get("load", 1) for each in codes["erasurehead"]} == {0}
-
-
 def theory_lines(**schemes: list[float]) -> pd.DataFrame:
     """Lines of theory over decades of workers, with simulations on them by both engines."""
     rows = [
@@ -634,38 +598,6 @@ def test_panels_of_data_sets_stand_two_in_a_row() -> None:
     ]
 
 
-def test_who_is_soonest_over_each_network() -> None:
-    """The best two that arrive in every run, by name."""
-    figure = training.LocalSteps()
-    schemes = (("local_sgd", 1, 4.0), ("local_sgd", 4, 2.0), ("erasurehead", 0, 1.0))
-    schemes += (("asynchronous", 0, np.inf),)
-    rows = [
-        {"round_trip": trip, "scheme": scheme, "steps": steps, "replication": r, "iteration": t,
-         "time": (1.0 if np.isinf(seconds) else seconds) * t, "rate": 0.25, "target": 0.25,
-         "train_loss": 1.0 if np.isinf(seconds) else 1.0 / (1 + t), "least": 0.1}
-        for trip in (0.02, 4.0)
-        for scheme, steps, seconds in schemes
-        for r in range(2)
-        for t in range(5)
-    ]  # fmt: skip
-    frame = pd.DataFrame(rows)
-    text = figure.text(frame)
-    for trip in ("0.02", "4"):
-        said = f"Over a round trip of {trip} s soonest on average: ErasureHead and H = 4."
-        assert said in text
-    assert "| H = 1 | 0.25 | 4 | 12 | 0.2 |" in text, "three iterations of 4 s to a fourth"
-    late = frame[frame["scheme"] == "asynchronous"]
-    assert "soonest on average: none." in figure.text(late)
-    picture = figure.picture(frame)
-    assert_readable(picture)
-    assert [panel.title for panel in picture.panels] == ["round trip 0.02 s", "round trip 4 s"]
-    titles = [[mark.title for mark in panel.marks] for panel in picture.panels]
-    assert "target" in titles[0]
-    assert not any(titles[1]), "one legend for both"
-    [target] = [mark for mark in picture.panels[0].marks if isinstance(mark, Rules)]
-    assert target.y.tolist() == [pytest.approx(0.15)]
-
-
 # The page of all figures.
 
 
@@ -879,31 +811,6 @@ def test_a_picture_of_what_the_authors_measured() -> None:
     keys = [mark.title for mark in schemes.marks if isinstance(mark, Points) and not len(mark.x)]
     assert keys == picture.last
     assert_readable(picture)
-
-
-def test_panels_of_sequential_codes_have_their_law_above_the_first_row() -> None:
-    """A row of panels for each measure; seconds are on a logarithmic axis."""
-    rows = [
-        {"measure": measure, "load_law": law, "persistence": persistence, "family": family,
-         "seconds": 1.0 + persistence, "seconds_low": 0.5, "seconds_high": 3.0}
-        for measure in sequential_persistence.MEASURES
-        for law in sequential_persistence.SEQUENTIAL_LAWS
-        for persistence in (0.0, 0.9)
-        for family in sequential_persistence.CODE_LOOKS
-    ]  # fmt: skip
-    figure = sequential_persistence.SequentialPersistence(persistences=(0.0, 0.9))
-    picture = figure.picture(pd.DataFrame(rows))
-    laws = len(sequential_persistence.SEQUENTIAL_LAWS)
-    assert picture.columns == laws
-    titles = [panel.title for panel in picture.panels]
-    assert all(titles[:laws])
-    assert not any(titles[laws:])
-    assert {(panel.y.log, panel.y.ticks) for panel in picture.panels} == {(True, (1, 2, 5))}
-    assert [panel.y.label for panel in picture.panels[::laws]] == [
-        f"{measure} (s)" for measure in sequential_persistence.MEASURES
-    ]
-    curves = drawn(picture.panels[0], Curve)
-    assert {tuple(curve.y) for curve in curves} == {(1.0, 1.9)}
 
 
 def test_panels_of_all_schemes_stand_below_each_other(frame: pd.DataFrame) -> None:

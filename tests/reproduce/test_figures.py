@@ -42,18 +42,6 @@ from erasurehead.experiments.reproduce.figures.ranking import (
     clusters,
     persistent,
 )
-from erasurehead.experiments.reproduce.figures.sequential_members import (
-    EXACT_FAMILIES,
-    MULTIPLEXED,
-    RATES,
-    load_of,
-    parameters,
-    timed_members,
-)
-from erasurehead.experiments.reproduce.figures.sequential_persistence import (
-    CONSTANT_SHARE,
-    RARE_SHARE,
-)
 from erasurehead.experiments.reproduce.figures.time_to_target import Grid
 from erasurehead.experiments.reproduce.figures.waiting import settled
 from erasurehead.experiments.run.files import MARK
@@ -84,29 +72,7 @@ SMALL: dict[str, dict[str, object]] = {
     "policies": {"iterations": 40, "replications": 4},
     "backlog": {"persistences": (0.0, 0.9, 1.0), "iterations": 300, "replications": 12},
     "ranking": {"iterations": 60, "replications": 30},
-    "sequential_persistence": {
-        "persistences": (0.0, 0.9),
-        "iterations": 30,
-        "replications": 12,
-        "trials": 2,
-    },
-    "local_steps": {
-        "steps": (1, 8),
-        "workers": 12,
-        "wait_for": 6,
-        "iterations": 24,
-        "replications": 2,
-        "trials": 1,
-    },
-    "network_digits": {
-        "hidden": (4,),
-        "workers": 12,
-        "wait_for": 6,
-        "iterations": 20,
-        "replications": 2,
-    },
     "measured_curve": {"iterations": 500, "replications": 8},
-    "printed": {"replications": 4},
     "atlas": {"schemes": ("uncoded", "erasurehead"), "iterations": 20, "replications": 4},
     "time_to_target": {
         "grids": (Grid("breast_cancer", (0.125, 2.0, 4.0)),),
@@ -430,52 +396,6 @@ def test_means_cover_every_round_once() -> None:
 
 
 @pytest.mark.slow
-def test_codes_without_memory_agree_with_order_statistics(frames: Frames) -> None:
-    """At every persistence, since a single round has one law; catches a cluster that varies."""
-    frame = frames["sequential_persistence"]
-    shown = frame[frame["family"].isin(("uncoded", "fractional_repetition"))]
-    shown = shown[shown["measure"] == "mean iteration time"]
-    assert len(shown) == 2 * 2 * 2
-    for row in shown.itertuples():
-        delay = build.delay_model(persistent(row.persistence, RARE_SHARE, CONSTANT_SHARE))
-        assert delay.mean() == pytest.approx(MEAN_DELAY)
-        slowest = order_statistic(delay, 30, groups=round(30 / row.load))
-        additive = row.load_law == "additive"
-        expected = row.load * CLUSTER_WORK + slowest if additive else row.load * slowest
-        student = stats.t.ppf(0.975, row.replications - 1)
-        error = (row.seconds_high - row.seconds_low) / 2 / student
-        assert abs(row.seconds - expected) < BOUND * error
-
-
-def test_members_are_the_best_on_other_delays(frames: Frames) -> None:
-    """Catches a choice on the delays that are shown, and one by another measure."""
-    document = {
-        "iterations": 30,
-        "replications": 2,
-        "delay": persistent(0.0, RARE_SHARE, CONSTANT_SHARE),
-        "load_law": {"kind": "proportional"},
-    }
-    members = EXACT_FAMILIES[MULTIPLEXED]
-    tried = timed_members(document, members, lambda member, staleness: (1.0, 1.0), Effort(seed=1))
-    seconds = [one.seconds["mean iteration time"].mean() for one in tried]
-    best = members[int(np.argmin(seconds))]
-    keys = ["measure", "load_law", "persistence", "family"]
-    frame = frames["sequential_persistence"].set_index(keys)["parameters"]
-    shown = frame["mean iteration time", "proportional", 0.0, MULTIPLEXED]
-    assert shown == parameters(best)
-
-
-def test_staleness_costs_iterations(frames: Frames) -> None:
-    """Exact schemes of one staleness take one path, and fresh gradients need the fewest."""
-    frame = frames["sequential_persistence"]
-    exact = frame[frame["family"].isin(list(EXACT_FAMILIES)) & frame["iterations"].notna()]
-    counts = exact.groupby("staleness")["iterations"].agg(["min", "max"])
-    assert (counts["min"] == counts["max"]).all()
-    assert len(counts) > 1
-    assert (counts["min"].iloc[1:] > counts["min"].iloc[0]).all()
-
-
-@pytest.mark.slow
 def test_time_to_target_of_exact_schemes_agrees_with_theory(frames: Frames) -> None:
     """As many rounds as uncoded, of a mean that is known; catches a clock of another scheme."""
     frame = frames["time_to_target"]
@@ -571,12 +491,6 @@ def test_an_error_is_the_closed_form_or_what_was_seen(
     assert found == pytest.approx(error, nan_ok=True)
 
 
-def test_a_load_is_the_largest_of_any_worker() -> None:
-    scheme = SCHEMES["bernoulli"](load=3, wait_for=20).build(30)  # type: ignore[call-arg]
-    held = np.diff(scheme.assignment.encoding.tocsr().indptr)  # type: ignore[attr-defined]
-    assert held.min() < held.max() == load_of(scheme)
-
-
 def test_names_stand_apart_and_above_the_floor() -> None:
     for wanted, places in (
         ([0.9, 0.88, 0.2], [0.9, 0.8, 0.2]),
@@ -617,59 +531,6 @@ def test_what_pictures_show_lies_within_axes_that_a_reader_knows(name: str, fram
         round_numbers = (1,), (1, 2, 5), (1, 2, 3, 5), (1, 1.5, 2, 3, 4, 6, 8)
         assert axis.ticks in ((), *round_numbers)
     require_recorded(f"reproduce/{name}", {"table": frames[name], "picture": picture})
-
-
-@pytest.mark.golden
-@pytest.mark.parametrize("name", FIGURES)
-def test_reports_are_text_and_tables_without_holes(name: str, frames: Frames) -> None:
-    text = small(name).text(frames[name])
-    require_recorded(f"reproduce/{name}", {"text": text})
-    if name == "sequential_persistence":
-        assert f"{RATES[0]:.3g} to {RATES[-1]:g} in steps of a factor 2" in text
-    assert "| --- |" in text
-    assert not re.search(r"\bnan\b", text)
-    widths = {line.count("|") for line in text.splitlines() if line.startswith("|")}
-    assert min(widths) > 3
-
-
-def test_a_round_of_local_steps_pays_the_network_once(frames: Frames) -> None:
-    """Catches a network that is paid at every step, and models that depend on the clock."""
-    frame = frames["local_steps"]
-    local = frame[frame.scheme == "local_sgd"]
-    cheap, dear = (
-        rows.set_index(["steps", "replication", "iteration"])
-        for _, rows in local.groupby("round_trip")
-    )
-    more = dear.round_trip.iloc[0] - cheap.round_trip.iloc[0]
-    for steps in (1, 8):
-        waited = (dear.time - cheap.time).loc[steps].groupby("iteration").mean()
-        np.testing.assert_allclose(waited, waited.index * more / steps, rtol=1e-9, atol=1e-9)
-    np.testing.assert_array_equal(cheap.train_loss, dear.train_loss)
-    assert set(frame.steps[frame.scheme != "local_sgd"]) == {0}
-    coded = frame[frame.scheme == "erasurehead"]
-    assert (coded.train_loss.iloc[-1] < coded.target).all()
-    assert "| H = 8 |" in small("local_steps").text(frame)
-
-
-def test_exact_codes_train_a_network_as_uncoded_descent_does(frames: Frames) -> None:
-    """Iteration by iteration; without a partition the gradient is another one. Both asynchronous
-    lines have the times of one tape."""
-    frame = frames["network_digits"]
-    losses = {
-        key: rows.sort_values(["replication", "iteration"])
-        for key, rows in frame.groupby(["scheme", "rate"])
-    }
-    uncoded = losses["uncoded", 0.5]["train_loss"].to_numpy()
-    exact, coded = (
-        losses[name, 0.5]["train_loss"] for name in ("fractional_repetition", "erasurehead")
-    )
-    np.testing.assert_allclose(exact, uncoded, rtol=1e-12)
-    assert np.abs(coded / uncoded - 1).max() > 1e-3
-    old, slow = (losses["asynchronous", rate] for rate in (0.5, 0.05))
-    np.testing.assert_array_equal(old["time"], slow["time"])
-    assert "| asynchronous, rate 0.05 |" in small("network_digits").text(frame)
-    one_rate = replace(small("network_digits"), small_rate=0.5).compute(Effort())
-    assert not one_rate.duplicated(["scheme", "rate", "replication", "iteration"]).any()
 
 
 def test_times_on_the_measured_curve(frames: Frames) -> None:
@@ -1005,10 +866,6 @@ ALONE = [
             ("tradeoff_load_arrivals", "arrivals=15"),
             ("backlog", "persistences=0.9"),
             ("backlog", "persistences=1"),
-            ("local_steps", "steps=4"),
-            ("local_steps", "round_trips=4"),
-            ("sequential_persistence", "persistences=0.9"),
-            ("sequential_persistence", "persistences=1"),
         )
     ),
 ]

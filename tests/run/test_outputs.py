@@ -17,7 +17,6 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from pandas.testing import assert_frame_equal
 
 import erasurehead as eh
@@ -46,7 +45,7 @@ from erasurehead.experiments.run.pools import Died
 from erasurehead.experiments.run.records import summary_table
 from erasurehead.experiments.text import number
 from erasurehead.sim.base.errors import ConfigError
-from tests.tools import ROOT, inside
+from tests.tools import inside
 
 # An output folder tells one story, and a plan tells it before it happens.
 
@@ -898,23 +897,3 @@ def test_where_results_came_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (known["commit"], known["dirty"]) == ("built", None), "that of the wheel"
     assert outputs.seeds_of({"seed": 3}) == "3"
     assert outputs.seeds_of({"seeds": [*range(9)]}) == "9 from 0 to 8"
-
-
-def test_what_a_paper_says_of_a_result(tmp_path: Path) -> None:
-    """Versions, seeds and machine of the manifest, and the paper of CITATION.cff."""
-    document = {"workers": 3, "iterations": 2, "replications": 1, "sweep": {"seed": [4, 7]}}
-    document |= {"delay": {"model": "exponential", "rate": 1.0}, "schemes": [{"name": "uncoded"}]}
-    run(document, tmp_path, RunOptions())
-    done = inside("cite", tmp_path)
-    assert done.returncode == 0, done.stderr
-    manifest = json.loads((tmp_path / "manifest.json").read_text())
-    sentence = done.stdout.splitlines()[-1]
-    assert "; seeds: 4, 7; " in sentence
-    facts = [manifest["host"], manifest["date"][:10], f"numpy {np.__version__}"]
-    facts += [manifest["machine"]["processor"], manifest["origin"]["config"]]
-    assert [fact for fact in facts if fact not in sentence] == []
-    assert done.stdout.count("@") == 2
-    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())["references"][0]
-    assert cited["identifiers"][0]["value"] in done.stdout
-    assert cited["title"] in done.stdout.replace("{", "").replace("}", "")
-    assert inside("cite", tmp_path / "cells").returncode == 2

@@ -64,11 +64,6 @@ class MeasuredConfig:
         document |= {"iterations": 100, "replications": 32}
         several = len(measured.tables) > 1 and self.reading.load is None
         law = job.law or several or more
-        if job.replay:
-            if law:
-                text = "with --law, at several loads (give --load), or for more workers than it has"
-                raise ConfigError(f"--replay: cannot draw the rounds of a table {text}")
-            notes.append("--replay is the default with --trace, and will go: leave it out")
         if not law:
             document["delay"] = self._rounds(n)
         else:

@@ -113,16 +113,21 @@ def file_names(loads: Iterable[float | None]) -> list[str]:
     return [ANSWER, *CSV, *csv, page.HEAT_MAP, page.TIMELINE, *drawn, REPORT]
 
 
+def tables_of(studies: Sequence[Study]) -> dict[str, pd.DataFrame]:
+    """The tables of all loads, by the names of their files; without stages none of them."""
+    every = {
+        name: pd.concat([getattr(study, field) for study in studies], ignore_index=True)
+        for name, (field, _) in page.TABLES.items()
+    }
+    return {name: table for name, table in every.items() if len(table)}
+
+
 def write_whatif(
     measured: MeasuredDelays, studies: Sequence[Study], answer: Answer, output: Path
 ) -> Page:
     """Write tables, pictures, report and answer under ``output``; returns what they say."""
     drawn_before = (path.name for name in PICTURES for path in sorted(output.glob(f"{name}*")))
-    every = {
-        name: pd.concat([getattr(study, field) for study in studies], ignore_index=True)
-        for name, (field, _) in page.TABLES.items()
-    }
-    tables = {name: table for name, table in every.items() if len(table)}  # or no stages are named
+    tables = tables_of(studies)
     whole = page.whatif_page(studies, answer)
     drawn = [ident for ident in whole.charts if ident.startswith(PICTURES)]
     older = dict.fromkeys([ANSWER, REPORT, *drawn_before, *reversed(file_names(measured.tables))])

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import secrets
 import signal
-import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -276,15 +274,13 @@ class Server(ThreadingHTTPServer):
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, port: int, host: str = LOCALHOST) -> None:
+    def __init__(self, port: int) -> None:
         try:
-            super().__init__((host, port), Handler)
+            super().__init__((LOCALHOST, port), Handler)
         except OSError as error:
             valid = f"cannot be used ({error.strerror}); give another, or 0 for any"
-            name, value = ("--port", port) if host == LOCALHOST else ("--host", f"{host}:{port}")
-            raise at(name, value, valid) from None
-        self.open = host != LOCALHOST
-        self.root = f"/{secrets.token_urlsafe(9)}/" if self.open else "/"
+            raise at("--port", port, valid) from None
+        self.root = "/"
         self.turns = Turns()
         self.theory = ClosedForms()
         self.front = start_page().encode()
@@ -296,9 +292,7 @@ class Server(ThreadingHTTPServer):
     @property
     def address(self) -> str:
         """Where the page is."""
-        host, port = self.server_address[:2]
-        name = socket.gethostname() if host == "0.0.0.0" else str(host)
-        return f"http://{name}:{port}{self.root}"
+        return f"http://{LOCALHOST}:{self.server_address[1]}{self.root}"
 
 
 @final
@@ -333,7 +327,7 @@ class Handler(BaseHTTPRequestHandler):
         host, port = self.headers.get("Host", ""), self.server.server_address[1]
         names = {f"{name}:{port}" for name in (LOCALHOST, "localhost")}
         names |= {LOCALHOST, "localhost"} if port == 80 else set()  # browsers leave 80 out
-        if not self.server.open and host not in names:
+        if host not in names:
             return False
         site, here = self.headers.get("Sec-Fetch-Site", "none"), f"http://{host}"
         return site in ("same-origin", "none") and self.headers.get("Origin", here) == here

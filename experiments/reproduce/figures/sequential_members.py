@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
-from typing import Any, final
+from typing import Any
 
 import numpy as np
 from typing_extensions import override
@@ -16,15 +16,13 @@ from ....sim.base.numerics import one_thread
 from ....sim.base.types import BoolArray, FloatArray, Rounds
 from ....sim.engines.run import Run
 from ....sim.engines.simulate import simulate
-from ....sim.schemes.across_rounds.sequential import BurstWindow, Multiplexed, SelectiveRepeat
-from ....sim.schemes.base import Fixed, RoundOutcome, Scheme
+from ....sim.schemes.across_rounds.sequential import BurstWindow, Multiplexed
+from ....sim.schemes.base import RoundOutcome
 from ....sim.schemes.parts.stopping import StoppingRule
 from ...config import build
 from ...pictures import looks
 from ...run.tuning import Runs, clock, replayed
 from ..base import GRADIENT_DESCENT, Effort, Section
-
-RATES = tuple(2.0**k for k in range(-7, 5))  # the grid of learning rates
 
 
 def require_reached(exact: FloatArray, iterations: int) -> None:
@@ -86,7 +84,6 @@ SEQUENTIAL = {
         MULTIPLEXED, (2, 4, 8, 15, 30), ((1, 2), (1, 4), (1, 8), (2, 8), (4, 8))
     ),
 }
-EXACT_FAMILIES = MEMORYLESS | SEQUENTIAL  # families whose gradients are exact, and their members
 INEXACT_FAMILIES: dict[str, list[Section]] = {
     "ignore_stragglers": [{"name": "ignore_stragglers", "wait_for": r} for r in (28, 25)],
     "erasurehead": [{"name": "erasurehead", "load": d, "wait_for": 15} for d in (2, 3)],
@@ -102,61 +99,6 @@ CODE_LOOKS = {
 }
 
 ITERATION, TARGET = MEASURES = ("mean iteration time", "time to the target loss")  # both in seconds
-
-
-@final
-@dataclass(frozen=True)
-class Timed:
-    """A member of a family on some delays."""
-
-    section: Section  # of the config
-    load: float  # partitions that a worker computes in a round
-    staleness: int  # updates between the reading of a model and the use of its gradient
-    rate: float  # the learning rate
-    iterations: float  # to the target, mean; NaN where a run does not reach it
-    seconds: Mapping[str, FloatArray]  # of each measure, ``(R,)``; NaN short of the target
-    waits: float = np.nan  # share of rounds in which all are heard; NaN if not asked for
-
-
-# an exact scheme and its staleness -> the best learning rate, and iterations to the target
-BestRate = Callable[[Section, int], tuple[float, float]]
-
-
-def timed_members(
-    document: Section,
-    members: Sequence[Section],
-    best_rate: BestRate,
-    effort: Effort,
-    heard: bool = False,
-) -> list[Timed]:
-    """Exact schemes: their clocks are enough, and for ``waits`` arrivals, ``heard``."""
-    labelled = [{**member, "label": str(number)} for number, member in enumerate(members)]
-    clocks = effort.clocks({**document, "schemes": labelled}, heard)
-    timed = []
-    for member, (_, run, trace) in zip(members, clocks, strict=True):
-        staleness = trace.times.shape[1] - run.iterations
-        times = trace.times[:, staleness:]
-        rate, iterations = best_rate(member, staleness)
-        seconds = {ITERATION: times[:, -1] / run.iterations, TARGET: until(times, iterations)}
-        waits = np.nan
-        if isinstance(trace.heard, Rounds):
-            waits = float(trace.heard.arrived.all(axis=-1).mean())
-        load = load_of(run.scheme)
-        timed.append(Timed(member, load, staleness, rate, iterations, seconds, waits))
-    return timed
-
-
-def trained_inexact(
-    document: Section, member: Section, rates: Sequence[float], target: float, effort: Effort
-) -> list[Timed]:
-    """An inexact scheme at each rate, which has to be trained on the delays."""
-    run, several = training_runs(document, member, rates, effort)
-    timed = []
-    for rate, runs in zip(rates, several, strict=True):
-        seconds = {ITERATION: runs.times[:, -1] / run.iterations, TARGET: runs.seconds(target)}
-        iterations = float(runs.iterations(target).mean())
-        timed.append(Timed(member, load_of(run.scheme), 0, rate, iterations, seconds))
-    return timed
 
 
 def until(times: FloatArray, iterations: float) -> FloatArray:
@@ -193,14 +135,6 @@ def earliest(run: Run) -> FloatArray:
     return seconds
 
 
-def load_of(scheme: Scheme) -> float:
-    """Partitions that a worker computes in a round."""
-    if isinstance(scheme, SelectiveRepeat | Multiplexed):
-        return float(scheme.load)
-    assert isinstance(scheme, Fixed)
-    return float(scheme.assignment.loads.max())
-
-
 # as they are written
 SYMBOLS = {"load": "d", "wait_for": "r", "stragglers": "λ", "tolerance": "μ"}
 
@@ -209,24 +143,6 @@ def parameters(section: Section, common: Sequence[str] = ("name", "variant", "to
     """Those of a member, but for what is ``common`` to all, as a text."""
     own = {key: value for key, value in section.items() if key not in common}
     return ", ".join(f"{SYMBOLS.get(key, key)} = {value}" for key, value in own.items())
-
-
-def members_text() -> str:
-    """The members that a family has to choose from, as a text."""
-    texts = []
-    for family, members in (EXACT_FAMILIES | INEXACT_FAMILIES).items():
-        windows = dict.fromkeys(
-            f"({member['B']}, {member['W']})" for member in members if "B" in member
-        )
-        choices = [
-            f"{name} = {either(str(member[key]) for member in members)}"
-            for key, name in SYMBOLS.items()
-            if key in members[0] and key != "tolerance"
-        ]
-        choices += [f"(B, W) = {either(windows)}"] if windows else []
-        if choices:
-            texts.append(f"{CODE_LOOKS[family].title}: {', '.join(choices)}")
-    return "; ".join(texts)
 
 
 def either(values: Iterable[str]) -> str:

@@ -19,7 +19,6 @@ from typing_extensions import override
 
 from ...base.fields import STRICT, WaitFor, require_at_most
 from ...base.numerics import kth_smallest, row_max
-from ...base.renamed import renamed_names, warn_renamed
 from ...base.types import BoolArray, FloatArray, IntArray
 from .assignments import Assignment
 
@@ -62,11 +61,6 @@ class StoppingRule(ABC):
     config can name (``parts.stop``) the fields are keys, checked by pydantic."""
 
     __pydantic_config__ = STRICT
-
-    def __init_subclass__(cls) -> None:
-        if "tally" in vars(cls):
-            warn_renamed(f"{cls.__name__}.tally", "stopping_state")
-            cls.stopping_state = cls.tally  # type: ignore[method-assign]
 
     def on(self, code: Assignment) -> StoppingRule:
         """This rule, adapted to a code that the config asks it of (``parts.stop``). Raises
@@ -135,11 +129,6 @@ class StoppingRule(ABC):
     def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
         """A fresh state for one round of n = ``messages`` that opened at an instant."""
         return StoppingState(self, messages)
-
-    def tally(self, messages: int, opened: float = 0.0) -> StoppingState:
-        """The old name of ``stopping_state``."""
-        warn_renamed("tally", "stopping_state")
-        return self.stopping_state(messages, opened)
 
     @final
     def __or__(self, other: StoppingRule) -> AnyOf:
@@ -388,6 +377,3 @@ class GroupsState(Countdown):
             if not self._needed[group]:
                 self.missing -= 1
         return self.missing <= 0
-
-
-__getattr__ = renamed_names(__name__, {"Tally": ("StoppingState", StoppingState)})

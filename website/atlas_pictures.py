@@ -9,24 +9,24 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ...sim.base.errors import ConfigError
-from ...sim.base.numerics import one_thread
-from ...sim.schemes import Scheme, SchemeFamily
-from ...sim.schemes.barrierless import Barrierless
-from ...sim.schemes.base import Fixed, RoundScheme, Sees
-from ...sim.schemes.partial_work import PartlyUncoded
-from ..config import build
-from ..config.catalogue import Catalogue, with_plugins
-from ..config.cells import cells
-from ..config.codec import plain
-from ..pictures import paint, style
-from ..pictures.kinds import gantt
-from ..pictures.looks import shown_cell
-from ..pictures.picture import Axis, Heat, Panel, Picture
-from ..run import timeline
-from ..run.files import all_or_none, locked, remove_leftovers
-from .base import Effort
-from .figures.all_schemes import Atlas
+from erasurehead.experiments.config import build
+from erasurehead.experiments.config.catalogue import Catalogue, with_plugins
+from erasurehead.experiments.config.cells import cells
+from erasurehead.experiments.config.codec import plain
+from erasurehead.experiments.pictures import paint, style
+from erasurehead.experiments.pictures.kinds import gantt
+from erasurehead.experiments.pictures.looks import shown_cell
+from erasurehead.experiments.pictures.picture import Axis, Heat, Panel, Picture
+from erasurehead.experiments.reproduce.base import Effort
+from erasurehead.experiments.reproduce.figures.all_schemes import Atlas
+from erasurehead.experiments.run import timeline
+from erasurehead.experiments.run.files import all_or_none, locked, remove_leftovers
+from erasurehead.sim.base.errors import ConfigError
+from erasurehead.sim.base.numerics import one_thread
+from erasurehead.sim.schemes import Scheme, SchemeFamily
+from erasurehead.sim.schemes.barrierless import Barrierless
+from erasurehead.sim.schemes.base import Fixed, RoundScheme, Sees
+from erasurehead.sim.schemes.partial_work import PartlyUncoded
 
 COMPARISON = "all-schemes"  # the name of the picture of all; no scheme can have it
 
