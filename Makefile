@@ -11,12 +11,14 @@ PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BI
 # A file's tests share what one of them made, so a file stays with one process. Those that take
 # the longest begin, so that both processes end together.
 BY_FILE := -n 2 --dist loadfile --no-loadscope-reorder
-LONGEST := $(addprefix tests/,pictures/test_plots.py reproduce/test_figures.py run/test_sweep.py \
-	fit/test_cli.py fit/test_load.py contracts/test_schemes.py package/test_api.py \
-	run/test_dask.py engines/test_barrierless.py docs/test_pages.py report/test_report.py \
-	test_verify.py fit/test_heldout.py fit/test_workers.py test_additions.py test_learner.py \
-	recommend/test_planted.py test_commands.py fuzz/test_fuzz.py golden/test_golden.py)
-FILES := $(LONGEST) $(filter-out $(LONGEST),$(wildcard tests/*/test_*.py tests/test_*.py))
+LONGEST := $(addprefix tests/,experiments/pictures/test_plots.py experiments/reproduce/test_figures.py \
+	experiments/run/test_sweep.py advice/fit/test_cli.py advice/fit/test_load.py \
+	sim/schemes/test_contracts.py package/test_api.py experiments/run/test_dask.py \
+	sim/engines/test_barrierless.py repository/test_pages.py experiments/reports/test_report.py \
+	experiments/checks/test_verify.py advice/fit/test_heldout.py advice/fit/test_workers.py \
+	repository/test_additions.py sim/training/test_learner.py advice/recommend/test_planted.py \
+	experiments/commands/test_commands.py fuzz/test_fuzz.py golden/test_golden.py)
+FILES := $(LONGEST) $(filter-out $(LONGEST),$(wildcard tests/*/test_*.py tests/*/*/test_*.py))
 
 .DEFAULT_GOAL := help
 
@@ -60,10 +62,10 @@ docs: $(VENV)/docs  ## the documentation as a site in site/; a warning is an err
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 test-docs: $(VENV)/docs  ## execute the long blocks of README and docs, and the notebooks
-	$(PYTEST) -n 2 -m docs tests/docs
+	$(PYTEST) -n 2 -m docs tests/repository
 
 test-browser: $(VENV)/docs  ## the pages in a headless Chromium (apt-get install chromium)
-	$(BIN)/pytest -m "browser and not slow" tests/browser
+	$(BIN)/pytest -m "browser and not slow" tests/experiments/browser
 
 wheel-test: install  ## build the wheel, and use it beside the oldest libraries that it allows
 	$(BIN)/python -m tests.package.wheel --suite

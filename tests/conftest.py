@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from erasurehead.experiments.reports.report.command import write_report
-from tests.browser.chromium import started
-from tests.report.results import MADE, make_sweep
+from tests.experiments.browser.chromium import started
+from tests.experiments.reports.results import MADE, make_sweep
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

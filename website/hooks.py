@@ -63,7 +63,7 @@ SAMPLES = {
 """Commands whose reports ``docs/samples.md`` links to, in an order in which they can be made."""
 
 MARK = re.compile(r"^<!-- block: .*? -->\n", re.MULTILINE)
-"""What the tests are told of a block of code (``tests/docs/blocks.py``)."""
+"""What the tests are told of a block of code (``tests/repository/blocks.py``)."""
 
 FOLDER_ONLY = re.compile(
     r"^Pages marked \*site\* .*\n\n| \(\*site\*\)| \(on the site\)", re.MULTILINE

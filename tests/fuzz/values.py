@@ -65,7 +65,7 @@ def randomness(kind: str, number: int) -> random.Random:
 # What the mutators begin with: whole configs, and sections of everything that has a name.
 
 
-SHIPPED = Path(__file__).parents[2] / "experiments" / "configs"
+SHIPPED = Path(__file__).parents[2] / "experiments" / "config" / "examples"
 SMALL = {"iterations": 6, "replications": 2}
 """Cases are many, so each is small."""
 

@@ -78,7 +78,7 @@ def require_recorded(name: str, found: Mapping[str, Any], drawn: bool = False) -
 def failure(file: str, moved: list[str]) -> str:
     """What came, went or moved, and how the record is renewed."""
     more = [f"... and {len(moved) - 20} more"] if len(moved) > 20 else []
-    meant = f"If that is meant, say so in docs/changes.md and run: python -m tests.golden {file}"
+    meant = f"If that is meant, say so in CHANGELOG.md and run: python -m tests.golden {file}"
     return "\n".join([f"tests/golden/records/{file}.json:", *moved[:20], *more, meant])
 
 

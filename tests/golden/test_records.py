@@ -44,7 +44,7 @@ def test_a_failure_says_what_moved_and_which_command_renews_it(
     said = str(failed.value).splitlines()
     assert said[0] == "tests/golden/records/made.json:"
     assert said[1].startswith(line)
-    assert said[-1].endswith("say so in docs/changes.md and run: python -m tests.golden made")
+    assert said[-1].endswith("say so in CHANGELOG.md and run: python -m tests.golden made")
 
 
 @pytest.mark.parametrize("name", ["made", "none"])

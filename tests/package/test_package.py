@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 import re
-import runpy
 import shutil
 import subprocess
 import sys
@@ -85,11 +84,12 @@ def test_our_parts_have_one_name(name: str) -> None:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the package alone, as a wheel leaves it: no links, no checkout around it."""
     folder = tmp_path_factory.mktemp("installed")
-    shutil.copytree(
-        ROOT / "erasurehead",
-        folder / "erasurehead",
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
+    for part in ("", "sim", "delay_models", "experiments"):
+        shutil.copytree(
+            ROOT / (part or "erasurehead"),
+            folder / "erasurehead" / part,
+            ignore=shutil.ignore_patterns("__pycache__", "sim", "delay_models", "experiments"),
+        )
     return folder
 
 
@@ -114,21 +114,6 @@ def test_packages_of_others_with_our_names_do_not_disturb(installed: Path, tmp_p
     done = alone(installed, tmp_path, program)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"{installed / 'erasurehead'}/__init__.py ")
-
-
-def test_a_plugin_with_an_old_name_works_where_there_is_no_module_sim(
-    installed: Path, tmp_path: Path
-) -> None:
-    """From a wheel, as from a checkout (``tests/config/test_plugins.py``)."""
-    source = (ROOT / "tests/plugins/wait_longer.py").read_text().replace("erasurehead.sim", "sim")
-    (tmp_path / "my_code.py").write_text(source)
-    program = (
-        "from erasurehead.experiments.config.catalogue import load_plugin\n"
-        "print(load_plugin('my_code.py').classes[0].__name__)"
-    )
-    done = alone(installed, tmp_path, program)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.strip()
 
 
 # What the package says of itself to pip and to PyPI.
@@ -188,20 +173,6 @@ def test_hosted_runs_are_those_of_any_machine() -> None:
     names = [each.rpartition(" :: ")[2] for each in PROJECT["classifiers"]]
     assert job["strategy"]["matrix"]["python"] == [each for each in names if "3." in each]
     assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
-
-
-def test_pictures_and_documents_get_absolute_addresses() -> None:
-    """Every relative one of the README, once the repository's address is known."""
-    setup = runpy.run_path(str(ROOT / "setup.py"))
-    text = setup["readme"]("https://example.org/her/simulator")
-    text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
-    addresses = re.findall(r'\]\(([^)]+)\)|src="([^"]+)"', text)
-    found = [one or other for one, other in addresses]
-    assert len(found) >= 6
-    assert all(address.startswith("https://") for address in found), found
-    pictures = [address for address in found if address.endswith(".png")]
-    assert all("/her/simulator/raw/HEAD/results/reference/" in address for address in pictures)
-    assert setup["readme"](None) == (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 # The public API is what the page says: ``docs/compatibility.md``.
@@ -279,7 +250,9 @@ def test_the_reference_has_every_public_name() -> None:
 
 def test_the_reference_has_what_a_plugin_imports() -> None:
     """Every name of ours that a how-to page or an example plugin imports."""
-    plugins = (p for p in (ROOT / "tests/plugins").glob("*.py") if not p.name.startswith("test_"))
+    plugins = (
+        p for p in (ROOT / "tests/package/plugins").glob("*.py") if not p.name.startswith("test_")
+    )
     files = [*plugins, *(ROOT / "docs/howto").glob("own_*.md")]
     text = "\n".join(each.read_text(encoding="utf-8") for each in files)
     ours = re.compile(r"^from erasurehead\.(?:sim|delay_models)[\w.]* import (\([^)]*\)|.*)$", re.M)

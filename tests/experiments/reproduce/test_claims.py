@@ -1,0 +1,329 @@
+"""The paper's claims: verdicts from planted tables, in which each holds, fails, or is open."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from erasurehead.experiments.config.cells import cells
+from erasurehead.experiments.config.document import read_mapping
+from erasurehead.experiments.options import ReproduceRequest
+from erasurehead.experiments.reproduce import figure_named, figure_with
+from erasurehead.experiments.reproduce.base import Effort
+from erasurehead.experiments.reproduce.claims import (
+    CLAIM_FIGURES,
+    CLAIMS,
+    Claim,
+    ClaimVerdict,
+    Finding,
+    Judgement,
+    Quantity,
+    crossing,
+    mean_ratio,
+    shared_settings,
+    verdicts,
+)
+from erasurehead.experiments.reproduce.command import (
+    judged_claims,
+    kept_figures,
+    make,
+    make_figures,
+    read_reproduction,
+)
+from tests.experiments.reports.results import Reader
+from tests.tools import ROOT, inside, undrawn
+
+ALL = ("uncoded", "cyclic_repetition", "fractional_repetition", "erasurehead")
+
+
+def tolerance(ours: list[float], cyclic: list[float], fractional: list[float]) -> pd.DataFrame:
+    """Shares of rounds that wait for one of 0, 2 and 4 stragglers, of 8 workers."""
+    shares = {"erasurehead": ours, "cyclic_repetition": cyclic, "fractional_repetition": fractional}
+    rows = [
+        {"scheme": scheme, "stragglers": 2 * i, "waits": waits, "rounds": 400, "workers": 8}
+        | {"late": 10.0, "simulated": 1.0 + waits, "standard_error": 0.1, "theory": 1.0}
+        | {"error": 0.125 if scheme == "erasurehead" else waits, "error_se": 0.01}
+        for scheme, each in shares.items()
+        for i, waits in enumerate(each)
+    ]
+    return pd.DataFrame(rows)
+
+
+def floor(rate: float, level: float, bound: float, error: float = 0.0) -> pd.DataFrame:
+    """Full descent halves its loss in each iteration; with r = 4 of 8 the loss falls at this rate,
+    down to this level. The bound is a multiple of the loss."""
+    t = np.arange(41)
+    curves = {8: 0.5**t, 4: rate**t + level}
+    frames = [
+        pd.DataFrame({"iteration": t, "mean_gap": gap, "standard_error": error * gap})
+        .assign(arrivals=r, bound=bound * gap, heard=0.8)
+        for r, gap in curves.items()
+    ]  # fmt: skip
+    return pd.concat(frames, ignore_index=True)
+
+
+def runtime(**seconds: float) -> pd.DataFrame:
+    """Mean seconds of ErasureHead under each law; those of uncoded are 2."""
+    rows = [
+        {"load_law": law, "scheme": scheme, "workers": 8, "simulated": mean}
+        | {"standard_error": 0.01 * mean, "rounds": 100}
+        for law, ours in seconds.items()
+        for scheme, mean in (("uncoded", 2.0), ("erasurehead", ours))
+    ]
+    return pd.DataFrame(rows)
+
+
+def races(ours: float, reach: int = 8) -> pd.DataFrame:
+    """Eight runs of eight iterations on a data set, uncoded's and the codes' of 2 seconds each."""
+    rows = [
+        {"dataset": "diabetes", "delays": "exponential", "left_out": "", "scheme": scheme}
+        | {"replication": r, "iteration": t, "time": (1 + 0.01 * r) * t * seconds}
+        | {"train_loss": 1.0 if scheme == "erasurehead" and r >= reach else 1 / (1 + t)}
+        for scheme, seconds in zip(ALL, (2.0, 2.0, 2.0, ours), strict=True)
+        for r, t in product(range(8), range(9))
+    ]
+    return pd.DataFrame(rows)
+
+
+def settings(ratio: float) -> pd.DataFrame:
+    """Speed-ups at other loads: this one over fractional repetition at d = 6, 2 elsewhere."""
+    rows = [
+        {"load_law": "additive", "work": 0.5, "load": load, "scheme": scheme}
+        | {f"speedup{end}": by * value for end, by in (("", 1), ("_low", 0.99), ("_high", 1.01))}
+        for load, scheme in product((2, 6), ALL[:3])
+        for value in [ratio if (load, scheme) == (6, ALL[2]) else 2.0]
+    ]
+    return pd.DataFrame(rows)
+
+
+NEVER, ALWAYS = [0.0] * 3, [0.0, 1.0, 1.0]
+PLANTED: dict[str, tuple[str, Judgement, dict[str, pd.DataFrame], str]] = {
+    "a": ("a", Judgement.HOLDS, {"delay_tolerance": tolerance(NEVER, ALWAYS, ALWAYS)},
+          "With 4 of 8 workers 10 s late, ErasureHead waits for one of them in 0 % of the rounds"),
+    "a fails": ("a", Judgement.FAILS, {"delay_tolerance": tolerance(ALWAYS, NEVER, NEVER)},
+                "against cyclic repetition in 2 of 3 settings, all with stragglers = 2, 4: -1"),
+    "a as late": ("a", Judgement.OPEN, {"delay_tolerance": tolerance(NEVER, NEVER, NEVER)},
+                  "It waits as often as both with 0, 2, 4 stragglers"),
+    "a in part": ("a", Judgement.PARTLY,
+                  {"delay_tolerance": tolerance([0, 0, 1], [0, 1, 1], NEVER)},
+                  "fractional repetition in 1 of 3 settings, all with stragglers = 4: -1"),
+    "b": ("b", Judgement.HOLDS, {"loss_iteration_floor": floor(0.5, 1e-6, 2.0)},
+          "With r = 4 of 8 arrivals it needs 1.0"),
+    "b slow": ("b", Judgement.FAILS, {"loss_iteration_floor": floor(0.7, 1e-4, 2.0)},
+               "Fails in 1 of 1 settings: 1.9"),
+    "b high floor": ("b", Judgement.PARTLY, {"loss_iteration_floor": floor(0.5, 0.02, 2.0)},
+                     "1 of 1 settings: 0.0196 of the loss at the start is the noise floor"),
+    "b above its bound": ("b", Judgement.PARTLY, {"loss_iteration_floor": floor(0.5, 1e-6, 0.8)},
+                          "1 of 1 settings: 1.25 times its bound is the mean loss"),
+    "c": ("c", Judgement.HOLDS, {"iteration_time_workers": runtime(additive=1.0)},
+          "With 8 workers, 2.00 (1.95 to 2.06) (additive law) times as fast as uncoded."),
+    "c fails": ("c", Judgement.FAILS, {"iteration_time_workers": runtime(additive=4.0)},
+                "Fails in 1 of 1 settings: 0.5 times as fast as uncoded"),
+    "c in part": ("c", Judgement.PARTLY,
+                  {"iteration_time_workers": runtime(proportional=3.0, additive=1.0)},
+                  "1 of 2 settings, all with proportional law: 0.667 times as fast as uncoded"),
+    "c as fast": ("c", Judgement.OPEN,
+                  {"iteration_time_workers": runtime(additive=2.0)}, "1.00 (0.97"),
+    "c by iterations": ("c", Judgement.FAILS,
+                        {"iteration_time_workers": runtime(additive=1.6),
+                         "loss_iteration_floor": floor(0.7, 1e-4, 2.0)},
+                        "7 times the iterations charged to it"),
+    "d": ("d", Judgement.HOLDS, {"loss_time": races(1.0), "speedup": settings(1.5)},
+          "Diabetes (least squares), times as fast to the target loss: 2.00 (2.00 to 2.00) as"),
+    "d fails": ("d", Judgement.FAILS, {"loss_time": races(4.0)},
+                "Fails against uncoded in 1 of 1 settings: 0.5 times as fast"),
+    "d in part": ("d", Judgement.PARTLY, {"loss_time": races(1.0), "speedup": settings(0.9)},
+                  "against fractional repetition in 1 of 2 settings, all with d = 6: 0.9 times"),
+    "d misses": ("d", Judgement.OPEN, {"loss_time": races(1.0, reach=5)},
+                 "2.00 (0.00 to 2.00) as fractional repetition; 3 runs of ErasureHead without it"),
+    "d never": ("d", Judgement.FAILS, {"loss_time": races(1.0, reach=0)},
+                "1 of 1 settings: 0 times as fast to the target loss"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PLANTED)
+def test_a_verdict_is_what_the_table_says(case: str) -> None:
+    """Catches a verdict that is a constant, an inverted ratio, a limit on the wrong side, a mean
+    without its interval, and survivors that win."""
+    letter, code, frames, said = PLANTED[case]
+    found = {claim.letter: (claim, verdict) for claim, verdict in verdicts(frames)}
+    claim, verdict = found[letter]
+    assert claim.heading(verdict).endswith(f": {code}")
+    assert said in " ".join(claim.sentences(verdict))
+    assert ("Fails" in " ".join(claim.sentences(verdict))) == (
+        code in (Judgement.FAILS, Judgement.PARTLY)
+    )
+    plain = json.loads(json.dumps(claim.as_plain(verdict), allow_nan=False))
+    assert plain["verdict"] == code
+    assert {each["verdict"] for each in plain["findings"]} == {f.code for f in verdict.findings}
+
+
+def sentences_of(frame: str, table: pd.DataFrame) -> str:
+    [(claim, verdict)] = verdicts({frame: table})
+    return f"{claim.heading(verdict)}. {' '.join(claim.sentences(verdict))}"
+
+
+def test_what_the_table_does_not_bear_out_is_not_said() -> None:
+    """A price of those who always wait, equal shares that are neither never nor always, and ends of
+    an interval that one run does not have."""
+    half = [0.5] * 3
+    assert "its price" not in sentences_of("delay_tolerance", tolerance([1.0] * 3, ALWAYS, ALWAYS))
+    assert "its price" not in sentences_of("delay_tolerance", tolerance(half, half, half)).lower()
+    assert "never, or always" not in sentences_of("delay_tolerance", tolerance(half, half, half))
+    single = floor(0.5, 1e-6, 2.0, error=np.nan), races(1.0).query("replication == 0")
+    for name, table in zip(("loss_iteration_floor", "loss_time"), single, strict=True):
+        text = sentences_of(name, table)
+        assert "is not decided" in text
+        assert "nan" not in text
+        assert "inf " not in text
+    assert "2.00 as uncoded" in sentences_of("loss_time", single[1])
+
+
+def test_an_interval_is_on_one_side_or_not_decided() -> None:
+    for low, high, above, below in (
+        (1.1, 1.2, Judgement.HOLDS, Judgement.FAILS),
+        (0.8, 0.9, Judgement.FAILS, Judgement.HOLDS),
+        (0.9, 1.1, Judgement.OPEN, Judgement.OPEN),
+        (1.0, 1.1, Judgement.OPEN, Judgement.OPEN),
+        (np.nan, np.nan, Judgement.OPEN, Judgement.OPEN),
+    ):
+        interval = ((low + high) / 2, low, high)
+        assert Finding(Quantity.WAITS, {}, interval, 1.0).code is above
+        assert Finding(Quantity.WAITS, {}, interval, 1.0, above=False).code is below
+
+
+def test_settings_are_named_by_what_sets_them_apart() -> None:
+    every = [
+        Finding(Quantity.WAITS, {"law": law, "n": n}, (1, 1, 1), 1)
+        for law, n in product(("a law", "b law"), (100.0, 20.0, 3.0))
+    ]
+    assert shared_settings(every, every) == ""
+    assert shared_settings(every[4:], every) == ", all with b law, n = 3, 20"
+    assert shared_settings([every[0], every[3]], every) == ", all with n = 100"
+
+
+def test_when_a_curve_is_first_at_a_level() -> None:
+    losses = 0.5 ** np.arange(6.0)
+    assert crossing(losses, 0.5**2.5) == pytest.approx(2.5)
+    assert crossing(losses, 0.25) == pytest.approx(2.0)
+    assert crossing(losses, 2.0) == 0.0
+    assert crossing(losses, 1e-9) == np.inf
+    assert np.isnan(crossing(losses * np.nan, 0.5)), "what is not known is not late"
+    assert mean_ratio((2.0, 0.0), (1.0, 0.0)) == (2.0, 2.0, 2.0)
+    middle, low, high = mean_ratio((2.0, 0.06), (1.0, 0.04))
+    assert np.log([high / middle, middle / low]) == pytest.approx([1.96 * 0.05] * 2)
+
+
+FEW = {
+    "delay_tolerance": ["stragglers=0,15", "rounds=200"],
+    "loss_iteration_floor": ["arrivals=15", "replications=8", "iterations=40"],
+    "iteration_time_workers": ["workers=12,48", "rounds=200"],
+    "loss_time": ["iterations=20", "replications=3"],
+    "speedup": ["loads=3", "iterations=20", "replications=3"],
+}
+
+
+@undrawn()
+def test_page_summary_and_terminal_begin_with_the_claims(tmp_path: Path) -> None:
+    """All say the verdicts of the tables; a table in which a claim fails changes all of them. Real
+    workers stand beside their simulation, unless they ran another config."""
+    asked = ReproduceRequest(output=tmp_path, format_="svg")
+    for name in CLAIM_FIGURES:
+        changed = ReproduceRequest(output=tmp_path, format_="svg", set_=FEW[name])
+        make(Effort(), changed, figure_with(name, FEW[name]))
+    file = tmp_path / "iteration_time_workers.parquet"
+    frame = pd.read_parquet(file)
+    slow = frame["scheme"] == "erasurehead"
+    frame.assign(simulated=frame["simulated"].where(~slow, 99.0)).to_parquet(file)
+    (tmp_path / ".erasurehead").touch()
+    index, lines = make_figures(["delay_tolerance"], asked)
+    claims = judged_claims(tmp_path, kept_figures(tmp_path))
+    headings = [claim.heading(verdict) for claim, verdict in claims]
+    assert [line for line in lines if line.startswith("(")] == headings
+    assert headings[2] == "(c) Faster overall runtime: fails"
+    found = json.loads((tmp_path / "claims.json").read_text())
+    assert [each["claim"] for each in found] == ["a", "b", "c", "d"]
+    summary = " ".join((tmp_path / "summary.md").read_text().split())
+    headed = [summary.index(f"## {heading}") for heading in ("The question", *headings)]
+    assert headed == sorted(headed)
+    page = Reader(index.read_text())
+    for claim, verdict in claims:
+        for text in (claim.heading(verdict), claim.quote, *claim.sentences(verdict)):
+            assert text in summary
+            assert text in page.words
+        assert f"]({claim.figures[0]}.svg)" in summary
+        assert f"    {claim.sentences(verdict)[0]}" in lines
+    assert "(c) fails" in read_reproduction(tmp_path).answer.verdict
+    ids = [each.get("id") for each in page.all("h2")]
+    assert [each for each in ids if each and each.startswith("claim-")] == ids[-6:-2]
+    live = measured(tmp_path)
+    [_, _, _, (claim, verdict)] = judged_claims(tmp_path, kept_figures(tmp_path))
+    [said] = [each for each in claim.sentences(verdict) if each.startswith("Real workers")]
+    assert "times as fast in 20 rounds: 4.00 (" in said
+    assert "as uncoded (simulated " in said
+    pd.read_parquet(live).assign(cell="another").to_parquet(live)
+    [_, _, _, (claim, verdict)] = judged_claims(tmp_path, kept_figures(tmp_path))
+    assert not any(each.startswith("Real workers") for each in claim.sentences(verdict))
+
+
+def measured(folder: Path) -> Path:
+    """What ``live`` leaves of the config in the folder: uncoded four times as slow as others."""
+    rows: list[dict[str, Any]] = []
+    for cell in cells(read_mapping(folder / "live.yaml")):
+        name = cell.scheme["name"]
+        seconds = 4.0 if name == "uncoded" else 1.0
+        rows += [
+            {"cell": cell.key, "scheme": name, "iteration": t, "iteration_time": seconds}
+            for t in range(21)
+        ]
+    file = folder / "live" / "iterations.parquet"
+    file.parent.mkdir()
+    pd.DataFrame(rows).to_parquet(file)
+    return file
+
+
+def test_only_the_papers_claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their figures and no other; with names of figures it is refused, and nothing is written."""
+    done = inside("reproduce", "speedup", "--only-paper", "--output", tmp_path / "out")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("error: --only-paper: ")
+    assert not (tmp_path / "out").exists()
+    made = []
+    place = "erasurehead.experiments.reproduce.command"
+    monkeypatch.setattr(f"{place}.make", lambda effort, asked, figure, share: made.append(figure))
+    with pytest.raises(Exception, match="holds no figure"):
+        make_figures([], ReproduceRequest(output=tmp_path / "out", only_paper=True))
+    assert {figure.name for figure in made} == {*CLAIM_FIGURES}
+    assert {claim.figures[0] for claim in CLAIMS} < {*CLAIM_FIGURES}
+    assert isinstance(CLAIMS[0], Claim)
+    assert ClaimVerdict([]).code is Judgement.OPEN
+
+
+@pytest.mark.slow
+def test_the_readme_has_the_verdicts() -> None:
+    """Of the figures at their default sizes: each claim's line, and the numbers in it."""
+    frames = {name: figure_named(name).compute(Effort()) for name in CLAIM_FIGURES}
+    readme = (ROOT / "README.md").read_text()
+    lines = [line for line in readme.splitlines() if line.startswith("- *")][:4]
+    a, b, c, d = (verdict for _, verdict in verdicts(frames))
+    [lost] = a.of(Quantity.LACKS)
+    quick = b.of(Quantity.ITERATIONS, r=15.0)[0].interval[0]
+    slow = [each.where["n"] for each in c.findings if each.code is Judgement.FAILS]
+    (one, *codes), (other, *more) = (
+        [each.interval[0] for each in d.of(Quantity.SOONER, data=data)] for data in d.facts["data"]
+    )
+    told = (
+        (f"{a.facts['most']} stragglers of 30 and loses {100 * lost.interval[0]:.0f} %", a),
+        (f"holds: {quick:.2f} times the iterations", b),
+        (f"holds in part: not up to {max(slow):g} workers under the proportional law", c),
+        (f"{one:.1f} and {other:.1f} over uncoded, {min(codes):.1f} and {min(more):.2f} over", d),
+    )
+    for line, (text, verdict) in zip(lines, told, strict=True):
+        assert text in line
+        assert (verdict.code is Judgement.PARTLY) == (verdict in (c, d))

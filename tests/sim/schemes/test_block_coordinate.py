@@ -1,0 +1,172 @@
+"""Levels of coordinates: the published split, a round by hand, and what is known of the delays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.experiments.config import build
+from erasurehead.experiments.config.cells import cells
+from erasurehead.sim.base.errors import InvalidParameter
+from erasurehead.sim.engines.run import Cluster, Network, Policy
+from erasurehead.sim.load_laws import Additive, Proportional
+from erasurehead.sim.schemes.base import UnitExponential
+from erasurehead.sim.schemes.codes.cyclic import CyclicRepetition
+from erasurehead.sim.schemes.partial_work import BlockCoordinate, Levels, optimal_split
+from erasurehead.sim.theory import iteration_time_law, worker_time_at
+from erasurehead.sim.theory.worker_time import KnownDelayLaw
+from tests.sim.engines.agreement import LAWS, batch, both_finish
+from tests.statistics import BOUND, assert_z
+from tests.tools import TableTape
+
+UNIT = MODELS["exponential"](rate=1.0)
+
+
+def test_a_round_by_hand() -> None:
+    """Half of the coordinates uncoded, half coded against one straggler: a load of 3/2.
+
+    Unit times 2, 4 and 8: the uncoded half is there at 1, 2 and 4, the coded one at 3, 6 and 12.
+    All three of the first and two of the second: 6 s.
+    """
+    scheme = BlockCoordinate(split=(1.0, 1.0)).build(3)
+    plan = scheme.plan(None)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(plan.loads, 1.5)
+    tapes = [TableTape(np.array([[2.0, 4.0, 8.0]]))]
+    trace = both_finish(scheme, tapes, Proportional(), 1, Policy.CANCEL)
+    np.testing.assert_allclose(trace.times, [[6.0]])
+    np.testing.assert_array_equal(trace.heard.arrived[0, 0], [1, 1, 1, 1, 1, 0])  # type: ignore[union-attr]
+    np.testing.assert_array_equal(scheme.steps(trace).error, 0)
+    # A message has the size of its coordinates: 0.5 s of the whole gradient's second.
+    around = Cluster(Network(bandwidth=1.0, message_bytes=1.0))
+    trace = both_finish(scheme, tapes, Proportional(), 1, Policy.CANCEL, around)
+    np.testing.assert_allclose(trace.times, [[6.5]])
+
+
+def test_published_split() -> None:
+    """Four workers, unit exponential."""
+    scheme = BlockCoordinate().build(4)
+    assert isinstance(scheme, Levels)
+    np.testing.assert_allclose(scheme.split, [0.3124, 0.1442, 0.1716, 0.3719], atol=6e-5)
+    t = np.array([1 / 4, 7 / 12, 13 / 12, 25 / 12])
+    np.testing.assert_allclose(scheme.split, optimal_split(t), rtol=1e-12)
+    # On mean times all levels end together.
+    ends = np.cumsum((1 + np.arange(4)) * scheme.split) * t[::-1]
+    np.testing.assert_allclose(ends, ends[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("workers", "delay", "split", "published"),
+    [
+        (4, UNIT, "optimal", 1.020),
+        (4, UNIT, (1.0,), 25 / 12),
+        (4, UNIT, (0, 1.0), 2 * 13 / 12),
+        (4, UNIT, (0, 0, 1.0), 3 * 7 / 12),
+        (4, UNIT, (0, 0, 0, 1.0), 1.0),
+        (30, MODELS["shifted_exponential"](shift=1.0, rate=1.0), "optimal", 4.14),
+    ],
+)
+def test_published_times(workers: int, delay: object, split: object, published: float) -> None:
+    """Proportional: the mean of max_s c_s T_(n-s), drawn here again; within z of what is known."""
+    known = KnownDelayLaw(delay, Proportional())  # type: ignore[arg-type]
+    scheme = BlockCoordinate(split=split).build_for(workers, known)  # type: ignore[arg-type]
+    tapes = [Tape(delay, workers, 8, r) for r in range(8)]  # type: ignore[arg-type]
+    seconds = batch.simulate(scheme, tapes, Proportional(), 2500).intervals.ravel()
+    assert_z(seconds, published, "published") if split != "optimal" else None
+    error = seconds.std(ddof=1) / np.sqrt(seconds.size)
+    assert abs(seconds.mean() - published) <= BOUND * error + 5e-3  # given to three digits
+    draws = delay.sample(np.random.default_rng(1), 20_000, workers)  # type: ignore[attr-defined]
+    done = np.cumsum((1 + np.arange(workers)) * scheme.split)
+    again = (done * np.sort(draws, axis=1)[:, ::-1])[:, np.array(scheme.split) > 0].max(axis=1)
+    assert_z(seconds, again.mean(), "drawn again") if split != "optimal" else None
+    assert abs(seconds.mean() - again.mean()) < 7 * again.std() / np.sqrt(20_000)
+
+
+def test_better_than_the_best_single_level() -> None:
+    """30 workers, shift 1 and rate 1: 4.14 s against 4.99 s."""
+    delay = MODELS["shifted_exponential"](shift=1.0, rate=1.0)
+    times = KnownDelayLaw(delay, Proportional()).order_statistics(30)
+    single = (1 + np.arange(30)) * times[::-1]
+    assert single.min() == pytest.approx(4.99, abs=0.006)
+    assert int(single.argmin()) == 0
+
+
+@pytest.mark.parametrize("s", [0, 2])
+def test_a_single_level_is_a_gradient_code(s: int) -> None:
+    """To the bit, with the time of a load of s + 1."""
+    tapes = [Tape(UNIT, 6, 2, r) for r in range(2)]
+    code = CyclicRepetition(load=s + 1).build(6)
+    level = BlockCoordinate(split=(0.0,) * s + (1.0,)).build(6)
+    for law in LAWS:
+        expected = batch.simulate(code, tapes, law, 60)
+        np.testing.assert_array_equal(batch.simulate(level, tapes, law, 60).times, expected.times)
+
+
+@pytest.mark.parametrize(
+    ("delay", "tolerance"),
+    [
+        (UNIT, 1e-9),
+        (MODELS["shifted_exponential"](shift=1.0, rate=2.0), 1e-9),
+        (MODELS["weibull"](shape=0.7, scale=1.0), 1e-7),
+        (MODELS["pareto"](alpha=3.0, scale=1.0), 1e-6),
+    ],
+    ids=repr,
+)
+def test_order_statistics_in_closed_form(delay: object, tolerance: float) -> None:
+    """The quadrature over quantiles against the one over times, of the theory of rounds."""
+    from erasurehead.sim.schemes.parts.stopping import FirstK
+
+    law = Additive(seconds_per_partition=0.25)
+    found = KnownDelayLaw(delay, law).order_statistics(6)  # type: ignore[arg-type]
+    worker = worker_time_at(delay, law, 1)  # type: ignore[arg-type]
+    assert worker is not None
+    for j in (1, 4, 6):
+        expected = iteration_time_law(FirstK(j), 6, worker).mean()  # type: ignore[union-attr]
+        assert found[j - 1] == pytest.approx(expected, rel=tolerance)
+
+
+def test_order_statistics_from_a_sample() -> None:
+    """Workers that stay slow have no closed form together; the sample is always the same one."""
+    delay = MODELS["markov"](
+        slow_to_slow=0.9,
+        fast_to_slow=0.1,
+        fast=MODELS["deterministic"](value=1.0),
+        slow=MODELS["deterministic"](value=3.0),
+    )
+    known = KnownDelayLaw(delay, Proportional())
+    first = known.order_statistics(4)
+    np.testing.assert_array_equal(first, known.order_statistics(4))
+    # Half are slow: the fastest of four is unless all are, 1/16.
+    assert first[0] == pytest.approx(1 + 2 / 16, abs=0.05)
+    np.testing.assert_allclose(known.chances(4, 2.0), 0.5, atol=0.05)
+    np.testing.assert_allclose(UnitExponential().order_statistics(2), [0.5, 1.5])
+    for n in (30, 1000, 5000):  # whose densities are narrower than the nodes of a thousand
+        exact = KnownDelayLaw(UNIT, Proportional()).order_statistics(n)
+        np.testing.assert_allclose(UnitExponential().order_statistics(n), exact, rtol=1e-10)
+
+
+def test_from_a_config() -> None:
+    """The split is that of the config's delays; a list is one split, not a scheme for each."""
+    document = {
+        "name": "levels",
+        "workers": 4,
+        "delay": {"model": "exponential", "rate": 3.0},
+        "schemes": [
+            {"name": "block_coordinate"},
+            {"name": "block_coordinate", "split": [0.5, 0.5]},
+        ],
+    }
+    one, two = (build.run_of(cell.settings).scheme for cell in cells(document))
+    assert isinstance(one, Levels)
+    assert isinstance(two, Levels)
+    np.testing.assert_allclose(one.split, optimal_split(np.array([3, 7, 13, 25.0])), rtol=1e-9)
+    assert two.split == (0.5, 0.5, 0, 0)
+
+
+@pytest.mark.parametrize("split", [(), (0.0, 0.0), (1.0,) * 4])
+def test_impossible_splits(split: tuple[float, ...]) -> None:
+    with pytest.raises(InvalidParameter, match="must be optimal or 1 to 3 numbers"):
+        BlockCoordinate(split=split).build(3)
+    nothing = KnownDelayLaw(MODELS["deterministic"](value=0.0), Proportional())
+    with pytest.raises(InvalidParameter, match="split = 'optimal': must be a list of numbers"):
+        BlockCoordinate().build_for(3, nothing)
