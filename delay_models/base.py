@@ -22,7 +22,7 @@ import dataclasses
 import struct
 from abc import abstractmethod
 from itertools import chain
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Unit
@@ -95,9 +95,6 @@ class DelayModel(metaclass=Configurable):
     describe one cell of the table, at a worker and a round picked at random, in closed form. They
     return ``None``, the default, where there is no closed form, so that the theory can say it does
     not apply. Cells are independent of each other only where ``independent`` says so."""
-
-    row_cost: ClassVar[float] = 0.0
-    """Seconds of computing that a row takes beside its draws; for estimates."""
 
     @property
     def independent(self) -> bool:

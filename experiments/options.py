@@ -180,7 +180,7 @@ class OutputOptions:
     data_dir: DataDir = None
     dry_run: Annotated[
         bool,
-        option("Show cells, engines and estimated cost; compute and write nothing.", "--dry-run"),
+        option("Show cells, engines and memory; compute and write nothing.", "--dry-run"),
     ] = False
     tables: Tables = "parquet"
     allow_large: AllowLarge = False

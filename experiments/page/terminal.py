@@ -100,7 +100,8 @@ def progress(
 
     numbers = (rich.MofNCompleteColumn(), rich.TimeElapsedColumn(), rich.TimeRemainingColumn())
     columns = (rich.TextColumn(unit), rich.BarColumn(), *numbers)
-    with rich.Progress(*columns, console=console(stderr=True)) as bar:
+    # what is left is told from what was done in the last hour: a cell can take many minutes
+    with rich.Progress(*columns, console=console(stderr=True), speed_estimate_period=3600.0) as bar:
         task = bar.add_task(unit, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

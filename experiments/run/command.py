@@ -33,7 +33,7 @@ from .compute import (
     with_target,
     write_cell,
 )
-from .estimate import Checked, Room, check, duration, require_fits, size_beside_program
+from .estimate import Checked, Room, check, require_fits, size_beside_program
 from .files import cells_there, remove_leftovers
 from .metrics import METRICS, Metric
 from .pools import Died, Pool, map_unordered, open_pool, tell_nobody
@@ -91,7 +91,7 @@ class Plan:
     options: RunOptions  # how it runs
     cells: list[Cell]  # all cells, in the config's order
     checked: Checked  # what is known of them before they run
-    todo: list[Cell]  # what is not on disk yet, the longest first: none is left alone
+    todo: list[Cell]  # what is not on disk yet, the costliest first: none is left alone
     kept: Mapping[str, CellResult]  # the results of the others, by key; none where all is there
     config: dict[str, Any] = field(default_factory=dict)  # resolved, where there is a folder
     known: tuple[str, ...] | None = None  # where all is there, cells and tables: its warnings
@@ -103,12 +103,6 @@ class Plan:
             needs = [(cell, self.checked.estimates[cell.key]) for cell in self.todo]
             jobs = self.options.jobs if self.options.scheduler is None else 0
             require_fits(needs, Room.here(self.output), jobs)
-
-    @property
-    def seconds(self) -> float:
-        """About how long what is left takes; the longest cells come first."""
-        needs = [self.checked.estimates[cell.key].seconds for cell in self.todo]
-        return max(sum(needs) / self.options.jobs, needs[0]) if needs else 0.0
 
     def pool(self) -> AbstractContextManager[Pool | None]:
         """Where to compute; no more processes than would have something to do."""
@@ -168,7 +162,7 @@ def plan(document: Mapping[str, Any], output: Path | None, options: RunOptions) 
         }
     # cells that differ in their target alone are computed once
     todo = [*{cell.stored: cell for key, cell in possible.items() if key not in kept}.values()]
-    todo.sort(key=lambda cell: checked.estimates[cell.key].seconds, reverse=True)
+    todo.sort(key=lambda cell: checked.estimates[cell.key].cost, reverse=True)
     return Plan(output, options, grid, checked, todo, kept, config)
 
 
@@ -229,9 +223,6 @@ def _computed(planned: Plan, pool: Pool | None) -> Outcome:
     def progress(done: float) -> None:
         options.progress(before + done, len(known.estimates))
 
-    if planned.seconds >= 60:
-        count = number_of(len(planned.todo), "cell")
-        options.tell(f"{count} to compute: about {duration(planned.seconds)}")
     progress(0)
     todo, task = planned.todo, compute_cell
     if pool is None and len({cell.point for cell in todo}) < len(todo):
@@ -375,11 +366,10 @@ def show_plan(planned: Plan) -> None:
     columns += [
         Column.of("scheme", [shown_cell(cell) for cell, _ in some]),
         Column("engine", [need.engine for _, need in some], 2),
-        Column("about", [duration(need.seconds) for _, need in some], 1),
-        Column("memory", [size_beside_program(need.memory) for _, need in some], 3),
+        Column("memory", [size_beside_program(need.memory) for _, need in some], 1),
     ]
     if any(there := ["" if cell.stored in todo else "finished" for cell, _ in rows]):
-        columns.append(Column("", there[: len(some)], 4))
+        columns.append(Column("", there[: len(some)], 3))
     show_columns(columns)
     if len(rows) > len(some):
         terminal.say(f"... and {len(rows) - len(some)} more")
@@ -393,11 +383,10 @@ def show_plan(planned: Plan) -> None:
     if needs := [known[cell.key] for cell in planned.todo]:
         memory = sum(sorted((need.memory for need in needs), reverse=True)[:jobs])
         shared = f" with {jobs} jobs" if jobs > 1 else ""
-        beside = f"{size_beside_program(memory)} beside the program"
-        cost = f"about {duration(planned.seconds)}{shared}, {beside}"
+        needed = f"{size_beside_program(memory)} of memory beside the program{shared}"
     else:
-        cost = "all are finished"
-    terminal.say(f"{len(needs)} of {number_of(len(rows), 'cell')} to compute: {cost}")
+        needed = "all are finished"
+    terminal.say(f"{len(needs)} of {number_of(len(rows), 'cell')} to compute: {needed}")
     terminal.say(f"nothing was computed or written; results would be in {planned.output}/")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...delay_models.base import BLOCK_CELLS, DelayModel, ReplayedDelays
+from ...delay_models.base import BLOCK_CELLS
 from ...sim.base.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough, at
 from ...sim.engines.batch.arrivals import TASKS_AT_ONCE
 from ...sim.engines.batch.rounds import (
@@ -21,7 +21,7 @@ from ...sim.engines.batch.rounds import (
     MOST_WORKING_BYTES,
     at_once,
 )
-from ...sim.engines.run import IDEAL, Engine, Policy, Run
+from ...sim.engines.run import IDEAL, Engine, Run
 from ...sim.engines.simulate import simulate
 from ...sim.load_laws import PerPartition
 from ...sim.schemes.barrierless import Barrierless
@@ -89,26 +89,16 @@ def free_disk(folder: Path) -> int | None:
     return None
 
 
-# The rates are those of one core of a laptop (``docs/benchmarks.md``), so an estimate is right
-# within a factor of three or so, of odd cells ten: good enough to start the long cells first.
-# Memory is at least half of the measured peak (eighteen kinds of cells, ``test_estimate.py``).
-
-START_SECONDS = 0.01  # seconds that a cell takes however small it is
-# seconds of the event engine for a worker's round; with a network or failures
-EVENT_SECONDS, EVENTS_AROUND = 2e-6, 1.5e-5
-# seconds of the batch engine for a worker's round, also as policies look back, and a gradient
-ROUND_SECONDS, POLICY_SECONDS, GRADIENT = 1.5e-8, {Policy.FINISH: 5e-8, Policy.QUEUE: 5e-8}, 3e-7
-# seconds of the law engine for a round, and its bytes; bytes of a worker in the event engine
-LAW_SECONDS, LAW_WORKING, PROCESS = 2e-6, 2**25, 10_000
+# The cost of a cell says which cells take longest, so that these start first; it is no time. Its
+# unit is a worker's round in the batch engine.
+EVENT_COST = 100.0  # of a worker's round in the event engine, which handles each event in Python
+LAW_COST = 30.0  # of a round in the law engine, which draws no worker's time
+GRADIENT_COST = 5.0  # of a gradient of a scheme without rounds, whose arrivals are sorted
+OPERATIONS = 100.0  # multiplications of a product or of a decoder that cost a worker's round
+# Memory is at least half of the measured peak (nineteen kinds of cells, ``test_estimate.py``).
+# bytes of the law engine, and of a worker in the event engine
+LAW_WORKING, PROCESS = 2**25, 10_000
 AHEAD = 64  # bytes of a gradient where nobody may be too far ahead
-TABLED, BEGUN = 3e-6, 3e-5  # seconds for a row of the table of workers, and to begin a replication
-DECODING_SECONDS = 5e-8  # seconds to decode and to record a worker's round
-MESSAGE_SECONDS = 3e-7  # seconds for each further message of a worker's round
-# seconds to begin a block of one stream of a tape; each of a worker's tasks has a stream
-STREAM = 4e-5
-# seconds of a product with the data: to read an entry, to multiply it for a model, for an iteration
-READING, PRODUCT, LEARNING = 1e-9, 2e-10, 1e-4
-OPERATIONS = 2e9  # floating-point operations of a decoder in a second
 FLOAT_BYTES = 8  # bytes
 # bytes of memory for a row of the table of iterations, for a replication, for a row of the table of
 # workers (without it, for a worker's load), and for a gradient without rounds; measured
@@ -120,7 +110,6 @@ MARGINS = 4  # arrays with a number for each row and model of the learner
 # worker-rounds of which is seen how old gradients are, where old models can take so many bytes
 PROBED_ROUNDS, SMALL_PAST = 5000, 64 * 2**20
 HOW_TO_ALLOW = "or allow it with --allow-large (in Python allow_large=True)"
-MAX_CELL_SECONDS = 24 * 3600.0  # seconds that a cell may take
 
 
 @dataclass(frozen=True)
@@ -129,7 +118,7 @@ class Estimate:
 
     engine: str  # the one that runs
     reason: str  # why, if it is not the batch engine; else empty
-    seconds: float  # about how long on one core
+    cost: float  # how much work it is beside other cells, in rounds of a worker
     memory: int  # bytes beyond the program itself
     disk: int = 0  # bytes of its file and of its part of the tables
     rows: int = 0  # of its table of iterations
@@ -150,46 +139,41 @@ def estimate(run: Run, engine: Engine, data: Data | None = None, clock: bool = F
     """Estimate a cell; ``data`` is ``None`` for timing only; ``clock``: only the clock is kept."""
     chosen = "law" if engine == "law" else run.chosen(engine)
     reason = "asked for" if engine == "event" else run.refusal() or ""
-    replications, workers = len(run.tapes), run.scheme.workers
-    rounds = run.updates * replications
-    heard, cost = workers, POLICY_SECONDS.get(run.policy, ROUND_SECONDS)
-    if isinstance(run.scheme, Barrierless):
-        heard, cost = run.scheme.gradients, GRADIENT
-    if chosen == "event":
-        cost = EVENT_SECONDS if run.cluster is IDEAL else EVENTS_AROUND
-    draws = 1.0  # of a worker in a round
-    if isinstance(run.load_law, PerPartition) and isinstance(run.scheme, Fixed):
-        draws = float(run.scheme.assignment.loads.max())
-    draws *= run.scheme.local_steps
-    if isinstance(run.scheme, RoundScheme):
-        drawn = run.cluster.uplink, run.cluster.transfer
-        draws += run.scheme.messages * sum(law is not None for law in drawn)
+    replications = len(run.tapes)
+    cost = _rounds_cost(run, chosen)
     if clock:
-        a_round = LAW_SECONDS if chosen == "law" else heard * draws * cost
-        seconds = START_SECONDS + rounds * a_round
+        rounds = run.updates * replications
         memory = _tables(run, LOADS) + FLOAT_BYTES * rounds + _working(run, chosen)
     else:
-        pieces = run.scheme.messages - 1 if isinstance(run.scheme, RoundScheme) else 0
-        seconds = START_SECONDS + TABLED * workers
-        seconds += rounds * heard * (draws * cost + DECODING_SECONDS + pieces * MESSAGE_SECONDS)
-        seconds += _decoding(run, data) / OPERATIONS
+        cost += _decoding(run, data) / OPERATIONS
         memory = _recorded(run) + _working(run, chosen)
-    seconds += BEGUN * replications
-    if chosen != "law":
-        seconds += replications * _rows(run)
     if data is not None:
         late = run.scheme.updates(run.iterations) > run.iterations  # each trains its own models
         models = 1 if run.scheme.exact and not late else replications
-        product = data.work * (READING + models * PRODUCT)
-        share = run.scheme.partitions / 2 if run.scheme.local_steps > 1 else 1.0  # of a product
-        seconds += run.iterations * (LEARNING * share + 2 * product)
+        cost += 2 * run.iterations * data.work * models / OPERATIONS
         memory += DATA * data.entries * FLOAT_BYTES
         kept = data.kept * min(models, BLOCK_WIDTH)
         memory += MARGINS * FLOAT_BYTES * (kept + data.parameters * models)
         memory += 0 if clock else _past(run, data)
     rows = replications * (run.iterations + 1)
-    disk = DISK * rows + DISK_RUN * replications + DISK_WORKER * workers + DISK_CELL
-    return Estimate(chosen, reason, seconds, int(memory), disk, rows)
+    disk = DISK * rows + DISK_RUN * replications + DISK_WORKER * run.scheme.workers + DISK_CELL
+    return Estimate(chosen, reason, cost, int(memory), disk, rows)
+
+
+def _rounds_cost(run: Run, engine: str) -> float:
+    """The cost of the rounds of a run, or of its gradients where it has no rounds."""
+    scheme, rounds = run.scheme, run.updates * len(run.tapes)
+    if engine == "law":
+        return LAW_COST * rounds
+    if isinstance(scheme, Barrierless):
+        cost = scheme.gradients * (EVENT_COST if engine == "event" else GRADIENT_COST)
+        return cost * rounds
+    draws = float(scheme.local_steps)  # of a worker in a round
+    if isinstance(run.load_law, PerPartition) and isinstance(scheme, Fixed):
+        draws *= float(scheme.assignment.loads.max())
+    if isinstance(scheme, RoundScheme):
+        draws += scheme.messages - 1
+    return rounds * scheme.workers * draws * (EVENT_COST if engine == "event" else 1.0)
 
 
 def _past(run: Run, data: Data) -> int:
@@ -209,24 +193,6 @@ def _past(run: Run, data: Data) -> int:
         return past_bytes(steps, len(run.tapes), data.parameters, data.kept, data.held_size)
     except InvalidParameter as error:
         raise build.ImpossibleCell(str(at(error.field, error.value, error.valid))) from None
-
-
-def _rows(run: Run) -> float:
-    """Seconds of computing that the rows of a tape take beside their draws.
-    A fixed table gives the rows that are asked for; within another model whole blocks of it."""
-    model = getattr(run.tapes[0], "model", None)
-    if not isinstance(model, DelayModel):
-        return 0.0
-    block = 1 if isinstance(model, ReplayedDelays) else run.tapes[0].block_rounds
-    blocks, scheme = -(-run.updates // block), run.scheme
-    tasks = scheme.plan(scheme.start(1)).tasks or 0 if isinstance(scheme, RoundScheme) else 0
-    begun = 0 if isinstance(model, ReplayedDelays) else blocks * tasks * STREAM
-    return blocks * block * _row_cost(model) + begun
-
-
-def _row_cost(model: DelayModel) -> float:
-    laws = (law for law in vars(model).values() if isinstance(law, DelayModel))
-    return max(model.row_cost, *map(_row_cost, laws), 0.0)
 
 
 def _tables(run: Run, worker: int = WORKER) -> int:
@@ -289,17 +255,16 @@ def _decoding(run: Run, data: Data | None) -> float:
 
 @dataclass(frozen=True)
 class Room:
-    """Bytes, and seconds of a cell, that there is room for; ``None``: any number."""
+    """Bytes that there is room for; ``None``: any number."""
 
     memory: int | None = None
     disk: int | None = None
-    seconds: float | None = None
 
     @classmethod
     def here(cls, output: Path | None) -> Room:
         """That of this machine, with results going to ``output`` if anywhere."""
         disk = None if output is None else free_disk(output)
-        return cls(free_memory(), disk, MAX_CELL_SECONDS)
+        return cls(memory=free_memory(), disk=disk)
 
 
 def require_memory(needed: float, room: Room, what: str, remedy: str) -> None:
@@ -312,8 +277,8 @@ def require_memory(needed: float, room: Room, what: str, remedy: str) -> None:
 
 
 def require_fits(cells: Sequence[tuple[Cell, Estimate]], room: Room, jobs: int = 1) -> None:
-    """Refuse cells that need more memory, disk or time than there is. ``jobs`` cells run together
-    on this machine; 0 on a cluster. Raises ConfigError: the largest, with its number."""
+    """Refuse cells that need more memory or disk than there is. ``jobs`` cells run together on
+    this machine; 0 on a cluster. Raises ConfigError: the largest, with its number."""
     if not cells:
         return
     cell, need = max(cells, key=lambda pair: pair[1].memory)
@@ -331,26 +296,12 @@ def require_fits(cells: Sequence[tuple[Cell, Estimate]], room: Room, jobs: int =
             f"the results take about {size(disk)} of disk, and {size(room.disk)} are free: "
             f"take fewer cells, iterations or replications, {HOW_TO_ALLOW}"
         )
-    cell, need = max(cells, key=lambda pair: pair[1].seconds)
-    if room.seconds is not None and need.seconds > room.seconds:
-        days = need.seconds / 86400
-        raise ConfigError(
-            f"{_named(cell)} takes about {days:.3g} days on one core: take a smaller one, "
-            f"{HOW_TO_ALLOW}"
-        )
 
 
 def _named(cell: Cell) -> str:
     settings = cell.settings
     sizes = f"{settings.workers} workers, {number_of(settings.iterations, 'iteration')}, "
     return f"{cell.label} ({sizes}{number_of(settings.replications, 'replication')})"
-
-
-def duration(seconds: float) -> str:
-    """To one digit or two: an estimate is no better."""
-    if seconds < 120:
-        return f"{seconds:.1g} s" if seconds < 9.5 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
 def size_beside_program(memory: float) -> str:
@@ -426,7 +377,7 @@ def _estimated(cell: Cell, room: Room, sizes: dict[tuple[int, int, int], Data | 
     except (Exception, SystemExit) as error:
         if isinstance(error, ConfigError) or build.ours(settings):
             raise
-        return Estimate("event", "", START_SECONDS, 0)  # its cell fails, and says so
+        return Estimate("event", "", cost=0.0, memory=0)  # its cell fails, and says so
 
 
 def _size(cell: Cell, room: Room) -> Data | None:

@@ -286,13 +286,13 @@ def _rare(slowest: FloatArray, settings: Settings, affordable: int) -> tuple[flo
 def _possible(
     grid: Sequence[Cell],
     replications: int = 64,
-    most_seconds: float = 20.0,
-    most_bytes: int = 2**30,
+    max_cost: float = 3e8,
+    max_memory: int = 2**30,
 ) -> tuple[list[Cell], list[str], int]:
     """The cells that can be built, a line for each other one, and the replications that each can
     have: of a list of values, some may not suit the rest. Raises ConfigError: there is none, a run
-    of so many replications takes too long for a search of some hundred schemes, or data are
-    missing."""
+    of so many replications costs too many rounds of a worker, or too many bytes, for a search of
+    some hundred schemes, or data are missing."""
     settings = grid[0].settings
     if settings.workers > 2000:
         raise at("workers", settings.workers, "must be at most 2000 for a search")
@@ -302,14 +302,16 @@ def _possible(
     for cell in possible:
         need = checked.estimates[cell.key]
         share = replications / cell.settings.replications
-        seconds, memory = need.seconds * share, need.memory * share
-        room = min(most_seconds / max(seconds, 1e-9), most_bytes / max(memory, 1))
+        cost, memory = need.cost * share, need.memory * share
+        room = min(max_cost / max(cost, 1.0), max_memory / max(memory, 1.0))
         affordable = min(affordable, replications * room)
         if room < 1:
-            takes = f"about {seconds:.3g} s and {size(memory)} for one of many runs"
-            valid = f"at most {most_seconds:g} s and {size(most_bytes)} for a search"
-            text = f"{cell.label} takes {takes}; must be {valid}: take fewer"
-            raise at("iterations", settings.iterations, text)
+            valid = (
+                f"{cell.label} is as much work as {cost:.2g} rounds of a worker, and takes "
+                f"{size(memory)}, in one of many runs of a search; must be at most {max_cost:.2g} "
+                f"and {size(max_memory)}: take fewer"
+            )
+            raise at("iterations", settings.iterations, valid)
     lost = [cell for cell in grid if cell.key in checked.impossible]
     left_out = [f"{cell.label} is left out: {checked.impossible[cell.key]}" for cell in lost]
     return possible, left_out, int(affordable)

@@ -401,7 +401,7 @@ def test_a_law_that_misses_its_table_says_what_is_not_known(
     ("changed", "line"),
     [
         ({"workers": 10**6}, "workers = 1000000: must be at most 2000"),
-        ({"iterations": 10**8}, "iterations = 100000000: uncoded takes about"),
+        ({"iterations": 10**8}, "iterations = 100000000: uncoded is as much work as"),
         ({"delay": {"model": "deterministic", "value": 0.0}}, "delay: half or more"),
         ({"schemes": [{"name": "erasurehead", "load": 4}]}, "schemes.erasurehead"),
     ],
@@ -434,16 +434,19 @@ def test_the_mean_wait_for_the_slowest_is_not_that_of_one_spell() -> None:
     np.testing.assert_allclose(waits, 2.5, atol=0.25)
 
 
-def test_what_takes_a_minute_or_a_gibibyte_is_not_simulated(
+def test_what_is_too_much_work_or_takes_a_gibibyte_is_not_simulated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cell: Any = SimpleNamespace(settings=SimpleNamespace(engine="batch"))
-    for seconds, memory, too_much in ((60.0, 2**30, False), (61.0, 9, True), (1.0, 2**31, True)):
-        cost = SimpleNamespace(seconds=seconds, memory=memory)
-        monkeypatch.setattr(measure, "estimate", lambda run, engine, cost=cost: cost)
+    for cost, memory, too_much in ((1e9, 2**30, False), (1.1e9, 9, True), (1.0, 2**31, True)):
+        need = SimpleNamespace(cost=cost, memory=memory)
+        monkeypatch.setattr(measure, "estimate", lambda run, engine, need=need: need)
         said = measure.too_much(cast(Any, None), cell)
         assert (said is not None) == too_much
-    assert said == "would take about 1 s and 2 GiB to simulate once; run it alone"
+    assert said == (
+        "is as much work as 1 rounds of a worker, and takes 2 GiB: "
+        "a search simulates at most 1e+09 and 1 GiB; run it alone"
+    )
 
 
 def test_whose_tasks_are_of_one_partition_alone() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import re
@@ -630,3 +631,20 @@ def test_off_a_terminal_a_line_says_every_minute_how_far_it_is(
             progress(done / 2, 10)
     said = ["1 of 10 cells after 1 min", "2.5 of 10 cells after 2 min", "3 of 10 cells after 3 min"]
     assert capsys.readouterr().out.splitlines() == said
+
+
+def test_on_a_terminal_a_bar_says_what_is_left_by_what_was_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two of six cells took 100 s each, so four take 400 s; catches a bar that knows 30 s alone."""
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr", screen)
+    now = 0.0
+    monkeypatch.setattr("rich.console.monotonic", lambda: now)
+    with terminal.progress("cells") as progress:
+        for done in range(3):
+            now = 100.0 * done
+            progress(done, 6)
+        now = 210.0  # so that the last picture is a new one
+    assert "0:06:40" in screen.getvalue()

@@ -23,7 +23,7 @@ from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.run import records as records_module
 from erasurehead.experiments.run.compute import compute
 from erasurehead.experiments.run.compute import result as numbers_of
-from erasurehead.experiments.run.estimate import START_SECONDS, Estimate, Room, check
+from erasurehead.experiments.run.estimate import Estimate, Room, check
 from erasurehead.experiments.run.files import write_table
 from erasurehead.experiments.run.metrics import METRICS, per_replication
 from erasurehead.experiments.run.records import (
@@ -823,7 +823,7 @@ def test_times_on_common_delays_are_compared_over_all_pairs() -> None:
     assert whole == [mean_interval(b), ratio_interval(2 * b, b)]
 
 
-# What an estimate depends on, in ratios: the rates themselves are those of a machine.
+# What an estimate depends on.
 
 
 def needed(**changes: Any) -> Estimate:
@@ -836,46 +836,6 @@ TRAINED = {
     "problem": {"loss": "least_squares", "dataset": "synthetic", "rows": 4800, "features": 200},
     "optimizer": {"rule": "gd", "learning_rate": 0.1},
 }
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "least", "most"),
-    [
-        ({}, {"replications": 20}, 1.9, 2.1),
-        ({}, {"iterations": 2000}, 1.7, 2.1),
-        ({}, {"engine": "event"}, 10, 100),
-        ({"engine": "event"}, {"engine": "event", "network": {"uplink_latency": 1.0}}, 4, 9),
-        ({}, {"policy": "queue"}, 1.3, 4),
-        ({}, {"schemes": [{"name": "multi_message", "load": 3}]}, 2, 20),  # three messages each
-        (
-            {"schemes": [{"name": "cyclic_mds", "load": 2}], "load_law": {"kind": "per_partition"}},
-            {"schemes": [{"name": "cyclic_mds", "load": 8}], "load_law": {"kind": "per_partition"}},
-            *(1.1, 4),  # a draw for each partition
-        ),
-        (TRAINED, TRAINED | {"schemes": [{"name": "ignore_stragglers", "wait_for": 6}]}, 1.5, 10),
-        (
-            {"record": "clock", "engine": "law", "workers": 10_000},
-            {"record": "clock", "engine": "batch", "workers": 10_000},
-            *(10, 200),  # a round by its law costs no worker's draw
-        ),
-    ],
-)
-def test_what_makes_a_cell_take_longer(
-    one: dict[str, Any], other: dict[str, Any], least: float, most: float
-) -> None:
-    ratio = (needed(**other).seconds - START_SECONDS) / (needed(**one).seconds - START_SECONDS)
-    assert least < ratio < most
-
-
-def test_local_steps_train_partition_after_partition() -> None:
-    """Of little data an iteration's cost is that of its calls: half of one for each of twelve."""
-    small = {**TRAINED, "problem": TRAINED["problem"] | {"rows": 24, "features": 2}}
-    plain, local = ([{"name": "uncoded"}], [{"name": "local_sgd", "steps": 2}])
-    learning = [
-        needed(schemes=some, **small).seconds - needed(schemes=some).seconds
-        for some in (plain, local)
-    ]
-    assert 4 < learning[1] / learning[0] < 8
 
 
 def test_rows_disk_and_memory_grow_with_the_tables() -> None:

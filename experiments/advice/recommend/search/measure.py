@@ -197,13 +197,15 @@ def fast_engine(cell: Cell) -> Engine:
     return "auto" if cell.settings.engine == "event" else cell.settings.engine
 
 
-def too_much(run: Run, cell: Cell, seconds: float = 60.0, memory: int = 2**30) -> str | None:
-    """Why a run is not simulated here, if it would take more than so many seconds or bytes."""
-    cost = estimate(run, fast_engine(cell))
-    if cost.seconds <= seconds and cost.memory <= memory:
+def too_much(run: Run, cell: Cell, max_cost: float = 1e9, max_memory: int = 2**30) -> str | None:
+    """Why a run is not simulated here, if it costs more rounds of a worker, or more bytes."""
+    need = estimate(run, fast_engine(cell))
+    if need.cost <= max_cost and need.memory <= max_memory:
         return None
-    needs = f"about {cost.seconds:.0f} s and {size(cost.memory)}"
-    return f"would take {needs} to simulate once; run it alone"
+    return (
+        f"is as much work as {need.cost:.2g} rounds of a worker, and takes {size(need.memory)}: "
+        f"a search simulates at most {max_cost:.2g} and {size(max_memory)}; run it alone"
+    )
 
 
 def performance(simulation: CandidateRuns, share: Share = lambda done: None) -> Facts | str:
