@@ -13,9 +13,9 @@ from erasurehead.experiments.config import build
 from erasurehead.experiments.config.catalogue import Catalogue, with_plugins
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.codec import plain
+from erasurehead.experiments.config.names import shown_cell
 from erasurehead.experiments.pictures import paint, style
 from erasurehead.experiments.pictures.kinds import gantt
-from erasurehead.experiments.pictures.looks import shown_cell
 from erasurehead.experiments.pictures.picture import Axis, Heat, Panel, Picture
 from erasurehead.experiments.reproduce.base import Effort
 from erasurehead.experiments.reproduce.figures.all_schemes import Atlas

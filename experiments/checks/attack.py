@@ -21,20 +21,11 @@ from ...sim.theory import NoFormula, WorstCase, worst_bound, worst_cases
 from ..config import build
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
+from ..config.names import shown_cell, shown_in, shown_name
 from ..options import numbers_up_to
 from ..page.content import Answer, Page, Section, capped, plain_cell
 from ..pictures import paint, style
-from ..pictures.looks import (
-    DASHED,
-    DOTTED,
-    MUTED,
-    SOLID,
-    Look,
-    shown_cell,
-    shown_in,
-    shown_name,
-    variants,
-)
+from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, Look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from ..run import files
 from ..run.compute import code_fingerprint

@@ -5,14 +5,11 @@ can be told apart by all, so markers differ too, and lines of schemes that are o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-if TYPE_CHECKING:
-    from ..config.cells import Cell
+from ..config.names import scheme_title, shown_name
 
 INK, GRID_COLOUR, MUTED = "#222222", "#dddddd", "#888888"
 LineStyle = str | tuple[int, tuple[float, ...]]
@@ -30,49 +27,54 @@ class Look:
     title: str  # the scheme's name for people
 
 
-SCHEME_LOOKS: dict[str, Look] = {
-    "uncoded": Look("#000000", "o", SOLID, "uncoded"),
-    "ignore_stragglers": Look("#E69F00", "D", LONG_DASHED, "ignore stragglers"),
-    "fractional_repetition": Look("#0072B2", "s", DASHED, "fractional repetition"),
-    "cyclic_repetition": Look("#009E73", "^", DOTTED, "cyclic repetition"),
-    "erasurehead": Look("#D55E00", "P", SOLID, "ErasureHead"),
-    "multi_message": Look("#CC79A7", "v", DOT_DOT, "multi-message"),
-    "drop_compute": Look("#0DCFBF", "1", DASHED, "drop compute"),
-    "mindflayer": Look("#D5D70D", "$M$", DOT_DOT, "MindFlayer"),
-    "speculative": Look("#C35A56", "$2$", LONG_DASHED, "speculative"),
-    "balanced": Look("#58B782", "$=$", DASHED, "balanced"),
-    "block_coordinate": Look("#801B06", "$B$", SOLID, "block coordinate"),
-    "partial_stragglers": Look("#500406", "$P$", DOTTED, "partial stragglers"),
-    "window": Look("#56B4E9", "X", SOLID, "window"),
-    "adaptive_deadline": Look("#A43BD5", "2", LONG_DASHED, "adaptive deadline"),
-    "adaptive_k": Look("#882255", "d", LONG_DASHED, "adaptive k"),
-    "sequential": Look("#999933", "h", DASHED, "sequential"),
-    "local_sgd": Look("#0F0456", "$L$", DASHED, "local SGD"),
-    "cyclic_mds": Look("#117733", "<", DASHED, "cyclic MDS"),
-    "generalized_fractional_repetition": Look("#710E0D", "$F$", DOT_DOT, "generalized repetition"),
-    "heterogeneity_aware": Look("#6D21D3", "$A$", DOT_DOT, "heterogeneity-aware"),
-    "communication_efficient": Look("#CCB2A1", "$C$", LONG_DASHED, "communication-efficient"),
-    "bernoulli": Look("#4F2D45", "$R$", DASHED, "Bernoulli"),
-    "stochastic_block": Look("#A4B578", "$K$", DOT_DOT, "stochastic block"),
-    "regular_graph": Look("#D57CCE", "$G$", LONG_DASHED, "regular graph"),
-    "expander": Look("#55254B", "$E$", DOT_DOT, "expander"),
-    "block_design": Look("#4331D0", "$D$", DOTTED, "block design"),
-    "graph_assignment": Look("#52CE79", "$V$", SOLID, "graph assignment"),
-    "stochastic_gradient_coding": Look("#702F11", "$S$", LONG_DASHED, "stochastic gradient coding"),
-    "heterogeneous_split": Look("#3A2478", "$H$", LONG_DASHED, "heterogeneous split"),
-    "ignore_arbitrary": Look("#A55A0F", "$I$", DOT_DOT, "ignore arbitrary"),
-    "matrix": Look("#5F3B40", "$X$", SOLID, "own matrix"),
-    "asynchronous": Look("#332288", "*", SOLID, "asynchronous"),
-    "k_async": Look("#AA4499", "p", DOTTED, "K-async"),
-    "k_batch_async": Look("#7570B3", ">", DOT_DOT, "K-batch-async"),
-    "k_batch_sync": Look("#66A61E", "8", DOTTED, "K-batch-sync"),
-    "ssp": Look("#5A7B87", "$T$", DASHED, "SSP"),
-    "rennala": Look("#A6761D", "H", LONG_DASHED, "Rennala"),
-    "ringmaster": Look("#E7298A", "x", SOLID, "Ringmaster"),
-    "ringleader": Look("#B4B103", "|", DOT_DOT, "Ringleader"),
-    "malenia": Look("#0B18C7", "3", LONG_DASHED, "Malenia"),
-    "pipelined": Look("#4A1A7F", "4", DOTTED, "pipelined"),
-    "gradient_table": Look("#3E0DC7", "+", DASHED, "gradient table"),
+# colour, marker and line of each scheme; its title is in ``config.names``
+_DRAWN: dict[str, tuple[str, str, LineStyle]] = {
+    "uncoded": ("#000000", "o", SOLID),
+    "ignore_stragglers": ("#E69F00", "D", LONG_DASHED),
+    "fractional_repetition": ("#0072B2", "s", DASHED),
+    "cyclic_repetition": ("#009E73", "^", DOTTED),
+    "erasurehead": ("#D55E00", "P", SOLID),
+    "multi_message": ("#CC79A7", "v", DOT_DOT),
+    "drop_compute": ("#0DCFBF", "1", DASHED),
+    "mindflayer": ("#D5D70D", "$M$", DOT_DOT),
+    "speculative": ("#C35A56", "$2$", LONG_DASHED),
+    "balanced": ("#58B782", "$=$", DASHED),
+    "block_coordinate": ("#801B06", "$B$", SOLID),
+    "partial_stragglers": ("#500406", "$P$", DOTTED),
+    "window": ("#56B4E9", "X", SOLID),
+    "adaptive_deadline": ("#A43BD5", "2", LONG_DASHED),
+    "adaptive_k": ("#882255", "d", LONG_DASHED),
+    "sequential": ("#999933", "h", DASHED),
+    "local_sgd": ("#0F0456", "$L$", DASHED),
+    "cyclic_mds": ("#117733", "<", DASHED),
+    "generalized_fractional_repetition": ("#710E0D", "$F$", DOT_DOT),
+    "heterogeneity_aware": ("#6D21D3", "$A$", DOT_DOT),
+    "communication_efficient": ("#CCB2A1", "$C$", LONG_DASHED),
+    "bernoulli": ("#4F2D45", "$R$", DASHED),
+    "stochastic_block": ("#A4B578", "$K$", DOT_DOT),
+    "regular_graph": ("#D57CCE", "$G$", LONG_DASHED),
+    "expander": ("#55254B", "$E$", DOT_DOT),
+    "block_design": ("#4331D0", "$D$", DOTTED),
+    "graph_assignment": ("#52CE79", "$V$", SOLID),
+    "stochastic_gradient_coding": ("#702F11", "$S$", LONG_DASHED),
+    "heterogeneous_split": ("#3A2478", "$H$", LONG_DASHED),
+    "ignore_arbitrary": ("#A55A0F", "$I$", DOT_DOT),
+    "matrix": ("#5F3B40", "$X$", SOLID),
+    "asynchronous": ("#332288", "*", SOLID),
+    "k_async": ("#AA4499", "p", DOTTED),
+    "k_batch_async": ("#7570B3", ">", DOT_DOT),
+    "k_batch_sync": ("#66A61E", "8", DOTTED),
+    "ssp": ("#5A7B87", "$T$", DASHED),
+    "rennala": ("#A6761D", "H", LONG_DASHED),
+    "ringmaster": ("#E7298A", "x", SOLID),
+    "ringleader": ("#B4B103", "|", DOT_DOT),
+    "malenia": ("#0B18C7", "3", LONG_DASHED),
+    "pipelined": ("#4A1A7F", "4", DOTTED),
+    "gradient_table": ("#3E0DC7", "+", DASHED),
+}
+SCHEME_LOOKS = {
+    scheme: Look(colour, marker, line, scheme_title(scheme))
+    for scheme, (colour, marker, line) in _DRAWN.items()
 }
 THEORY_LOOK = Look(MUTED, "", SOLID, "lines: theory")  # of the lines under simulated points
 OTHER_COLOURS = ("#A89A00", "#661100", "#2CA6A4", "#3B4CC0", "#C04F3B", "#6B7F00", "#8C564B")
@@ -87,59 +89,7 @@ def look(scheme: str) -> Look:
     code, colour = divmod(crc32(scheme.encode()), len(OTHER_COLOURS))
     code, marker = divmod(code, len(OTHER_MARKERS))
     line = OTHER_LINES[code % len(OTHER_LINES)]
-    return Look(OTHER_COLOURS[colour], OTHER_MARKERS[marker], line, scheme.replace("_", " "))
-
-
-# how a field stands beside a scheme's name; others by their own names
-FIELD_FORMATS = {
-    "load": "d = {}",
-    "degree": "d = {}",
-    "wait_for": "r = {}",
-    "tolerance": "μ = {}",
-    "kappa": "κ = {}",
-    "patience": "τ = {} s",
-    "trials": "B = {}",
-    "stragglers": "λ = {}",
-    "cut": "cut: {}",
-    "assignment": "{}",
-    "rescale": "rescaled",
-}
-
-
-def field_as_read(key: str, value: object) -> str:
-    """A field as a person reads it: ``d = 3``."""
-    value = f"{value:g}" if isinstance(value, float) else value
-    return FIELD_FORMATS.get(key, f"{key.replace('_', ' ')} = {{}}").format(value)
-
-
-def shown_name(label: str, scheme: str) -> str:
-    """A scheme as a person reads it: ``ErasureHead (d = 3, r = 6)`` of the label that the config
-    makes of its fields; a label that somebody gave stays."""
-    first, *fields = re.split(r"(?<!,) (?=\w+[=(])", label)
-    if first != scheme:
-        return label
-    shown = [
-        re.sub(r"[=(_]", lambda sign: {"=": " = ", "(": " (", "_": " "}[sign[0]], own)
-        if "(" in own
-        else field_as_read(*own.split("=", 1))
-        for own in fields
-    ]
-    return f"{look(scheme).title} ({', '.join(shown)})" if shown else look(scheme).title
-
-
-def shown_in(row: Mapping[Any, Any]) -> str:
-    """The same of a row of a table with the columns ``label`` and ``scheme``."""
-    return shown_name(str(row["label"]), str(row["scheme"]))
-
-
-def shown_cell(cell: Cell) -> str:
-    """The same of a cell's scheme."""
-    return shown_name(cell.label, str(cell.scheme["name"]))
-
-
-def shown_point(cell: Cell) -> str:
-    """The same with the point of the grid: ``uncoded [workers=12]``."""
-    return shown_cell(cell) + cell.named.removeprefix(cell.label)
+    return Look(OTHER_COLOURS[colour], OTHER_MARKERS[marker], line, scheme_title(scheme))
 
 
 def variants(pairs: Sequence[tuple[str, str]], names: Mapping[str, str] = {}) -> dict[str, Look]:

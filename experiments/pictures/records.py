@@ -17,9 +17,9 @@ from pandas.api.types import is_numeric_dtype, is_string_dtype
 from ...sim.base.errors import ConfigError, at, one_of
 from ...sim.base.types import FloatArray
 from ..config.document import read_mapping
+from ..config.names import shown_name
 from ..run import outputs
 from ..run.files import as_frame, read_arrow
-from .looks import shown_name
 
 IDENTITY = ("cell", "scheme", "label")
 

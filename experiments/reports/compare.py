@@ -15,11 +15,12 @@ from scipy.special import stdtrit
 from ...sim.base.errors import ConfigError
 from ...sim.base.tables import csv_of
 from ...sim.base.types import FloatArray
+from ..config.names import shown_in
 from ..page.content import Answer, Image, Page, Section, Table, capped, plain_cell
 from ..page.folder import read_answer, table_at, write_answer
 from ..pictures import paint, style
 from ..pictures.kinds.losses import loss_axis
-from ..pictures.looks import DASHED, MUTED, Look, shown_in, variants
+from ..pictures.looks import DASHED, MUTED, Look, variants
 from ..pictures.picture import Axis, Chart, Curve, Mark, Panel, Picture, Points
 from ..pictures.records import Records, comparable, read_records
 from ..run import files

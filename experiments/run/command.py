@@ -19,9 +19,9 @@ from ...sim.base.numerics import one_thread
 from ..config.build import SharedTapes, require_delays
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
+from ..config.names import shown_cell, shown_in, shown_point
 from ..page import terminal
 from ..page.terminal import Column, show_columns
-from ..pictures.looks import shown_cell, shown_in, shown_point
 from ..text import number, number_of, theory_text
 from . import files, outputs, timeline
 from .compute import (

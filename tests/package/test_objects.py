@@ -21,7 +21,7 @@ from erasurehead import delays, load_laws, optimizers, problems, schemes, stoppi
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.codec import plain
-from erasurehead.experiments.pictures.looks import shown_in
+from erasurehead.experiments.config.names import shown_in
 from erasurehead.experiments.run.compute import compute
 from erasurehead.running import document_of
 from erasurehead.sim.schemes.base import Sees

@@ -27,9 +27,9 @@ from ....sim.training.steps import SingleGradients, Steps
 from ...config import build
 from ...config.cells import Cell, cells, resolved
 from ...config.document import write_yaml
+from ...config.names import shown_cell, shown_point
 from ...options import LiveRequest
 from ...page import terminal
-from ...pictures.looks import shown_cell, shown_point
 from ...run import files
 from ...run.command import Outcome, Progress, write_result
 from ...run.compute import CellResult, learn, result

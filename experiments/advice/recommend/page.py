@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from ....sim.base.types import BoolArray, FloatArray
+from ...config.names import shown_in
 from ...page.content import Answer, Page, Section, Table, capped, plain_cell
 from ...page.folder import json_at, read_answer, table_at, text_at
 from ...pictures import style
-from ...pictures.looks import DASHED, MUTED, Look, shown_in, variants
+from ...pictures.looks import DASHED, MUTED, Look, variants
 from ...pictures.picture import Axis, Chart, Curve, Mark, Panel, Picture, Points, axis_of
 from ...run.metrics import METRICS
 from ...run.outputs import MANIFEST

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ...config.names import field_as_read
 from ...config.schema import first_sentence, meanings_of
-from ...pictures.looks import field_as_read
 from ...run.metrics import METRICS
 from ...text import TableCell, interval, number, percent, sentence
 from ..statistics.job import waiting_saves

@@ -23,9 +23,9 @@ import pandas as pd
 from ....sim.base.numerics import one_thread
 from ....sim.theory import NoFormula
 from ...config.cells import Cell, cells
+from ...config.names import shown_name
 from ...options import VerifyRequest
 from ...page import terminal
-from ...pictures.looks import shown_name
 from ...run import files
 from ...run.estimate import Room, free_memory, require_memory
 from ...text import number_of

@@ -15,9 +15,10 @@ from ....sim.engines.run import Run
 from ....sim.schemes import SCHEMES
 from ....sim.schemes.base import RoundScheme
 from ....sim.theory import expected_decoding_error
+from ...config.names import FIELD_FORMATS, field_as_read
 from ...pictures import looks, style
 from ...pictures.kinds.losses import FRONT_LOOK, pareto
-from ...pictures.looks import FIELD_FORMATS, MUTED, SOLID, Look, field_as_read, look
+from ...pictures.looks import MUTED, SOLID, Look, look
 from ...pictures.picture import Axis, Bars, Curve, Fill, Mark, Panel, Picture, Points, Texts
 from ...run.records import mean_and_error
 from ...text import number_of, whole_percent

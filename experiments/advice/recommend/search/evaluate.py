@@ -11,7 +11,7 @@ import numpy as np
 
 from .....sim.base.errors import ConfigError
 from .....sim.base.types import FloatArray
-from ....pictures.looks import shown_name
+from ....config.names import shown_name
 from ....run.pools import Died, Pool, map_unordered
 from ..compare import ANYTHING, Interval, Order, order, ratio
 from ..question import Question
