@@ -20,7 +20,6 @@ from erasurehead.experiments.pictures.base import PictureKind, on_axes
 from erasurehead.experiments.pictures.kinds import PICTURE_KINDS
 from erasurehead.experiments.pictures.kinds.times import AgainstKind
 from erasurehead.experiments.pictures.picture import Band, Picture
-from erasurehead.experiments.pictures.records import Records, read_records, read_run_table
 from erasurehead.experiments.run.metrics import METRICS, Metric
 from erasurehead.experiments.run.outputs import (
     CONFIG,
@@ -29,6 +28,7 @@ from erasurehead.experiments.run.outputs import (
     failed_cells,
     origin_of,
 )
+from erasurehead.experiments.run.reader import Records, read_records, read_run_table
 from erasurehead.experiments.text import number_of
 from erasurehead.sim.base.errors import ConfigError, at, one_of
 

@@ -27,10 +27,10 @@ from erasurehead.experiments.config.catalogue import (
 from erasurehead.experiments.config.cells import resolved
 from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.page import terminal
-from erasurehead.experiments.pictures.records import Records
 from erasurehead.experiments.run.command import Progress, RunOptions, tables_of
 from erasurehead.experiments.run.command import run as run_document
 from erasurehead.experiments.run.files import as_written
+from erasurehead.experiments.run.reader import Records
 from erasurehead.experiments.run.timeline import record, shown, timeline_table
 from erasurehead.experiments.text import number_of
 from erasurehead.result import Result, face

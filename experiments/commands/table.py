@@ -170,6 +170,7 @@ def _run(
 ) -> None:
     from ..run import command, files
     from ..run.timeline import require_apart
+    from .run import show_outcome, show_plan
 
     document = given.document()
     target = where.output or Path("results") / str(document.get("name", "run"))
@@ -186,7 +187,7 @@ def _run(
     )
     if where.dry_run:
         planned = command.plan(document, target, how)
-        command.show_plan(planned)
+        show_plan(planned)
         planned.require_room()
         repeated = given_words(given, pool, replace(where, dry_run=False))
         traced = [] if timeline is None else ["--timeline", str(timeline)]
@@ -197,7 +198,7 @@ def _run(
         require_apart(timeline, [given.config])
     with terminal.progress("cells") as progress:
         outcome = command.run(document, target, replace(how, progress=progress))
-    command.show_outcome(outcome, target)
+    show_outcome(outcome, target)
     if outcome.finished:
         terminal.follow("report", target)
     if outcome.failed:
@@ -208,7 +209,7 @@ def _run(
 def live(given: GivenConfig, asked: options.LiveRequest) -> None:
     """Run a config on real workers, which compute gradients and sleep for the delays."""
     from ..advice.live import command
-    from ..run.command import show_outcome
+    from .run import show_outcome
 
     document = given.document()
     target = asked.output or Path("results") / f"{document.get('name', 'run')}-live"

@@ -10,11 +10,11 @@ from typing_extensions import override
 
 from ...sim.base.errors import ConfigError, at, quoted
 from ..pictures.picture import Chart
+from ..run.reader import Records
 from ..text import left_out
 from . import paint, style
 from .looks import Look, variants
 from .picture import Band, Panel, Picture
-from .records import Records
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -28,7 +28,7 @@ class Look:
 
 
 # colour, marker and line of each scheme; its title is in ``config.names``
-_DRAWN: dict[str, tuple[str, str, LineStyle]] = {
+COLOUR_MARKER_LINE: dict[str, tuple[str, str, LineStyle]] = {
     "uncoded": ("#000000", "o", SOLID),
     "ignore_stragglers": ("#E69F00", "D", LONG_DASHED),
     "fractional_repetition": ("#0072B2", "s", DASHED),
@@ -74,7 +74,7 @@ _DRAWN: dict[str, tuple[str, str, LineStyle]] = {
 }
 SCHEME_LOOKS = {
     scheme: Look(colour, marker, line, scheme_title(scheme))
-    for scheme, (colour, marker, line) in _DRAWN.items()
+    for scheme, (colour, marker, line) in COLOUR_MARKER_LINE.items()
 }
 THEORY_LOOK = Look(MUTED, "", SOLID, "lines: theory")  # of the lines under simulated points
 OTHER_COLOURS = ("#A89A00", "#661100", "#2CA6A4", "#3B4CC0", "#C04F3B", "#6B7F00", "#8C564B")

@@ -22,9 +22,9 @@ from ..pictures import paint, style
 from ..pictures.kinds.losses import loss_axis
 from ..pictures.looks import DASHED, MUTED, Look, variants
 from ..pictures.picture import Axis, Chart, Curve, Mark, Panel, Picture, Points
-from ..pictures.records import Records, comparable, read_records
 from ..run import files
 from ..run.files import ANSWER
+from ..run.reader import Records, comparable, read_records
 from ..run.records import CONFIDENCE
 from ..text import enumerated, interval, interval_columns, left_out, number
 

@@ -40,11 +40,11 @@ from erasurehead.experiments.pictures.picture import (
     Rules,
     Texts,
 )
-from erasurehead.experiments.pictures.records import read_records
 from erasurehead.experiments.pictures.style import MATPLOTLIB_SETTINGS
 from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.run.command import RunOptions, run
+from erasurehead.experiments.run.reader import read_records
 from erasurehead.experiments.run.timeline import write_timeline
 from erasurehead.sim.attack.code import Code, code_of
 from erasurehead.sim.attack.search import SearchBudget, worst_sets

@@ -26,8 +26,8 @@ import erasurehead as eh
 from erasurehead import delays, fitting, running, schemes
 from erasurehead.experiments.config.document import write_yaml
 from erasurehead.experiments.pictures import paint
-from erasurehead.experiments.pictures.records import Records
 from erasurehead.experiments.reports.report.page import read_run
+from erasurehead.experiments.run.reader import Records
 from erasurehead.fitting import as_arguments
 from erasurehead.result import face
 from erasurehead.running import bar, in_notebook

@@ -310,7 +310,7 @@ def command() -> None:
     ) -> None:
         """Count the cells of a result."""
         from erasurehead.experiments.page import terminal
-        from erasurehead.experiments.pictures.records import read_records
+        from erasurehead.experiments.run.reader import read_records
 
         terminal.say(f"{len(read_records(directory).summary)} cells")
 

@@ -31,7 +31,7 @@ LAYERS = [
   experiments.run experiments.options experiments.advice.understood
   experiments.pictures
   experiments.page
-  experiments.checks experiments.reports.explore experiments.commands.data experiments.run.command
+  experiments.checks experiments.reports.explore experiments.commands.data experiments.commands.run
   experiments.reports.compare experiments.reproduce experiments.advice.live experiments.advice.fit
   experiments.advice.whatif
   experiments.commands.listing experiments.advice.recommend experiments.reports.report

@@ -20,11 +20,11 @@ from ....delay_models import DelayModel, Tape
 from ....delay_models.base import ReplayedDelays
 from ....sim.base.errors import ConfigError
 from ....sim.base.types import FloatArray
+from ...run.reader import Records, comparable, numbered, short_text
 from ...text import left_out
 from ..base import PictureKind
 from ..looks import DASHED, DOTTED, INK, LONG_DASHED, SOLID, LineStyle, Look, ramp
 from ..picture import Axis, Band, Curve, Panel, Picture
-from ..records import Records, comparable, numbered, short_text
 
 if TYPE_CHECKING:
     from ...config.cells import Cell

@@ -14,12 +14,12 @@ from typing_extensions import override
 from ....sim.base.errors import shell_word
 from ....sim.base.types import FloatArray
 from ...pictures.picture import Chart
+from ...run.reader import Records
 from ...text import enumerated, left_out, number_of, percent, whole_percent
 from .. import style
 from ..base import PictureKind
 from ..looks import INK, Look
 from ..picture import Axis, Band, Bars, Fill, Heat, Mark, Panel, Picture, Points, Rules
-from ..records import Records
 
 # in the order in which they are painted; sending may overlap with computing
 SPAN_FILLS = {

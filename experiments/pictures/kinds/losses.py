@@ -15,11 +15,11 @@ from typing_extensions import override
 from ....sim.base.types import BoolArray, FloatArray
 from ...pictures.picture import Chart
 from ...run.metrics import METRICS
+from ...run.reader import Records
 from ...text import number_of
 from ..base import PanelKind
 from ..looks import DOTTED, INK, MUTED, SOLID, Look, shade
 from ..picture import Axis, Band, Bars, Curve, Fill, Mark, Panel, Picture, Points, Rules, axis_of
-from ..records import Records
 
 # Many replications become one curve: losses at common instants, the middle and a band.
 BAND_PERCENTILES = (10, 90)  # the band of quantiles holds four of five replications

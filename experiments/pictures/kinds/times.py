@@ -15,12 +15,12 @@ from typing_extensions import override
 from ....sim.base.errors import one_of
 from ...pictures.picture import Chart
 from ...run.metrics import METRICS
+from ...run.reader import Records, names_of, texts_of
 from ...text import left_out
 from .. import style
 from ..base import PanelKind, PictureKind
 from ..looks import DOTTED, GRID_COLOUR, INK, MUTED, SOLID, THEORY_LOOK, Look, shade, variants
 from ..picture import Axis, Band, Bars, Curve, Fill, Mark, Panel, Picture, Points, axis_of
-from ..records import Records, names_of, texts_of
 from .losses import LEAST_TIME_COLUMN, OWN_PARTITIONS, band_key, band_of, half_interval
 
 QUANTILE_LEVELS = np.linspace(0.0, 1.0, 401)

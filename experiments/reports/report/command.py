@@ -13,8 +13,8 @@ from ...options import REPORTED
 from ...page.content import Page
 from ...pictures.kinds import PICTURE_KINDS, kinds_by_rank
 from ...pictures.kinds.times import AgainstKind
-from ...pictures.records import read_records
 from ...run import files, outputs
+from ...run.reader import read_records
 
 # Commands whose results have a page: files of which one is there, and the module and function
 # ``(directory) -> Page`` that read them. The first that finds a file of its own makes the page.

@@ -24,9 +24,9 @@ from ...pictures.base import ReportSection
 from ...pictures.kinds import kinds_by_rank
 from ...pictures.kinds.gantt import without_rounds
 from ...pictures.picture import Axis, Chart, Heat, Panel, Picture
-from ...pictures.records import Records, read_records, short_text
 from ...run import outputs
 from ...run.metrics import METRICS
+from ...run.reader import Records, read_records, short_text
 from ...text import TableCell, enumerated, interval, number, number_of, theory_text
 from .verdict import Verdict, judged
 

@@ -12,8 +12,8 @@ import pandas as pd
 from scipy.special import bdtrc
 
 from ....sim.base.types import FloatArray
-from ...pictures.records import Records, names_of
 from ...run.metrics import METRICS, time_to_target
+from ...run.reader import Records, names_of
 from ...run.records import compared_times, median_interval
 from ...text import enumerated, percent, sentence, whole_percent
 

@@ -32,7 +32,6 @@ from erasurehead.experiments.advice.live.workers import hired
 from erasurehead.experiments.config.document import write_yaml
 from erasurehead.experiments.options import LiveRequest
 from erasurehead.experiments.pictures.picture import Points
-from erasurehead.experiments.pictures.records import read_records
 from erasurehead.experiments.reports.compare import (
     Pair,
     comparison_picture,
@@ -41,6 +40,7 @@ from erasurehead.experiments.reports.compare import (
 )
 from erasurehead.experiments.run.compute import learn
 from erasurehead.experiments.run.dask import connected
+from erasurehead.experiments.run.reader import read_records
 from erasurehead.sim.engines.run import Run
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES

@@ -37,6 +37,7 @@ from erasurehead.experiments.advice.whatif import answer as whatif_page
 from erasurehead.experiments.advice.whatif import command as whatif
 from erasurehead.experiments.checks import attack, verify
 from erasurehead.experiments.commands import listing
+from erasurehead.experiments.commands import run as run_words
 from erasurehead.experiments.commands import table as commands
 from erasurehead.experiments.commands.table import app
 from erasurehead.experiments.config.schema import FieldRow, field_rows, first_sentence
@@ -207,7 +208,7 @@ def test_explore_opens_a_browser_unless_told_not_to(
     """Once it is served, at the address that it says."""
     browser = Mock()
     monkeypatch.setattr(webbrowser, "open", browser)
-    monkeypatch.setattr(server, "Server", lambda port, host: Mock(address=f"http://{host}:{port}"))
+    monkeypatch.setattr(server, "Server", lambda port: Mock(address=f"http://127.0.0.1:{port}"))
     monkeypatch.setattr(server, "serve_pages", lambda served, ready: ready())
     done = inside("explore", "--port", "8123", *options)
     assert done.stdout == "http://127.0.0.1:8123 (Ctrl-C ends it)\n"
@@ -221,7 +222,7 @@ def test_a_command_fails_where_a_cell_did(failed: bool, monkeypatch: pytest.Monk
     monkeypatch.setattr(live_command, "run_live", lambda *given: (outcome, []))
     monkeypatch.setattr(live_command, "show_live", lambda *given: None)
     monkeypatch.setattr(run_command, "run", lambda *given: outcome)
-    monkeypatch.setattr(run_command, "show_outcome", lambda *given: None)
+    monkeypatch.setattr(run_words, "show_outcome", lambda *given: None)
     demo = ROOT / "experiments/config/examples/demo.yaml"
     for command, folder in (("run", "demo"), ("live", "demo-live")):
         done = inside(command, demo)

@@ -21,20 +21,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from erasurehead.delay_models.measured.cells import numbers as numbers_of
+from erasurehead.experiments.commands.run import HEADINGS, IN_THEORY, _short, show_outcome
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.settings import _counted, _shown
 from erasurehead.experiments.page import terminal
 from erasurehead.experiments.page.content import Answer, Page, Section, Table
 from erasurehead.experiments.page.folder import command_line
 from erasurehead.experiments.page.terminal import Column, fitting, not_shown, show, show_columns
-from erasurehead.experiments.run.command import (
-    HEADINGS,
-    IN_THEORY,
-    Outcome,
-    _short,
-    run,
-    show_outcome,
-)
+from erasurehead.experiments.run.command import Outcome, run
 from erasurehead.experiments.text import (
     TableCell,
     interval,

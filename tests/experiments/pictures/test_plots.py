@@ -55,10 +55,10 @@ from erasurehead.experiments.pictures.picture import (
     axis_of,
     mantissas,
 )
-from erasurehead.experiments.pictures.records import Records, read_records, short_text
 from erasurehead.experiments.reports.report.command import write_pictures, write_report
 from erasurehead.experiments.run import timeline
 from erasurehead.experiments.run.command import RunOptions, run
+from erasurehead.experiments.run.reader import Records, read_records, short_text
 from erasurehead.experiments.run.records import mean_interval
 from erasurehead.sim.base.errors import ConfigError
 from erasurehead.sim.schemes import SCHEMES

@@ -14,7 +14,6 @@ import pytest
 import erasurehead as eh
 from erasurehead.experiments.pictures import style
 from erasurehead.experiments.pictures.picture import Curve, Points
-from erasurehead.experiments.pictures.records import Records
 from erasurehead.experiments.reports.compare import (
     Pair,
     compare_results,
@@ -29,6 +28,7 @@ from erasurehead.experiments.reports.compare import (
     read_comparison,
 )
 from erasurehead.experiments.run.files import ANSWER
+from erasurehead.experiments.run.reader import Records
 from erasurehead.sim.base.errors import ConfigError
 from erasurehead.sim.base.types import FloatArray
 from tests.tools import SMALL, agg

@@ -29,7 +29,6 @@ from erasurehead.experiments.page.content import (
 from erasurehead.experiments.page.folder import as_markdown, table_at
 from erasurehead.experiments.page.html import as_html, drawn, legible, said_once, with_code
 from erasurehead.experiments.pictures.picture import Heat
-from erasurehead.experiments.pictures.records import Records, read_records
 from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import LegendEntry
 from erasurehead.experiments.reports.report import page as page_module
@@ -51,6 +50,7 @@ from erasurehead.experiments.reports.report.verdict import (
     lines_of_scheme,
     stands_out,
 )
+from erasurehead.experiments.run.reader import Records, read_records
 from erasurehead.experiments.text import enumerated, left_out, number_of, sentence, whole_percent
 from erasurehead.sim.base.errors import ConfigError
 from tests.tools import inside

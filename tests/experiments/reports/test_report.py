@@ -31,13 +31,13 @@ from erasurehead.experiments.page.html import as_html, drawn
 from erasurehead.experiments.pictures import style
 from erasurehead.experiments.pictures.looks import SOLID, Look
 from erasurehead.experiments.pictures.picture import Axis, Chart, Curve, Heat, Panel, Picture
-from erasurehead.experiments.pictures.records import Records, read_records
 from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.reports.report.command import PAGES, reader_of
 from erasurehead.experiments.reports.report.page import heatmap_charts, read_run
 from erasurehead.experiments.reports.report.verdict import Verdict, judged
 from erasurehead.experiments.reproduce import FIGURES
+from erasurehead.experiments.run.reader import Records, read_records
 from erasurehead.experiments.text import TableCell
 from erasurehead.sim.base.errors import ConfigError
 from tests.experiments.reports.results import (

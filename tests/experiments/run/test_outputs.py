@@ -20,28 +20,21 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import erasurehead as eh
+from erasurehead.experiments.commands.run import show_outcome, show_plan
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.page.content import Answer
 from erasurehead.experiments.page.folder import command_line, json_at, read_answer, write_answer
-from erasurehead.experiments.pictures.records import read_records
 from erasurehead.experiments.reports.compare import comparison_answer
 from erasurehead.experiments.reports.report.command import write_pictures
 from erasurehead.experiments.run import command, outputs
 from erasurehead.experiments.run import command as running
-from erasurehead.experiments.run.command import (
-    Outcome,
-    Plan,
-    RunOptions,
-    plan,
-    run,
-    show_outcome,
-    show_plan,
-)
+from erasurehead.experiments.run.command import Outcome, Plan, RunOptions, plan, run
 from erasurehead.experiments.run.compute import compute
 from erasurehead.experiments.run.estimate import Checked, Estimate, size_beside_program
 from erasurehead.experiments.run.files import ANSWER, MARK
 from erasurehead.experiments.run.outputs import origin_of
 from erasurehead.experiments.run.pools import Died
+from erasurehead.experiments.run.reader import read_records
 from erasurehead.experiments.run.records import summary_table
 from erasurehead.experiments.text import number
 from erasurehead.sim.base.errors import ConfigError

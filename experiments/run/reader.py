@@ -18,8 +18,8 @@ from ...sim.base.errors import ConfigError, at, one_of
 from ...sim.base.types import FloatArray
 from ..config.document import read_mapping
 from ..config.names import shown_name
-from ..run import outputs
-from ..run.files import as_frame, read_arrow
+from . import outputs
+from .files import as_frame, read_arrow
 
 IDENTITY = ("cell", "scheme", "label")
 
