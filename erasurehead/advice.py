@@ -19,13 +19,13 @@ from pydantic import TypeAdapter
 from erasurehead import running
 from erasurehead.experiments.advice.recommend import command as recommending
 from erasurehead.experiments.advice.recommend.question import ask
+from erasurehead.experiments.advice.recommend.request import Criterion, MeasuredJob, SearchRequest
 from erasurehead.experiments.advice.recommend.scenario import MeasuredConfig
 from erasurehead.experiments.advice.whatif import command as asking
 from erasurehead.experiments.advice.whatif.answer import whatif_answer
 from erasurehead.experiments.advice.whatif.page import whatif_page
 from erasurehead.experiments.advice.whatif.study import QUANTILES
 from erasurehead.experiments.config.document import read_yaml
-from erasurehead.experiments.options import Criterion, MeasuredJob, SearchRequest
 from erasurehead.experiments.page.content import Page
 from erasurehead.experiments.page.folder import as_markdown
 from erasurehead.experiments.run.files import output_folder

@@ -19,8 +19,6 @@ from typer.models import ArgumentInfo
 from ..sim.base.errors import at
 from ..sim.base.reading import UNITS, Reading, parse_columns
 
-# what is compared of many runs; ``p95``: what 95 % of them do not exceed
-Criterion = Literal["mean", "median", "p95"]
 # names that a place of the command line takes
 Known = Literal["data", "examples", "figures", "kinds", "keys", "topics"]
 # commands whose output folder ``report`` takes
@@ -131,17 +129,6 @@ AllowLarge = Annotated[
 MeasuredTable = Annotated[
     Path, argument("Measured delays: CSV, Parquet, NPZ, JSON, or profiler traces (a folder).")
 ]
-OnCluster = Annotated[
-    str | None,
-    option(
-        "Use the workers of a Dask cluster: tcp://host:port (extra cluster); default "
-        "processes on this machine."
-    ),
-]
-Slow = Annotated[
-    list[str] | None,
-    option("Multiply a worker's computing time by a factor.", metavar="WORKER=FACTOR"),
-]
 
 
 def csv_wanted(given: str) -> bool:
@@ -196,81 +183,6 @@ class PoolOptions:
     ] = None
 
 
-@dataclass(frozen=True)
-class LiveRequest:
-    """On which workers ``live`` runs a config, and where it writes."""
-
-    scheduler: OnCluster = None
-    time_scale: Annotated[
-        float, option("Real seconds per simulated second; results are divided by it.")
-    ] = 1.0
-    no_injection: Annotated[
-        bool, option("Inject no delays: workers only compute.", "--no-injection")
-    ] = False
-    slow: Slow = None
-    output: Annotated[Path | None, option("Default results/<name>-live/.")] = None
-    data_dir: DataDir = None
-    allow_large: Annotated[
-        bool, option("Run even if it takes longer than a day.", "--allow-large")
-    ] = False
-
-
-@dataclass(frozen=True)
-class MeasureRequest:
-    """What ``measure`` measures, on which workers, and where it writes."""
-
-    workers: Annotated[
-        int | None, whole(1, MOST_JOBS, "Number of workers; default the config's, or 4.")
-    ] = None
-    rounds: Annotated[int, whole(1, MOST_ROUNDS, "Rounds of each load.")] = 50
-    loads: Annotated[str, option("Partitions (or products) of a task: 1,2,3.")] = "1,2,3"
-    size: Annotated[int, option("Rows and columns of the matrices.")] = 400
-    scheduler: OnCluster = None
-    slow: Slow = None
-    output: Annotated[Path, option("The table of all tasks.")] = Path("results/measured.csv")
-    data_dir: DataDir = None
-
-
-@dataclass(frozen=True)
-class VerifyRequest:
-    """What ``verify`` simulates, and where it writes."""
-
-    replications: Annotated[int, whole(1000, MOST_ROUNDS, "Independent rounds of each scheme.")] = (
-        200_000
-    )
-    engine: Annotated[
-        Literal["batch", "event"], option("The event engine takes two minutes for 10000 rounds.")
-    ] = "batch"
-    seed: Annotated[int, whole(0, 2**63 - 1, "Seed of the delays.")] = 0
-    output: Annotated[Path | None, option("Also write verify.parquet and verify.csv here.")] = None
-    allow_large: AllowLarge = False
-
-
-@dataclass(frozen=True)
-class ReproduceRequest:
-    """How much ``reproduce`` computes, where, and what it writes."""
-
-    full: Annotated[bool, option("More replications, and the public data sets.", "--full")] = False
-    only_paper: Annotated[
-        bool, option("Only what the paper's claims need (15 seconds).", "--only-paper")
-    ] = False
-    set_: Annotated[
-        list[str] | None,
-        option(
-            "Change a figure: workers, load, delay (mean seconds).", "--set", metavar="KEY=VALUE"
-        ),
-    ] = None
-    output: Annotated[Path, option("Where index.html, pictures and tables go.")] = Path(
-        "results/reproduce"
-    )
-    data_dir: DataDir = None
-    jobs: Annotated[
-        int | None, whole(1, MOST_JOBS, "Figures made at the same time; default one per core.")
-    ] = None
-    format_: Formats = "png,svg"
-    tables: Tables = "parquet"
-
-
 def reading_options() -> list[inspect.Parameter]:
     """The options of a command that reads a measured table: a field of ``Reading`` each."""
     parameters = []
@@ -299,42 +211,6 @@ def reading_of(drop: list[str] | None, keep: list[str] | None, **given: Any) -> 
         if not isinstance(given["unit"], float) or not 0 < given["unit"] < float("inf"):
             raise at("--unit", unit, "must be s, ms, us, ns, or how many seconds one is")
     return Reading(**given)
-
-
-@dataclass(frozen=True)
-class MeasuredJob:
-    """Measured delays in place of a config, and what is trained on them, for ``recommend``."""
-
-    trace: Annotated[Path | None, option("Instead of a config, measured delays.")] = None
-    workers: Annotated[int | None, whole(1, 10**6, "With --trace; default those of the table.")] = (
-        None
-    )
-    loss: Annotated[str | None, option("With --trace: what is trained; default nothing.")] = None
-    dataset: Annotated[str | None, option("With --loss; default synthetic.")] = None
-    law: Annotated[
-        bool, option("With --trace: search the fitted law, not the measured rounds.", "--law")
-    ] = False
-
-
-@dataclass(frozen=True)
-class SearchRequest:
-    """What ``recommend`` searches for, as its options say it."""
-
-    target: Annotated[
-        float | None, option("Loss to reach soonest; without a problem, exact iterations.")
-    ] = None
-    budget: Annotated[float | None, option("Seconds in which the loss is to be least.")] = None
-    max_load: Annotated[float | None, option("Partitions that a worker can hold.")] = None
-    max_worker_seconds: Annotated[
-        float | None, option("Computing, of all workers, to the goal.")
-    ] = None
-    max_bytes: Annotated[float | None, option("Of messages heard, to the goal.")] = None
-    max_error: Annotated[float | None, option("Mean decoding error of an update.")] = None
-    only: Annotated[str | None, option("Search these schemes alone.", metavar="SCHEME,...")] = None
-    criterion: Annotated[Criterion, option("What of the seconds or losses is least.")] = "mean"
-    allow_unheard: Annotated[
-        bool, option("Also schemes that never hear some partition.", "--allow-unheard")
-    ] = False
 
 
 def given_words(*groups: Any) -> list[str]:

@@ -15,8 +15,12 @@ from ... import __version__
 from ...sim.base.errors import shell_word
 from ...sim.base.reading import Reading
 from .. import options
+from ..advice.live.request import LiveRequest, MeasureRequest
+from ..advice.recommend.request import MeasuredJob, SearchRequest
+from ..checks.request import VerifyRequest
 from ..options import AllowLarge, GivenConfig, Set, argument, completed, given_words, option, whole
 from ..page import terminal
+from ..reproduce.request import ReproduceRequest
 
 SIMULATE, CLUSTER = "Simulate", "Your cluster"
 LOOK_AND_SHARE, CHECK = "Look and share", "Check"
@@ -206,7 +210,7 @@ def _run(
 
 
 @as_command("live demo.yaml --set 'schemes=[{name: uncoded}]' --time-scale 0.02", CLUSTER)
-def live(given: GivenConfig, asked: options.LiveRequest) -> None:
+def live(given: GivenConfig, asked: LiveRequest) -> None:
     """Run a config on real workers, which compute gradients and sleep for the delays."""
     from ..advice.live import command
     from .run import show_outcome
@@ -233,7 +237,7 @@ def reproduce(
         ),
     ] = None,
     *,
-    asked: options.ReproduceRequest,
+    asked: ReproduceRequest,
 ) -> None:
     """Check the claims of the paper's abstract, and make all figures, with their data."""
     from ..reproduce import FIGURES
@@ -352,8 +356,8 @@ def recommend(
     ] = None,
     set_: Set = None,
     *,
-    job: options.MeasuredJob,
-    request: options.SearchRequest,
+    job: MeasuredJob,
+    request: SearchRequest,
     reading: Reading,
     jobs: Annotated[int, whole(1, options.MOST_JOBS, "Schemes computed at the same time.")] = 1,
     output: Annotated[Path | None, option("Default results/recommend/<name>/.")] = None,
@@ -490,7 +494,7 @@ def measure(
     ] = None,
     set_: Set = None,
     *,
-    asked: options.MeasureRequest,
+    asked: MeasureRequest,
 ) -> None:
     """Measure how long real tasks take on real workers; writes a table for fit."""
     from ..advice.live import measure
@@ -531,10 +535,10 @@ def verify(
     ] = None,
     set_: Set = None,
     *,
-    asked: options.VerifyRequest,
+    asked: VerifyRequest,
 ) -> None:
     """Compare simulated numbers with closed forms; exit code 1 if any is too far off."""
-    from ..checks.verify import verify_grid
+    from ..checks.verify.command import verify_grid
 
     options.refuse_set_alone(config, set_)
     given = None if config is None else GivenConfig(config, set_)

@@ -23,12 +23,12 @@ from ...sim.base.errors import ConfigError, InvalidParameter, at, one_of
 from ...sim.base.numerics import one_thread
 from ...sim.base.tables import csv_of
 from ...sim.base.types import FloatArray
-from ..checks.verify import FALSE_ALARM_CHANCE
+from ..checks.verify.command import FALSE_ALARM_CHANCE
 from ..checks.verify.compare import bound
 from ..config.cells import cells
 from ..config.document import read_mapping, write_yaml
 from ..config.schema import first_sentence
-from ..options import ReproduceRequest, csv_wanted
+from ..options import csv_wanted
 from ..page.content import Answer, CommandLine, Page, Section, Table, capped
 from ..page.folder import as_markdown, table_at
 from ..pictures import paint, style
@@ -50,6 +50,7 @@ from .claims import (
 )
 from .figures.loss_time import AUTHORS, LIVE_CONFIG, LIVE_DATASET
 from .figures.waiting import settled
+from .request import ReproduceRequest
 
 Progress = Callable[[float, int], None]  # called with figures done and figures in all
 # of all figures in the folder: gone before the first figure is written, made after the last

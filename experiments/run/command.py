@@ -20,7 +20,6 @@ from ..config.build import SharedTapes, require_delays
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
 from ..config.names import shown_point
-from ..text import number_of
 from . import files, outputs, timeline
 from .compute import (
     CellResult,

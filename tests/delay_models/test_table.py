@@ -38,9 +38,9 @@ from erasurehead.delay_models.measured.signs import (
     waiting,
 )
 from erasurehead.delay_models.trace import MeasuredTrace
+from erasurehead.experiments.advice.recommend.request import MeasuredJob
 from erasurehead.experiments.advice.recommend.scenario import MeasuredConfig
 from erasurehead.experiments.advice.understood import as_read
-from erasurehead.experiments.options import MeasuredJob
 from erasurehead.sim.base.files import UnusableFile
 from erasurehead.sim.base.reading import Reading, parse_columns
 from tests.tools import inside, numbered, read_all_loads, read_delays

@@ -28,7 +28,6 @@ from ...config import build
 from ...config.cells import Cell, cells, resolved
 from ...config.document import write_yaml
 from ...config.names import shown_cell, shown_point
-from ...options import LiveRequest
 from ...page import terminal
 from ...run import files
 from ...run.command import Outcome, Progress, write_result
@@ -45,6 +44,7 @@ from .masters import (
     Session,
     received,
 )
+from .request import LiveRequest
 from .worker import Setup, Task, computations, refusal
 from .workers import ConnectedWorkers, hired
 

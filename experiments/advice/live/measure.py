@@ -18,12 +18,13 @@ from ....sim.base.tables import csv_of
 from ....sim.base.types import FloatArray
 from ...config import build
 from ...config.cells import cells
-from ...options import MeasureRequest, cores
+from ...options import cores
 from ...page import terminal
 from ...run import files
 from ...run.command import Progress
 from .command import MAX_LIVE_SECONDS, slowed
 from .masters import received
+from .request import MeasureRequest
 from .worker import Computation, HeldPartitions, Setup, Task, Vector, Wanted, parts_of
 from .workers import hired
 

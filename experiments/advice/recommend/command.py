@@ -16,7 +16,6 @@ import numpy as np
 from ....delay_models.measured.measured import AS_IT_IS
 from ....sim.base.errors import ConfigError
 from ...config.document import load, override, write_yaml
-from ...options import MeasuredJob, SearchRequest
 from ...page import terminal
 from ...page.content import Page
 from ...page.folder import FORMATS, REPORT, json_at, write_page
@@ -29,6 +28,7 @@ from ...run.pools import open_pool
 from .answer import answered, method
 from .page import WINNER, recommendation_page
 from .question import Question, ask
+from .request import MeasuredJob, SearchRequest
 from .scenario import MeasuredConfig
 from .search.evaluate import Evaluator
 from .study import Recommendation, recommendation_tables, recommended

@@ -12,9 +12,9 @@ from scipy.special import bdtr, ndtri, stdtrit
 
 from ....sim.base.types import BoolArray, FloatArray, IntArray
 from ....sim.training.steps import Steps, weights_of
-from ...options import Criterion
 from ...run.records import CONFIDENCE, mean_interval
 from ..statistics.job import RARELY
+from .request import Criterion
 
 Order = tuple[float, float]  # how good values are, as ``order`` has it
 ANYTHING: Order = (np.inf, np.inf)  # what every trial can match

@@ -18,9 +18,9 @@ from ....sim.training.learner import Learner, training_context
 from ...config import build
 from ...config.catalogue import Catalogue
 from ...config.cells import cells
-from ...options import Criterion, SearchRequest
 from ...run.tuning import ROUND_OFF
 from .compare import ANYTHING, Order, order
+from .request import Criterion, SearchRequest
 from .scenario import TODAY, Scenario, read_scenario
 
 # What can be limited, with its name in sentences: partitions that a worker holds; until the goal,

@@ -26,13 +26,13 @@ from ...config import build
 from ...config.catalogue import Catalogue
 from ...config.cells import Cell, catalogue_of, cells, read_sweep
 from ...config.settings import Settings
-from ...options import MeasuredJob
 from ...run.estimate import Room, check, size
 from ..fit import command
 from ..fit.study import study_for
 from ..statistics.groups import placed
 from ..whatif.study import Study, study_load
 from .compare import LAW, Evidence
+from .request import MeasuredJob
 
 TODAY = {"name": "uncoded", "label": "uncoded"}  # the scheme of today where a config names none
 MOST_RUNS = 256  # replications of the last rung

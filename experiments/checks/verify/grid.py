@@ -33,7 +33,7 @@ from ...config.catalogue import BUILT_IN
 from ...config.cells import Cell
 from ...config.codec import plain
 from ...config.settings import shown_field
-from ...options import VerifyRequest
+from ..request import VerifyRequest
 
 # The least-squares problems on which gradients and losses are verified: small and always the same.
 # Each partition's rows have their own centre, so that its gradient has its own direction and

@@ -27,10 +27,10 @@ from erasurehead.experiments.advice.live.command import (
 )
 from erasurehead.experiments.advice.live.masters import Session
 from erasurehead.experiments.advice.live.measure import Gradients, Products, gradients
+from erasurehead.experiments.advice.live.request import LiveRequest
 from erasurehead.experiments.advice.live.worker import Setup, Wanted, computations
 from erasurehead.experiments.advice.live.workers import hired
 from erasurehead.experiments.config.document import write_yaml
-from erasurehead.experiments.options import LiveRequest
 from erasurehead.experiments.pictures.picture import Points
 from erasurehead.experiments.reports.compare import (
     Pair,

@@ -44,6 +44,7 @@ from erasurehead.experiments.advice.live.masters import (
     LiveMaster,
     Session,
 )
+from erasurehead.experiments.advice.live.request import LiveRequest
 from erasurehead.experiments.advice.live.worker import (
     Computation,
     Drop,
@@ -64,7 +65,6 @@ from erasurehead.experiments.advice.live.worker import (
 from erasurehead.experiments.advice.live.workers import Arrival
 from erasurehead.experiments.config.build import Training
 from erasurehead.experiments.config.cells import Cell, cells
-from erasurehead.experiments.options import LiveRequest
 from erasurehead.experiments.run.compute import CellResult, compute, learn
 from erasurehead.sim.base.errors import ConfigError, NeverEnough
 from erasurehead.sim.base.types import BoolArray, Rounds, Stream

@@ -38,6 +38,7 @@ from erasurehead.experiments.advice.live.measure import (
     require_short,
     turns_of,
 )
+from erasurehead.experiments.advice.live.request import MeasureRequest
 from erasurehead.experiments.advice.live.worker import Setup, Task
 from erasurehead.experiments.advice.live.workers import (
     Arrival,
@@ -48,7 +49,6 @@ from erasurehead.experiments.advice.live.workers import (
     call,
     worker_addresses,
 )
-from erasurehead.experiments.options import MeasureRequest
 from erasurehead.sim.base.errors import ConfigError
 from tests.experiments.run.commands import PATIENCE
 

@@ -12,12 +12,12 @@ import numpy as np
 from erasurehead.experiments.advice.recommend.answer import verdict
 from erasurehead.experiments.advice.recommend.compare import Evidence, order
 from erasurehead.experiments.advice.recommend.question import Goal, Question, ask
+from erasurehead.experiments.advice.recommend.request import SearchRequest
 from erasurehead.experiments.advice.recommend.scenario import Perturbation
 from erasurehead.experiments.advice.recommend.search.evaluate import Candidate
 from erasurehead.experiments.advice.recommend.search.halving import Rung, SearchResult
 from erasurehead.experiments.advice.recommend.search.measure import Performance
 from erasurehead.experiments.advice.recommend.study import Changed, Recommendation
-from erasurehead.experiments.options import SearchRequest
 
 RUNGS = (Rung(4, 9), Rung(4, 9))
 # One for each candidate, unless its section is given.

@@ -20,6 +20,7 @@ from erasurehead.experiments.advice.recommend.command import FILES
 from erasurehead.experiments.advice.recommend.compare import Evidence
 from erasurehead.experiments.advice.recommend.page import recommendation_page
 from erasurehead.experiments.advice.recommend.question import ask
+from erasurehead.experiments.advice.recommend.request import MeasuredJob, SearchRequest
 from erasurehead.experiments.advice.recommend.scenario import (
     MeasuredConfig,
     Perturbation,
@@ -30,7 +31,6 @@ from erasurehead.experiments.advice.recommend.search.evaluate import Candidate, 
 from erasurehead.experiments.advice.recommend.search.halving import candidates
 from erasurehead.experiments.advice.recommend.search.measure import Budget
 from erasurehead.experiments.config import build
-from erasurehead.experiments.options import MeasuredJob, SearchRequest
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.run.tuning import replayed
 from erasurehead.sim.base.errors import ConfigError

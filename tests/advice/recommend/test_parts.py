@@ -31,6 +31,7 @@ from erasurehead.experiments.advice.recommend.question import (
     read_limits,
     trial,
 )
+from erasurehead.experiments.advice.recommend.request import Criterion, SearchRequest
 from erasurehead.experiments.advice.recommend.scenario import (
     SHUFFLED_ROUNDS,
     Perturbation,
@@ -48,7 +49,6 @@ from erasurehead.experiments.advice.recommend.search.candidates import (
 )
 from erasurehead.experiments.advice.recommend.search.halving import rungs_of
 from erasurehead.experiments.config.catalogue import BUILT_IN
-from erasurehead.experiments.options import Criterion, SearchRequest
 from erasurehead.sim.base.errors import ConfigError
 from erasurehead.sim.base.types import BoolArray, FloatArray
 from erasurehead.sim.load_laws import Additive, PerPartition, Proportional

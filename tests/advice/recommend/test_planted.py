@@ -17,6 +17,7 @@ from erasurehead.experiments.advice.recommend import question
 from erasurehead.experiments.advice.recommend.answer import next_steps
 from erasurehead.experiments.advice.recommend.compare import Order, order
 from erasurehead.experiments.advice.recommend.reasons import why
+from erasurehead.experiments.advice.recommend.request import Criterion, SearchRequest
 from erasurehead.experiments.advice.recommend.search.evaluate import Candidate, Evaluator
 from erasurehead.experiments.advice.recommend.search.halving import search
 from erasurehead.experiments.advice.recommend.search.measure import (
@@ -30,7 +31,6 @@ from erasurehead.experiments.advice.recommend.study import (
     recommended,
 )
 from erasurehead.experiments.config import build
-from erasurehead.experiments.options import Criterion, SearchRequest
 from erasurehead.experiments.run.tuning import ROUND_OFF, replayed
 from erasurehead.sim.base.numerics import one_thread
 from erasurehead.sim.base.types import FloatArray

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from erasurehead.experiments.advice.recommend.question import ask
+from erasurehead.experiments.advice.recommend.request import SearchRequest
 from erasurehead.experiments.advice.recommend.search import evaluate
 from erasurehead.experiments.advice.recommend.search.evaluate import (
     Candidate,
@@ -28,7 +29,6 @@ from erasurehead.experiments.advice.recommend.search.halving import (
 )
 from erasurehead.experiments.advice.recommend.search.measure import Budget, CandidateRuns, Facts
 from erasurehead.experiments.advice.recommend.study import recommended
-from erasurehead.experiments.options import SearchRequest
 from erasurehead.sim.base.errors import ConfigError
 from tests.advice.recommend.made import one, performance, recommendation
 

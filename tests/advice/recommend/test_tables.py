@@ -15,6 +15,7 @@ from erasurehead.experiments.advice.recommend.answer import answered
 from erasurehead.experiments.advice.recommend.command import read_question
 from erasurehead.experiments.advice.recommend.compare import Evidence, interval_of, optimism, ratio
 from erasurehead.experiments.advice.recommend.question import ask
+from erasurehead.experiments.advice.recommend.request import Criterion, MeasuredJob, SearchRequest
 from erasurehead.experiments.advice.recommend.scenario import MeasuredConfig
 from erasurehead.experiments.advice.recommend.search.candidates import frozen
 from erasurehead.experiments.advice.recommend.search.evaluate import Candidate, Evaluator
@@ -28,7 +29,6 @@ from erasurehead.experiments.advice.recommend.study import (
 from erasurehead.experiments.advice.statistics.job import RARELY, waiting_saves
 from erasurehead.experiments.advice.whatif.answer import whatif_verdict
 from erasurehead.experiments.advice.whatif.study import study_load
-from erasurehead.experiments.options import Criterion, MeasuredJob, SearchRequest
 from erasurehead.experiments.page.folder import read_answer, write_answer
 from erasurehead.experiments.text import percent
 from erasurehead.sim.base.reading import Reading

@@ -14,12 +14,12 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from erasurehead.delay_models.parametric import Exponential, Pareto, ShiftedExponential
-from erasurehead.experiments.checks.verify import (
+from erasurehead.experiments.checks.request import VerifyRequest
+from erasurehead.experiments.checks.verify import compare, grid
+from erasurehead.experiments.checks.verify.command import (
     TableRow,
     Verification,
-    compare,
     compare_settings,
-    grid,
     show_verification,
     summary,
 )
@@ -35,7 +35,6 @@ from erasurehead.experiments.checks.verify.compare import (
 )
 from erasurehead.experiments.checks.verify.grid import cases
 from erasurehead.experiments.commands.table import app
-from erasurehead.experiments.options import VerifyRequest
 from erasurehead.sim.base.errors import InvalidParameter
 from erasurehead.sim.engines import law
 from erasurehead.sim.load_laws import Additive, PerPartition, Proportional

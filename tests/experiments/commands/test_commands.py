@@ -33,9 +33,11 @@ from erasurehead.experiments.advice.fit import study as fit_study
 from erasurehead.experiments.advice.live import command as live_command
 from erasurehead.experiments.advice.live import measure
 from erasurehead.experiments.advice.recommend import command as recommend
+from erasurehead.experiments.advice.recommend.request import SearchRequest
 from erasurehead.experiments.advice.whatif import answer as whatif_page
 from erasurehead.experiments.advice.whatif import command as whatif
-from erasurehead.experiments.checks import attack, verify
+from erasurehead.experiments.checks import attack
+from erasurehead.experiments.checks.verify import command as verify
 from erasurehead.experiments.commands import listing
 from erasurehead.experiments.commands import run as run_words
 from erasurehead.experiments.commands import table as commands
@@ -318,7 +320,7 @@ def test_what_recommend_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """How the table was read, notes as warnings, and whose answer is replaced; a folder with the
     result of a run is left alone."""
     scenario = SimpleNamespace(read=READ, notes=["a note"], name="demo", base={})
-    question: Any = SimpleNamespace(scenario=scenario, request=options.SearchRequest())
+    question: Any = SimpleNamespace(scenario=scenario, request=SearchRequest())
     monkeypatch.setattr(recommend, "recommended", lambda question, evaluate: question)
     written = Mock(return_value=PAGE)
     monkeypatch.setattr(recommend, "write_recommendation", written)

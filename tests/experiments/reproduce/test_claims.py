@@ -13,7 +13,6 @@ import pytest
 
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.document import read_mapping
-from erasurehead.experiments.options import ReproduceRequest
 from erasurehead.experiments.reproduce import figure_named, figure_with
 from erasurehead.experiments.reproduce.base import Effort
 from erasurehead.experiments.reproduce.claims import (
@@ -36,6 +35,7 @@ from erasurehead.experiments.reproduce.command import (
     make_figures,
     read_reproduction,
 )
+from erasurehead.experiments.reproduce.request import ReproduceRequest
 from tests.experiments.reports.results import Reader
 from tests.tools import ROOT, inside, undrawn
 

@@ -23,7 +23,6 @@ from erasurehead.delay_models.presets import CURVE
 from erasurehead.experiments.checks.verify.grid import group_spreads
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.schema import first_sentence
-from erasurehead.experiments.options import ReproduceRequest
 from erasurehead.experiments.pictures import looks, paint
 from erasurehead.experiments.pictures.picture import Heat
 from erasurehead.experiments.pictures.svg.marks import PageStyle
@@ -44,6 +43,7 @@ from erasurehead.experiments.reproduce.figures.ranking import (
 )
 from erasurehead.experiments.reproduce.figures.time_to_target import Grid
 from erasurehead.experiments.reproduce.figures.waiting import settled
+from erasurehead.experiments.reproduce.request import ReproduceRequest
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.text import LONGEST_LINE
 from erasurehead.sim.base.errors import ConfigError

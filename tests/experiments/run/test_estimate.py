@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 import erasurehead
-from erasurehead.experiments.checks.verify import verify_grid
+from erasurehead.experiments.checks.request import VerifyRequest
+from erasurehead.experiments.checks.verify.command import verify_grid
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.cells import Cell, cells
 from erasurehead.experiments.config.codec import plain
-from erasurehead.experiments.options import VerifyRequest
 from erasurehead.experiments.run import estimate
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.estimate import (
@@ -116,7 +116,7 @@ def test_it_can_be_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_verify_is_refused_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("erasurehead.experiments.checks.verify.free_memory", lambda: 10**9)
+    monkeypatch.setattr("erasurehead.experiments.checks.verify.command.free_memory", lambda: 10**9)
     with pytest.raises(ConfigError, match=r"--replications 1000000 takes about 1.4 GiB of memory"):
         verify_grid(VerifyRequest(1_000_000))
 

@@ -32,13 +32,13 @@ from ....config.catalogue import with_plugins
 from ....config.cells import Cell
 from ....config.codec import plain
 from ....config.settings import Settings, section, validate
-from ....options import Criterion
 from ....run.compute import learn_along
 from ....run.estimate import estimate, size
 from ....run.pools import Share
 from ....run.tuning import clock
 from ..compare import ANYTHING, LAW, Evidence, Order, exact_iterations, hearing, order
 from ..question import ExactPath, Goal, trial
+from ..request import Criterion
 from ..scenario import UNCHANGED, Perturbation
 
 REMEMBERED_DELAYS = 2**20  # of a simulation, for the next scheme: 8 MiB

@@ -1,0 +1,56 @@
+"""What ``live`` is asked: to run a config on real workers, or to measure tasks on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from ...options import MOST_JOBS, MOST_ROUNDS, DataDir, option, whole
+
+OnCluster = Annotated[
+    str | None,
+    option(
+        "Use the workers of a Dask cluster: tcp://host:port (extra cluster); default "
+        "processes on this machine."
+    ),
+]
+Slow = Annotated[
+    list[str] | None,
+    option("Multiply a worker's computing time by a factor.", metavar="WORKER=FACTOR"),
+]
+
+
+@dataclass(frozen=True)
+class LiveRequest:
+    """On which workers ``live`` runs a config, and where it writes."""
+
+    scheduler: OnCluster = None
+    time_scale: Annotated[
+        float, option("Real seconds per simulated second; results are divided by it.")
+    ] = 1.0
+    no_injection: Annotated[
+        bool, option("Inject no delays: workers only compute.", "--no-injection")
+    ] = False
+    slow: Slow = None
+    output: Annotated[Path | None, option("Default results/<name>-live/.")] = None
+    data_dir: DataDir = None
+    allow_large: Annotated[
+        bool, option("Run even if it takes longer than a day.", "--allow-large")
+    ] = False
+
+
+@dataclass(frozen=True)
+class MeasureRequest:
+    """What ``measure`` measures, on which workers, and where it writes."""
+
+    workers: Annotated[
+        int | None, whole(1, MOST_JOBS, "Number of workers; default the config's, or 4.")
+    ] = None
+    rounds: Annotated[int, whole(1, MOST_ROUNDS, "Rounds of each load.")] = 50
+    loads: Annotated[str, option("Partitions (or products) of a task: 1,2,3.")] = "1,2,3"
+    size: Annotated[int, option("Rows and columns of the matrices.")] = 400
+    scheduler: OnCluster = None
+    slow: Slow = None
+    output: Annotated[Path, option("The table of all tasks.")] = Path("results/measured.csv")
+    data_dir: DataDir = None
