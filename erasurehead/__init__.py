@@ -9,10 +9,9 @@
     rounds.times  # (R, T) seconds
     eh.run("example.yaml").plot.loss_time()
 
-The names in ``__all__`` are the public ones; ``docs/python.md`` describes them. ``sim``,
-``delay_models`` and ``experiments`` may change, except what a plugin builds on (the reference has
-it). In a checkout these three are links to folders at the top of the repository.
-Each name is imported when it is first used, so that ``import erasurehead`` is quick."""
+The names in ``__all__`` are the public ones; ``docs/python.md`` describes them. ``api``, ``sim``,
+``delay_models`` and ``experiments`` may change. In a checkout the last three stand beside this
+folder. Each name is imported when it is first used, so that ``import erasurehead`` is quick."""
 
 from __future__ import annotations
 
@@ -34,12 +33,12 @@ if TYPE_CHECKING:
         testing,
         theory,
     )
-    from erasurehead.advice import Advice, recommend, whatif
-    from erasurehead.fitting import Fitted, TableRead, fit, read_table
-    from erasurehead.result import Result
-    from erasurehead.running import load, run, sweep
+    from erasurehead.api.advice import Advice, recommend, whatif
+    from erasurehead.api.fitting import Fitted, TableRead, fit, read_table
+    from erasurehead.api.result import Result
+    from erasurehead.api.running import load, run, sweep
+    from erasurehead.api.simulation import Simulation, simulate, train
     from erasurehead.sim.base.errors import ConfigError
-    from erasurehead.simulation import Simulation, simulate, train
 
 __version__ = "0.3.0"
 
@@ -52,11 +51,11 @@ __all__ = [
 # where the public names are defined; the others are modules
 _HOMES = {
     "ConfigError": "erasurehead.sim.base.errors",
-    **dict.fromkeys(("Advice", "recommend", "whatif"), "erasurehead.advice"),
-    "Result": "erasurehead.result",
-    **dict.fromkeys(("Fitted", "TableRead", "fit", "read_table"), "erasurehead.fitting"),
-    **dict.fromkeys(("load", "run", "sweep"), "erasurehead.running"),
-    **dict.fromkeys(("Simulation", "simulate", "train"), "erasurehead.simulation"),
+    **dict.fromkeys(("Advice", "recommend", "whatif"), "erasurehead.api.advice"),
+    "Result": "erasurehead.api.result",
+    **dict.fromkeys(("Fitted", "TableRead", "fit", "read_table"), "erasurehead.api.fitting"),
+    **dict.fromkeys(("load", "run", "sweep"), "erasurehead.api.running"),
+    **dict.fromkeys(("Simulation", "simulate", "train"), "erasurehead.api.simulation"),
 }
 
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from erasurehead.api.face import face
 from erasurehead.experiments.checks.conformance import CHECKS, Nonconforming, SchemeUnderTest
 from erasurehead.experiments.config.catalogue import with_plugins
 from erasurehead.experiments.config.codec import Reader, located
 from erasurehead.experiments.text import number_of, raised
-from erasurehead.result import face
 from erasurehead.sim.base.errors import ConfigError, InvalidParameter, at, one_of
 from erasurehead.sim.base.fields import require_count
 from erasurehead.sim.schemes import SchemeFamily

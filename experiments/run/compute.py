@@ -1,4 +1,7 @@
-"""One cell: from objects to numbers, and its file on disk."""
+"""One cell: from objects to numbers, and its file on disk.
+
+pandas and pyarrow take 0.3 s to import. They are imported where a table is made, packed or read,
+since numbers alone, such as the times of ``erasurehead.simulate``, need neither."""
 
 from __future__ import annotations
 
@@ -12,10 +15,9 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
 from typing_extensions import override
 
 from ...sim.base.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough, at
@@ -33,8 +35,11 @@ from ..config import build
 from ..config.catalogue import streams_kept
 from ..config.cells import Cell
 from ..text import is_memory, out_of_memory
-from .files import cell_path, read_arrow, write_arrow
 from .metrics import time_to_target
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 # a table by its columns: to make a frame of each takes longer than to compute a small cell
 Columns = Mapping[str, np.ndarray]
@@ -68,6 +73,8 @@ class Packed(Columns):
         return table if isinstance(table, Packed) or not (columns and small) else cls(table)
 
     def __init__(self, table: Columns) -> None:
+        import pyarrow as pa
+
         self._kinds = _KINDS(tuple([(name, column.dtype.str) for name, column in table.items()]))
         self._rows = len(next(iter(table.values())))
         numbers = b"".join([column.tobytes() for column in table.values()])
@@ -76,6 +83,8 @@ class Packed(Columns):
 
     @lru_cache(maxsize=1)  # noqa: B019
     def _opened(self) -> dict[str, np.ndarray]:
+        import pyarrow as pa
+
         step, kinds = self._rows * ITEM, enumerate(self._kinds.items())
         bits = pa.decompress(self._bits, step * len(self._kinds), "lz4_raw", asbytes=True)
         numbers = np.frombuffer(bits, np.uint8).reshape(ITEM, -1).T.tobytes()
@@ -122,11 +131,15 @@ class CellResult:
     @cached_property
     def replications(self) -> pd.DataFrame:
         """``per_replication`` as a frame."""
+        import pandas as pd
+
         return pd.DataFrame(dict(self.per_replication))
 
 
 def frame_of_iterations(columns: Columns) -> pd.DataFrame:
     """Iterations as a frame. Counts are whole numbers, and missing (NaN) at the start."""
+    import pandas as pd
+
     counts = [name for name in ("arrived", "updates", "dead") if name in columns]
     whole = {name: pd.array(columns[name], "Int64") for name in counts}
     return pd.DataFrame({**columns, **whole}, copy=False)
@@ -231,14 +244,8 @@ def with_target(result: CellResult, target: float | None) -> CellResult:
 
 def clock_alone(run: Run, trace: Trace) -> CellResult:
     """The result of a run of which nothing is known but when its iterations ended."""
-    replications, t = len(trace.times), run.iterations
-    # An iteration without a barrier has several updates; a sequential code runs some rounds first.
-    steps = run.scheme.local_steps
-    first = max(run.updates - t, 0) if isinstance(run.scheme, RoundScheme) else 0
-    if isinstance(run.scheme, Barrierless):
-        times = trace.times[:, ends_of(t, run.scheme.workers, run.scheme.gradients) - 1]
-    else:
-        times = iteration_ends(trace.times[:, first:], t, steps)
+    times = iteration_times(run, trace)
+    replications, t = times.shape
     start = np.zeros((replications, 1))
     frame = {
         "replication": np.repeat(np.arange(replications), t + 1),
@@ -249,6 +256,16 @@ def clock_alone(run: Run, trace: Trace) -> CellResult:
     whole = {"elapsed": trace.times[:, -1].copy()} | _exact_time(run, trace)
     nobody = dict.fromkeys(("worker", "utilisation", "wasted", "last", "cost"), np.empty(0))
     return CellResult(frame, whole, nobody, trace.engine, None)
+
+
+def iteration_times(run: Run, trace: Trace) -> FloatArray:
+    """``(R, T)`` seconds from the start to the end of each iteration, from the clock alone."""
+    # An iteration without a barrier has several updates; a sequential code runs some rounds first.
+    first = max(run.updates - run.iterations, 0) if isinstance(run.scheme, RoundScheme) else 0
+    if isinstance(run.scheme, Barrierless):
+        ends = ends_of(run.iterations, run.scheme.workers, run.scheme.gradients)
+        return np.asarray(trace.times[:, ends - 1])
+    return iteration_ends(trace.times[:, first:], run.iterations, run.scheme.local_steps)
 
 
 def _exact_time(run: Run, trace: Trace) -> dict[str, np.ndarray]:
@@ -413,6 +430,10 @@ def code_fingerprint() -> str:
 
 def write_cell(output: Path, key: str, result: CellResult) -> None:
     """Keep a finished cell."""
+    import pyarrow as pa
+
+    from .files import cell_path, write_arrow
+
     facts = {
         b"replications": _as_text(result.per_replication),
         b"workers": _as_text(result.per_worker),
@@ -436,6 +457,8 @@ def write_cell(output: Path, key: str, result: CellResult) -> None:
 
 @cache
 def _schema(names: tuple[str, ...]) -> pa.Schema:
+    import pyarrow as pa
+
     whole = ("replication", "iteration")
     frame = {name: np.empty(0, np.int64 if name in whole else np.float64) for name in names}
     return pa.Table.from_pandas(frame_of_iterations(frame), preserve_index=False).schema
@@ -444,6 +467,8 @@ def _schema(names: tuple[str, ...]) -> pa.Schema:
 def _as_text(table: Columns) -> bytes:
     """The bits of numbers, as text: their digits would take ten times as long. Those of a large
     cluster, of which many are alike, are packed: the writer of the file copies them five times."""
+    import pyarrow as pa
+
     columns = {}
     for name, column in table.items():
         bits, size = column.tobytes(), column.nbytes if column.nbytes > LARGEST_UNPACKED else None
@@ -455,6 +480,10 @@ def _as_text(table: Columns) -> bytes:
 def read_cell(output: Path, key: str) -> CellResult | None:
     """A finished cell, or ``None`` when it is absent, damaged, another one, or of other code.
     Raises MemoryError: or what else says that memory is short: the cell may be as good as ever."""
+    import pyarrow as pa
+
+    from .files import cell_path, read_arrow
+
     try:
         table = read_arrow(cell_path(output, key))
         metadata = dict(table.schema.metadata or {})
@@ -478,6 +507,8 @@ def read_cell(output: Path, key: str) -> CellResult | None:
 
 
 def _from_text(text: bytes) -> Columns:
+    import pyarrow as pa
+
     columns = {}
     for name, (kind, told, size) in json.loads(text).items():
         bits = b64decode(told)

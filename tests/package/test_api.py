@@ -23,14 +23,15 @@ from matplotlib import pyplot
 from pandas.testing import assert_frame_equal
 
 import erasurehead as eh
-from erasurehead import delays, fitting, running, schemes
+from erasurehead import delays, schemes
+from erasurehead.api import fitting, running
+from erasurehead.api.face import face
+from erasurehead.api.fitting import as_arguments
+from erasurehead.api.running import bar, in_notebook
 from erasurehead.experiments.config.document import write_yaml
 from erasurehead.experiments.pictures import paint
 from erasurehead.experiments.reports.report.page import read_run
 from erasurehead.experiments.run.reader import Records
-from erasurehead.fitting import as_arguments
-from erasurehead.result import face
-from erasurehead.running import bar, in_notebook
 from tests.golden.records import require_recorded
 from tests.tools import SMALL, agg, inside, notebook_html
 

@@ -18,12 +18,12 @@ from pandas.testing import assert_frame_equal
 
 import erasurehead as eh
 from erasurehead import delays, load_laws, optimizers, problems, schemes, stopping
+from erasurehead.api.running import document_of
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.config.names import shown_in
 from erasurehead.experiments.run.compute import compute
-from erasurehead.running import document_of
 from erasurehead.sim.schemes.base import Sees
 from tests.tools import agg, inside, notebook_html
 

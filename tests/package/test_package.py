@@ -23,7 +23,7 @@ from packaging.requirements import Requirement
 import erasurehead
 import erasurehead as eh
 from erasurehead import schemes, testing
-from erasurehead.fitting import ReadingOptions
+from erasurehead.api.fitting import ReadingOptions
 
 # ``import erasurehead`` is quick, and offers what it says.
 
@@ -47,6 +47,34 @@ def test_importing_it_imports_no_heavy_library() -> None:
     code = "import sys, erasurehead; print(*{'numpy', 'pandas', 'pydantic'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "\n"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "engine"),
+    [
+        ("ErasureHead(load=3, wait_for=6)", "batch"),
+        ("ErasureHead(load=3, wait_for=6)", "event"),
+        ("Uncoded()", "law"),
+        ("Asynchronous()", "auto"),
+    ],
+)
+def test_times_and_arrivals_need_no_library_of_tables(scheme: str, engine: str) -> None:
+    """Catches an import of pandas or pyarrow above the functions that make or read a table."""
+    code = f"""
+import sys
+import erasurehead as eh
+from erasurehead.delays import ShiftedExponential
+from erasurehead.schemes import Asynchronous, ErasureHead, Uncoded
+
+delay = ShiftedExponential(shift=0.5, rate=1.0)
+rounds = eh.simulate({scheme}, delay, workers=12, iterations=5, engine="{engine}")
+assert rounds.times.shape == (1, 5)
+if "ErasureHead" in "{scheme}":
+    assert rounds.arrived.shape == (1, 5, 12)
+print(*{{"pandas", "pyarrow"}} & {{*sys.modules}})
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
 
 
 def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -189,7 +217,7 @@ def public(dotted: str) -> Any:
     """``run`` is ``erasurehead.run``, and ``testing.check_scheme`` that of the module."""
     found: Any = erasurehead
     for name in dotted.split("."):
-        found = getattr(found, name, None) or import_module(f"erasurehead.{name}")
+        found = getattr(found, name, None) or import_module(f"{found.__name__}.{name}")
     return found
 
 
@@ -227,7 +255,7 @@ def test_arguments_are_those_of_the_page() -> None:
 def test_methods_of_results_are_in_the_python_page() -> None:
     """What a user can call of a result stands in ``docs/python.md``."""
     text = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
-    for owner in (erasurehead.Result, erasurehead.Fitted, public("result").Plots):
+    for owner in (erasurehead.Result, erasurehead.Fitted, public("api.result").Plots):
         for name in vars(owner):
             if not name.startswith("_") and name not in ("of", "directory", "failed", "source"):
                 assert name in text, f"{owner.__name__}.{name}"
@@ -327,7 +355,7 @@ def test_an_argument_of_a_wrong_kind_is_one_line_that_names_it(
     ],
 )
 def test_remedies_of_the_command_line_are_arguments(said: str, expected: str) -> None:
-    assert public("fitting").as_arguments(said) == expected
+    assert public("api.fitting").as_arguments(said) == expected
 
 
 @pytest.mark.filterwarnings("error")

@@ -258,7 +258,7 @@ def test_a_cell_that_memory_is_too_short_for_is_not_taken_for_a_damaged_one(
         def short(*_: object, error: Exception = error, **__: object) -> None:
             raise error
 
-        monkeypatch.setattr("erasurehead.experiments.run.compute.read_arrow", short)
+        monkeypatch.setattr("erasurehead.experiments.run.files.read_arrow", short)
         with pytest.raises(type(error)):
             read_cell(tmp_path, "key")
     monkeypatch.undo()

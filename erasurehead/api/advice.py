@@ -16,7 +16,22 @@ import numpy as np
 import pandas as pd
 from pydantic import TypeAdapter
 
-from erasurehead import running
+from erasurehead.api import running
+from erasurehead.api.face import face
+from erasurehead.api.fitting import (
+    IN_MEMORY,
+    ReadingOptions,
+    Table,
+    arguments,
+    as_arguments,
+    as_file,
+    checked_argument,
+    command_words,
+    from_table,
+    reading_from,
+)
+from erasurehead.api.result import draw
+from erasurehead.api.running import Config, Folder, ShowProgress, document_of, plainly, reporting
 from erasurehead.experiments.advice.recommend import command as recommending
 from erasurehead.experiments.advice.recommend.question import ask
 from erasurehead.experiments.advice.recommend.request import Criterion, MeasuredJob, SearchRequest
@@ -29,20 +44,6 @@ from erasurehead.experiments.config.document import read_yaml
 from erasurehead.experiments.page.content import Page
 from erasurehead.experiments.page.folder import as_markdown
 from erasurehead.experiments.run.files import output_folder
-from erasurehead.fitting import (
-    IN_MEMORY,
-    ReadingOptions,
-    Table,
-    arguments,
-    as_arguments,
-    as_file,
-    checked_argument,
-    command_words,
-    from_table,
-    reading_from,
-)
-from erasurehead.result import draw, face
-from erasurehead.running import Config, Folder, ShowProgress, document_of, plainly, reporting
 from erasurehead.sim.base.errors import ConfigError, at, one_of
 
 if TYPE_CHECKING:

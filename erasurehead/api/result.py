@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, wraps
+from functools import cached_property
 from html import escape
-from inspect import isfunction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, final, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, cast, final, get_args
 
 import numpy as np
 import pandas as pd
 
+from erasurehead.api.face import face
 from erasurehead.experiments.config.document import read_mapping
 from erasurehead.experiments.pictures import paint, style
 from erasurehead.experiments.pictures.base import PictureKind, on_axes
@@ -34,28 +34,6 @@ from erasurehead.sim.base.errors import ConfigError, at, one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Face = TypeVar("Face", bound=Callable[..., Any])
-
-
-def face(call: Face) -> Face:
-    """A function or a class of which a ``ConfigError`` shows who calls it and one line of ours."""
-    if isinstance(call, type):
-        for name, own in [*vars(call).items()]:
-            if isinstance(own, property):
-                setattr(call, name, property(face(own.fget or call)))
-            elif isfunction(own) and not name.startswith("_"):
-                setattr(call, name, face(own))
-        return call
-
-    @wraps(call)
-    def plain(*given: Any, **named: Any) -> Any:
-        try:
-            return call(*given, **named)
-        except ConfigError as error:
-            raise error.with_traceback(None) from None
-
-    return cast("Face", plain)
 
 
 @face

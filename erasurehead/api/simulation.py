@@ -10,14 +10,20 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 
+from erasurehead.api.face import face
 from erasurehead.delay_models import DelayModel
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.build import Training, run_of, scheme_of
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.codec import Reader, located
 from erasurehead.experiments.config.settings import SchemeEntry, Settings
-from erasurehead.experiments.run.compute import CellResult, clock_alone, learn, result
-from erasurehead.result import face
+from erasurehead.experiments.run.compute import (
+    CellResult,
+    clock_alone,
+    iteration_times,
+    learn,
+    result,
+)
 from erasurehead.sim.base.errors import ConfigError, EngineRefused, at
 from erasurehead.sim.base.numerics import one_thread
 from erasurehead.sim.base.types import BoolArray, FloatArray, Rounds, Trace
@@ -59,7 +65,7 @@ class Simulation:
     def times(self) -> FloatArray:
         """``(R, T)`` seconds from the start to the end of each iteration; decodes nothing."""
         if self._trace.heard is None:
-            return self._of_iterations("time")
+            return iteration_times(self._run, self._trace).copy()
         return self._steps.clock(self._run.iterations)
 
     @property

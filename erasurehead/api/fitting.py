@@ -28,6 +28,9 @@ import numpy as np
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
+from erasurehead.api.face import face
+from erasurehead.api.result import Ax, draw
+from erasurehead.api.running import ShowProgress, reporting
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.delay_models.measured.cells import MAX_SECONDS_WITHOUT_UNIT
 from erasurehead.delay_models.measured.measured import OPTION_NAMES, MeasuredDelays
@@ -42,8 +45,6 @@ from erasurehead.experiments.page.content import Answer, Page
 from erasurehead.experiments.page.folder import as_markdown
 from erasurehead.experiments.run.files import output_folder
 from erasurehead.experiments.text import sentence
-from erasurehead.result import Ax, draw, face
-from erasurehead.running import ShowProgress, reporting
 from erasurehead.sim.base.errors import ConfigError, at, one_of, shell_word
 from erasurehead.sim.base.files import MOST_CELLS
 from erasurehead.sim.base.reading import Decimal, Header, Missing, Reading, Retries, Role, Unit

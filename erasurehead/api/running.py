@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from erasurehead.api.face import face
+from erasurehead.api.result import Result
 from erasurehead.experiments.config import document
 from erasurehead.experiments.config.catalogue import (
     BUILT_IN,
@@ -33,7 +35,6 @@ from erasurehead.experiments.run.files import as_written
 from erasurehead.experiments.run.reader import Records
 from erasurehead.experiments.run.timeline import record, shown, timeline_table
 from erasurehead.experiments.text import number_of
-from erasurehead.result import Result, face
 from erasurehead.sim.base.errors import ConfigError, at
 from erasurehead.sim.base.fields import Configurable
 from erasurehead.sim.training.problems import DatasetFamily, Objective
