@@ -103,8 +103,7 @@ def _path(path: str, loc: Iterable[int | str]) -> str:
 
 
 class _Signature:
-    """What ``help`` and Jupyter show of a class: its fields. Pydantic's own comes first, once the
-    class is built."""
+    """What ``help`` and Jupyter show of a class: its fields, which are given by name."""
 
     def __get__(self, cls: Any, _owner: Any) -> Signature:
         known = fields(cls) if is_dataclass(cls) else ()
@@ -120,6 +119,10 @@ class _Signature:
                 if each.init
             ]
         )
+
+    def __set__(self, cls: Any, signature: Any) -> None:
+        """Not kept: when the first object is made, pydantic assigns a signature that begins with
+        ``*args`` and spells every annotation out."""
 
 
 class Configurable(ABCMeta):

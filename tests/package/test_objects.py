@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pickle
 import runpy
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -24,6 +27,7 @@ from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.config.names import shown_in
 from erasurehead.experiments.run.compute import compute
+from erasurehead.sim.base.fields import Configurable
 from erasurehead.sim.schemes.base import Sees
 from tests.tools import agg, inside, notebook_html
 
@@ -65,6 +69,26 @@ def test_an_object_comes_back_from_its_repr_and_from_a_pickle(made: Any) -> None
     assert pickle.loads(pickle.dumps(made)) == made
     with pytest.raises(eh.ConfigError, match=f"^{type(made).__name__}: no field lod; "):
         type(made)(lod=3)
+
+
+REGISTERED = [family for kind in BUILT_IN.kinds.values() for family in kind.classes.values()]
+CONFIGURED = {
+    family.__name__: family
+    for family in [*NAMES.values(), *REGISTERED]
+    if isinstance(family, Configurable) and is_dataclass(family) and not inspect.isabstract(family)
+}
+
+
+@pytest.mark.parametrize("family", CONFIGURED.values(), ids=CONFIGURED)
+def test_a_signature_has_the_fields_by_name_also_after_an_object_was_made(family: Any) -> None:
+    """Catches pydantic's own, ``(*args, load: Annotated[...])``, which it assigns at the first."""
+    before = inspect.signature(family)
+    with suppress(eh.ConfigError):  # a field is missing: the class is built all the same
+        family()
+    assert inspect.signature(family) == before
+    assert [*before.parameters] == [each.name for each in fields(family) if each.init]
+    kinds = {each.kind for each in before.parameters.values()}
+    assert kinds <= {inspect.Parameter.KEYWORD_ONLY}
 
 
 def of_config(scheme: Any, delay: Any, law: Any, **others: Any) -> Any:
