@@ -179,6 +179,21 @@ def test_ranges_have_a_lower_end_and_no_upper_one() -> None:
         assert [each.operator for each in requirement.specifier] == [">="], name
 
 
+def test_extras_are_those_of_this_distribution() -> None:
+    """Catches a message or a page after which pip would install somebody else's package."""
+    extra = re.compile(rf"([\w.-]+)\[({'|'.join(PROJECT['optional-dependencies'])})\]")
+    places = ("sim", "delay_models", "experiments", "erasurehead", "docs", "website")
+    files = [file for place in places for file in sorted((ROOT / place).rglob("*"))]
+    named = [
+        found
+        for file in [*files, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+        if file.suffix in (".py", ".md", ".ipynb", ".yaml")
+        for found in extra.findall(file.read_text(encoding="utf-8"))
+        if "erasurehead" in found[0]
+    ]
+    assert {*named} == {(PROJECT["name"], "cluster"), (PROJECT["name"], "jax")}
+
+
 def test_the_authors_are_those_of_the_citation() -> None:
     for author in PROJECT["authors"]:
         assert f'name: "{author["name"]}"' in (ROOT / "CITATION.cff").read_text()

@@ -31,7 +31,7 @@ from ...base.types import FloatArray
 from .network import Start
 from .objective import Objective, Task, as_rows, scores
 
-EXTRAS = {"jax": 'pip install "erasurehead[jax]"', "torch": "pip install torch"}
+EXTRAS = {"jax": 'pip install "erasurehead-simulator[jax]"', "torch": "pip install torch"}
 MOST_PARAMETERS = 10**8  # of a model: 0.8 GB
 
 
