@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Unpack, final, get_type_hints
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, final, get_type_hints
 
 import numpy as np
 import pandas as pd
@@ -24,18 +23,17 @@ from erasurehead.api.fitting import (
     Table,
     arguments,
     as_arguments,
-    as_file,
     checked_argument,
     command_words,
     from_table,
     reading_from,
 )
 from erasurehead.api.result import draw
-from erasurehead.api.running import Config, Folder, ShowProgress, document_of, plainly, reporting
+from erasurehead.api.running import Config, Folder, ShowProgress, document_of, reporting
 from erasurehead.experiments.advice.recommend import command as recommending
 from erasurehead.experiments.advice.recommend.question import ask
-from erasurehead.experiments.advice.recommend.request import Criterion, MeasuredJob, SearchRequest
-from erasurehead.experiments.advice.recommend.scenario import MeasuredConfig
+from erasurehead.experiments.advice.recommend.request import Criterion, SearchRequest
+from erasurehead.experiments.advice.recommend.scenario import answered_by_whatif
 from erasurehead.experiments.advice.whatif import command as asking
 from erasurehead.experiments.advice.whatif.answer import whatif_answer
 from erasurehead.experiments.advice.whatif.page import whatif_page
@@ -154,7 +152,7 @@ def whatif(
         tried = asking.trials(numbers, quantiles, measured.workers)
     with reporting(progress, "loads") as update:
         studies = asking.investigate(measured, tried, update)
-    then = "`eh.fit(table)` is a delay model of this job; `eh.recommend(table)` searches."
+    then = "`eh.fit(table)` is a delay model of this job."
     answer = whatif_answer(studies, source, measured, command_words(path, reading))
     answer = replace(answer, next=(then,)) if path is None else answer
     tables = {Path(name).stem: table for name, table in asking.tables_of(studies).items()}
@@ -168,7 +166,7 @@ def whatif(
         )
 
 
-class SearchOptions(ReadingOptions, total=False):
+class SearchOptions(TypedDict, total=False):
     """What ``recommend`` searches for; ``erasurehead recommend --help`` explains each."""
 
     target: float | None  # loss to reach soonest
@@ -180,16 +178,11 @@ class SearchOptions(ReadingOptions, total=False):
     only: str | Sequence[str] | None  # search these schemes alone
     criterion: Criterion  # what of the seconds or losses is least: "mean", "median" or "p95"
     allow_unheard: bool  # also schemes that never hear some partition
-    # of a table: workers; loss and data set that are trained; whether to search the fitted law
-    workers: int | None
-    loss: str | None
-    dataset: str | None
-    law: bool
 
 
 @face
 def recommend(
-    config_or_table: Config | Table,
+    config: Config,
     *,
     set: Mapping[str, Any] | None = None,
     jobs: int = 1,
@@ -199,53 +192,40 @@ def recommend(
     **options: Unpack[SearchOptions],
 ) -> Advice:
     """The scheme, load, stop and learning rate that reach a target soonest, as ``erasurehead
-    recommend`` finds them. Raises ``ConfigError``: the question cannot be answered, in one line.
+    recommend`` finds them. Raises ``ConfigError``: the question cannot be answered, in one line;
+    so it is with measured delays, of which ``whatif`` says what helps.
 
     Args:
-        config_or_table: a YAML file or a mapping, as for ``run``; or measured delays, as for
-            ``fit``: whatever is neither a mapping nor a file called ``.yaml`` or ``.yml``.
+        config: a YAML file or a mapping, as for ``run``.
         set: values that replace those of the config, as for ``run``.
         jobs: schemes computed at the same time.
         data_dir: where the public data sets lie.
         output: keep report, tables, pictures and the winner's config in this folder.
         progress: as for ``run``.
-        options: the options of the command, ``SearchOptions``, and how a table is read.
+        options: the options of the command, ``SearchOptions``.
     """
+    if isinstance(config, str | os.PathLike):
+        name = os.fspath(config)
+        is_table = recommending.is_table(Path(config))
+    else:
+        name = IN_MEMORY
+        is_table = not isinstance(config, Mapping)
+    if is_table:
+        raise ConfigError(f"{name}: {answered_by_whatif('`eh.whatif(table)`', '`eh.fit(table)`')}")
     given: dict[str, Any] = dict(options)
     kinds: dict[str, Any] = get_type_hints(SearchOptions)
     for name, value in given.items():
-        given[name] = checked_argument(TypeAdapter(kinds.get(name, Any)), name, value)
-    fields_of = {
-        kind: {field.name for field in fields(kind)} for kind in (SearchRequest, MeasuredJob)
-    }
-    asked, made = ({k: given.pop(k) for k in [*given] if k in own} for own in fields_of.values())
-    if not isinstance(asked.get("only"), str | None):
-        asked["only"] = ",".join(asked["only"])
-    in_yaml = str(config_or_table).endswith((".yaml", ".yml"))
-    config = isinstance(config_or_table, Mapping) or in_yaml
-    if config and (made or given):
-        raise ConfigError(f"{next(iter(made | given))}: says something of a measured table")
-    request = SearchRequest(**asked)
+        if name not in kinds:
+            raise ConfigError(f"{name}: no such argument; {one_of(kinds, name)}")
+        given[name] = checked_argument(TypeAdapter(kinds[name]), name, value)
+    if not isinstance(given.get("only"), str | None):
+        given["only"] = ",".join(given["only"])
+    request = SearchRequest(**given)
     how_to, changes = running.options_of(jobs, None, data_dir), running.changes_of(set)
-    where = how_to.data_dir
     with _kept(output) as folder, arguments(), reporting(progress, "stages") as update:
-        if config:
-            source: Any = config_or_table
-            question = ask(document_of(source, changes), request, where)
-            page = recommending.answer_in(folder, question, how_to.jobs, update)
-            return Advice(page, _tables(folder), "ranking", question.scenario.notes)
-        table: Any = config_or_table
-        with as_file(table, reading_from(given)) as (path, how):
-            called = "" if isinstance(table, str | os.PathLike) else IN_MEMORY
-            measured = MeasuredConfig(MeasuredJob(trace=Path(path), **made), how, called)
-            changed = [f"{key}={json.dumps(plainly(value))}" for key, value in changes.items()]
-            question = recommending.read_question(None, changed, measured, request, where)
-            page = recommending.answer_in(folder, question, how_to.jobs, update)
-            notes = (note.replace(path, IN_MEMORY) for note in question.scenario.notes)
-            if output is None:
-                then = "`eh.run(advice.config)` runs the recommended scheme."
-                page = _in_python(page, then)
-            return Advice(page, _tables(folder), "ranking", tuple(map(as_arguments, notes)))
+        question = ask(document_of(config, changes), request, how_to.data_dir)
+        page = recommending.answer_in(folder, question, how_to.jobs, update)
+        return Advice(page, _tables(folder), "ranking", question.scenario.notes)
 
 
 def _in_python(page: Page, then: str) -> Page:

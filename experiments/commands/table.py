@@ -16,7 +16,7 @@ from ...sim.base.errors import shell_word
 from ...sim.base.reading import Reading
 from .. import options
 from ..advice.live.request import LiveRequest, MeasureRequest
-from ..advice.recommend.request import MeasuredJob, SearchRequest
+from ..advice.recommend.request import SearchRequest
 from ..checks.request import VerifyRequest
 from ..options import AllowLarge, GivenConfig, Set, argument, completed, given_words, option, whole
 from ..page import terminal
@@ -351,14 +351,10 @@ def whatif(
 
 @as_command("recommend demo.yaml --max-load 3 --jobs 2", CLUSTER)
 def recommend(
-    config: Annotated[
-        Path | None, argument("The cluster, its problem, today's schemes.", "[CONFIG.yaml]")
-    ] = None,
+    config: Annotated[Path, argument("The cluster, its problem, today's schemes.", "CONFIG.yaml")],
     set_: Set = None,
     *,
-    job: MeasuredJob,
     request: SearchRequest,
-    reading: Reading,
     jobs: Annotated[int, whole(1, options.MOST_JOBS, "Schemes computed at the same time.")] = 1,
     output: Annotated[Path | None, option("Default results/recommend/<name>/.")] = None,
     data_dir: options.DataDir = None,
@@ -366,12 +362,11 @@ def recommend(
     """Find the scheme, load, stop and learning rate that reach a target soonest."""
     _prepare(jobs)
 
-    from ..advice.recommend.command import answer_question, read_question
-    from ..advice.recommend.scenario import MeasuredConfig
+    from ..advice.recommend.command import answer_question, read_config
+    from ..advice.recommend.question import ask
 
-    measured = MeasuredConfig(job, reading)
-    question = read_question(config, set_ or [], measured, request, data_dir)
-    answer_question(question, output, jobs, _said(), [config] if config else [])
+    question = ask(read_config(config, set_ or []), request, data_dir)
+    answer_question(question, output, jobs, _said(), [config])
 
 
 @as_command("attack demo.yaml --stragglers 0:6", CHECK)

@@ -267,7 +267,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 def _table(path: Path) -> str:
     name = shell_word(str(path))
-    return f"a table (try `erasurehead whatif {name}`, or `recommend --trace {name}`)"
+    return f"a table (try `erasurehead whatif {name}`, or `erasurehead fit {name}`)"
 
 
 def anchored(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -120,9 +120,6 @@ class Answer:
     command: str = ""  # how to ask again; empty where no command line was used
     notes: tuple[str, ...] = ()  # what should be known of the input, a line each
     read: tuple[str, ...] = ()  # how a measured table was read, a line each, if there is one
-    # Of ``recommend`` and a table: ``least`` and ``mean`` share of the updates in which a partition
-    # is, and ``shares``, of each by its host, or by its number where hosts hold several.
-    coverage: Mapping[str, Any] | None = None
     # Of ``recommend``, where racks are slow together: a code's groups within them, and across.
     placement: Mapping[str, Any] | None = None
     limits: str = ""  # what the verdict does not hold for, in one line

@@ -60,7 +60,7 @@ def write_page(
 
 def write_answer(answer: Answer, output: Path) -> None:
     """Write ``answer.json`` into a folder."""
-    optional = ("read", "coverage", "placement", "stock")
+    optional = ("read", "placement", "stock")
     fields = {k: v for k, v in asdict(answer).items() if v or k not in optional}
     text = json.dumps(fields, indent=2, ensure_ascii=True)
     files.write_bytes(output / ANSWER, (text + "\n").encode())

@@ -30,9 +30,17 @@ def answered(answer: Recommendation, config: str) -> Answer:
     """The answer of ``answer.json``; ``config`` is the path of the ready config."""
     scenario, steps = answer.question.scenario, tuple(next_steps(answer, config))
     said, limits = verdict(answer)
-    words = scenario.name, said, tuple(why(answer)), steps, "", scenario.notes, scenario.read
-    facts = answer.coverage, _placement(answer)
-    return Answer("recommend", *words, *facts, limits, _stock(answer))
+    return Answer(
+        kind="recommend",
+        subject=scenario.name,
+        verdict=said,
+        why=tuple(why(answer)),
+        next=steps,
+        notes=scenario.notes,
+        placement=_placement(answer),
+        limits=limits,
+        stock=_stock(answer),
+    )
 
 
 def _stock(answer: Recommendation) -> dict[str, Any] | None:
@@ -48,10 +56,16 @@ def _placement(answer: Recommendation) -> dict[str, Any] | None:
     """Where a code's groups lie, as ``answer.json`` has it; intervals are a number and its ends."""
     if (of := answer.placement) is None:
         return None
-    hosts, ways = answer.question.scenario.hosts, zip(("within", "across"), of.takes, strict=True)
-    facts = {"scheme": of.across.label, "racks": of.racks, **dict(ways), "ratio": of.ratio}
-    order = [hosts[j] if hosts else j for j in of.order]
-    return {**facts, "pays": of.pays, "order": order}
+    within, across = of.takes
+    return {
+        "scheme": of.across.label,
+        "racks": of.racks,
+        "within": within,
+        "across": across,
+        "ratio": of.ratio,
+        "pays": of.pays,
+        "order": [*of.order],
+    }
 
 
 def verdict(answer: Recommendation) -> tuple[str, str]:
@@ -156,12 +170,6 @@ def _by_chance(answer: Recommendation) -> Iterator[str]:
 
 
 def _counted(answer: Recommendation) -> Iterator[str]:
-    if (times := answer.question.scenario.times) != 1:
-        yield (
-            f"every worker keeps its task, so an iteration computes {times:.3g} times the data of "
-            "the table (if a task's time is proportional to its data, the same data take "
-            f"1 / {times:.3g} of the seconds)"
-        )
     if not answer.question.trains:
         free = "" if answer.question.scenario.base.get("network") else ", and messages take no time"
         yield f"iterations were counted, not trained{free}"
@@ -215,10 +223,7 @@ def next_steps(answer: Recommendation, config: str) -> list[str]:
             "`erasurehead fit measured.csv`"
         )
     if not answer.question.trains:
-        add = "add problem and optimizer to the config"
-        if answer.question.scenario.read:
-            add = "give --loss, and --dataset if it is not to be synthetic"
-        steps.append(f"{add}: losses decide better than a count")
+        steps.append("add problem and optimizer to the config: losses decide better than a count")
     return steps
 
 

@@ -1,4 +1,4 @@
-"""``erasurehead recommend``: reads the question, searches, and writes what was found."""
+"""``erasurehead recommend``: searches, and writes what was found."""
 
 from __future__ import annotations
 
@@ -11,11 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ....delay_models.measured.measured import AS_IT_IS
-from ....sim.base.errors import ConfigError
-from ...config.document import load, override, write_yaml
+from ....sim.base.errors import ConfigError, shell_word
+from ...config.document import load, write_yaml
 from ...page import terminal
 from ...page.content import Page
 from ...page.folder import FORMATS, REPORT, json_at, write_page
@@ -27,12 +24,13 @@ from ...run.outputs import MANIFEST, origin_of, provenance, to_json
 from ...run.pools import open_pool
 from .answer import answered, method
 from .page import WINNER, recommendation_page
-from .question import Question, ask
-from .request import MeasuredJob, SearchRequest
-from .scenario import MeasuredConfig
+from .question import Question
+from .scenario import as_commands
 from .search.evaluate import Evaluator
 from .study import Recommendation, recommendation_tables, recommended
 
+# Of a file that can be no config; one that ends in .json or .txt may be either.
+TABLE_ENDINGS = (".csv", ".tsv", ".psv", ".gz", ".parquet", ".npz", ".npy", ".jsonl")
 FILES = (
     *(ANSWER, MANIFEST, REPORT, WINNER),
     *("ranking.csv", "candidates.csv", "sensitivity.csv", "rates.csv"),
@@ -41,26 +39,16 @@ FILES = (
 )
 
 
-def read_question(
-    config: Path | None,
-    overrides: Sequence[str],
-    measured: MeasuredConfig,
-    request: SearchRequest,
-    data_dir: Path | None,
-) -> Question:
-    """Read a question from a config or a table. Raises ConfigError: it cannot be answered."""
-    usual = vars(MeasuredJob()) | vars(AS_IT_IS)
-    for option, value in (vars(measured.job) | vars(measured.reading)).items():
-        if value != usual[option] and measured.job.trace is None:
-            raise ConfigError(f"--{option}: says something of a measured table; needs --trace")
-    if (config is None) == (measured.job.trace is None):
-        raise ConfigError("recommend: give a config, or --trace with measured delays")
-    if config is not None:
-        return ask(load(config, overrides), request, data_dir)
-    document, notes = measured.document(overrides)
-    override(document, overrides)
-    question = ask(document, request, data_dir, notes)
-    return replace(question, scenario=measured.of(question.scenario, overrides))
+def is_table(path: Path) -> bool:
+    """Whether a file, or a folder of traces, holds measured delays, by its name alone."""
+    return path.is_dir() or path.name.endswith(TABLE_ENDINGS)
+
+
+def read_config(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    """Read a config. Raises ConfigError: it cannot be read, or is a measured table."""
+    if is_table(path):
+        raise ConfigError(f"{path}: {as_commands(shell_word(str(path)))}")
+    return load(path, overrides)
 
 
 def answer_question(
@@ -68,7 +56,6 @@ def answer_question(
 ) -> None:
     """Search, and answer in the terminal and in a folder, by default one of the config's name;
     ``reads`` stay. Raises ConfigError: nothing keeps the limits, or can be written."""
-    terminal.say_read(question.scenario.read)
     for line in question.scenario.notes:
         terminal.tell(f"warning: {line}")
     folder = output or Path("results/recommend") / question.scenario.name
@@ -139,11 +126,6 @@ def winner_config(recommendation: Recommendation) -> dict[str, Any]:
         base.pop("plugins", None)
     name = f"{question.scenario.name}-winner"[:100]
     document = {**base, "name": name, "schemes": [dict(winner.section)]}
-    scenario = question.scenario
-    if scenario.table is not None and not scenario.lasting:  # its rounds stand in the config
-        rounds = scenario.table[np.isfinite(scenario.table).all(axis=1)].tolist()
-        stretch = scenario.evidence.stretch
-        document["delay"] = {"model": "measured_rounds", "stretch": stretch, "seconds": rounds}
     if question.trains:
         document["optimizer"] = {**document["optimizer"], "learning_rate": winner.rate}
     if question.goal.kind == "target":

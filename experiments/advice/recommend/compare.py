@@ -1,14 +1,13 @@
-"""What runs take, and whom they hear: what is compared of them, how good it is, and how sure, with
-the error of the table from which they were drawn; and what updates are worth."""
+"""What runs take, and whom they hear: what is compared of them, how good it is, and how sure; and
+what updates are worth."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from scipy.special import bdtr, ndtri, stdtrit
+from scipy.special import bdtr, stdtrit
 
 from ....sim.base.types import BoolArray, FloatArray, IntArray
 from ....sim.training.steps import Steps, weights_of
@@ -43,49 +42,10 @@ def order(values: FloatArray, criterion: Criterion = "mean") -> Order:
     return 1 + missed, float(statistic(reached, criterion)) if reached.size else np.inf
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What runs are drawn from: a law, or the rounds of a table. Runs of a table's rounds vary as
-    tables of their length do, so they also say how far the table itself may be off, which no number
-    of runs makes less."""
-
-    rounds: int = 0  # measured; 0: runs are drawn from a law
-    stretch: float = 1.0  # mean length of the stretches in which they are drawn
-    length: float = 1.0  # rounds of a run
-
-    @property
-    def scale(self) -> float:
-        """How many times as much the table's mean varies as the mean of a run; 0 for a law. A mean
-        of R rounds has T / R times the variance of one of T, or more where what lasts is cut at the
-        ends of a run: at most, every stretch is one value. The cut is our derivation."""
-        if not self.rounds:
-            return 0.0
-        stays = 1 - 1 / self.stretch
-        cut = 2 * stays * (1 - stays**self.length) / (self.length * (1 - stays**2))
-        return float(np.sqrt(self.length / self.rounds / (1 - cut)))
-
-    def half(self, error: float, count: int, sure: float) -> float:
-        """Half of the interval of ``count`` runs' mean, which is known to a standard ``error``. Of
-        B stretches it is Student's quantile and B / (B - 1): few vary less than what they were
-        drawn from. Source: Hesterberg, The American Statistician 69 (2015)."""
-        degrees = count - 1.0
-        if self.rounds:
-            stretches = max(2.0, self.rounds / self.stretch)
-            error *= float(np.sqrt((1 + count * self.scale**2) * stretches / (stretches - 1)))
-            degrees = min(degrees, stretches - 1)
-        return float(stdtrit(degrees, (1 + sure) / 2)) * error
-
-    def spread(self, shares: FloatArray) -> FloatArray:
-        """Shares of rounds in each run, ``(R, ...)``, as those of runs of fresh rounds would
-        vary: by the table's error, too."""
-        if not self.rounds:
-            return shares
-        middle = shares.mean(axis=0)
-        wider = np.sqrt(1 + self.length / self.rounds)
-        return np.asarray(np.clip(middle + (shares - middle) * wider, 0.0, 1.0))
-
-
-LAW = Evidence()
+def half_interval(error: float, count: int, sure: float) -> float:
+    """Half of the interval of the mean of ``count`` runs, which is known to a standard ``error``:
+    Student's."""
+    return float(stdtrit(count - 1.0, (1 + sure) / 2)) * error
 
 
 @lru_cache(maxsize=8)
@@ -98,12 +58,10 @@ def ratio(
     best: FloatArray,
     criterion: Criterion = "mean",
     sure: float = CONFIDENCE,
-    evidence: Evidence = LAW,
 ) -> Interval:
     """The criterion of mine over that of best with a paired interval, over the replications that
     both have; NaN where one misses the goal in any of them. The standard error is of the ratio's
-    logarithm: of means by the first order of their errors, of quantiles by the bootstrap.
-    ``evidence``: what the runs are drawn from."""
+    logarithm: of means by the first order of their errors, of quantiles by the bootstrap."""
     count = min(len(mine), len(best))
     mine, best = mine[:count], best[:count]
     if not ((mine > 0) & (best > 0) & np.isfinite(mine) & np.isfinite(best)).all():
@@ -116,39 +74,21 @@ def ratio(
     else:
         logs = (np.log(statistic(values[_bootstrap(count)], criterion)) for values in (mine, best))
         error = np.subtract(*logs).std(ddof=1)
-    half = evidence.half(float(error), count, sure)
+    half = half_interval(float(error), count, sure)
     return middle, middle * np.exp(-half), middle * np.exp(half)
 
 
-def interval_of(values: FloatArray, criterion: Criterion, evidence: Evidence = LAW) -> Interval:
-    """The criterion of ``(R,)`` with a 95 % interval; NaN values are left out. Of a table's mean,
-    the upper end is as much higher as the runs are skewed: where few rounds are slow, a table that
-    has too few of them looks both quick and sure. Source: Johnson, JASA 73 (1978), as in Hall, JRSS
-    B 54 (1992)."""
+def interval_of(values: FloatArray, criterion: Criterion) -> Interval:
+    """The criterion of ``(R,)`` with a 95 % interval; NaN values are left out."""
     known = values[~np.isnan(values)]
     if known.size < 2:
         return mean_interval(known)
-    more = 0.0
     if criterion == "mean":
         error = float(known.std(ddof=1)) / np.sqrt(known.size)
-        if evidence.rounds and error > 0:
-            spread, z = float(known.std()) * evidence.scale, ndtri((1 + CONFIDENCE) / 2)
-            skewed = float(np.mean((known - known.mean()) ** 3)) / known.std() ** 3 * evidence.scale
-            more = max(0.0, skewed) * (1 + 2 * z**2) / 6 * spread
     else:
         error = float(statistic(known[_bootstrap(known.size)], criterion).std(ddof=1))
-    middle, half = float(statistic(known, criterion)), evidence.half(error, known.size, CONFIDENCE)
-    return middle, middle - half, middle + half + more
-
-
-def optimism(values: FloatArray, evidence: Evidence) -> float:
-    """Seconds by which the least mean of ``(K, R)`` runs of K schemes is too low on average, since
-    the same table chose it: what the least of a run is below that scheme's mean, with runs that
-    vary as tables do. Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), 17."""
-    middle = values.mean(axis=1, keepdims=True)
-    tables = middle + (values - middle) * evidence.scale
-    best = tables.argmin(axis=0)
-    return float((middle[best, 0] - tables.min(axis=0)).mean())
+    middle, half = float(statistic(known, criterion)), half_interval(error, known.size, CONFIDENCE)
+    return middle, middle - half, middle + half
 
 
 def behind(
@@ -156,18 +96,17 @@ def behind(
     best: FloatArray,
     criterion: Criterion = "mean",
     tail: float = 0.0,
-    evidence: Evidence = LAW,
     sure: float = 0.999,
 ) -> bool:
     """Whether a scheme is surely worse than the best: the paired interval of their ratio lies above
     1, or one misses the goal in over half of the replications that both have. ``tail``: seconds by
     which the best may be worse in a run too rare to be sure of having been seen; a mean counts that
-    in. ``evidence``: what the runs are drawn from. ``sure``: high, as one looks several times."""
+    in. ``sure``: high, as one looks several times."""
     best = best[: len(mine)]
     both = np.isfinite(mine) & np.isfinite(best)
     if both.sum() < mine.size / 2:
         return True
-    low = ratio(mine[both], best[both], criterion, sure, evidence)[1]
+    low = ratio(mine[both], best[both], criterion, sure)[1]
     unseen = tail * -np.log1p(-sure) / len(mine) if criterion == "mean" else 0.0
     ahead = float(statistic(mine[both], criterion) - statistic(best[both], criterion))
     return bool(low > 1 + EQUAL_WITHIN and ahead > unseen)
@@ -185,7 +124,7 @@ def decided_by(values: FloatArray) -> int:
     return count if count <= min(16, max(1, 0.04 * len(values))) else 0
 
 
-def hearing(steps: Steps, evidence: Evidence = LAW, by_chance: float = 1e-3) -> dict[str, Any]:
+def hearing(steps: Steps, by_chance: float = 1e-3) -> dict[str, Any]:
     """``least_heard``, ``coverage`` and ``covered`` of a candidate. Not covered: some partition is
     in fewer updates than ``RARELY`` of what a mean one is in, unless chance does that to one of
     them with more than the probability ``by_chance``; in all replications together, or in more than
@@ -202,7 +141,7 @@ def hearing(steps: Steps, evidence: Evidence = LAW, by_chance: float = 1e-3) -> 
 
     all_runs = shares.mean(axis=0)
     least, together = float(all_runs.min()), rarely(all_runs, updates * len(shares))
-    rare_runs = rarely(evidence.spread(shares), updates).sum()
+    rare_runs = rarely(shares, updates).sum()
     return {
         "least_heard": least,
         "coverage": least / max(float(all_runs.mean()), 1e-300),

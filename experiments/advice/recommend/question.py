@@ -224,22 +224,17 @@ class Question:
         return tuple(sorted(rates, key=lambda rate: (abs(np.log(rate / centre)), rate)))
 
 
-def ask(
-    document: Mapping[str, Any],
-    request: SearchRequest,
-    data_dir: Path | None,
-    notes: Sequence[str] | None = None,
-) -> Question:
-    """Read a question about the cluster of a config. ``notes`` is what should be known of the table
-    that the config was made from; ``None``: it is the user's own, and its learning rate is that of
-    the untuned comparison. Raises ConfigError: one of them is bad."""
-    scenario = read_scenario(document, data_dir, notes or ())
+def ask(document: Mapping[str, Any], request: SearchRequest, data_dir: Path | None) -> Question:
+    """Read a question about the cluster of a config, whose learning rate is that of the untuned
+    comparison. Raises ConfigError: one of them is bad."""
+    scenario = read_scenario(document, data_dir)
     limits = read_limits(request, scenario.features)
     only = read_schemes(request, scenario.catalogue)
     goal, exact = _goal(scenario, request)
     goal = replace(goal, criterion=request.criterion)
-    exact_rate = common_rate = np.nan if exact is None else exact.rate
-    if notes is None and exact is not None:
+    exact_rate = common_rate = np.nan
+    if exact is not None:
+        exact_rate = exact.rate
         common_rate = float(scenario.base["optimizer"]["learning_rate"])
     return Question(scenario, goal, limits, request, only, exact_rate, common_rate)
 

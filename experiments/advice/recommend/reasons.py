@@ -11,8 +11,6 @@ from ...config.names import field_as_read
 from ...config.schema import first_sentence, meanings_of
 from ...run.metrics import METRICS
 from ...text import TableCell, interval, number, percent, sentence
-from ..statistics.job import waiting_saves
-from ..whatif.answer import hosts_to_name, whatif_verdict
 from .compare import order
 from .scenario import SHUFFLED_ROUNDS
 from .search.candidates import expanded, far_beyond
@@ -36,14 +34,7 @@ def why(answer: Recommendation) -> list[str]:
     if answer.codes_searched and not answer.winner.coded:
         reasons.append(_no_coding(answer))
     reasons += [*_by_count(answer), _tuning(answer)]
-    reasons += [*_who_is_heard(answer), *_by_the_table(answer), *_where_groups_lie(answer)]
-    if (evidence := answer.question.scenario.evidence).rounds:
-        stretches = f"which are drawn in stretches of {evidence.stretch:.3g}"
-        one = "one measured round does not show how far it may be off: intervals have no width"
-        several = f"intervals cover how far the {evidence.rounds} measured rounds may be off, "
-        reasons.append(one if evidence.rounds == 1 else several + stretches)
-    elif answer.question.scenario.read:
-        reasons.append("intervals cover the randomness of the simulation, not of the measurements")
+    reasons += _where_groups_lie(answer)
     holds = {name: _holds(answer, name) for name in CHANGE_WORDS}
     # what says nothing comes last
     names = sorted(CHANGE_WORDS, key=lambda name: holds[name] == NOT_ASKED)
@@ -83,36 +74,6 @@ def _iterations(row: Candidate) -> str:
     return f", {text} iteration{'' if text == '1' else 's'}" if row.iterations >= 0 else ""
 
 
-def _who_is_heard(answer: Recommendation) -> Iterator[str]:
-    """Of a table, since a worker that is slow there is so in the next run, too."""
-    winner, share = answer.winner, answer.winner.least_heard
-    if answer.question.scenario.evidence.rounds and not np.isnan(share):
-        text = f"by the measured rounds, {winner.shown} hears every partition in every update"
-        if share < 1:
-            text = (
-                f"by the measured rounds, the partition that {winner.shown} hears least is in "
-                f"{share:.2g} of the updates, a mean one in {share / winner.coverage:.2g}"
-            )
-        yield text
-
-
-def _by_the_table(answer: Recommendation) -> Iterator[str]:
-    """What the measured rounds say by themselves, in the numbers and words of ``whatif``."""
-    study, section = answer.question.scenario.of_table, answer.winner.section
-    if study is None:
-        return
-    if study.waits or hosts_to_name(study):
-        yield f"by `whatif`, {whatif_verdict(study)}"
-    if {*section} - {"label"} == {"name", "wait_for"} and section["name"] == "ignore_stragglers":
-        k, n, table = int(section["wait_for"]), study.workers, answer.question.scenario.table
-        assert table is not None
-        saves, parts = waiting_saves(table[np.isfinite(table).all(axis=1)], k)
-        yield (
-            f"waiting for {k} of {n} saves {percent(saves)} of a mean measured round, "
-            f"{percent(parts)} for as many parts of the gradient, as `whatif` says"
-        )
-
-
 def _where_groups_lie(answer: Recommendation) -> Iterator[str]:
     if (of := answer.placement) is None:
         return
@@ -144,11 +105,10 @@ def _where_search_ended(answer: Recommendation) -> Iterator[str]:
 def _no_coding(answer: Recommendation) -> str:
     scenario = answer.question.scenario
     single, double, slowest = scenario.worker_time
-    assumed = "assumed" if scenario.load_law_assumed else "medians"
     wait = f"waiting for the slowest of {scenario.workers} takes {slowest / single:.2f} times"
     text = (
         f"a worker with two partitions takes {double / single:.2f} times as long as with one "
-        f"({assumed}), while {wait} a typical worker: redundancy can save no more than that wait"
+        f"(medians), while {wait} a typical worker: redundancy can save no more than that wait"
     )
     if (best := answer.best(coded=True)) is None:
         return text

@@ -1,30 +1,14 @@
-"""What ``recommend`` is asked: measured delays or a config, a goal and its limits."""
+"""What ``recommend`` is asked: a goal and its limits."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
-from ...options import option, whole
+from ...options import option
 
 # what is compared of many runs; ``p95``: what 95 % of them do not exceed
 Criterion = Literal["mean", "median", "p95"]
-
-
-@dataclass(frozen=True)
-class MeasuredJob:
-    """Measured delays in place of a config, and what is trained on them, for ``recommend``."""
-
-    trace: Annotated[Path | None, option("Instead of a config, measured delays.")] = None
-    workers: Annotated[int | None, whole(1, 10**6, "With --trace; default those of the table.")] = (
-        None
-    )
-    loss: Annotated[str | None, option("With --trace: what is trained; default nothing.")] = None
-    dataset: Annotated[str | None, option("With --loss; default synthetic.")] = None
-    law: Annotated[
-        bool, option("With --trace: search the fitted law, not the measured rounds.", "--law")
-    ] = False
 
 
 @dataclass(frozen=True)

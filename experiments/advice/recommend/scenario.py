@@ -1,10 +1,9 @@
-"""The cluster and its problem, from a config or from a measured table."""
+"""The cluster and its problem, from a config in which no rounds are measured ones."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -12,12 +11,10 @@ import numpy as np
 from typing_extensions import override
 
 from ....delay_models import Tape
-from ....delay_models.base import ReplayedDelays
+from ....delay_models.base import DelayModel, ReplayedDelays
 from ....delay_models.factors import GroupEffects
-from ....delay_models.measured.measured import AS_IT_IS, MeasuredDelays
 from ....delay_models.trace import MeasuredRounds, MeasuredTrace
-from ....sim.base.errors import ConfigError, at
-from ....sim.base.reading import Reading
+from ....sim.base.errors import ConfigError, at, shell_word
 from ....sim.base.types import FloatArray, IntArray, Loads, TapeAround, TapeLike
 from ....sim.engines.run import Run
 from ....sim.engines.tapes import RememberedTape
@@ -27,98 +24,9 @@ from ...config.catalogue import Catalogue
 from ...config.cells import Cell, catalogue_of, cells, read_sweep
 from ...config.settings import Settings
 from ...run.estimate import Room, check, size
-from ..fit import command
-from ..fit.study import study_for
-from ..statistics.groups import placed
-from ..whatif.study import Study, study_load
-from .compare import LAW, Evidence
-from .request import MeasuredJob
 
 TODAY = {"name": "uncoded", "label": "uncoded"}  # the scheme of today where a config names none
 MOST_RUNS = 256  # replications of the last rung
-
-
-@dataclass(frozen=True)
-class MeasuredConfig:
-    """A config that is made from a measured table."""
-
-    job: MeasuredJob  # the table, if there is no config, and what is trained, if there is a loss
-    reading: Reading = AS_IT_IS  # what the table does not say of itself
-    called: str = ""  # in sentences, a table in memory, whose file does not last; else the file's
-
-    @cached_property
-    def table(self) -> tuple[MeasuredDelays, list[str]]:
-        """What was measured, and what to know of it. Raises ConfigError: it cannot be used."""
-        return command.read_tables(str(self.job.trace), self.reading)
-
-    def document(self, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], list[str]]:
-        """The config before ``--set``, and what to know of it. Raises ConfigError: a bad table."""
-        job, path = self.job, self.job.trace
-        assert path is not None
-        measured, notes = self.table[0], [*self.table[1]]
-        n = measured.workers if job.workers is None else job.workers
-        more, source = n > measured.workers, self.called or path.name
-        name = "table" if self.called else path.name.split(".")[0] or "trace"
-        name += f"-{n}" if more else ""
-        document: dict[str, Any] = {"name": name, "workers": n}
-        document |= {"iterations": 100, "replications": 32}
-        several = len(measured.tables) > 1 and self.reading.load is None
-        law = job.law or several or more
-        if not law:
-            document["delay"] = self._rounds(n)
-        else:
-            ks = command.k_range(None, measured.workers)
-            size, load = n if more else None, self.reading.load
-            fitted = study_for(size, measured, ks, load, lambda done, total: None)
-            document |= {"delay": fitted.chosen.section, "load_law": fitted.load_law}
-            notes.append(f"delays fitted to {source}: {', '.join(fitted.chosen.why)}")
-            notes += fitted.warnings
-            if fitted.warnings:
-                instead = "--load D takes the measured rounds of load D"
-                if more:
-                    instead = f"for {measured.workers} workers or fewer the measured rounds decide"
-                elif job.law:
-                    instead = "without --law the measured rounds decide"
-                lacking = "who is hardly heard, and what that costs, is not known"
-                notes.append(f"so {lacking}: {instead}")
-        if self.assumes_load_law(overrides):
-            notes.append(f"{source} has one load, so the load law is assumed: proportional")
-        if job.loss is not None:
-            data: dict[str, Any] = {"dataset": job.dataset or "synthetic"}
-            if job.dataset is None:  # its size stands for that of the user's own
-                data |= {"rows": 40 * n, "features": 20}
-                times = "times to its target rank the schemes, and are not those of your training"
-                notes.append(f"the problem is synthetic: {times}")
-            document["problem"] = {"loss": job.loss, **data}
-            document["optimizer"] = {"rule": "gd", "learning_rate": 1.0}
-        elif job.dataset is not None:
-            raise at("--dataset", job.dataset, "needs --loss as well")
-        return document, notes
-
-    def assumes_load_law(self, overrides: Sequence[str]) -> bool:
-        """Whether neither the table, with its one load, nor ``--set`` says how load counts."""
-        given = any(override.startswith("load_law") for override in overrides)
-        return len(self.table[0].tables) == 1 and not given
-
-    def _rounds(self, workers: int) -> dict[str, Any]:
-        """A section that draws stretches of whole rounds of the table."""
-        read = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self.reading).items()}
-        measured = self.table[0]
-        read["hosts"] = "first" if workers < measured.workers else None
-        read = {key: value for key, value in read.items() if value not in (None, [], {})}
-        stretch = round(max(1.0, min(map(len, measured.tables.values())) ** 0.5), 3)
-        drawn = {"resample": "rounds", "stretch": stretch}
-        return {"model": "trace", "path": str(self.job.trace), **drawn, **read}
-
-    def of(self, scenario: Scenario, overrides: Sequence[str] = ()) -> Scenario:
-        """The scenario of its document, with what only the table says."""
-        measured, path = self.table[0], scenario.base["delay"].get("path")
-        # The section reads the file once more, and says under its path what was said already.
-        notes = [note for note in scenario.notes if not note.startswith(f"{path}: ")]
-        times = scenario.workers / measured.workers
-        assumed = self.assumes_load_law(overrides)
-        known = replace(scenario, read=measured.read, times=times, notes=tuple(notes))
-        return replace(known, load_law_assumed=assumed, lasting=not self.called)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,19 +44,9 @@ class Scenario:
     tail_allowance: float
     repeats: int  # how many times the usual replications are needed, since few rounds are very slow
     affordable: int  # replications that one run of each scheme of the config may have
-    notes: tuple[str, ...]  # what should be known of the input, a line each
+    notes: tuple[str, ...]  # what should be known of the config, a line each
     data_dir: Path | None  # where the public data sets lie
-    read: tuple[str, ...] = ()  # how the table that the config was made from was read, a line each
-    evidence: Evidence = LAW  # what the runs are drawn from
-    # Measured rounds that runs are drawn from, ``(R, n)`` seconds, and what their hosts are called.
-    table: FloatArray | None = None
-    hosts: tuple[str, ...] = ()
-    lasting: bool = True  # whether the file of these rounds is there when the search is over
-    # How many times the workers of that table there are, each with a task as large as it had.
-    times: float = 1.0
-    load_law_assumed: bool = False  # nothing measured or given says how a task grows with its load
-    named: Mapping[str, Sequence[str]] = field(default_factory=dict)  # groups that the table names
-    of_law: IntArray | None = None  # the rack of each worker, ``(n,)``, if the delays have racks
+    racks: IntArray | None  # the rack of each worker, ``(n,)``, if the delays have racks
 
     @property
     def workers(self) -> int:
@@ -160,35 +58,10 @@ class Scenario:
         """Iterations T of the config."""
         return int(self.base["iterations"])
 
-    @cached_property
-    def of_table(self) -> Study | None:
-        """What ``whatif`` finds in the measured rounds in which all arrive; ``None``: there are no
-        such, or some are of 0 s, which it refuses."""
-        table = self.table
-        if table is None or not (whole := table[np.isfinite(table).all(axis=1)]).size:
-            return None
-        medians = np.concatenate([np.median(whole, axis=axis) for axis in (0, 1)])
-        return study_load(whole, self.hosts, named=self.named) if (medians > 0).all() else None
 
-    @cached_property
-    def racks(self) -> IntArray | None:
-        """The rack of each worker, ``(n,)``, by the delay law or the table; ``None``: no workers
-        are slow together. Who is in none has one of its own."""
-        if self.of_law is not None:
-            return self.of_law
-        study = self.of_table
-        if study is None or study.waits or not study.groups:
-            return None
-        racks = placed([hosts for hosts, _, _ in study.groups], self.hosts, self.named)
-        alone = np.flatnonzero(racks < 0)
-        racks[alone] = racks.max() + 1 + np.arange(len(alone))
-        return racks if len(alone) < len(racks) else None
-
-
-def read_scenario(
-    document: Mapping[str, Any], data_dir: Path | None, notes: Sequence[str] = ()
-) -> Scenario:
-    """Read a config, perhaps without schemes. Raises ConfigError: it is bad, or has a grid."""
+def read_scenario(document: Mapping[str, Any], data_dir: Path | None) -> Scenario:
+    """Read a config, perhaps without schemes. Raises ConfigError: it is bad, has a grid, or its
+    rounds are measured ones."""
     if sweep := read_sweep(document):
         keys = ", ".join(sweep)
         raise ConfigError(f"sweep: must be empty; choose one value with --set for {keys}")
@@ -196,6 +69,7 @@ def read_scenario(
     whole["schemes"] = whole["schemes"] or [TODAY]
     grid = cells(whole, data_dir)
     build.require_delays(grid[0], "a recommendation")
+    _refuse_measured_rounds(grid[0].settings)
     grid, left_out, affordable = _possible(grid)
     settings = grid[0].settings
     _, learning = build.both(grid[0])
@@ -210,11 +84,10 @@ def read_scenario(
         raise ConfigError("delay: half or more of the delays are 0 s; nothing to compare")
     slowest = np.nan_to_num(drawn[:, 1]).max(axis=-1)
     allowance, repeats = _rare(slowest.ravel(), settings, affordable)
-    lines = [*notes, *left_out, *build.warnings(settings)]
+    lines = [*left_out, *build.warnings(settings)]
     if isinstance(settings.delay, ReplayedDelays):
         lines.append(
-            "every replication replays the same delays, so that intervals say nothing of other "
-            "days; {model: trace, resample: rounds} draws whole rounds anew"
+            "every replication replays the same delays, so that intervals say nothing of other days"
         )
     waits = slowest[:, : usual.shape[2]]
     return Scenario(
@@ -230,29 +103,51 @@ def read_scenario(
         affordable=affordable,
         notes=tuple(dict.fromkeys(lines)),
         data_dir=data_dir,
-        of_law=_racks(settings),
-        **_measured(settings),
+        racks=_racks(settings),
     )
 
 
-def _racks(settings: Settings) -> IntArray | None:
+def answered_by_whatif(whatif: str, fit: str) -> str:
+    """What answers in place of a search where rounds were measured: how ``whatif`` and ``fit`` are
+    called there."""
+    return (
+        f"recommend searches where nothing was measured; {whatif} ranks what helps on measured "
+        f"rounds, {fit} finds a law to search, if they follow one"
+    )
+
+
+def as_commands(table: str) -> str:
+    """The same of a command line, with the table's path in it."""
+    return answered_by_whatif(f"`erasurehead whatif {table}`", f"`erasurehead fit {table}`")
+
+
+def _refuse_measured_rounds(settings: Settings) -> None:
+    """Refuse (ConfigError) delays that are measured rounds, replayed or drawn, also where another
+    law changes them. Single cells of a table, drawn alone, are a law."""
+    for law in _laws(settings):
+        if isinstance(law, MeasuredRounds):
+            name, table = "measured_rounds", "TABLE"
+        elif isinstance(law, MeasuredTrace) and law.resample != "cells":
+            name, table = "trace", shell_word(law.path)
+        else:
+            continue
+        field = "delay.model" if law is settings.delay else "delay"
+        raise ConfigError(f"{field} = {name}: {as_commands(table)}")
+
+
+def _laws(settings: Settings) -> Iterator[DelayModel]:
+    """The delays' law, and those that it is made of."""
     laws = [settings.delay]
     for law in laws:
         laws += law.parts()
-    known = (law.racks(settings.workers) for law in laws if isinstance(law, GroupEffects))
-    return next(known, None)
+        yield law
 
 
-def _measured(settings: Settings) -> dict[str, Any]:
-    """The fields of a scenario that only measured rounds have."""
-    delay, n = settings.delay, settings.workers
-    facts: dict[str, Any] = {"hosts": tuple(map(str, range(n)))}
-    if isinstance(delay, MeasuredTrace) and delay.resample == "rounds":
-        facts = {"hosts": delay.measured.hosts[:n], "named": delay.measured.groups}
-    elif not isinstance(delay, MeasuredRounds):
-        return {}
-    evidence = Evidence(len(delay.table), delay.stretch, settings.iterations)
-    return {"evidence": evidence, "table": delay.table[:, :n], **facts}
+def _racks(settings: Settings) -> IntArray | None:
+    for law in _laws(settings):
+        if isinstance(law, GroupEffects):
+            return law.racks(settings.workers)
+    return None
 
 
 def _drawn(settings: Settings, runs: int = 16, most: int = 20_000) -> FloatArray:

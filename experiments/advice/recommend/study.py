@@ -13,7 +13,7 @@ import pandas as pd
 
 from ...pictures.kinds.losses import pareto
 from ...text import interval_columns
-from .compare import EQUAL_WITHIN, Interval, interval_of, optimism, statistic
+from .compare import EQUAL_WITHIN, Interval, interval_of, statistic
 from .question import Question
 from .scenario import SHUFFLED_ROUNDS, UNCHANGED, Perturbation, perturbations
 from .search.candidates import frozen
@@ -50,7 +50,7 @@ class Placement:
     def takes(self) -> list[Interval]:
         """What it takes within and across racks, with 95 % intervals."""
         runs = [(row.values(), row.run) for row in (self.within, self.across) if row.run]
-        return [interval_of(values, run.criterion, run.evidence) for values, run in runs]
+        return [interval_of(values, run.criterion) for values, run in runs]
 
     @property
     def ratio(self) -> Interval:
@@ -117,27 +117,6 @@ class Recommendation:
             return None
         rows = (row for row in self.finalists if row.allowed and row.stock)
         return next((row for row in rows if row.order[0] == 0), None)
-
-    @property
-    def coverage(self) -> dict[str, Any] | None:
-        """How often partitions of the winner are heard, as ``answer.json`` has it, of a table."""
-        run, hosts = self.winner.run, self.question.scenario.hosts
-        if run is None or run.shares is None or not hosts:
-            return None
-        own = self.winner.load == 1 and len(run.shares) == len(hosts)
-        names = hosts if own else map(str, range(len(run.shares)))
-        known = dict(zip(names, run.shares.round(6).tolist(), strict=True))
-        return {"least": min(known.values()), "mean": float(run.shares.mean()), "shares": known}
-
-    @property
-    def optimism(self) -> float:
-        """What the winner of a table takes longer than measured on average, as it was chosen."""
-        run, many = self.winner.run, self.winner.replications
-        if run is None or not run.evidence.rounds or run.criterion != "mean":
-            return 0.0
-        rows = [row for row in self.finalists if row.allowed and row.order[0] == 0]
-        values = [row.values() for row in rows if row.replications == many]
-        return optimism(np.array(values), run.evidence) if len(values) > 1 else 0.0
 
     @property
     def reached(self) -> bool:
@@ -267,9 +246,7 @@ def _ranking(answer: Recommendation) -> Iterator[dict[str, Any]]:
     for rank, row in enumerate(rows, 1):
         assert row.run is not None
         known = row.values() if row.order[0] == 0 else np.full(row.replications, np.nan)
-        value = interval_of(known, row.run.criterion, row.run.evidence)
-        if row is answer.winner:
-            value = (*value[:2], value[2] + answer.optimism)
+        value = interval_of(known, row.run.criterion)
         yield {
             "rank": rank,
             **_fields(row, "scheme", "label"),

@@ -44,8 +44,8 @@ def saved_share(longest: FloatArray, ends: FloatArray) -> float:
 
 def waiting_saves(table: FloatArray, k: int) -> tuple[float, float]:
     """What waiting for the first k workers, and all who come at that instant, saves of ``(R, n)``
-    measured seconds; and for as many parts of the gradient. ``whatif``, ``fit`` and ``recommend``
-    say these numbers of measured rounds."""
+    measured seconds; and for as many parts of the gradient. ``whatif`` and ``fit`` say these
+    numbers of measured rounds."""
     ends = np.partition(table, k - 1, axis=1)[:, k - 1]
     share, heard = saved_share(table.max(axis=1), ends), float((table <= ends[:, None]).mean())
     return share, 1 - (1 - share) / heard

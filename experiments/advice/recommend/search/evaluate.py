@@ -15,7 +15,6 @@ from ....config.names import shown_name
 from ....run.pools import Died, Pool, map_unordered
 from ..compare import ANYTHING, Interval, Order, order, ratio
 from ..question import Question
-from ..scenario import TODAY
 from .measure import Budget, CandidateRuns, Facts, Performance, performance
 
 MOST_ITERATIONS = 2000  # of uncoded, in the longest budget; others run three times as many
@@ -131,7 +130,7 @@ class Candidate:
         if self.trained != other.trained:
             return np.nan, np.nan, np.nan
         run = self.run
-        return ratio(self.values(), other.values(), run.criterion, evidence=run.evidence)
+        return ratio(self.values(), other.values(), run.criterion)
 
 
 Rows = dict[int, Candidate]  # by index
@@ -190,7 +189,6 @@ class Evaluator:
             rates=rates,
             reported=(self.question.common_rate,) if budget.other_delays else rates,
             data_dir=scenario.data_dir,
-            evidence=scenario.evidence,
             most_load=most_load,
         )
 
@@ -203,9 +201,7 @@ class Evaluator:
         row = Candidate(*known, label, budget.rung, tuned=budget.other_delays > 0)
         if isinstance(facts, str):
             if row.given:
-                usual = section == TODAY and self.question.scenario.read
-                other = '--set schemes=\'[{"name": "ignore_stragglers", "wait_for": K}]\''
-                raise ConfigError(f"uncoded: {facts}; {other} names another" if usual else facts)
+                raise ConfigError(facts)
             return replace(row, refused=facts)
         row = replace(row, **{"busy": candidate.busy, **facts})
         clocked, counted = candidate.clocked, candidate.counted

@@ -207,8 +207,8 @@ def _surely_behind(rung: Rung, row: Candidate, best: Candidate, question: Questi
         return False
     if row.run is None or best.run is None:  # drawn runs err, closed forms do not
         return row.run is best.run and row.value > SLOWER_RATIO * best.value
-    tail, evidence = question.tail_allowance, row.run.evidence
-    return behind(row.values(), best.values(), question.goal.criterion, tail, evidence)
+    criterion, tail = question.goal.criterion, question.tail_allowance
+    return behind(row.values(), best.values(), criterion, tail)
 
 
 def _without_doubles(on_rung: Rows, question: Question) -> Rows:

@@ -36,7 +36,7 @@ from ....run.compute import learn_along
 from ....run.estimate import estimate, size
 from ....run.pools import Share
 from ....run.tuning import clock
-from ..compare import ANYTHING, LAW, Evidence, Order, exact_iterations, hearing, order
+from ..compare import ANYTHING, Order, exact_iterations, hearing, order
 from ..question import ExactPath, Goal, trial
 from ..request import Criterion
 from ..scenario import UNCHANGED, Perturbation
@@ -75,7 +75,6 @@ class CandidateRuns:
     # rates whose values are of interest; others compete, and end once they cannot be the best
     reported: tuple[float, ...] = ()
     data_dir: Path | None = None  # where the public data sets lie
-    evidence: Evidence = LAW  # what the delays are drawn from
     most_load: float = np.inf  # a scheme that needs more is not simulated
 
     def cell(self) -> Cell:
@@ -117,8 +116,6 @@ class Performance:
     # ``(len(rates) or 1, R)``, made small; NaN: not reached; by a count without rates
     values: FloatArray
     to_target: FloatArray  # ``(len(rates), R)`` iterations to the target, or NaN
-    evidence: Evidence = LAW  # what the delays were drawn from
-    shares: FloatArray | None = None  # of the updates that hold each partition, ``(k,)``
 
     def at(self, rate: float) -> FloatArray:
         """The values at one rate, ``(R,)``."""
@@ -148,9 +145,6 @@ def _performance(
             effective_time = (elapsed - began) / counted
         # the goal itself, or a count in its place
         values = (effective_time * (goal.value if goal.kind == "iterations" else 1.0))[None]
-    # What a run says of a target comes from the rounds until then.
-    used = to_target[np.isfinite(to_target)]
-    length = float(used.mean()) if used.size else float(run.iterations)
     with np.errstate(divide="ignore", invalid="ignore"):
         heard = _heard(run, trace) / elapsed
         busy = {}
@@ -159,8 +153,6 @@ def _performance(
     digest = hashlib.sha256(np.ascontiguousarray(steps.times).tobytes())
     for array in (steps.error, values):
         digest.update(np.ascontiguousarray(array).tobytes())
-    evidence = replace(simulation.evidence, length=max(1.0, length))
-    shares = None if steps.shares is None else np.nan_to_num(steps.shares, nan=1.0).mean(axis=0)
     return {
         "effective_time": float(effective_time.mean()),
         "iteration_time": float((elapsed / run.used).mean()),
@@ -169,9 +161,9 @@ def _performance(
         "heard": float(heard.mean()),
         **busy,
         "exact": exact,
-        **hearing(steps, simulation.evidence),
+        **hearing(steps),
         "digest": digest.hexdigest(),
-        "run": Performance(goal.criterion, rates, values, to_target, evidence, shares),
+        "run": Performance(goal.criterion, rates, values, to_target),
     }
 
 
