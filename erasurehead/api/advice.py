@@ -211,7 +211,7 @@ def recommend(
         name = IN_MEMORY
         is_table = not isinstance(config, Mapping)
     if is_table:
-        raise ConfigError(f"{name}: {answered_by_whatif('`eh.whatif(table)`', '`eh.fit(table)`')}")
+        raise ConfigError(f"{name}: {answered_by_whatif('eh.whatif(table)', 'eh.fit(table)')}")
     given: dict[str, Any] = dict(options)
     kinds: dict[str, Any] = get_type_hints(SearchOptions)
     for name, value in given.items():

@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 from erasurehead.sim.training.problems.datasets.brought import AMAZON_COLUMNS, KC_COLUMNS
-from tests.fuzz import configs, labels, tables, values
+from tests.fuzz import configs, labels, values
 from tests.fuzz.values import Case, Command
 
 # Tables as text: rows of cells with something odd among them.
@@ -244,7 +244,7 @@ def _mutate(rng: random.Random, rows: Rows) -> str:
     return "shuffled"
 
 
-# Small searches whose question, config or table is broken somewhere.
+# Small searches whose question or config is broken somewhere.
 
 
 SMALL: dict[str, Any] = {"workers": 4, "iterations": 4, "replications": 2}
@@ -261,9 +261,9 @@ LIMITS = ("--max-load", "--max-worker-seconds", "--max-bytes", "--max-error")
 
 
 def make(rng: random.Random) -> Case:
-    """A search of a config or of a table, small enough for some seconds; at times its page, or a
-    run of its winner."""
-    case = _of_table(rng) if rng.random() < 0.3 else _of_config(rng)
+    """A search of a config, small enough for some seconds; at times its page, or a run of its
+    winner."""
+    case = _of_config(rng)
     kind, more = rng.random(), ()
     if kind < 0.15:
         more = (("report", "out"),)
@@ -294,39 +294,6 @@ def _small(rng: random.Random) -> Any:
     if document["delay"].get("model") == "authors_stream":  # a second for each replication
         document["delay"] = {"model": "exponential", "rate": 1.0}
     return document
-
-
-def _of_table(rng: random.Random) -> Case:
-    options, damage = ["--set", "iterations=4"], ""
-    if rng.random() < 0.5:
-        content, note = _plain_table(rng), "plain"
-    else:
-        content, note = csv(rng, delays(rng))
-        content, damage = tables.damaged(rng, content)
-        options += tables.read(rng)
-    choices = {
-        "--workers": ("4", "2", "0", "3000", "1e9", "x"),
-        "--loss": ("logistic", "least_squares", "hinge", ""),
-        "--dataset": ("synthetic", "nosuch", "amazon"),
-        "--law": (None,),
-    }
-    for option, choice in choices.items():
-        if rng.random() < 0.3:
-            value = rng.choice(choice)
-            options += [option] if value is None else [option, value]
-    command: Command = (
-        *("recommend", "--trace", "trace.csv", *options, *_question(rng), "--output", "out"),
-    )
-    return Case({"trace.csv": content}, (command,), f"{note} {damage}")
-
-
-def _plain_table(rng: random.Random) -> bytes:
-    """Delays of four workers at one load or two."""
-    rows = ["worker,round,load,seconds"]
-    for load in rng.choice(((1,), (1, 2), (2, 4))):
-        for t in range(12):
-            rows += [f"{j},{t},{load},{load * (0.1 + rng.expovariate(1))}" for j in range(4)]
-    return "\n".join(rows).encode()
 
 
 def _question(rng: random.Random) -> list[str]:

@@ -394,8 +394,8 @@ def test_whatif_says_what_the_command_says(tmp_path: Path) -> None:
         assert str(error.value).startswith(line)
 
 
-def test_recommend_takes_a_config_with_objects_and_a_table(tmp_path: Path) -> None:
-    """The winner's config runs; what only a table has is refused beside a config."""
+def test_recommend_takes_a_config_with_objects(tmp_path: Path) -> None:
+    """The winner's config runs; measured rounds, in a file or not, are told what answers."""
     few = [schemes.Uncoded(), schemes.ErasureHead(load=2, wait_for=3)]
     config: Any = {"workers": 6, "iterations": 20, "delay": DELAY, "schemes": few}
     found = eh.recommend(config, only=["uncoded", "fractional_repetition"], progress=False)
@@ -403,23 +403,17 @@ def test_recommend_takes_a_config_with_objects_and_a_table(tmp_path: Path) -> No
     assert shown_in(best) in found.verdict
     assert eh.run(found.config, progress=False).summary["scheme"].tolist() == [best["scheme"]]
     seconds = 0.2 + np.random.default_rng(0).exponential(0.05, (40, 6))
-    measured = eh.recommend(seconds, only="uncoded,ignore_stragglers", progress=False)
-    assert measured.table["scheme"].isin(["uncoded", "ignore_stragglers"]).all()
-    assert "--" not in measured.report.partition("## ")[0].replace("---", "")
-    again = eh.run(measured.config, set={"iterations": 3, "replications": 2}, progress=False)
-    assert again.summary["scheme"].tolist() == [measured.table.iloc[0]["scheme"]]
-    assert measured.warnings[0].startswith("the table has one load")
-    few_rounds: Any = {"iterations": 3, "replications": 2}
-    kept = eh.recommend(
-        seconds, only="uncoded,ignore_stragglers", output=tmp_path / "kept", progress=False
-    )
-    assert kept.config == measured.config
-    eh.run(tmp_path / "kept" / "winner.yaml", set=few_rounds, progress=False)
+    drawn = config | {"delay": delays.MeasuredRounds(seconds=tuple(map(tuple, seconds.tolist())))}
+    instead = "recommend searches where nothing was measured; `eh.whatif(table)` ranks what helps"
+    table: Any = seconds
     for call, line in (
-        (lambda: eh.recommend(config, law=True), "law: says something of a measured table"),
+        (lambda: eh.recommend(config, unit="s"), "unit: no such argument; must be one of"),  # type: ignore[call-arg]
         (lambda: eh.recommend(config, only=["uncodd"]), "only = 'uncodd': must be one of"),
         (lambda: eh.recommend(config, max_load=0.5), "max_load = 0.5: must be a number of"),
-        (lambda: eh.recommend(seconds, unit="parsec"), "unit = 'parsec': must be"),  # type: ignore[arg-type]
+        (lambda: eh.recommend(table), f"the table: {instead}"),
+        (lambda: eh.recommend(pd.DataFrame(table)), f"the table: {instead}"),  # type: ignore[arg-type]
+        (lambda: eh.recommend(tmp_path / "t.csv"), f"{tmp_path / 't.csv'}: {instead}"),
+        (lambda: eh.recommend(drawn), "delay.model = measured_rounds: recommend searches where"),
     ):
         with pytest.raises(eh.ConfigError) as error:
             call()

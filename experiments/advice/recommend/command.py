@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ....sim.base.errors import ConfigError, shell_word
+from ....sim.base.errors import ConfigError
 from ...config.document import load, write_yaml
 from ...page import terminal
 from ...page.content import Page
@@ -25,7 +25,7 @@ from ...run.pools import open_pool
 from .answer import answered, method
 from .page import WINNER, recommendation_page
 from .question import Question
-from .scenario import as_commands
+from .scenario import IN_A_SHELL
 from .search.evaluate import Evaluator
 from .study import Recommendation, recommendation_tables, recommended
 
@@ -47,7 +47,7 @@ def is_table(path: Path) -> bool:
 def read_config(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
     """Read a config. Raises ConfigError: it cannot be read, or is a measured table."""
     if is_table(path):
-        raise ConfigError(f"{path}: {as_commands(shell_word(str(path)))}")
+        raise ConfigError(f"{path}: {IN_A_SHELL}")
     return load(path, overrides)
 
 

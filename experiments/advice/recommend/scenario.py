@@ -14,7 +14,7 @@ from ....delay_models import Tape
 from ....delay_models.base import DelayModel, ReplayedDelays
 from ....delay_models.factors import GroupEffects
 from ....delay_models.trace import MeasuredRounds, MeasuredTrace
-from ....sim.base.errors import ConfigError, at, shell_word
+from ....sim.base.errors import ConfigError, at
 from ....sim.base.types import FloatArray, IntArray, Loads, TapeAround, TapeLike
 from ....sim.engines.run import Run
 from ....sim.engines.tapes import RememberedTape
@@ -108,31 +108,25 @@ def read_scenario(document: Mapping[str, Any], data_dir: Path | None) -> Scenari
 
 
 def answered_by_whatif(whatif: str, fit: str) -> str:
-    """What answers in place of a search where rounds were measured: how ``whatif`` and ``fit`` are
-    called there."""
+    """What to do where rounds were measured: ``whatif`` and ``fit`` as they are called there."""
     return (
-        f"recommend searches where nothing was measured; {whatif} ranks what helps on measured "
-        f"rounds, {fit} finds a law to search, if they follow one"
+        f"recommend searches where nothing was measured; `{whatif}` ranks what helps on measured "
+        f"rounds, `{fit}` finds a law to search, if they follow one"
     )
 
 
-def as_commands(table: str) -> str:
-    """The same of a command line, with the table's path in it."""
-    return answered_by_whatif(f"`erasurehead whatif {table}`", f"`erasurehead fit {table}`")
+IN_A_SHELL = answered_by_whatif("erasurehead whatif TABLE", "erasurehead fit TABLE")
 
 
 def _refuse_measured_rounds(settings: Settings) -> None:
     """Refuse (ConfigError) delays that are measured rounds, replayed or drawn, also where another
     law changes them. Single cells of a table, drawn alone, are a law."""
     for law in _laws(settings):
-        if isinstance(law, MeasuredRounds):
-            name, table = "measured_rounds", "TABLE"
-        elif isinstance(law, MeasuredTrace) and law.resample != "cells":
-            name, table = "trace", shell_word(law.path)
-        else:
-            continue
-        field = "delay.model" if law is settings.delay else "delay"
-        raise ConfigError(f"{field} = {name}: {as_commands(table)}")
+        replayed = isinstance(law, MeasuredTrace) and law.resample != "cells"
+        if replayed or isinstance(law, MeasuredRounds):
+            model = "trace" if replayed else "measured_rounds"
+            field = "delay.model" if law is settings.delay else "delay"
+            raise ConfigError(f"{field} = {model}: {IN_A_SHELL}")
 
 
 def _laws(settings: Settings) -> Iterator[DelayModel]:

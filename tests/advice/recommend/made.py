@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from erasurehead.experiments.advice.recommend.answer import verdict
-from erasurehead.experiments.advice.recommend.compare import Evidence, order
+from erasurehead.experiments.advice.recommend.compare import order
 from erasurehead.experiments.advice.recommend.question import Goal, Question, ask
 from erasurehead.experiments.advice.recommend.request import SearchRequest
 from erasurehead.experiments.advice.recommend.scenario import Perturbation
@@ -100,9 +100,6 @@ def changed(
     usual = {label: row_of(found, label) for label in often}
     rows = {k: replace(row, run=performance(often[k] * RUNS)) for k, row in usual.items()}
     return [Changed(change, usual[label], rows[label], rows[here]) for label in often]
-
-
-TABLE = Evidence(100, 10.0, 10.0)
 
 
 def said_of(found: Recommendation) -> str:

@@ -20,7 +20,6 @@ from erasurehead.experiments.advice.recommend.search.evaluate import Candidate
 from erasurehead.experiments.advice.recommend.study import Recommendation, recommendation_tables
 from tests.advice.recommend.made import (
     RUNS,
-    TABLE,
     changed,
     one,
     performance,
@@ -84,26 +83,6 @@ def test_the_next_best_is_one_that_may_be_recommended() -> None:
     assert said_of(found).startswith("Keep a best, nothing is better: 1 s")
     assert "; c next, the next, takes 50.0 % (50.0 to 50.0 %) more" in said_of(found)
     assert "the next" not in said_of(recommendation(best, broken))
-
-
-def test_racks_are_those_that_are_slow_in_the_table_or_that_it_names() -> None:
-    """Who is in none has a rack alone; where nobody is slow with others there are none."""
-    rng, hosts = np.random.default_rng(3), [f"h{j}" for j in range(12)]
-    table = rng.lognormal(0.0, 0.1, (200, 12))
-    racks = {f"rack {r}": hosts[4 * r : 4 * r + 4] for r in range(3)}
-
-    def of(**more: Any) -> Any:
-        known = recommendation(one("a"), table=table, hosts=tuple(hosts), **more)
-        return known.question.scenario.racks
-
-    assert of() is None
-    assert of(named=racks) is None
-    table[20:40, 4:8] *= 2.0
-    table[90:99, 4:8] *= 2.0
-    np.testing.assert_array_equal(of(named=racks), np.repeat([1, 0, 2], 4))
-    found = of()
-    assert (found[4:8] == found[4]).all()
-    assert len({*found.tolist()}) == 9
 
 
 def test_a_scheme_that_is_as_good_as_any_is_kept() -> None:
@@ -231,8 +210,6 @@ def test_why_coding_does_not_pay() -> None:
     assert reason(recommendation(usual, best, gone), "a worker") == (
         f"{text}; the best code, c code, left after rung 1."
     )
-    guessed = recommendation(usual, best, code, load_law_assumed=True)
-    assert "(assumed)" in reason(guessed, "a worker")
 
 
 def test_what_a_count_of_iterations_would_say() -> None:
@@ -269,27 +246,6 @@ def test_what_the_common_rate_would_say() -> None:
     late = np.array([np.nan, np.nan, 1.0, np.nan])
     assert said(late, 1, 2, 3).endswith("b, c, d, where the best does not always arrive.")
     assert said(late, late, late, late) == f"{start}none of them reaches the goal in every run."
-
-
-def test_what_the_table_says() -> None:
-    """Who is heard, how far its rounds may be off, and what more workers compute."""
-    best = one("a best", least_heard=0.5, coverage=0.625)
-    found = recommendation(best, evidence=TABLE, read=("read as",))
-    assert reason(found, "by the measured rounds") == (
-        "By the measured rounds, the partition that a best hears least is in 0.5 of the updates, a "
-        "mean one in 0.8."
-    )
-    assert reason(found, "intervals cover how far the 100 measured rounds may be off")
-    all_of_them = recommendation(one("a"), evidence=TABLE)
-    assert reason(all_of_them, "by the measured rounds").endswith(
-        "every partition in every update."
-    )
-    law = recommendation(best, read=("read as",))
-    assert reason(law, "by the measured rounds") == ""
-    assert reason(law, "intervals cover the randomness of the simulation, not of the measure")
-    larger = said_of(recommendation(best, times=2.5))
-    assert "so an iteration computes 2.5 times the data of the table (" in larger
-    assert "the same data take 1 / 2.5 of the seconds)" in larger
 
 
 def held_by(found: Recommendation, name: str) -> str:
@@ -434,8 +390,6 @@ def test_what_to_do_next() -> None:
     assert next_steps(recommendation(usual), "x")[1:] == [
         "add problem and optimizer to the config: losses decide better than a count"
     ]
-    measured = recommendation(usual, read=("read as",))
-    assert next_steps(measured, "x")[1].startswith("give --loss, and --dataset")
 
 
 def test_tables_have_a_row_for_everybody() -> None:
@@ -467,7 +421,7 @@ def test_tables_have_a_row_for_everybody() -> None:
 def test_the_config_of_the_winner(trains: bool) -> None:
     """With its own rate and the goal, where there are any; what is not set is left out."""
     base = {"workers": 4, "policy": None, "plugins": [], "optimizer": {"rule": "gd"}}
-    scenario = SimpleNamespace(base=base, name="n" * 99, table=None)
+    scenario = SimpleNamespace(base=base, name="n" * 99)
     goal = SimpleNamespace(kind="target" if trains else "iterations", value=0.25)
     found: Any = SimpleNamespace(
         question=SimpleNamespace(scenario=scenario, trains=trains, goal=goal),

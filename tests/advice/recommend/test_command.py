@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,19 +13,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from erasurehead.experiments.advice.fit import study as fitting
 from erasurehead.experiments.advice.recommend import study
 from erasurehead.experiments.advice.recommend.answer import answered, method
 from erasurehead.experiments.advice.recommend.command import FILES
-from erasurehead.experiments.advice.recommend.compare import Evidence
 from erasurehead.experiments.advice.recommend.page import recommendation_page
 from erasurehead.experiments.advice.recommend.question import ask
-from erasurehead.experiments.advice.recommend.request import MeasuredJob, SearchRequest
-from erasurehead.experiments.advice.recommend.scenario import (
-    MeasuredConfig,
-    Perturbation,
-    read_scenario,
-)
+from erasurehead.experiments.advice.recommend.request import SearchRequest
+from erasurehead.experiments.advice.recommend.scenario import Perturbation, read_scenario
 from erasurehead.experiments.advice.recommend.search import measure
 from erasurehead.experiments.advice.recommend.search.evaluate import Candidate, Evaluator
 from erasurehead.experiments.advice.recommend.search.halving import candidates
@@ -35,7 +29,6 @@ from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.run.tuning import replayed
 from erasurehead.sim.base.errors import ConfigError
 from erasurehead.sim.base.numerics import one_thread
-from erasurehead.sim.base.reading import Reading
 from erasurehead.sim.engines.simulate import simulate
 from tests.golden.records import require_recorded
 from tests.tools import inside, process
@@ -113,7 +106,8 @@ def test_workers_that_never_arrive_are_one_line(cell: str, config: Path, tmp_pat
     table = tmp_path / "t.csv"
     table.write_text("a,b,c,d,e,f\n" + (",".join([cell] * 6) + "\n") * 12)
     document = yaml.safe_load(CONFIG)
-    document["delay"] = {"model": "trace", "path": str(table), "missing": "never"}
+    trace = {"model": "trace", "path": str(table), "missing": "never", "resample": "cells"}
+    document["delay"] = trace
     config.write_text(yaml.safe_dump(document))
     done = inside("recommend", config, *ONLY, "--output", tmp_path / "out")
     assert done.returncode == 2
@@ -147,10 +141,6 @@ def test_the_same_bytes_twice_and_with_two_processes(config: Path, tmp_path: Pat
         (["--set", "problem=null", "--max-bytes", "5"], "--max-bytes = 5.0: needs a problem"),
         (["--set", "problem=null", "--budget", "5"], "--budget = 5.0: needs a problem"),
         (["--set", "workers=4,6"], "sweep: must be empty"),
-        (["--trace", "nowhere.csv"], "recommend: give a config, or --trace"),
-        (["--workers", "5"], "--workers: says something of a measured table"),
-        (["--unit", "ms"], "--unit: says something of a measured table"),
-        (["--load", "2"], "--load: says something of a measured table"),
     ],
 )
 def test_bad_input_is_one_line(config: Path, tmp_path: Path, options: list[str], line: str) -> None:
@@ -264,139 +254,6 @@ def test_what_further_partitions_cost_is_nothing_to_those_who_have_none() -> Non
         assert cheap == dear, row.label
 
 
-def test_a_measured_table_in_place_of_a_config(tmp_path: Path) -> None:
-    """Whole rounds drawn anew, for fewer workers than the table has; and a law fitted to it."""
-    seconds = np.random.default_rng(0).gamma(3.0, size=(40, 3))
-    path = tmp_path / "t.csv"
-    path.write_text("\n".join(["a,b,c", *(",".join(map(str, row)) for row in seconds)]) + "\n")
-    reading = Reading(unit="s")
-    drawn, _ = MeasuredConfig(MeasuredJob(path, 2, "logistic"), reading).document()
-    assert drawn["delay"]["resample"] == "rounds"
-    assert drawn["name"] == "t"
-    made = {"loss": "logistic", "dataset": "synthetic", "rows": 2 * 40, "features": 20}
-    assert drawn["problem"] == made, "forty rows a worker"
-    fitted, notes = MeasuredConfig(MeasuredJob(path, 50), reading).document()
-    assert any(note.startswith("delays fitted to t.csv") for note in notes)
-    assert any("the load law is assumed" in note for note in notes)
-    for said in ("load_law={kind: additive, seconds_per_partition: 0.1}", "load_law.kind=additive"):
-        given = MeasuredConfig(MeasuredJob(path, 50), reading).document([said])[1]
-        assert not any("load law" in note for note in given)
-    for document, workers in ((drawn, 2), (fitted, 50)):
-        scenario = read_scenario(document, None)
-        assert scenario.workers == workers
-        assert scenario.worker_time[0] == pytest.approx(np.median(seconds), rel=0.25)
-    trained, notes = MeasuredConfig(MeasuredJob(path, 2, "logistic"), reading).document()
-    assert trained["problem"].items() >= {"loss": "logistic", "dataset": "synthetic"}.items()
-    assert any(note.startswith("the problem is synthetic") for note in notes)
-    with pytest.raises(ConfigError, match="--dataset = 'iris': needs --loss"):
-        MeasuredConfig(MeasuredJob(path, 2, None, "iris"), reading).document()
-
-
-def told(job: MeasuredJob) -> str:
-    """The model of the delays, or why there is none."""
-    try:
-        document, _ = MeasuredConfig(job, Reading(unit="s")).document()
-    except ConfigError as error:
-        return str(error)
-    return str(document["delay"]["model"])
-
-
-def test_the_measured_rounds_decide_unless_a_law_is_asked_for(tmp_path: Path) -> None:
-    """In stretches of the root of their number. A law serves what the table cannot say."""
-    path, several = tmp_path / "t.csv", tmp_path / "loads.csv"
-    seconds = np.random.default_rng(0).gamma(3.0, size=(49, 4)).round(4)
-    path.write_text("\n".join(["a,b,c,d", *(",".join(map(str, row)) for row in seconds)]) + "\n")
-    rows = (f"{t},{j},{1 + t // 25},{x}" for (t, j), x in np.ndenumerate(seconds))
-    several.write_text("\n".join(["round,worker,load,seconds", *rows]) + "\n")
-    document, _ = MeasuredConfig(MeasuredJob(path, 3), Reading(unit="s")).document()
-    drawn = {"resample": "rounds", "stretch": 7.0, "hosts": "first", "unit": "s"}
-    assert document["delay"].items() >= {"model": "trace", "path": str(path), **drawn}.items()
-    assert read_scenario(document, None).evidence == Evidence(49, 7.0, 100)
-    for law in (MeasuredJob(path, law=True), MeasuredJob(path, 5), MeasuredJob(several)):
-        assert told(law) != "trace"
-
-
-@dataclass(frozen=True)
-class Taken:
-    """The delay section of a fit."""
-
-    section: dict[str, Any]
-    why: tuple[str, ...] = ("x",)
-
-
-@dataclass(frozen=True)
-class Fit:
-    """What is asked of a fit."""
-
-    chosen: Taken
-    load_law: Any = field(default_factory=lambda: {"kind": "proportional"})
-    warnings: tuple[str, ...] = ()
-    size: int | None = None
-
-
-@pytest.fixture
-def three(tmp_path: Path) -> Path:
-    """A table of three hosts."""
-    path = tmp_path / "three.csv"
-    path.write_text("a,b,c\n" + "1.5,2.5,3.5\n" * 12)
-    return path
-
-
-def test_a_law_for_each_host_serves_more_workers_in_turn(
-    three: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As ``fit --workers`` has it; such a law alone is refused for more workers than hosts."""
-    models = [{"model": "deterministic", "value": value} for value in (1.5, 2.5, 3.5)]
-    section = {"model": "own_laws", "workers": [0, 1, 2], "models": models, "base": models[0]}
-    found = Fit(Taken(section | {"complete": True}))
-    monkeypatch.setattr(fitting, "study", lambda *given, **more: found)
-    document, notes = MeasuredConfig(MeasuredJob(three, 7), Reading(unit="s")).document()
-    drawn = build.delay_model(document["delay"]).sample(np.random.default_rng(0), 1, 7)
-    assert drawn[0].tolist() == [1.5, 2.5, 3.5, 1.5, 2.5, 3.5, 1.5]
-    said = "7 workers: the 3 of the table in turn, each with as large a task as it had"
-    assert f"delays fitted to three.csv: x, {said}" in notes
-    assert document["name"] == "three-7", "beside the answer for the table's own size"
-
-
-@pytest.mark.parametrize(("workers", "bootstrap"), [(None, True), (2, True), (3, True), (4, False)])
-def test_measured_rounds_are_drawn_for_no_more_workers(
-    workers: int | None, bootstrap: bool, three: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Than were measured: a round says nothing of a fourth."""
-    asked = list[bool]()
-
-    def fit(*given: object, bootstrap: bool = True) -> Fit:
-        asked.append(bootstrap)
-        return Fit(Taken({"model": "exponential", "rate": 1.0}))
-
-    monkeypatch.setattr(fitting, "study", fit)
-    job = MeasuredJob(three, workers, law=True)
-    document, notes = MeasuredConfig(job, Reading(unit="s")).document()
-    assert asked == [bootstrap]
-    assert not any("is not known" in note for note in notes)
-    assert document["workers"] == workers or workers is None
-    assert any("of the table in turn" in note for note in notes) == (not bootstrap)
-
-
-def test_a_law_that_misses_its_table_says_what_is_not_known(
-    three: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And what to ask in its place, which is another thing each time."""
-    several = three.with_name("several.csv")
-    rows = (f"{t},{j},{d},{1.5 * d + j}" for t in range(9) for j in range(3) for d in (1, 2))
-    several.write_text("\n".join(["round,worker,load,seconds", *rows]))
-    found = Fit(Taken({"model": "exponential", "rate": 1.0}), warnings=("the law misses",))
-    monkeypatch.setattr(fitting, "study", lambda *given, **more: found)
-    for job, instead in (
-        (MeasuredJob(three, 7), "for 3 workers or fewer the measured rounds decide"),
-        (MeasuredJob(three, law=True), "without --law the measured rounds decide"),
-        (MeasuredJob(several), "--load D takes the measured rounds of load D"),
-    ):
-        notes = MeasuredConfig(job, Reading(unit="s")).document()[1]
-        said = notes[notes.index("the law misses") + 1]
-        assert said == f"so who is hardly heard, and what that costs, is not known: {instead}"
-
-
 @pytest.mark.parametrize(
     ("changed", "line"),
     [
@@ -413,13 +270,65 @@ def test_what_cannot_be_searched(changed: dict[str, Any], line: str) -> None:
         read_scenario(document, None)
 
 
-def test_what_is_typical_is_seen_in_all_measured_rounds(tmp_path: Path) -> None:
+def test_what_is_typical_is_seen_in_all_workers() -> None:
     """A median, that at twice the load, and the mean of each round's slowest."""
-    (tmp_path / "t.csv").write_text("1.5,6,9\n4.5,2,5\n2.5,5,7\n")
-    delay = {"model": "trace", "path": str(tmp_path / "t.csv"), "end": "truncated"}
-    document = {"workers": 3, "iterations": 2, "delay": delay}
-    found = read_scenario(document | {"load_law": {"kind": "proportional"}}, None)
+    models = [{"model": "deterministic", "value": value} for value in (2.0, 5.0, 7.0)]
+    delay = {"model": "own_laws", "workers": [0, 1, 2], "models": models, "base": models[0]}
+    document = {"workers": 3, "delay": delay, "load_law": {"kind": "proportional"}}
+    found = read_scenario(document, None)
     assert (found.unit_delay, found.worker_time) == (5.0, (5.0, 10.0, 7.0))
+
+
+MEASURED = {"model": "measured_rounds", "seconds": [[1.0, 2.0], [3.0, 1.0]]}
+FASTER = {"model": "scaled", "by": 0.5, "base": MEASURED}
+
+
+INSTEAD = (
+    "recommend searches where nothing was measured; `erasurehead whatif TABLE` ranks what helps on "
+    "measured rounds, `erasurehead fit TABLE` finds a law to search, if they follow one"
+)
+
+
+def test_measured_rounds_are_answered_by_whatif(tmp_path: Path) -> None:
+    """Replayed or drawn, alone or within another law, in one line; single cells are a law."""
+    table = tmp_path / "t.csv"
+    table.write_text("a,b\n" + "1.5,2.5\n3.5,1.0\n" * 6)
+    config = tmp_path / "measured.yaml"
+    trace = {"model": "trace", "path": str(table), "unit": "s"}
+    for delay, named in (
+        (MEASURED, "delay.model = measured_rounds"),
+        (FASTER, "delay = measured_rounds"),
+        (trace, "delay.model = trace"),
+        (trace | {"resample": "rounds", "stretch": 2}, "delay.model = trace"),
+    ):
+        config.write_text(yaml.safe_dump({"workers": 2, "iterations": 10, "delay": delay}))
+        done = inside("recommend", config, "--output", tmp_path / "out")
+        assert (done.returncode, done.stderr) == (2, f"error: {named}: {INSTEAD}\n")
+        assert not (tmp_path / "out").exists()
+    document = {"workers": 2, "iterations": 10, "delay": trace | {"resample": "cells"}}
+    assert 1.5 <= read_scenario(document, None).unit_delay <= 2.5
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet", "t.npy", "t.jsonl", "traces"])
+def test_a_measured_table_in_place_of_a_config(name: str, tmp_path: Path) -> None:
+    """By its name, before anything is read."""
+    path = tmp_path / name
+    if name == "traces":
+        path.mkdir()
+    done = inside("recommend", path)
+    assert (done.returncode, done.stderr) == (2, f"error: {path}: {INSTEAD}\n")
+
+
+def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
+    """In one process, as from a notebook: the same cells, five times as long."""
+    rounds, path = 1 + np.random.default_rng(0).random((40, 4)), tmp_path / "t.csv"
+    delay = {"model": "trace", "path": str(path), "unit": "s", "resample": "cells"}
+    found = list[float]()
+    for times in (1, 5):
+        np.savetxt(path, times * rounds, delimiter=",", header="a,b,c,d", comments="")
+        question = ask({"workers": 4, "delay": delay}, SearchRequest(only="uncoded"), None)
+        found.append(study.recommended(question, Evaluator(question)).winner.value)
+    assert found[1] == pytest.approx(5 * found[0])
 
 
 def test_the_mean_wait_for_the_slowest_is_not_that_of_one_spell() -> None:

@@ -216,8 +216,8 @@ def test_a_spell_hides_no_host_that_is_always_slow(length: int) -> None:
 
 
 def test_the_commands_say_one_number_of_what_waiting_saves() -> None:
-    """Of measured rounds: the change of ``whatif`` is what ``fit`` says and ``recommend`` asks for,
-    by hand one less the mean k-th arrival over the mean last."""
+    """Of measured rounds: the change of ``whatif`` is what ``fit`` says, by hand one less
+    the mean k-th arrival over the mean last."""
     table = np.random.default_rng(0).exponential(1.0, (50, 10))
     found = study_load(table, [f"h{j}" for j in range(10)], counts=[1, 3])
     for missed in (1, 3):

@@ -187,7 +187,6 @@ def test_help_lists_commands_in_groups_and_no_type_beside_a_flag(
         ("measure", "--rounds", 1, 10_000_000),
         ("verify", "--replications", 1000, 10_000_000),
         ("verify", "--seed", 0, 2**63 - 1),
-        ("recommend --trace t.csv", "--workers", 1, 1_000_000),
         ("recommend demo.yaml", "--jobs", 1, 1024),
         ("attack demo.yaml", "--samples", 2, 10_000_000),
         ("attack demo.yaml", "--budget", 0, 10_000_000),
@@ -317,9 +316,9 @@ def test_what_measure_says(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_recommend_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How the table was read, notes as warnings, and whose answer is replaced; a folder with the
-    result of a run is left alone."""
-    scenario = SimpleNamespace(read=READ, notes=["a note"], name="demo", base={})
+    """Notes as warnings, and whose answer is replaced; a folder with the result of a run is left
+    alone."""
+    scenario = SimpleNamespace(notes=["a note"], name="demo", base={})
     question: Any = SimpleNamespace(scenario=scenario, request=SearchRequest())
     monkeypatch.setattr(recommend, "recommended", lambda question, evaluate: question)
     written = Mock(return_value=PAGE)
@@ -336,7 +335,7 @@ def test_what_recommend_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             + [f"warning: {out}: the answer to another question is replaced"] * other
         )
         assert shown.getvalue().splitlines() == [
-            "read as 2 rounds of 3 workers", "a line", "One is as fast as the other.", "",
+            "One is as fast as the other.", "",
             f"report, tables, pictures and config in {out}/", f"next: erasurehead report {out}",
         ]  # fmt: skip
         out.mkdir(exist_ok=True)
