@@ -32,6 +32,7 @@ from ...sim.schemes.parts.stop import NamedRule
 from ...sim.training.optimizers import OPTIMIZERS, Optimizer
 from ...sim.training.problems import DATASETS, LOSSES, DatasetFamily, Objective
 from .document import is_file
+from .moved_modules import MOVED_MODULES
 
 
 @dataclass(frozen=True)
@@ -329,8 +330,12 @@ def blamed(catalogue: Catalogue) -> Iterator[None]:
 def _reason(error: BaseException, files: tuple[Path, ...]) -> str:
     """One line: what went wrong, and where in the plugin."""
     line = error.lineno if isinstance(error, SyntaxError) else _line(error, files)
+    place = f"line {line}: " if line else ""
+    if isinstance(error, ImportError) and error.name in MOVED_MODULES:
+        new_home = MOVED_MODULES[error.name]
+        return f"{place}{error.name} is gone: import what it had from {new_home}"
     text = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
-    return f"{f'line {line}: ' if line else ''}{type(error).__name__}: {text}"
+    return f"{place}{type(error).__name__}: {text}"
 
 
 def _line(error: BaseException, files: tuple[Path, ...]) -> int | None:

@@ -195,8 +195,8 @@ OWN = """
 
     from pydantic.dataclasses import dataclass
 
-    from erasurehead.schemes import IgnoreStragglers, SchemeFamily
-    from erasurehead.sim.base.fields import STRICT
+    from erasurehead.plugins import STRICT, SchemeFamily
+    from erasurehead.schemes import IgnoreStragglers
 
     class Base(SchemeFamily):
         def half(self, workers):

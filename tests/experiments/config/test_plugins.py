@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +22,7 @@ from erasurehead.delay_models import MODELS
 from erasurehead.experiments.config.catalogue import BUILT_IN, load_plugin, streams_kept
 from erasurehead.experiments.config.cells import Cell, cells, resolved
 from erasurehead.experiments.config.document import load
+from erasurehead.experiments.config.moved_modules import MOVED_MODULES
 from erasurehead.experiments.run import records
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.estimate import check
@@ -35,12 +38,19 @@ from typing import ClassVar
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from erasurehead.delay_models.base import STRICT, IndependentDelays, Part, Positive
-from erasurehead.sim.base.fields import Load
-from erasurehead.sim.schemes.parts.assignments import Groups
-from erasurehead.sim.schemes.base import Fixed, SchemeFamily
-from erasurehead.sim.schemes.parts.decoders import OnePerGroup
-from erasurehead.sim.schemes.parts.stopping import CoverGroups, FirstK
+from erasurehead.plugins import (
+    STRICT,
+    CoverGroups,
+    FirstK,
+    Fixed,
+    Groups,
+    IndependentDelays,
+    Load,
+    OnePerGroup,
+    Part,
+    Positive,
+    SchemeFamily,
+)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -81,8 +91,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from erasurehead.sim.base.fields import STRICT, Share
-from erasurehead.sim.schemes.parts.stop import NamedRule
+from erasurehead.plugins import STRICT, NamedRule, Share
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -298,7 +307,7 @@ def test_a_module_can_be_named_too(installed: Path) -> None:
 
 CLASH = PLUGIN.replace('"both"', '"uncoded"')
 NAMELESS = PLUGIN.replace('name: ClassVar[str] = "flat"', "")
-LACKING = """from erasurehead.sim.schemes.base import SchemeFamily
+LACKING = """from erasurehead.plugins import SchemeFamily
 
 class Shy(SchemeFamily):
     def build(self, workers: int): ...
@@ -500,13 +509,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from erasurehead.delay_models.base import IndependentDelays
-from erasurehead.sim.load_laws import LoadLaw
-from erasurehead.sim.training.optimizers import Optimizer
-from erasurehead.sim.training.problems import DatasetFamily, Problem
-from erasurehead.sim.training.problems.datasets.base import Dataset
-from erasurehead.sim.schemes.base import SchemeFamily
-from erasurehead.sim.schemes.uncoded import Uncoded
+from erasurehead.plugins import (
+    Dataset,
+    DatasetFamily,
+    IndependentDelays,
+    LoadLaw,
+    Optimizer,
+    Problem,
+    SchemeFamily,
+)
+from erasurehead.schemes import Uncoded
 
 
 @dataclass(frozen=True)
@@ -679,3 +691,18 @@ def test_a_rule_without_its_plugin_is_one_line() -> None:
     scheme = {"name": "bernoulli", "load": 2, "stop": {"rule": "held", "share": 0.5}}
     with pytest.raises(ConfigError, match=r"stop\.rule = 'held': no rule is known; plugins: \["):
         cells(BASE | {"delay": {"model": "exponential", "rate": 1.0}, "schemes": [scheme]})
+
+
+@pytest.mark.parametrize("old", [*MOVED_MODULES])
+def test_a_module_of_0_3_that_moved_is_one_line_with_its_new_home(old: str, tmp_path: Path) -> None:
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module(old if old != "erasurehead.sim.schemes.codes" else f"{old}.old")
+    (tmp_path / "mine.py").write_text(f"\nfrom {old} import Anything\n")
+    config = tmp_path / "config.yaml"
+    config.write_text("schemes: [{name: uncoded}]\nplugins: [mine.py]\n")
+    done = inside("run", config)
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert f"mine.py: line 2: {old} is gone: import what it had from erasurehead." in line
+    for home in re.findall(r"erasurehead\.(?:plugins|schemes|problems|optimizers)", line):
+        assert importlib.import_module(home)

@@ -6,9 +6,7 @@ from typing import ClassVar
 
 from pydantic.dataclasses import dataclass
 
-from erasurehead.sim.base.fields import STRICT, WaitFor
-from erasurehead.sim.schemes.barrierless import Barrierless
-from erasurehead.sim.schemes.base import SchemeFamily
+from erasurehead.plugins import STRICT, Barrierless, SchemeFamily, WaitFor
 
 
 @dataclass(frozen=True, config=STRICT)

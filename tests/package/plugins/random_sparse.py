@@ -8,11 +8,17 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 from scipy import sparse
 
-from erasurehead.sim.base.fields import STRICT, Load, Seed, WaitFor
-from erasurehead.sim.schemes.base import Fixed, SchemeFamily
-from erasurehead.sim.schemes.parts.assignments import Encoded
-from erasurehead.sim.schemes.parts.decoders import Optimal
-from erasurehead.sim.schemes.parts.stopping import FirstK
+from erasurehead.plugins import (
+    STRICT,
+    Encoded,
+    FirstK,
+    Fixed,
+    Load,
+    Optimal,
+    SchemeFamily,
+    Seed,
+    WaitFor,
+)
 
 
 @dataclass(frozen=True, config=STRICT)

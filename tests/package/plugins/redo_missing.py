@@ -8,11 +8,20 @@ from typing import ClassVar
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from erasurehead.sim.base.fields import STRICT, WaitFor
-from erasurehead.sim.base.types import BoolArray, FloatArray, Trace
-from erasurehead.sim.schemes.base import Round, RoundOutcome, RoundScheme, SchemeFamily
-from erasurehead.sim.schemes.parts.stopping import FirstK
-from erasurehead.sim.training.steps import DecodedRounds, Steps
+from erasurehead.plugins import (
+    STRICT,
+    BoolArray,
+    DecodedRounds,
+    FirstK,
+    FloatArray,
+    Round,
+    RoundOutcome,
+    RoundScheme,
+    SchemeFamily,
+    Steps,
+    Trace,
+    WaitFor,
+)
 
 
 @plain_dataclass(frozen=True)

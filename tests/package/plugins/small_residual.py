@@ -7,12 +7,19 @@ from typing import ClassVar
 
 from pydantic.dataclasses import dataclass
 
-from erasurehead.sim.base.fields import STRICT, Load, Share
-from erasurehead.sim.base.types import BoolArray
-from erasurehead.sim.schemes.base import Fixed, SchemeFamily
-from erasurehead.sim.schemes.parts.assignments import Groups
-from erasurehead.sim.schemes.parts.decoders import Decoder, OnePerGroup, decoding_error
-from erasurehead.sim.schemes.parts.stopping import StoppingRule
+from erasurehead.plugins import (
+    STRICT,
+    BoolArray,
+    Decoder,
+    Fixed,
+    Groups,
+    Load,
+    OnePerGroup,
+    SchemeFamily,
+    Share,
+    StoppingRule,
+    decoding_error,
+)
 
 
 @plain_dataclass(frozen=True)

@@ -8,11 +8,20 @@ from typing import ClassVar
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from erasurehead.sim.base.fields import STRICT, WaitFor
-from erasurehead.sim.base.types import BoolArray, FloatArray, IntArray
-from erasurehead.sim.schemes.base import Round, RoundOutcome, RoundScheme, SchemeFamily, Sees
-from erasurehead.sim.schemes.parts.decoders import SumArrived
-from erasurehead.sim.schemes.parts.stopping import FirstKEach
+from erasurehead.plugins import (
+    STRICT,
+    BoolArray,
+    FirstKEach,
+    FloatArray,
+    IntArray,
+    Round,
+    RoundOutcome,
+    RoundScheme,
+    SchemeFamily,
+    Sees,
+    SumArrived,
+    WaitFor,
+)
 
 State = tuple[IntArray, FloatArray]
 

@@ -9,13 +9,24 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 from scipy import sparse
 
-from erasurehead.sim.base.errors import InvalidParameter
-from erasurehead.sim.base.fields import STRICT, Load
-from erasurehead.sim.base.types import BoolArray, FloatArray
-from erasurehead.sim.schemes.base import Fixed, Guarantees, RandomOrder, SchemeFamily
-from erasurehead.sim.schemes.parts.assignments import Encoded, Groups
-from erasurehead.sim.schemes.parts.decoders import Decoder, OnePerGroup
-from erasurehead.sim.schemes.parts.stopping import CoverGroups, FirstK, StoppingRule
+from erasurehead.plugins import (
+    STRICT,
+    BoolArray,
+    CoverGroups,
+    Decoder,
+    Encoded,
+    FirstK,
+    Fixed,
+    FloatArray,
+    Groups,
+    Guarantees,
+    InvalidParameter,
+    Load,
+    OnePerGroup,
+    RandomOrder,
+    SchemeFamily,
+    StoppingRule,
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
