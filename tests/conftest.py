@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from erasurehead.experiments.commands.table import result_kinds
 from erasurehead.experiments.reports.report.command import write_report
 from tests.experiments.browser.chromium import started
 from tests.experiments.reports.results import MADE, make_sweep
@@ -67,7 +68,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     found = {}
     for name, make in MADE.items():
         found[name] = make(tmp_path_factory.mktemp(name))
-        write_report(found[name])
+        write_report(found[name], result_kinds())
     return found
 
 
@@ -76,5 +77,5 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep of 60 cells: 3 schemes at 20 points, with losses."""
     values = ("delay.rate=0.5,1,2,4,8", "workers=6,12", "policy=cancel,queue")
     out = make_sweep(tmp_path_factory.mktemp("large"), *values, losses=True)
-    write_report(out)
+    write_report(out, result_kinds())
     return out

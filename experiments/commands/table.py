@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -21,6 +21,10 @@ from ..checks.request import VerifyRequest
 from ..options import AllowLarge, GivenConfig, Set, argument, completed, given_words, option, whole
 from ..page import terminal
 from ..reproduce.request import ReproduceRequest
+
+if TYPE_CHECKING:
+    from ..page.content import Page
+    from ..reports.report.command import ResultKind
 
 SIMULATE, CLUSTER = "Simulate", "Your cluster"
 LOOK_AND_SHARE, CHECK = "Look and share", "Check"
@@ -451,9 +455,66 @@ def report(
     """Make a self-contained HTML page of a result, easy to share."""
     from ..reports.report.command import write_report
 
-    path = write_report(directory, output, where)
+    path = write_report(directory, result_kinds(), output, where)
     terminal.say(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
     terminal.say(IN_A_BROWSER)
+
+
+# Results that have a page. Its reader is imported when it is called: a page needs the code of its
+# own command and of no other.
+
+
+def result_kinds() -> dict[str, ResultKind]:
+    """Every kind of result that has a page, by the command that writes it; what a folder holds is
+    the first of which it has a file."""
+    from ..reports.report.command import ResultKind
+    from ..run import outputs
+
+    run_files = (*outputs.RUN_FILES, "cells")
+    return {
+        "fit": ResultKind(("fit.parquet",), _read_fit),
+        "whatif": ResultKind(("whatif.parquet",), _read_whatif),
+        "compare": ResultKind(("comparison.csv",), _read_comparison),
+        "recommend": ResultKind(("candidates.parquet",), _read_recommendation),
+        "run": ResultKind(run_files, _read_run, has_points=True),
+        "reproduce": ResultKind(("summary.md",), _read_reproduction, page=outputs.INDEX),
+    }
+
+
+def _read_fit(directory: Path) -> Page:
+    from ..advice.fit.page import read_fit
+
+    return read_fit(directory)
+
+
+def _read_whatif(directory: Path) -> Page:
+    from ..advice.whatif.page import read_whatif
+
+    return read_whatif(directory)
+
+
+def _read_comparison(directory: Path) -> Page:
+    from ..reports.compare import read_comparison
+
+    return read_comparison(directory)
+
+
+def _read_recommendation(directory: Path) -> Page:
+    from ..advice.recommend.page import read_recommendation
+
+    return read_recommendation(directory)
+
+
+def _read_run(directory: Path, where: Mapping[str, Sequence[str]] = {}) -> Page:
+    from ..reports.report.page import read_run
+
+    return read_run(directory, where)
+
+
+def _read_reproduction(directory: Path) -> Page:
+    from ..reproduce.command import read_reproduction
+
+    return read_reproduction(directory)
 
 
 @as_command("explore --port 8080 --no-browser", LOOK_AND_SHARE)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 
 from ....sim.base.errors import ConfigError, at, one_of
@@ -16,29 +15,25 @@ from ...pictures.kinds.times import AgainstKind
 from ...run import files, outputs
 from ...run.reader import read_records
 
-# Commands whose results have a page: files of which one is there, and the module and function
-# ``(directory) -> Page`` that read them. The first that finds a file of its own makes the page.
-PAGES = {
-    "fit": (("fit.parquet",), "advice.fit.page", "read_fit"),
-    "whatif": (("whatif.parquet",), "advice.whatif.page", "read_whatif"),
-    "compare": (("comparison.csv",), "reports.compare", "read_comparison"),
-    "recommend": (("candidates.parquet",), "advice.recommend.page", "read_recommendation"),
-    "run": ((*outputs.RUN_FILES, "cells"), "reports.report.page", "read_run"),
-    "reproduce": (("summary.md",), "reproduce.command", "read_reproduction"),
-}
+
+@dataclass(frozen=True)
+class ResultKind:
+    """What some command leaves in a folder, and how its page is read from there."""
+
+    names: Sequence[str]  # files, of which one at least is there
+    read: Callable[..., Page]  # ``(directory)``, and where it has points ``(directory, where)``
+    page: str = files.REPORT_FILE  # name of the page's file
+    has_points: bool = False  # whether ``--where`` chooses some of its points
 
 
-def reader_of(directory: Path) -> Callable[..., Page]:
-    """What reads the result that a folder holds.
-    Raises ConfigError: there is no such folder, or no result in it."""
+def kind_of(directory: Path, kinds: Mapping[str, ResultKind]) -> ResultKind:
+    """The first kind of which a folder holds a file. Raises ConfigError: there is no such folder,
+    or no result in it."""
     if not directory.is_dir():
         raise ConfigError(f"{directory}: no such directory")
-    for names, module, function in PAGES.values():
-        if any((directory / name).exists() for name in names):
-            # imported here, since a page needs the code of its own command and of no other
-            code = import_module(f"....{module}", __name__)
-            reader: Callable[..., Page] = getattr(code, function)
-            return reader
+    for kind in kinds.values():
+        if any((directory / name).exists() for name in kind.names):
+            return kind
     raise ConfigError(f"{directory}: holds no result; must be the output of {REPORTED}")
 
 
@@ -54,23 +49,27 @@ def read_where(given: Sequence[str] | None) -> dict[str, list[str]]:
 
 
 def write_report(
-    directory: Path, output: Path | None = None, where: Sequence[str] | None = None
+    directory: Path,
+    kinds: Mapping[str, ResultKind],
+    output: Path | None = None,
+    where: Sequence[str] | None = None,
 ) -> Path:
-    """Write the page, in the folder by default: ``report.html``, of a reproduction ``index.html``;
-    of a run that of the part whose swept keys have the values of ``where``. The same result has the
-    same bytes. Raises ConfigError: the folder holds no whole result, or it cannot be written."""
+    """Write the page of a result, in its folder by default; of a run that of the part whose swept
+    keys have the values of ``where``. ``kinds`` are the results that have a page. The same result
+    has the same bytes. Raises ConfigError: the folder holds no whole result, or it cannot be
+    written."""
     from ...page.html import as_html  # here, since a picture needs no template
 
-    read, chosen = reader_of(directory), read_where(where)
-    if chosen and read.__name__ != PAGES["run"][2]:
+    kind = kind_of(directory, kinds)
+    chosen = read_where(where)
+    if chosen and not kind.has_points:
         raise at("--where", [*(where or ())], "is for the output of run, sweep and live")
-    name = outputs.INDEX if read.__name__ == PAGES["reproduce"][2] else files.REPORT_FILE
-    file = directory / name if output is None else output
+    file = directory / kind.page if output is None else output
     if file.is_dir():
-        file = file / name
+        file = file / kind.page
     with files.locked(directory):  # no run may clear the folder while its tables are read
         files.require_replaceable(file)
-        page = as_html(read(directory, chosen) if chosen else read(directory))
+        page = as_html(kind.read(directory, chosen) if chosen else kind.read(directory))
         files.write_bytes(file, page.encode("utf-8", "backslashreplace"))
     return file
 

@@ -13,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 from typing_extensions import override
 
 from ...base.types import FloatArray
-from .own_model import Functions, called, wrong
+from .functions import Functions, called, wrong
 
 in_float64 = partial(jax.enable_x64, True)
 """Within this context JAX computes in double precision, whatever the process does else."""

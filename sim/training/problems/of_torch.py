@@ -13,7 +13,7 @@ from torch.func import functional_call, grad, vmap
 from typing_extensions import override
 
 from ...base.types import FloatArray
-from .own_model import Functions, called, wrong
+from .functions import Functions, called, wrong
 
 
 class TorchFunctions(Functions):

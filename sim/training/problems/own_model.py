@@ -16,10 +16,9 @@ import importlib.metadata
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property, lru_cache
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar, Literal, Protocol, final
+from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 from pydantic.dataclasses import dataclass
@@ -28,6 +27,7 @@ from typing_extensions import override
 from ...base.errors import InvalidParameter
 from ...base.fields import STRICT
 from ...base.types import FloatArray
+from .functions import Functions, wrong
 from .network import Start
 from .objective import Objective, Task, as_rows, scores
 
@@ -63,29 +63,6 @@ class ModelFields:
             with suppress(importlib.metadata.PackageNotFoundError):
                 versions.append(f"{name} {importlib.metadata.version(name)}")
         return versions
-
-
-class Functions(Protocol):
-    """A model as plain functions of M models ``(M, P)`` and m rows."""
-
-    parameters: int  # P
-    judges: bool  # whether ``scored`` says how many rows are right
-    good: bool = False  # whether it was tried, and can be trained
-
-    def start(self, seed: int) -> FloatArray:
-        """``(P,)`` parameters."""
-
-    def scored(self, models: FloatArray, X: FloatArray, y: Any) -> FloatArray:
-        """Summed losses of the rows, and how many are right or NaN: ``(2, M)``."""
-
-    def gradients(
-        self, models: FloatArray, X: FloatArray, y: Any, w: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Summed losses ``(M,)``, and gradients ``(M, P)`` of the losses weighted by ``w``, ``(M,
-        m)``."""
-
-    def tried(self, model: FloatArray, X: FloatArray, y: Any) -> tuple[float, FloatArray]:
-        """The summed loss and gradient of one model ``(P,)``, each time from the functions anew."""
 
 
 # To add a framework: a class with these functions, and a line in ``functions_of``.
@@ -233,9 +210,16 @@ def functions_of(path: str, content: bytes, features: int, classes: int) -> Func
     if with_jax == with_torch:
         text = "defines both init and module" if with_jax else "defines neither init nor module"
         raise wrong(path, f"{text}; valid: init(seed, features, classes), or module of PyTorch")
-    file, kind = ("of_jax", "JaxFunctions") if with_jax else ("of_torch", "TorchFunctions")
-    try:
-        made: Callable[..., Functions] = getattr(import_module(f".{file}", __package__), kind)
+    made: Callable[..., Functions]
+    try:  # here, since few have both libraries
+        if with_jax:
+            from .of_jax import JaxFunctions
+
+            made = JaxFunctions
+        else:
+            from .of_torch import TorchFunctions
+
+            made = TorchFunctions
     except ImportError:
         raise _lacking(path, "jax" if with_jax else "torch") from None
     return made(path, module, features, classes)
@@ -243,20 +227,6 @@ def functions_of(path: str, content: bytes, features: int, classes: int) -> Func
 
 def _lacking(path: str, library: str) -> InvalidParameter:
     return wrong(path, f"needs {library}, which is not installed: {EXTRAS[library]}")
-
-
-def called(path: str, function: str, of: Callable[..., Any], *given: Any) -> Any:
-    """What a function of the file returns. Raises InvalidParameter: it raised something."""
-    try:
-        return of(*given)
-    except InvalidParameter:
-        raise
-    except Exception as error:
-        if type(error).__name__ == "TracerArrayConversionError":
-            text = f"{function} computes with NumPy, which JAX cannot differentiate"
-            raise wrong(path, f"{text}; write it with jax.numpy") from None
-        first = str(error).strip().partition("\n")[0]
-        raise wrong(path, f"{function} raises {type(error).__name__}: {first}") from None
 
 
 def _require_good(path: str, functions: Functions, X: FloatArray, y: Any) -> None:
@@ -288,8 +258,3 @@ def _require_good(path: str, functions: Functions, X: FloatArray, y: Any) -> Non
         raise wrong(path, f"{text}: a worker that has some of the rows could not compute it")
     if not np.isfinite(gradient).all():
         raise wrong(path, "the gradient of row_losses is not finite at the start")
-
-
-def wrong(path: str, defect: str) -> InvalidParameter:
-    """The error of a file that cannot be used."""
-    return InvalidParameter("model", Path(path).name, defect)

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from erasurehead.experiments.commands.table import result_kinds
 from erasurehead.experiments.reports.report.command import write_report
 from tests.experiments.browser.chromium import opened
 from tests.experiments.reports.results import EVIL, MADE, config, done, page_of
@@ -414,7 +415,7 @@ def test_a_legend_has_eight_entries_and_the_rest_is_named(browser: Browser, tmp_
     out = tmp_path / "out"
     few = {"workers": 12, "problem": None, "target_loss": None}
     done("run", config(tmp_path, schemes=schemes, **few), "--output", out)
-    write_report(out)
+    write_report(out, result_kinds())
     with opened(browser, address(out)) as page:
         assert page.locator("#tradeoff .key[data-key]").count() == 8
         assert "3 more, in grey" in page.locator("main").inner_text()
@@ -462,7 +463,7 @@ def test_a_recommendation_is_printed_on_six_pages(
         rows = pd.read_parquet(out / name)
         many = pd.concat([rows.assign(label=rows["label"] + f" {i}") for i in range(100)])
         many.to_parquet(out / name)
-    write_report(out)
+    write_report(out, result_kinds())
     with opened(browser, address(out)) as page:
         pdf = page.pdf(format="A4")
         assert len(re.findall(rb"/Type /Page\b", pdf)) <= 6

@@ -267,7 +267,7 @@ def test_what_commands_say_that_make_pictures(
     """Their files, what was left out, and what comes next."""
     page = tmp_path / "page.html"
     page.write_bytes(b" " * 1_260_000)
-    monkeypatch.setattr(report, "write_report", lambda directory, output, where: page)
+    monkeypatch.setattr(report, "write_report", lambda directory, kinds, output, where: page)
     assert said_by("report", tmp_path) == [f"{page} (1.3 MB)", BROWSER]
     pictures = Mock(return_value=([Path("a.png"), Path("a.svg")], ["b left out: no losses"]))
     monkeypatch.setattr(report, "write_pictures", pictures)

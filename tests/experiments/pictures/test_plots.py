@@ -26,6 +26,7 @@ from scipy import stats
 import erasurehead as eh
 import erasurehead.experiments.pictures
 from erasurehead.delay_models import MODELS, Tape
+from erasurehead.experiments.commands.table import result_kinds
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.pictures import paint, style
 from erasurehead.experiments.pictures.base import PanelKind, PictureKind, on_axes
@@ -301,7 +302,7 @@ def test_a_new_kind_appears_everywhere_by_rank(
     folder = tmp_path / "run"
     shutil.copytree(directories["training"], folder)
     assert write_pictures(folder, "stranger", VECTOR)[0] == [folder / "plots" / "stranger.svg"]
-    text = write_report(folder, None).read_text()
+    text = write_report(folder, result_kinds()).read_text()
     for part in ("A stranger&#39;s picture", "It shows one line."):
         assert part in text
     assert text.index("Loss against time") < text.index("It shows one line.")

@@ -24,6 +24,7 @@ import yaml
 from PIL import Image
 
 import erasurehead as eh
+from erasurehead.experiments.commands.table import result_kinds
 from erasurehead.experiments.page import content
 from erasurehead.experiments.page.content import Table
 from erasurehead.experiments.page.folder import as_markdown
@@ -33,7 +34,7 @@ from erasurehead.experiments.pictures.looks import SOLID, Look
 from erasurehead.experiments.pictures.picture import Axis, Chart, Curve, Heat, Panel, Picture
 from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
-from erasurehead.experiments.reports.report.command import PAGES, reader_of
+from erasurehead.experiments.reports.report.command import kind_of
 from erasurehead.experiments.reports.report.page import heatmap_charts, read_run
 from erasurehead.experiments.reports.report.verdict import Verdict, judged
 from erasurehead.experiments.reproduce import FIGURES
@@ -75,7 +76,7 @@ def test_what_is_no_result_is_refused(run: Path, tmp_path: Path) -> None:
     assert "holds no result; must be the output of run, sweep, live, " in taken
     named = taken.partition("output of ")[2].strip()
     assert f"Output of {named}." in " ".join(told.replace("│", "").split())
-    assert {*PAGES} < {*re.findall(r"\w+", named)}
+    assert {*result_kinds()} < {*re.findall(r"\w+", named)}
     (tmp_path / "answer.json").write_text("{}")
     (tmp_path / "fit.parquet").write_text("no table")
     assert "is no answer" in refused(tmp_path)
@@ -393,14 +394,14 @@ def test_the_page_of(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert done.returncode == 0, done.stderr
     file = page_of(directory)
     assert done.stdout.startswith(str(file))
-    for chart in reader_of(directory)(directory).charts.values():
+    for chart in kind_of(directory, result_kinds()).read(directory).charts.values():
         assert_readable(chart.picture)
     made = Made(name, directory, file.read_text(encoding="utf-8"))
     for check in CHECKS:
         check(made)
     for check in OF[name]:
         check(made)
-    page = reader_of(directory)(directory)
+    page = kind_of(directory, result_kinds()).read(directory)
     if name in ("compare", "recommend", "reproduce"):  # others have records of their own
         require_recorded(f"report/{name}", {"page": page})
     if name == "run":
@@ -412,7 +413,7 @@ def test_the_page_of(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_every_kind_has_a_test() -> None:
-    assert {*PAGES} <= {*MADE}
+    assert {*result_kinds()} <= {*MADE}
 
 
 def elements_close_and_identifiers_are_unique(made: Made) -> None:

@@ -21,6 +21,7 @@ from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.delay_models.mixture import Markov
 from erasurehead.delay_models.presets import CURVE
 from erasurehead.experiments.checks.verify.grid import group_spreads
+from erasurehead.experiments.commands.table import result_kinds
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.schema import first_sentence
 from erasurehead.experiments.pictures import looks, paint
@@ -627,7 +628,7 @@ def test_the_same_bytes_twice_and_from_the_file_alone(
     summary = (tmp_path / "a" / "summary.md").read_text()
     assert all(f"]({name}.png)" in summary for name in names)
     assert index == tmp_path / "a" / "index.html"
-    assert write_report(tmp_path / "a") == index
+    assert write_report(tmp_path / "a", result_kinds()) == index
     assert index.read_bytes() == first["index.html"]
 
 
