@@ -58,6 +58,9 @@ test: install  ## ruff, mypy and the test suite
 test-slow: install  ## the long statistical tests, and every broken input
 	EXAMPLES=all $(PYTEST) -n 2 -m "(slow or hypothesis) and not docs"
 
+atlas: install  ## draw the pictures of docs/atlas.md anew, in docs/atlas
+	$(BIN)/python -m website.atlas_pictures
+
 docs: $(VENV)/docs  ## the documentation as a site in site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
@@ -95,4 +98,4 @@ mutants: install  ## plant faults, and see whether the tests notice (less than a
 clean:  ## remove .venv and caches (keeps results)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build dist site
 
-.PHONY: help install reproduce test test-slow test-browser docs test-docs wheel-test release lint format verify bench mutants clean
+.PHONY: help install reproduce test test-slow test-browser atlas docs test-docs wheel-test release lint format verify bench mutants clean

@@ -22,17 +22,15 @@ from ..sim.base.reading import UNITS, Reading, parse_columns
 # names that a place of the command line takes
 Known = Literal["data", "examples", "figures", "kinds", "keys", "topics"]
 # commands whose output folder ``report`` takes
-REPORTED = "run, sweep, live, fit, whatif, compare, recommend or reproduce"
+REPORTED = "run, sweep, live, fit, whatif, recommend, reproduce or report"
 # what can stand in a place of the command line that begins so
 Complete = Callable[[Any, str], list[str]]
-# sets of stragglers that ``attack`` may decode for each code and number of stragglers
-MOST_SETS = 10**7
 MOST_ROUNDS = 10**7  # rounds that ``verify`` may simulate of each scheme: 15 GB
 MOST_JOBS = 1024  # processes that a command may start; a machine with more cores takes a cluster
 
 
-def whole(least: int, most: int, meaning: str) -> Any:
-    """An option that is a whole number in this range."""
+def whole(least: int, most: int, meaning: str, panel: str | None = None) -> Any:
+    """An option that is a whole number in this range; ``panel`` is its box of the help."""
 
     def read(given: str | int) -> int:
         text = str(given).strip()
@@ -41,7 +39,7 @@ def whole(least: int, most: int, meaning: str) -> Any:
             raise typer.BadParameter(f"must be a whole number from {least} to {most}, not {text}")
         return int(text)
 
-    return typer.Option(parser=read, metavar="N", help=meaning)
+    return typer.Option(parser=read, metavar="N", help=meaning, rich_help_panel=panel)
 
 
 def numbers_up_to(workers: int, text: str) -> list[int]:
@@ -62,10 +60,17 @@ def numbers_up_to(workers: int, text: str) -> list[int]:
 
 
 def option(
-    meaning: str, *names: str, metavar: str | None = None, complete: Complete | None = None
+    meaning: str,
+    *names: str,
+    metavar: str | None = None,
+    complete: Complete | None = None,
+    panel: str | None = None,
 ) -> Any:
-    """An option, called as its parameter is unless it has names; a flag always has one."""
-    return typer.Option(*names, metavar=metavar, help=meaning, autocompletion=complete)
+    """An option, called as its parameter is unless it has names; a flag always has one. ``panel``
+    is its box of the help."""
+    return typer.Option(
+        *names, metavar=metavar, help=meaning, autocompletion=complete, rich_help_panel=panel
+    )
 
 
 def argument(meaning: str, metavar: str | None = None, complete: Complete | None = None) -> Any:
@@ -159,6 +164,16 @@ def refuse_set_alone(config: Path | None, changes: list[str] | None) -> None:
         raise at("--set", changes[0], "changes a config: give CONFIG.yaml, too")
 
 
+def refuse_other(ctx: typer.Context, other: type[Any], chosen: type[Any], valid: str) -> None:
+    """Refuse (ConfigError) an option of the ``other`` request that the ``chosen`` one lacks."""
+    names = {field.name for field in fields(other)} - {field.name for field in fields(chosen)}
+    for parameter in ctx.command.params:
+        source = ctx.get_parameter_source(str(parameter.name))
+        if parameter.name in names and source is not None and source.name == "COMMANDLINE":
+            value = ctx.params[parameter.name]
+            raise at(parameter.opts[0], str(value) if isinstance(value, Path) else value, valid)
+
+
 @dataclass(frozen=True)
 class OutputOptions:
     """Where a run or sweep reads and writes, and whether it does."""
@@ -234,16 +249,20 @@ def given_words(*groups: Any) -> list[str]:
 
 
 def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
-    """Make a parameter whose type is a dataclass into an option for each of its fields."""
+    """Make a parameter whose type is a dataclass into an option for each of its fields. A field
+    that two of them have is one option of both."""
     signature = inspect.signature(command, eval_str=True)
     kinds = {name: parameter.annotation for name, parameter in signature.parameters.items()}
     groups: dict[str, Any] = {name: kind for name, kind in kinds.items() if is_dataclass(kind)}
 
+    grouped = {field.name for group in groups.values() for field in fields(group)}
+
     @wraps(command)
     def run(**given: Any) -> None:
+        values = {name: given.pop(name) for name in grouped}
         for name, group in groups.items():
             make = reading_of if group is Reading else group
-            given[name] = make(**{field.name: given.pop(field.name) for field in fields(group)})
+            given[name] = make(**{field.name: values[field.name] for field in fields(group)})
         command(**given)
 
     parameters: list[inspect.Parameter] = []
@@ -254,7 +273,12 @@ def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
                 if groups[name] is Reading
                 else inspect.signature(groups[name], eval_str=True).parameters.values()
             )
-            parameters += [option.replace(kind=parameter.kind) for option in options]
+            known = {each.name for each in parameters}
+            parameters += [
+                option.replace(kind=parameter.kind)
+                for option in options
+                if option.name not in known
+            ]
         else:
             parameters.append(parameter)
     # Typer reads both the signature and the annotations.

@@ -1,4 +1,4 @@
-"""``erasurehead atlas``: a picture of every scheme, and of all of them on one clock."""
+"""``make atlas``: a picture of every scheme, and of all of them on one clock."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def write_atlas(output: Path, progress: Callable[[int, int], None]) -> Path:
     first, *others = pictures = [output / f"{name}.png" for name in (COMPARISON, *families)]
     others_files = output.iterdir() if output.is_dir() and not first.exists() else ()
     if theirs := sorted(path.name for path in others_files if not path.name.startswith(".")):
-        text = f"holds {theirs[0]} and no {first.name}; give another --output"
+        text = f"holds {theirs[0]} and no {first.name}, so it is no atlas"
         raise ConfigError(f"{output}: {text}")
     with locked(output), all_or_none(pictures):
         remove_leftovers(output)
@@ -121,3 +121,7 @@ def write_atlas(output: Path, progress: Callable[[int, int], None]) -> Path:
             style.save(picture, path.with_suffix(""), ("png",))
             progress(done, len(pictures))
     return first
+
+
+if __name__ == "__main__":
+    print(write_atlas(Path("docs/atlas"), lambda done, total: None))

@@ -8,6 +8,7 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from typer import Context
 from typer.models import OptionInfo
 
 from erasurehead.experiments.commands.table import app
@@ -59,6 +60,8 @@ def _parameters(callback: Any) -> list[tuple[bool, str, str, str]]:
     hints = get_type_hints(callback, include_extras=True)
     found = []
     for name, parameter in inspect.signature(callback).parameters.items():
+        if hints[name] is Context:
+            continue
         kind, info = get_args(hints[name])[:2]
         if info.hidden:
             continue
@@ -71,7 +74,7 @@ def _parameters(callback: Any) -> list[tuple[bool, str, str, str]]:
 
 
 def _argument(name: str, info: Any, required: bool) -> str:
-    shown = str(info.metavar or name.upper()).strip("[]")
+    shown = str(info.metavar or name.upper())
     return shown if required else f"[{shown}]"
 
 

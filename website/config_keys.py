@@ -12,14 +12,14 @@ from website.markdown import code, plain, table
 HEAD = """# Keys of a config
 
 A config is a YAML file (or, [from Python](../python.md), a mapping). `erasurehead list NAME` prints
-what stands here of a name, also of your plugins; `erasurehead schema` gives it to an editor. What a
-scheme does, and what is known of it, is in the [atlas](../atlas.md); the delay
-models are drawn in their [gallery](../delays.md). A list in a scheme's field stands for one scheme
-per value, and a count in it can follow the number of workers: `n/2`, rounded up, or `n-2`. Keys are
+what stands here of a name, also of your plugins; `erasurehead list --schema` gives it to an editor.
+What a scheme does, and what is known of it, is in the [atlas](../atlas.md); the delay models are
+drawn in their [gallery](../delays.md). A list in a scheme's field stands for one scheme per value,
+and a count in it can follow the number of workers: `n/2`, rounded up, or `n-2`. Keys are
 texts; below `levels` they may be whole numbers, which become texts. If a config is invalid, one
 line says what is wrong and what would be valid, and nothing is written.
 
-**In an editor.** With `erasurehead schema > erasurehead.schema.json`, and
+**In an editor.** With `erasurehead list --schema > erasurehead.schema.json`, and
 `# yaml-language-server: $schema=erasurehead.schema.json` as a config's first line, an editor
 completes keys and names, explains them and marks mistakes.
 

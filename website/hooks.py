@@ -52,7 +52,7 @@ SAMPLES = {
     "run": ("run", "demo.yaml", "--timeline", "timeline.json"),
     "sweep": ("sweep", *TIMING, "--set", "delay.rate=0.5,1,2"),
     "queue": ("run", "demo.yaml", "--set", "policy=queue"),
-    "compare": ("compare", "run", "queue"),
+    "compare": ("report", "run", "queue"),
     "fit": ("fit", *TABLE),
     "whatif": ("whatif", *TABLE),
     "recommend": (

@@ -1,4 +1,4 @@
-"""``erasurehead attack``: the search for every code of a config, and what it leaves in a folder."""
+"""``verify --worst``: the search for every code of a config, and what it leaves in a folder."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def codes_of(grid: Sequence[Cell]) -> tuple[list[AttackedCode], list[str]]:
 def _attacked(cell: Cell, before: Sequence[AttackedCode]) -> AttackedCode | str:
     workers, name = cell.settings.workers, str(cell.scheme["name"])
     if workers > 20_000:
-        raise at("workers", workers, "must be at most 20000 for an attack")
+        raise at("workers", workers, "must be at most 20000 for verify --worst")
     try:
         scheme = build.scheme_of(cell.settings)
     except build.ImpossibleCell as error:

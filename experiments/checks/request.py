@@ -1,4 +1,4 @@
-"""What ``verify`` is asked."""
+"""What ``verify`` is asked: to compare with closed forms, or to find the worst stragglers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from ..options import MOST_ROUNDS, AllowLarge, option, whole
+
+# sets of stragglers that may be decoded for each code and number of stragglers
+MOST_SETS = 10**7
+SEARCHING = "With --worst"  # a box of the help
+Output = Annotated[
+    Path | None,
+    option("Also write verify.parquet and .csv here; with --worst default results/attack/<name>/."),
+]
 
 
 @dataclass(frozen=True)
@@ -20,5 +28,31 @@ class VerifyRequest:
         Literal["batch", "event"], option("The event engine takes two minutes for 10000 rounds.")
     ] = "batch"
     seed: Annotated[int, whole(0, 2**63 - 1, "Seed of the delays.")] = 0
-    output: Annotated[Path | None, option("Also write verify.parquet and verify.csv here.")] = None
+    output: Output = None
     allow_large: AllowLarge = False
+
+
+@dataclass(frozen=True)
+class WorstRequest:
+    """Which stragglers ``verify --worst`` searches, how hard, and where it writes."""
+
+    stragglers: Annotated[
+        str | None,
+        option(
+            "Numbers of stragglers; default 0 to half of the workers.",
+            metavar="A:B,...",
+            panel=SEARCHING,
+        ),
+    ] = None
+    budget: Annotated[
+        int | None,
+        whole(
+            0,
+            MOST_SETS,
+            "Decode all sets if there are at most N, else search at the cost of N decodings; "
+            "default about ten seconds.",
+            SEARCHING,
+        ),
+    ] = None
+    samples: Annotated[int, whole(2, MOST_SETS, "Random sets for a mean.", SEARCHING)] = 400
+    output: Output = None

@@ -22,6 +22,7 @@ from typing import Any
 from ...sim.base.errors import Failed
 from ..page.terminal import tell
 from ..text import line, of_the_user
+from .aliases import in_new_words
 
 DEBUG = "--debug"  # understood in any place of the command line
 BAD_INPUT, INTERNAL, NOBODY_READS, FAILED = 2, 70, 1, 1
@@ -34,8 +35,10 @@ def main() -> None:
     def command() -> Any:
         from . import table as commands  # takes a while, and may fail
 
+        # what reports call their command is its name today
+        sys.argv[1:] = words = in_new_words(arguments)
         try:
-            return commands.app(arguments, prog_name="erasurehead", standalone_mode=False)
+            return commands.app(words, prog_name="erasurehead", standalone_mode=False)
         except SystemExit as end:
             came = traceback.extract_tb(end.__traceback__)
             if isinstance(end.__context__, BrokenPipeError):  # so Rich ends

@@ -1,7 +1,9 @@
-"""``erasurehead list``, ``init`` and ``cite``: what configs can name, examples, what to cite."""
+"""``erasurehead list``, ``init`` and ``report --cite``: what configs can name, examples, what to
+cite."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
@@ -19,13 +21,14 @@ from ...sim.base.errors import ConfigError, at, one_of
 from ...sim.training.problems import Objective
 from ...sim.training.problems.losses import ProblemSettings
 from ..config.catalogue import with_plugins
-from ..config.cells import plugins_of
+from ..config.cells import catalogue_of, plugins_of
 from ..config.codec import FOLLOWING
 from ..config.document import load
 from ..config.schema import FieldRow, field_rows, first_sentence, schema
 from ..config.settings import FailureSettings, NetworkSettings
 from ..page import terminal
 from ..reproduce import FIGURES, figure_named, settable
+from ..text import line
 
 EXAMPLES_FOLDER = resources.files("erasurehead.experiments") / "config" / "examples"
 SUFFIX = ".yaml"
@@ -99,6 +102,11 @@ def keys_of(config: Path | None) -> list[str]:
     return [*keys]
 
 
+def schema_text(config: Path | None) -> str:
+    """The JSON Schema of configs, with what this config's plugins add."""
+    return json.dumps(schema(catalogue_of({} if config is None else load(config))), indent=1)
+
+
 def show_list(what: str | None, config: Path | None = None) -> None:
     """Print the names that a config can have (``None``), or one list or entry with type, unit,
     range and default of every field. Raises ConfigError: there is none, or a bad plugin."""
@@ -170,3 +178,61 @@ def _show_section(console: Console, kind: str, entries: Entries) -> None:
 def _show_entry(console: Console, name: str, sentence: str) -> None:
     console.print(Padding(Text(name, "bold"), (1, 0, 0, 0)))
     console.print(Padding(sentence, (0, 0, 0, 2)))
+
+
+# the paper of ``CITATION.cff``, which is not in a wheel
+PAPER = """@article{wang2019erasurehead,
+  title = {{ErasureHead}: Distributed Gradient Descent without Delays Using Approximate Gradient Coding},
+  author = {Wang, Hongyi and Charles, Zachary and Papailiopoulos, Dimitris},
+  journal = {arXiv preprint arXiv:1901.09671},
+  year = {2019}
+}"""  # noqa: E501
+SOFTWARE = """@software{{erasurehead_simulator,
+  title = {{ErasureHead simulator}},
+  author = {{{{The ErasureHead simulator authors}}}},
+  version = {{{version}}},{commit}
+  year = {{{year}}}
+}}"""
+NAMED = ("python", "numpy", "scipy", "simpy", "scikit-learn")  # libraries that make the numbers
+
+
+def citation(result: Path | None) -> str:
+    """BibTeX of the paper and of the simulator: of the version that made a result, with a sentence
+    that says how, or of this one. Raises ConfigError: there is no result."""
+    from ..run.outputs import MANIFEST, provenance, required_origin, seeds_of  # imports pandas
+
+    if result is None:
+        return f"{PAPER}\n\n{_software(provenance())}"
+    origin = required_origin(result)
+    try:
+        manifest = json.loads((result / MANIFEST).read_bytes())
+        versions, machine = manifest["versions"], manifest.get("machine") or {}
+        software = _software(manifest)
+        version, commit = versions["erasurehead-simulator"], manifest.get("commit")
+        libraries = ", ".join(f"{name} {versions[name]}" for name in NAMED if versions.get(name))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{result / MANIFEST}: cannot be read: {error!r}") from None
+    date = str(manifest.get("date") or "")
+    where = [manifest.get("host"), *(machine.get(key) for key in ("processor", "system", "blas"))]
+    done = "Measured on real workers" if "live" in manifest else "Simulated"
+    of = f" (commit {commit[:12]}{_changed(manifest)})" if commit else ""
+    sentence = (
+        f"{done} with erasurehead-simulator {version}{of}, {libraries}; "
+        f"seeds: {seeds_of(manifest)}; computed on {', '.join(str(w) for w in where if w)}"
+        f"{f' on {date[:10]}' if date else ''}; config {origin.config}, cells {origin.cells}."
+    )
+    return "\n\n".join([PAPER, software, line(sentence, 10**4)])
+
+
+def _software(facts: Mapping[str, Any]) -> str:
+    """BibTeX of the simulator, of the version that a manifest names."""
+    commit = facts.get("commit")
+    note = f"\n  note = {{commit {commit}{_changed(facts)}}}," if commit else ""
+    year = str(facts.get("date") or "")[:4] or "n.d."
+    version = facts["versions"]["erasurehead-simulator"]
+    return SOFTWARE.format(version=version, commit=note, year=year)
+
+
+def _changed(facts: Mapping[str, Any]) -> str:
+    """What stands behind a commit whose files were changed."""
+    return " with changes" if facts.get("dirty") else ""

@@ -12,12 +12,12 @@ import typer
 from typer.core import TyperCommand
 
 from ... import __version__
-from ...sim.base.errors import shell_word
+from ...sim.base.errors import ConfigError, at, shell_word
 from ...sim.base.reading import Reading
 from .. import options
-from ..advice.live.request import LiveRequest, MeasureRequest
+from ..advice.live.request import MEASURING, LiveRequest, MeasureRequest
 from ..advice.recommend.request import SearchRequest
-from ..checks.request import VerifyRequest
+from ..checks.request import VerifyRequest, WorstRequest
 from ..options import AllowLarge, GivenConfig, Set, argument, completed, given_words, option, whole
 from ..page import terminal
 from ..reproduce.request import ReproduceRequest
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from ..page.content import Page
     from ..reports.report.command import ResultKind
 
-SIMULATE, CLUSTER = "Simulate", "Your cluster"
-LOOK_AND_SHARE, CHECK = "Look and share", "Check"
+SIMULATE = "Simulate"
+CLUSTER = "Your cluster"
+LOOK = "Look and share"
+NAMES = "What there is"
 
 app = typer.Typer(
     cls=options.PlainGroup,
@@ -124,23 +126,6 @@ def init(
     terminal.follow("run", path)
 
 
-@as_command("data amazon --data-dir data")
-def data(
-    name: Annotated[str, argument("covertype, amazon or kc_housing.", complete=completed("data"))],
-    data_dir: Annotated[
-        Path | None, option("Where the file goes; default $ERASUREHEAD_DATA, else data/.")
-    ] = None,
-) -> None:
-    """Fetch a data set that the paper's authors trained on, once."""
-    import os
-
-    from .data import bring
-
-    folder = data_dir or Path(os.environ.get("ERASUREHEAD_DATA") or "data")
-    terminal.say_all(bring(name, folder))
-    terminal.follow("reproduce", "loss_time", "--full", "--data-dir", folder)
-
-
 @as_command("run demo.yaml --set workers=24")
 def run(
     given: GivenConfig,
@@ -213,31 +198,12 @@ def _run(
         raise typer.Exit(1)
 
 
-@as_command("live demo.yaml --set 'schemes=[{name: uncoded}]' --time-scale 0.02", CLUSTER)
-def live(given: GivenConfig, asked: LiveRequest) -> None:
-    """Run a config on real workers, which compute gradients and sleep for the delays."""
-    from ..advice.live import command
-    from .run import show_outcome
-
-    document = given.document()
-    target = asked.output or Path("results") / f"{document.get('name', 'run')}-live"
-    with terminal.progress("iterations") as progress:
-        reads = [given.config] if given.set_ else []
-        outcome, facts = command.run_live(document, target, asked, progress, reads)
-    show_outcome(outcome, target)
-    command.show_live(outcome, facts)
-    if outcome.finished:
-        terminal.follow("report", target)
-    if outcome.failed:
-        raise typer.Exit(1)
-
-
-@as_command("reproduce loss_time --jobs 2", LOOK_AND_SHARE)
+@as_command("reproduce loss_time --jobs 2")
 def reproduce(
     figures: Annotated[
         list[str] | None,
         argument(
-            "Which figures (see: list figures); default all.", "[FIGURE ...]", completed("figures")
+            "Which figures (see: list figures); default all.", "FIGURE ...", completed("figures")
         ),
     ] = None,
     *,
@@ -258,6 +224,65 @@ def reproduce(
     terminal.say(IN_A_BROWSER)
 
 
+@as_command("verify --replications 20000")
+def verify(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None, argument("Schemes of yours; default a grid of all.", "CONFIG.yaml")
+    ] = None,
+    set_: Set = None,
+    worst: Annotated[
+        bool, option("Find the worst stragglers of each code of CONFIG.yaml.", "--worst")
+    ] = False,
+    *,
+    asked: VerifyRequest,
+    search: WorstRequest,
+) -> None:
+    """Compare simulated numbers with closed forms.
+
+    Exit code 1 if any is too far off. With --worst, find the worst stragglers for each code."""
+    options.refuse_set_alone(config, set_)
+    given = None if config is None else GivenConfig(config, set_)
+    if worst:
+        options.refuse_other(ctx, VerifyRequest, WorstRequest, "has no effect beside --worst")
+        if given is None:
+            raise ConfigError("verify --worst: give CONFIG.yaml, whose codes are searched")
+        _find_worst(given, search)
+        return
+    options.refuse_other(ctx, WorstRequest, VerifyRequest, "is of a search: give --worst, too")
+
+    from ..checks.verify.command import verify_grid
+
+    if not verify_grid(asked, None if given is None else given.document()):
+        raise typer.Exit(1)
+    own = ("reproduce", "iteration_time_workers") if given is None else ("run", *given_words(given))
+    terminal.follow(*own)
+
+
+def _find_worst(given: GivenConfig, search: WorstRequest) -> None:
+    """Find the worst stragglers for each code of a config."""
+    from ...sim.attack import SearchBudget
+    from ..checks import attack
+    from ..run.files import output_folder
+    from ..run.outputs import holds_another, origin_of
+
+    document = given.document()
+    budget = SearchBudget(search.budget, search.samples)
+    planned = attack.plan_attack(document, search.stragglers, budget)
+    name = str(document.get("name", "run"))
+    target = search.output or Path("results/attack") / name
+    attack.require_own(target, planned.config)
+    with output_folder(target, attack.ATTACK_FILES, [given.config]):
+        with terminal.progress("stragglers") as progress:
+            frame = attack.attack_codes(planned, progress)
+        attack.write_attack(planned, frame, target)
+    terminal.show(attack.attack_page(frame, name, planned.left_out, _said()), None)
+    terminal.say(f"table and picture in {target}/")
+    ran = Path("results") / name
+    done = origin_of(ran) is not None and not holds_another(ran, planned.config)
+    terminal.follow(*(("report", ran) if done else ("run", *given_words(given))))
+
+
 @as_command("read delays.csv --unit ms", CLUSTER)
 def read(trace: options.MeasuredTable, reading: Reading, allow_large: AllowLarge = False) -> None:
     """Show how a measured table is read: its size, unit, names and first rounds."""
@@ -268,46 +293,6 @@ def read(trace: options.MeasuredTable, reading: Reading, allow_large: AllowLarge
     terminal.say_all(measured.read)
     terminal.say_all(f"note: {line}" for line in measured.warnings)
     terminal.follow("whatif", trace, *given_words(reading))
-
-
-@as_command("fit delays.csv --k-range 200:256", CLUSTER)
-def fit(
-    trace: options.MeasuredTable,
-    reading: Reading,
-    k_range: Annotated[
-        str | None, option("Order statistics to rank by, A:B; default n/2 to n.")
-    ] = None,
-    workers: Annotated[
-        int | None, option("Workers of the config: those of the table in turn; default as many.")
-    ] = None,
-    output: Annotated[Path | None, option("Default results/fit/<name of the trace>/.")] = None,
-    allow_large: AllowLarge = False,
-) -> None:
-    """Fit delay models to a measured table, and write a config that simulates it."""
-    from ..advice.fit import command
-    from ..advice.fit.answer import fit_answer
-    from ..advice.fit.page import DELAY
-    from ..advice.fit.study import study_for
-    from ..run.files import output_folder
-
-    measured, warnings = command.read_tables(str(trace), reading, allow_large)
-    terminal.say_read(measured.read)
-    for line in warnings:
-        terminal.tell(f"warning: {line}")
-    ks = command.k_range(k_range, measured.workers)
-    target = output or Path("results/fit") / trace.name.split(".")[0]
-    with output_folder(target, command.FILES, [trace]), terminal.progress("fits") as progress:
-        findings = study_for(workers, measured, ks, reading.load, progress)
-        words = " ".join(map(shell_word, [str(trace), *given_words(reading)]))
-        answer = replace(fit_answer(findings, trace.name, words), command=_said())
-        page = command.write_fit(findings, answer, target)
-    for line in findings.warnings:
-        terminal.tell(f"warning: {trace}: {line}")
-    terminal.show(page)
-    if len(lines := findings.sections.splitlines()) <= MAX_CONFIG_LINES:
-        terminal.say_all(lines)
-    terminal.say(f"report, pictures and config in {target}/")
-    terminal.follow("run", target / DELAY)
 
 
 @as_command("whatif delays.csv --stragglers 1:4", CLUSTER)
@@ -353,6 +338,46 @@ def whatif(
     terminal.follow("report", target)
 
 
+@as_command("fit delays.csv --k-range 200:256", CLUSTER)
+def fit(
+    trace: options.MeasuredTable,
+    reading: Reading,
+    k_range: Annotated[
+        str | None, option("Order statistics to rank by, A:B; default n/2 to n.")
+    ] = None,
+    workers: Annotated[
+        int | None, option("Workers of the config: those of the table in turn; default as many.")
+    ] = None,
+    output: Annotated[Path | None, option("Default results/fit/<name of the trace>/.")] = None,
+    allow_large: AllowLarge = False,
+) -> None:
+    """Fit delay models to a measured table, and write a config that simulates it."""
+    from ..advice.fit import command
+    from ..advice.fit.answer import fit_answer
+    from ..advice.fit.page import DELAY
+    from ..advice.fit.study import study_for
+    from ..run.files import output_folder
+
+    measured, warnings = command.read_tables(str(trace), reading, allow_large)
+    terminal.say_read(measured.read)
+    for line in warnings:
+        terminal.tell(f"warning: {line}")
+    ks = command.k_range(k_range, measured.workers)
+    target = output or Path("results/fit") / trace.name.split(".")[0]
+    with output_folder(target, command.FILES, [trace]), terminal.progress("fits") as progress:
+        findings = study_for(workers, measured, ks, reading.load, progress)
+        words = " ".join(map(shell_word, [str(trace), *given_words(reading)]))
+        answer = replace(fit_answer(findings, trace.name, words), command=_said())
+        page = command.write_fit(findings, answer, target)
+    for line in findings.warnings:
+        terminal.tell(f"warning: {trace}: {line}")
+    terminal.show(page)
+    if len(lines := findings.sections.splitlines()) <= MAX_CONFIG_LINES:
+        terminal.say_all(lines)
+    terminal.say(f"report, pictures and config in {target}/")
+    terminal.follow("run", target / DELAY)
+
+
 @as_command("recommend demo.yaml --max-load 3 --jobs 2", CLUSTER)
 def recommend(
     config: Annotated[Path, argument("The cluster, its problem, today's schemes.", "CONFIG.yaml")],
@@ -373,48 +398,74 @@ def recommend(
     answer_question(question, output, jobs, _said(), [config])
 
 
-@as_command("attack demo.yaml --stragglers 0:6", CHECK)
-def attack(
-    given: GivenConfig,
-    stragglers: Annotated[
-        str | None,
-        option("Numbers of stragglers; default 0 to half of the workers.", metavar="A:B,..."),
+@as_command("live demo.yaml --set 'schemes=[{name: uncoded}]' --time-scale 0.02", CLUSTER)
+def live(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None,
+        argument("What to run; with --measure, whose gradients to time.", "CONFIG.yaml"),
     ] = None,
-    budget: Annotated[
-        int | None,
-        whole(
-            0,
-            options.MOST_SETS,
-            "Decode all sets of stragglers if there are at most N, else search at the "
-            "cost of N decodings; default about ten seconds.",
+    set_: Set = None,
+    *,
+    asked: LiveRequest,
+    measure: Annotated[
+        Path | None,
+        option(
+            "Time tasks, and write this table for fit; without a config, matrix products.",
+            metavar="TABLE",
+            panel=MEASURING,
         ),
     ] = None,
-    samples: Annotated[int, whole(2, options.MOST_SETS, "Random sets for a mean.")] = 400,
-    output: Annotated[Path | None, option("Default results/attack/<name>/.")] = None,
+    measuring: MeasureRequest,
 ) -> None:
-    """Find the worst stragglers for each code of a config."""
-    from ...sim.attack import SearchBudget
-    from ..checks import attack as command
-    from ..run.files import output_folder
-    from ..run.outputs import holds_another, origin_of
+    """Run a config on real workers, or measure their tasks.
+
+    Workers compute gradients and sleep for the config's delays."""
+    if measure is not None:
+        options.refuse_other(ctx, LiveRequest, MeasureRequest, "has no effect beside --measure")
+        options.refuse_set_alone(config, set_)
+        _measure(None if config is None else GivenConfig(config, set_), measure, measuring)
+        return
+    options.refuse_other(
+        ctx, MeasureRequest, LiveRequest, "is for measuring: give --measure TABLE, too"
+    )
+    if config is None:
+        raise ConfigError("live: give CONFIG.yaml to run it, or --measure TABLE to time tasks")
+    _run_live(GivenConfig(config, set_), asked)
+
+
+def _run_live(given: GivenConfig, asked: LiveRequest) -> None:
+    """Run a config on real workers."""
+    from ..advice.live import command
+    from .run import show_outcome
 
     document = given.document()
-    planned = command.plan_attack(document, stragglers, SearchBudget(budget, samples))
-    name = str(document.get("name", "run"))
-    target = output or Path("results/attack") / name
-    command.require_own(target, planned.config)
-    with output_folder(target, command.ATTACK_FILES, [given.config]):
-        with terminal.progress("stragglers") as progress:
-            frame = command.attack_codes(planned, progress)
-        command.write_attack(planned, frame, target)
-    terminal.show(command.attack_page(frame, name, planned.left_out, _said()), None)
-    terminal.say(f"table and picture in {target}/")
-    ran = Path("results") / name
-    done = origin_of(ran) is not None and not holds_another(ran, planned.config)
-    terminal.follow(*(("report", ran) if done else ("run", *given_words(given))))
+    target = asked.output or Path("results") / f"{document.get('name', 'run')}-live"
+    with terminal.progress("iterations") as progress:
+        reads = [given.config] if given.set_ else []
+        outcome, facts = command.run_live(document, target, asked, progress, reads)
+    show_outcome(outcome, target)
+    command.show_live(outcome, facts)
+    if outcome.finished:
+        terminal.follow("report", target)
+    if outcome.failed:
+        raise typer.Exit(1)
 
 
-@as_command("plot results/demo --kind loss_time --format png,pdf", LOOK_AND_SHARE)
+def _measure(given: GivenConfig | None, table: Path, asked: MeasureRequest) -> None:
+    """Measure how long real tasks take on real workers."""
+    from ..advice.live import measure
+
+    document = None if given is None else given.document()
+    with terminal.progress("rounds") as progress:
+        tasks = measure.measure_tasks(document, table, asked, progress)
+    for partitions, seconds in tasks.groupby("load")["seconds"].mean().items():
+        terminal.say(f"load {partitions}: {seconds:.4g} s on average")
+    terminal.say(f"{len(tasks)} tasks in {table}")
+    terminal.follow("fit", table)
+
+
+@as_command("plot results/demo --kind loss_time --format png,pdf", LOOK)
 def plot(
     directory: Annotated[Path, argument("Output of a run or sweep.", "DIR")],
     kind: Annotated[
@@ -446,18 +497,135 @@ def plot(
     terminal.follow("report", directory)
 
 
-@as_command("report results/demo", LOOK_AND_SHARE)
+@as_command("report results/demo", LOOK)
 def report(
-    directory: Annotated[Path, argument(f"Output of {options.REPORTED}.", "DIR")],
-    output: Annotated[Path | None, option("The file; default DIR/report.html.")] = None,
+    first: Annotated[Path | None, argument(f"Output of {options.REPORTED}.", "DIR")] = None,
+    second: Annotated[
+        Path | None,
+        argument("Another result of the same schemes, to be compared with the first.", "OTHER"),
+    ] = None,
+    output: Annotated[
+        Path | None, option("The file; default DIR/report.html. Of two a folder, results/compare.")
+    ] = None,
     where: options.Where = None,
+    cite: Annotated[
+        bool, option("Print BibTeX, and what a paper should say of DIR, if given.", "--cite")
+    ] = False,
 ) -> None:
-    """Make a self-contained HTML page of a result, easy to share."""
+    """Make a self-contained page of a result, or compare two.
+
+    Two results of the same schemes are compared, such as simulated and measured ones."""
+    if cite:
+        if second is not None or output is not None or where:
+            raise ConfigError("report --cite: takes one DIR or none, and no other option")
+        from .listing import citation
+
+        print(citation(first))
+    elif first is None:
+        raise ConfigError(f"report: give DIR, the output of {options.REPORTED}")
+    elif second is None:
+        _report_one(first, output, where)
+    elif where:
+        raise at("--where", where, "chooses points of one result, and here are two")
+    else:
+        _compare(first, second, output or Path("results/compare"))
+
+
+def _report_one(directory: Path, output: Path | None, where: list[str] | None) -> None:
+    """Make the page of a result."""
     from ..reports.report.command import write_report
 
     path = write_report(directory, result_kinds(), output, where)
     terminal.say(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
     terminal.say(IN_A_BROWSER)
+
+
+def _compare(first: Path, second: Path, output: Path) -> None:
+    """Compare two results of the same schemes; ``first`` is the reference."""
+    from ..reports import compare
+
+    page = compare.compare_results(first, second, output, _said())
+    for note in page.answer.notes:
+        terminal.tell(f"note: {note}")
+    terminal.show(page)
+    terminal.say(f"table and pictures in {output}/")
+    terminal.follow("report", output)
+
+
+@as_command("explore --port 8080 --no-browser", LOOK)
+def explore(
+    port: Annotated[int, whole(0, 65535, "Port on this machine; 0 for any free one.")] = 0,
+    no_browser: Annotated[
+        bool, option("Only print the address; open no browser.", "--no-browser")
+    ] = False,
+) -> None:
+    """Open a local page with sliders that redraw loss, time and error as you move them."""
+    import webbrowser
+
+    from ..reports.explore.server import Server, serve_pages
+
+    server = Server(port)
+
+    def ready() -> None:
+        terminal.say(f"{server.address} (Ctrl-C ends it)")
+        if not no_browser:
+            webbrowser.open(server.address)
+
+    serve_pages(server, ready)
+
+
+@as_command("list pareto", NAMES)
+def list_(
+    what: Annotated[
+        str | None,
+        argument(
+            "A name, such as pareto, or schemes, delays, load_laws, data, losses, optimizers, "
+            "network, failures or figures; default the names of all.",
+            "WHAT",
+            completed("topics"),
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None, argument("Include what this config's plugins add.", "CONFIG.yaml")
+    ] = None,
+    schema: Annotated[
+        bool,
+        option(
+            "Print the JSON Schema of configs, with which editors complete and check them.",
+            "--schema",
+        ),
+    ] = False,
+) -> None:
+    """List what a config can name, with fields, units and defaults."""
+    from . import listing
+
+    if schema:  # of everything, so that one argument is the config
+        if what is not None and config is not None:
+            raise at("list --schema", what, "takes no name; give the config alone, or nothing")
+        print(listing.schema_text(config if what is None else Path(what)))
+        return
+    listing.show_list(what, config)
+    example = "cluster" if what in ("network", "failures") else "example"
+    run = ("init", example) if config is None else ("run", str(config))
+    other = {"figures": ("reproduce", "--help"), None: ("list", "schemes")}
+    terminal.follow(*other.get(what, run))
+
+
+@as_command("data amazon --data-dir data", NAMES)
+def data(
+    name: Annotated[str, argument("covertype, amazon or kc_housing.", complete=completed("data"))],
+    data_dir: Annotated[
+        Path | None, option("Where the file goes; default $ERASUREHEAD_DATA, else data/.")
+    ] = None,
+) -> None:
+    """Fetch a data set that the paper's authors trained on, once."""
+    import os
+
+    from .data import bring
+
+    folder = data_dir or Path(os.environ.get("ERASUREHEAD_DATA") or "data")
+    terminal.say_all(bring(name, folder))
+    terminal.follow("reproduce", "loss_time", "--full", "--data-dir", folder)
 
 
 # Results that have a page. Its reader is imported when it is called: a page needs the code of its
@@ -515,129 +683,3 @@ def _read_reproduction(directory: Path) -> Page:
     from ..reproduce.command import read_reproduction
 
     return read_reproduction(directory)
-
-
-@as_command("explore --port 8080 --no-browser", LOOK_AND_SHARE)
-def explore(
-    port: Annotated[int, whole(0, 65535, "Port on this machine; 0 for any free one.")] = 0,
-    no_browser: Annotated[
-        bool, option("Only print the address; open no browser.", "--no-browser")
-    ] = False,
-) -> None:
-    """Open a local page with sliders that redraw loss, time and error as you move them."""
-    import webbrowser
-
-    from ..reports.explore.server import Server, serve_pages
-
-    server = Server(port)
-
-    def ready() -> None:
-        terminal.say(f"{server.address} (Ctrl-C ends it)")
-        if not no_browser:
-            webbrowser.open(server.address)
-
-    serve_pages(server, ready)
-
-
-@as_command("measure --workers 8 --loads 1,2,3 --output measured.csv", CLUSTER)
-def measure(
-    config: Annotated[
-        Path | None,
-        argument(
-            "Tasks are gradients of this config's problem; without it, matrix products.",
-            "[CONFIG.yaml]",
-        ),
-    ] = None,
-    set_: Set = None,
-    *,
-    asked: MeasureRequest,
-) -> None:
-    """Measure how long real tasks take on real workers; writes a table for fit."""
-    from ..advice.live import measure
-
-    options.refuse_set_alone(config, set_)
-    document = None if config is None else GivenConfig(config, set_).document()
-    with terminal.progress("rounds") as progress:
-        table = measure.measure_tasks(document, asked, progress)
-    for partitions, seconds in table.groupby("load")["seconds"].mean().items():
-        terminal.say(f"load {partitions}: {seconds:.4g} s on average")
-    terminal.say(f"{len(table)} tasks in {asked.output}")
-    terminal.follow("fit", asked.output)
-
-
-@as_command("compare results/demo results/demo-live", LOOK_AND_SHARE)
-def compare(
-    first: Annotated[Path, argument("The reference, such as a run.", "DIR")],
-    second: Annotated[Path, argument("The result to compare with it.", "DIR")],
-    output: Annotated[Path, option("Where the table and the picture go.")] = Path(
-        "results/compare"
-    ),
-) -> None:
-    """Compare two results of the same schemes, such as simulated and measured ones."""
-    from ..reports import compare
-
-    page = compare.compare_results(first, second, output, _said())
-    for note in page.answer.notes:
-        terminal.tell(f"note: {note}")
-    terminal.show(page)
-    terminal.say(f"table and pictures in {output}/")
-    terminal.follow("report", output)
-
-
-@as_command("verify --replications 20000", CHECK)
-def verify(
-    config: Annotated[
-        Path | None, argument("Schemes of yours; default a grid of all.", "[CONFIG.yaml]")
-    ] = None,
-    set_: Set = None,
-    *,
-    asked: VerifyRequest,
-) -> None:
-    """Compare simulated numbers with closed forms; exit code 1 if any is too far off."""
-    from ..checks.verify.command import verify_grid
-
-    options.refuse_set_alone(config, set_)
-    given = None if config is None else GivenConfig(config, set_)
-    if not verify_grid(asked, None if given is None else given.document()):
-        raise typer.Exit(1)
-    own = ("reproduce", "iteration_time_workers") if given is None else ("run", *given_words(given))
-    terminal.follow(*own)
-
-
-@as_command("list pareto")
-def list_(
-    what: Annotated[
-        str | None,
-        argument(
-            "A name, such as pareto, or schemes, delays, load_laws, data, losses, optimizers, "
-            "network, failures or figures; default the names of all.",
-            "[WHAT]",
-            completed("topics"),
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None, argument("Include what this config's plugins add.", "[CONFIG.yaml]")
-    ] = None,
-) -> None:
-    """List what a config can name; of one name or list, type, unit, range and default of fields."""
-    from . import listing
-
-    listing.show_list(what, config)
-    example = "cluster" if what in ("network", "failures") else "example"
-    run = ("init", example) if config is None else ("run", str(config))
-    other = {"figures": ("reproduce", "--help"), None: ("list", "schemes")}
-    terminal.follow(*other.get(what, run))
-
-
-@as_command("schema > erasurehead.schema.json")
-def schema(
-    config: Annotated[Path | None, argument("Include what this config's plugins add.")] = None,
-) -> None:
-    """Print the JSON Schema of configs, with which editors complete and check them."""
-    import json
-
-    from ..config.cells import catalogue_of
-    from ..config.document import load
-    from ..config.schema import schema as made
-
-    print(json.dumps(made(catalogue_of({} if config is None else load(config))), indent=1))

@@ -2,8 +2,8 @@
 and the page as Markdown.
 
 ``answer.json`` is what a command found, in sentences that programs and people can read. ``fit``,
-``whatif``, ``recommend`` and ``compare`` leave one. Of Markdown, text from outside is data, and a
-terminal can show the lines."""
+``whatif``, ``recommend`` and ``report`` of two leave one. Of Markdown, text from outside is data,
+and a terminal can show the lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``erasurehead compare``: two results of the same schemes, round by round."""
+"""``erasurehead report FIRST SECOND``: two results of the same schemes, round by round."""
 
 from __future__ import annotations
 
@@ -194,12 +194,12 @@ def comparison_page(
             Section("pictures", "Side by side", [ratios, *iterations]),
             Section("table", "All numbers", [_numbers(table)]),
         ],
-        provenance=[("made by", "erasurehead compare")],
+        provenance=[("made by", "erasurehead report")],
     )
 
 
 def read_comparison(directory: Path) -> Page:
-    """The page again, from what ``compare`` left. Raises ConfigError: the result is not whole."""
+    """The page again, from the files of a comparison. Raises ConfigError: it is not whole."""
     answer = read_answer(directory)
     numbers = ("first", "second", "difference", "ratio", "ratio_low", "ratio_high", "correlation")
     table = table_at(directory / COMPARISON_CSV, ("label", "scheme", *numbers))

@@ -39,13 +39,13 @@ def _commands(rng: random.Random, overrides: Command) -> tuple[Command, ...]:
     if kind < 0.1:
         return ((*run, "--dry-run"),)
     if kind < 0.13:
-        return (("schema", "config.yaml"),)
+        return (("list", "--schema", "config.yaml"),)
     if kind < 0.18:
         return ((*run, "--timeline", "out/timeline.json"), run)
     if kind < 0.2:
         return ((*sweep, "--jobs", "2"), run)
     if kind < 0.23:
-        return (_attack(rng, overrides),)
+        return (_worst(rng, overrides),)
     if kind < 0.3:
         return (run, ("run", "out/config.yaml", "--output", "out"))
     if kind < 0.35:
@@ -53,11 +53,11 @@ def _commands(rng: random.Random, overrides: Command) -> tuple[Command, ...]:
     return (sweep if kind < 0.55 else run,)
 
 
-def _attack(rng: random.Random, overrides: Command) -> Command:
+def _worst(rng: random.Random, overrides: Command) -> Command:
     options: list[str] = ["--budget", rng.choice(("100", "1000", "0", "x"))]
     if rng.random() < 0.5:
         options += ["--stragglers", rng.choice(("0:2", "1", "3:1", "99", "-1", "", "0:99999999"))]
-    return ("attack", "config.yaml", *overrides, *options, "--output", "out")
+    return ("verify", "--worst", "config.yaml", *overrides, *options, "--output", "out")
 
 
 def places(value: Any, place: Place = ()) -> list[Place]:

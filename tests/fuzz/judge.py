@@ -35,7 +35,7 @@ REVERSING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 LEFT_BEHIND = re.compile(r"\.part$|\.lock$|^tmp/")
 
 RUNS = ("run", "sweep")
-DRAW = ("plot", "fit", "whatif", "attack", "report", "recommend")
+DRAW = ("plot", "fit", "whatif", "verify", "report", "recommend")
 
 
 def faults(case: Case, endings: Sequence[Ending], folder: Path) -> list[str]:
@@ -60,7 +60,7 @@ def _one(ending: Ending) -> Iterator[str]:
     if ending.memory > MOST_MEMORY:
         yield f"memory: {ending.memory / 2**30:.1f} GiB"
     for name, content in (("stdout", ending.out), ("stderr", ending.err)):
-        data = name == "stdout" and ending.command[0] == "schema"  # for an editor, not for a reader
+        data = name == "stdout" and "--schema" in ending.command  # for an editor, not for a reader
         for fault in text_faults(content):
             if not (data and fault.startswith("long")):
                 yield f"{fault} on {name}"

@@ -147,7 +147,7 @@ def with_a_delay_law(folder: Path) -> None:
     contracts.test_samples_are_delays(Uniform(longest_time=2.0))
     contracts.test_samples_follow_the_cdf(Uniform(longest_time=2.0))
     assert "Any time up to longest_time is equally likely." in said("list", "delays")
-    known = said("schema")
+    known = said("list", "--schema")
     assert "longest_time" in known
     assert "majority" in known
     assert "uniform" in text_of(folder / "out" / "report.html")
@@ -246,7 +246,7 @@ def with_a_column(folder: Path) -> None:
     longest = eh.load(folder / "out").iterations.groupby(["label", "replication"])
     means = longest["iteration_time"].max().groupby("label").mean()
     np.testing.assert_allclose(summary.set_index("label")["slowest_mean"], means[summary["label"]])
-    said("compare", folder / "out", folder / "out", "--output", folder / "compared")
+    said("report", folder / "out", folder / "out", "--output", folder / "compared")
     found = golden.tables({**CONFIG, "name": "golden"}, folder)
     table, others = found["summary"], {key: found[key] for key in ("iterations", "workers")}
     before = {name: value for name, value in table.items() if not name.startswith("slowest")}

@@ -35,7 +35,7 @@ LAYERS = [
   experiments.reports.compare experiments.reproduce experiments.advice.live experiments.advice.fit
   experiments.advice.whatif
   experiments.commands.listing experiments.advice.recommend experiments.reports.report
-  experiments.commands.table
+  experiments.commands.table experiments.commands.aliases
   experiments.commands.cli
   erasurehead experiments.__main__
     """.strip().splitlines()

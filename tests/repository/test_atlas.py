@@ -116,7 +116,7 @@ def test_every_scheme_has_its_entry_and_its_picture() -> None:
     assert len({file.read_bytes() for file in files}) == len(files)
 
 
-REMEDY = "run: erasurehead atlas --output docs/atlas"
+REMEDY = "run: make atlas"
 
 
 @every_scheme

@@ -1,4 +1,4 @@
-"""``erasurehead measure``: how long gradients take here, as a table for ``fit``."""
+"""``erasurehead live --measure``: how long gradients take here, as a table for ``fit``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -157,10 +158,10 @@ def require_short(workload: Workload, asked: MeasureRequest) -> None:
 
 
 def measure_tasks(
-    document: Mapping[str, Any] | None, asked: MeasureRequest, progress: Progress
+    document: Mapping[str, Any] | None, output: Path, asked: MeasureRequest, progress: Progress
 ) -> pd.DataFrame:
-    """Measure and write the table; ``progress`` is told of rounds done, and in all. Every worker
-    does the same task at the same time, round after round.
+    """Measure and write the table ``output``; ``progress`` is told of rounds done, and in all.
+    Every worker does the same task at the same time, round after round.
 
     Returns one row per task with ``MEASURE_COLUMNS``. All instants are the master's: ``start`` is
     the broadcast of the round and ``end`` the arrival of the answer, in seconds since 1970;
@@ -170,9 +171,9 @@ def measure_tasks(
     Raises ConfigError: a value is wrong, the file cannot be written, a worker does not exist, or
     the cluster cannot be reached or is too small; CannotEnd: a worker died."""
     workload, loads = read_workload(document, asked), read_loads(asked.loads)
-    slow, output, tasks = dict(slowed(asked.slow)), asked.output, workload.tasks
+    slow, tasks = dict(slowed(asked.slow)), workload.tasks
     if output.suffix != ".csv":
-        raise at("--output", str(output), "must end in .csv")
+        raise at("--measure", str(output), "must end in .csv")
     for worker in slow:
         if worker >= len(tasks):
             raise at("--slow", worker, f"must be a worker from 0 to {len(tasks) - 1}")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from ...options import MOST_JOBS, MOST_ROUNDS, DataDir, option, whole
 
+MEASURING = "With --measure"  # a box of the help
 OnCluster = Annotated[
     str | None,
     option(
@@ -42,15 +43,16 @@ class LiveRequest:
 
 @dataclass(frozen=True)
 class MeasureRequest:
-    """What ``measure`` measures, on which workers, and where it writes."""
+    """What ``live --measure`` measures, and on which workers."""
 
     workers: Annotated[
-        int | None, whole(1, MOST_JOBS, "Number of workers; default the config's, or 4.")
+        int | None, whole(1, MOST_JOBS, "Number of workers; default the config's, or 4.", MEASURING)
     ] = None
-    rounds: Annotated[int, whole(1, MOST_ROUNDS, "Rounds of each load.")] = 50
-    loads: Annotated[str, option("Partitions (or products) of a task: 1,2,3.")] = "1,2,3"
-    size: Annotated[int, option("Rows and columns of the matrices.")] = 400
+    rounds: Annotated[int, whole(1, MOST_ROUNDS, "Rounds of each load.", MEASURING)] = 50
+    loads: Annotated[str, option("Partitions (or products) of a task: 1,2,3.", panel=MEASURING)] = (
+        "1,2,3"
+    )
+    size: Annotated[int, option("Rows and columns of the matrices.", panel=MEASURING)] = 400
     scheduler: OnCluster = None
     slow: Slow = None
-    output: Annotated[Path, option("The table of all tasks.")] = Path("results/measured.csv")
     data_dir: DataDir = None

@@ -219,7 +219,7 @@ def next_steps(answer: Recommendation, config: str) -> list[str]:
     if any(answer.turns(changed) for changed in answer.changed if changed.change.name == "load"):
         steps.append(
             "measure how a worker's time grows with its load, since the answer depends on it: "
-            "`erasurehead measure --loads 1,2,3 --output measured.csv`, then "
+            "`erasurehead live --measure measured.csv --loads 1,2,3`, then "
             "`erasurehead fit measured.csv`"
         )
     if not answer.question.trains:

@@ -1,4 +1,4 @@
-"""``live`` and ``measure`` on processes of this machine."""
+"""``live``, and its ``--measure``, on processes of this machine."""
 
 from __future__ import annotations
 
@@ -334,7 +334,7 @@ def test_a_run_beside_itself_and_half_of_it(tmp_path: Path) -> None:
     assert inside("run", config, "--output", one).returncode == 0
     half = ["--set", "iterations=3", "--set", "schemes.uncoded.label=other"]
     assert inside("run", config, *half, "--output", two).returncode == 0
-    done = inside("compare", one, two, "--output", tmp_path / "out")
+    done = inside("report", one, two, "--output", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(tmp_path / "out" / "comparison.csv")
     assert table["label"].tolist() == ["cyclic_repetition load=2", "asynchronous"]
@@ -343,8 +343,8 @@ def test_a_run_beside_itself_and_half_of_it(tmp_path: Path) -> None:
     assert (table["loss_difference"] == 0).all()
 
 
-def test_compare_refuses_in_one_line(tmp_path: Path) -> None:
-    done = inside("compare", tmp_path / "none", tmp_path, "--output", tmp_path / "out")
+def test_a_comparison_refuses_in_one_line(tmp_path: Path) -> None:
+    done = inside("report", tmp_path / "none", tmp_path, "--output", tmp_path / "out")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "no such directory" in done.stderr
@@ -358,7 +358,7 @@ def test_measured_tasks_are_a_table_that_fit_reads(tmp_path: Path) -> None:
     machine does. Tasks of a round begin together, and none ends before its round began."""
     path = tmp_path / "measured.csv"
     options = ["--workers", 3, "--loads", "1,4", "--rounds", 12, "--size", 60, "--slow", "2=50"]
-    done = inside("measure", *options, "--output", path)
+    done = inside("live", "--measure", path, *options)
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(path)
     assert len(table) == 3 * 2 * 12
@@ -407,18 +407,18 @@ def test_a_task_is_as_many_gradients_as_its_load() -> None:
         (["--size", "0"], "--size = 0: must be from 1"),
         (["--set", "seed=1"], "--set = 'seed=1': changes a config: give CONFIG.yaml, too"),
         (["--slow", "4=2"], "--slow = 4: must be a worker from 0 to 3"),
-        (["--output", "table.parquet"], "must end in .csv"),
+        (["--measure", "table.parquet"], "must end in .csv"),
     ],
 )
 def test_measure_refusals_are_one_line(tmp_path: Path, options: list[str], says: str) -> None:
-    done = inside("measure", "--output", tmp_path / "out.csv", *options)
+    done = inside("live", "--measure", tmp_path / "out.csv", *options)
     assert done.returncode == 2
     assert says in done.stderr
     assert done.stderr.count("\n") == 1
 
 
 def test_workers_are_those_of_the_config(tmp_path: Path) -> None:
-    done = inside("measure", written(tmp_path), "--workers", 5, "--output", tmp_path / "out.csv")
+    done = inside("live", written(tmp_path), "--workers", 5, "--measure", tmp_path / "out.csv")
     assert done.returncode == 2
     assert "--workers = 5: must be that of the config, 4" in done.stderr
 
@@ -451,7 +451,7 @@ def test_measured_and_fitted_predicts_real_rounds(tmp_path: Path) -> None:
         folder = tmp_path / str(turn)
         table = folder / "measured.csv"
         print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
-        done = inside("measure", config, "--loads", "1,2,3", "--rounds", 30, "--output", table)
+        done = inside("live", config, "--loads", "1,2,3", "--rounds", 30, "--measure", table)
         assert done.returncode == 0, done.stderr
         fitted = eh.fit(table)
         model = {"delay": fitted.delay, "load_law": fitted.load_law, "replications": 20}

@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
-from dataclasses import replace
 from itertools import accumulate, chain, count, cycle
 from math import inf
 from multiprocessing.connection import (
@@ -247,7 +246,7 @@ def test_threads_of_a_cluster_are_shared_out(monkeypatch: pytest.MonkeyPatch) ->
         worker_addresses(SimpleNamespace(nthreads=dict), 1, "x")
 
 
-# What ``measure`` measures, in which order, and how long it says that it takes.
+# What ``live --measure`` measures, in which order, and how long it says that it takes.
 
 
 def test_loads_take_turns_in_stretches() -> None:
@@ -368,8 +367,8 @@ def test_turns_that_are_not_recorded_do_not_count_as_measured(
     monkeypatch.setattr(measure, "received", come)
     monkeypatch.setattr(measure, "require_short", Mock())
     told: list[tuple[int, int]] = []
-    asked = MeasureRequest(rounds=3, loads="1,2", size=2, workers=2, output=tmp_path / "m.csv")
-    table = measure.measure_tasks(None, asked, lambda *at: told.append(at))
+    asked = MeasureRequest(rounds=3, loads="1,2", size=2, workers=2)
+    table = measure.measure_tasks(None, tmp_path / "m.csv", asked, lambda *at: told.append(at))
     assert told == [(done, 6) for done in range(1, 7)]
     assert [*zip(table["round"], table["load"], table["worker"], strict=True)] == [
         (turn, load, worker) for turn in range(3) for load in (1, 2) for worker in (0, 1)
@@ -377,7 +376,7 @@ def test_turns_that_are_not_recorded_do_not_count_as_measured(
     assert {*zip(table["worker"], table["host"], strict=True)} == {(0, "here"), (1, "there")}
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(ConfigError, match=r"folder\.csv"):
-        measure.measure_tasks(None, replace(asked, output=tmp_path / "folder.csv"), Mock())
+        measure.measure_tasks(None, tmp_path / "folder.csv", asked, Mock())
     assert idle.set_up.call_count == 1, "nobody is asked for a table that cannot be written"
 
 

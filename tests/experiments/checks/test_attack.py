@@ -1,4 +1,4 @@
-"""``erasurehead attack`` as a person uses it: table, picture, terminal, bad input."""
+"""``erasurehead verify --worst`` as a person uses it: table, picture, terminal, bad input."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def attacked(asked: str | None = "0:5", **changes: Any) -> tuple[command.AttackP
 def test_what_a_person_gets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(DOCUMENT))
-    done = inside("attack", "config.yaml")
+    done = inside("verify", "--worst", "config.yaml")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("next: erasurehead run config.yaml\n")
     out = tmp_path / "results" / "attack" / "attacked"
@@ -153,7 +153,7 @@ def write(folder: Path, document: dict[str, Any]) -> Path:
 
 def test_another_command_is_writing(tmp_path: Path) -> None:
     with locked(tmp_path / "out"):
-        done = inside("attack", write(tmp_path, DOCUMENT), "--output", tmp_path / "out")
+        done = inside("verify", "--worst", write(tmp_path, DOCUMENT), "--output", tmp_path / "out")
     assert done.returncode == 2
     assert "is writing to it" in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -41,6 +41,7 @@ from erasurehead.experiments.checks.verify import command as verify
 from erasurehead.experiments.commands import listing
 from erasurehead.experiments.commands import run as run_words
 from erasurehead.experiments.commands import table as commands
+from erasurehead.experiments.commands.aliases import ALIASES
 from erasurehead.experiments.commands.table import app
 from erasurehead.experiments.config.schema import FieldRow, field_rows, first_sentence
 from erasurehead.experiments.config.settings import FailureSettings
@@ -143,7 +144,7 @@ def test_completion_can_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         "plot x --kind uti": "utilisation",
         "sweep c.yaml --set iter": "iterations=",
         "run c.yaml --set delay.ra": "delay.rate=",
-        "attack c.yaml --set schemes.erasurehead.wa": "schemes.erasurehead.wait_for=",
+        "verify --worst c.yaml --set schemes.erasurehead.wa": "schemes.erasurehead.wait_for=",
     }.items(),
 )
 def test_names_are_completed(
@@ -173,8 +174,15 @@ def test_help_lists_commands_in_groups_and_no_type_beside_a_flag(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     helps = [inside(*words, "--help").stdout for words in [[], *([each] for each in COMMANDS)]]
-    titles = re.findall(r"─ ([\w ]+) ─", helps[0])
-    assert titles == ["Options", "Simulate", "Your cluster", "Look and share", "Check"]
+    boxes = re.findall(r"─ ([\w ]+) ─+╮\n(.*?)╰", helps[0], re.DOTALL)
+    listed = {title: re.findall(r"^│ (\w+)", text, re.MULTILINE) for title, text in boxes}
+    listed.pop("Options")
+    assert listed == {
+        "Simulate": ["init", "run", "sweep", "reproduce", "verify"],
+        "Your cluster": ["read", "whatif", "fit", "recommend", "live"],
+        "Look and share": ["plot", "report", "explore"],
+        "What there is": ["list", "data"],
+    }
     assert not [text for text in helps if re.search("bool", text, re.IGNORECASE)]
 
 
@@ -183,13 +191,13 @@ def test_help_lists_commands_in_groups_and_no_type_beside_a_flag(
     [
         ("sweep demo.yaml", "--jobs", 1, 1024),
         ("reproduce", "--jobs", 1, 1024),
-        ("measure", "--workers", 1, 1024),
-        ("measure", "--rounds", 1, 10_000_000),
+        ("live --measure m.csv", "--workers", 1, 1024),
+        ("live --measure m.csv", "--rounds", 1, 10_000_000),
         ("verify", "--replications", 1000, 10_000_000),
         ("verify", "--seed", 0, 2**63 - 1),
         ("recommend demo.yaml", "--jobs", 1, 1024),
-        ("attack demo.yaml", "--samples", 2, 10_000_000),
-        ("attack demo.yaml", "--budget", 0, 10_000_000),
+        ("verify --worst demo.yaml", "--samples", 2, 10_000_000),
+        ("verify --worst demo.yaml", "--budget", 0, 10_000_000),
         ("explore", "--port", 0, 65535),
     ],
 )
@@ -200,6 +208,63 @@ def test_whole_numbers_have_bounds(command: str, option: str, least: int, most: 
         assert done.returncode == 2
         assert done.stderr.startswith(f"error: {option}")
         assert f"must be a whole number from {least} to {most}, not " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    {
+        "live demo.yaml --rounds 5": "--rounds = 5: is for measuring: give --measure TABLE, too",
+        "live --workers 4": "--workers = 4: is for measuring: give --measure TABLE, too",
+        "live": "live: give CONFIG.yaml to run it, or --measure TABLE to time tasks",
+        "live --measure m.csv --time-scale 1": "--time-scale = 1.0: has no effect beside --measure",
+        "live --measure m.csv --output out": "--output = 'out': has no effect beside --measure",
+        "verify --stragglers 1": "--stragglers = '1': is of a search: give --worst, too",
+        "verify demo.yaml --samples 400": "--samples = 400: is of a search: give --worst, too",
+        "verify --worst": "verify --worst: give CONFIG.yaml, whose codes are searched",
+        "verify --worst demo.yaml --seed 0": "--seed = 0: has no effect beside --worst",
+        "report": f"report: give DIR, the output of {options.REPORTED}",
+        "report a b --where k=1": "--where = ['k=1']: chooses points of one result, "
+        "and here are two",
+        "report a b --cite": "report --cite: takes one DIR or none, and no other option",
+        "report --cite --output x": "report --cite: takes one DIR or none, and no other option",
+        "list pareto c.yaml --schema": "list --schema = 'pareto': takes no name; give the config "
+        "alone, or nothing",
+    }.items(),
+)
+def test_an_option_that_would_have_no_effect_is_refused(words: str, says: str) -> None:
+    """In one line; also one with the value that it has anyway."""
+    done = inside(*words.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: {says}\n"
+
+
+@pytest.mark.parametrize("old", ALIASES)
+def test_an_old_name_does_what_it_did_and_tells_the_new_one(
+    old: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its options are those of the new words; reports name these, too."""
+    demo = ROOT / "experiments/config/examples/demo.yaml"
+    given: dict[str, list[object]] = {
+        "attack": [demo, "--stragglers", "0:1", "--samples", "x"],
+        "cite": ["nowhere"],
+        "compare": ["one", "two"],
+        "measure": ["--workers", 2, "--output", "m.parquet"],
+        "schema": [demo],
+        "atlas": [],
+    }
+    done = inside(old, *given[old])
+    told, *others = done.stderr.splitlines()
+    if old == "atlas":
+        assert (told, others) == ("error: atlas is now: make atlas (in a checkout)", [])
+        assert done.returncode == 2
+        return
+    assert told == f"{old} is now: {ALIASES[old]}"
+    words = [str(word).replace("--output", "--measure") for word in given[old]]
+    new = inside(*ALIASES[old].split(), *words)
+    assert (done.returncode, done.stdout, others) == (
+        new.returncode, new.stdout, new.stderr.splitlines(),
+    )  # fmt: skip
+    assert not re.search(rf"^│ {old} ", inside("--help").stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize(("options", "opened"), [([], True), (["--no-browser"], False)])
@@ -293,7 +358,7 @@ def test_what_commands_say_that_make_pictures(
         assert (names, asked.jobs) == ([each for each in given if each in FIGURES], jobs)
     compared = Page(replace(PAGE.answer, notes=("they differ",)), [], [])
     monkeypatch.setattr(compare, "compare_results", Mock(return_value=compared))
-    done = inside("compare", "one", "two", "--output", "o")
+    done = inside("report", "one", "two", "--output", "o")
     assert done.stderr == "note: they differ\n"
     assert done.stdout.splitlines() == [
         "One is as fast as the other.", "", "table and pictures in o/",
@@ -301,17 +366,18 @@ def test_what_commands_say_that_make_pictures(
     ]  # fmt: skip
 
 
-def test_what_measure_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_measuring_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """The mean of each load, and how many tasks there are; a config is read where one is given."""
     table = pd.DataFrame({"load": [1, 1, 2, 2], "seconds": [0.25, 0.5, 1.0, 1.5]})
     made = Mock(return_value=table)
     monkeypatch.setattr(measure, "measure_tasks", made)
     said = ["load 1: 0.375 s on average", "load 2: 1.25 s on average", "4 tasks in m.csv"]
-    assert said_by("measure", "--output", "m.csv") == [*said, "next: erasurehead fit m.csv"]
-    document, asked, _ = made.call_args.args
-    assert document is None
+    assert said_by("live", "--measure", "m.csv") == [*said, "next: erasurehead fit m.csv"]
+    document, table_file, asked, _ = made.call_args.args
+    assert (document, table_file) == (None, Path("m.csv"))
     assert (asked.rounds, asked.loads, asked.size, asked.workers) == (50, "1,2,3", 400, None)
-    said_by("measure", ROOT / "experiments/config/examples/demo.yaml", "--set", "workers=7")
+    demo = ROOT / "experiments/config/examples/demo.yaml"
+    said_by("live", "--measure", "m.csv", demo, "--set", "workers=7")
     assert made.call_args.args[0]["workers"] == 7
 
 
@@ -400,7 +466,7 @@ def test_what_whatif_and_read_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert written.call_args.args[2].command == "erasurehead whatif my.t.csv --stragglers 1:2"
 
 
-def test_what_attack_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_search_for_the_worst_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run of this config can be reported, and one that was not made is next; a folder with the
     result of another config is left alone."""
     monkeypatch.chdir(tmp_path)
@@ -413,19 +479,19 @@ def test_what_attack_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(attack, "attack_page", lambda *given: PAGE)
     demo = ROOT / "experiments/config/examples/demo.yaml"
     said = ["One is as fast as the other.", "", "table and picture in results/attack/demo/"]
-    assert said_by("attack", demo, "--stragglers", "1:2", "--samples", 9) == [
+    assert said_by("verify", "--worst", demo, "--stragglers", "1:2", "--samples", 9) == [
         *said, f"next: erasurehead run {demo}",
     ]  # fmt: skip
     _, stragglers, budget = asked.call_args.args
     assert (stragglers, budget) == ("1:2", SearchBudget(None, 9))
     monkeypatch.setattr(outputs, "origin_of", lambda folder: object())
     monkeypatch.setattr(outputs, "holds_another", lambda folder, config: False)
-    assert said_by("attack", demo)[-1] == "next: erasurehead report results/demo"
+    assert said_by("verify", "--worst", demo)[-1] == "next: erasurehead report results/demo"
     assert asked.call_args.args[1:] == (None, SearchBudget(None, 400))
     monkeypatch.setattr(outputs, "holds_another", lambda folder, config: True)
-    assert said_by("attack", demo)[-1] == f"next: erasurehead run {demo}"
+    assert said_by("verify", "--worst", demo)[-1] == f"next: erasurehead run {demo}"
     monkeypatch.setattr(attack, "holds_another", lambda folder, config: True)
-    refused = inside("attack", demo)
+    refused = inside("verify", "--worst", demo)
     assert refused.returncode == 2
     assert "results/attack/demo: holds the result of another config" in refused.stderr
 

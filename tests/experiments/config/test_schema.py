@@ -317,9 +317,9 @@ def test_the_command_knows_the_plugins_of_a_config(tmp_path: Path) -> None:
     (tmp_path / "my_code.py").write_text(PLUGIN)
     document = WITH_PLUGIN | {"plugins": ["my_code.py"]}
     (tmp_path / "c.yaml").write_text(write_yaml(document))
-    said = inside("schema").stdout
+    said = inside("list", "--schema").stdout
     assert json.loads(said) == schema()
-    known = json.loads(inside("schema", tmp_path / "c.yaml").stdout)
+    known = json.loads(inside("list", "--schema", tmp_path / "c.yaml").stdout)
     assert list(Draft202012Validator(known).iter_errors(document)) == []
     assert problems(document) != []
 

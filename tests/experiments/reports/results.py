@@ -144,7 +144,7 @@ def make_compare(folder: Path) -> Path:
     path = config(folder)
     done("run", path, "--output", one)
     done("run", path, "--set", "policy=queue", "--output", two)
-    done("compare", one, two, "--output", folder / "compare")
+    done("report", one, two, "--output", folder / "compare")
     return folder / "compare"
 
 

@@ -1,4 +1,4 @@
-"""``compare``: what its answer, its table and its pictures say of results that are known."""
+"""``report`` of two results: what answer, table and pictures say of results that are known."""
 
 from __future__ import annotations
 

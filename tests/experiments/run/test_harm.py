@@ -197,20 +197,19 @@ ALL_COMMANDS = (
     "fit t.csv --output out",
     "whatif t.csv --output out",
     "recommend c.yaml --only uncoded --jobs 2 --output out",
-    "attack c.yaml --output out",
+    "verify --worst c.yaml --output out",
     "verify c.yaml --output out",
     "reproduce delay_tolerance iteration_time_scale --jobs 2 --output out",
     "live c.yaml --output out",
-    "measure --rounds 5 --size 50 --output out/m.csv",
-    "compare one two --output out",
-    "atlas --output out",
+    "live --rounds 5 --size 50 --measure out/m.csv",
+    "report one two --output out",
 )
 MEASURED = ("live", "measure")
 """Commands whose numbers are of this machine, and never the same twice."""
 
 
 def tables_of(out: Path) -> dict[str, bytes]:
-    """And pictures, of which an atlas consists."""
+    """And pictures."""
     endings = (".parquet", ".csv", ".svg")
     return {p.name: p.read_bytes() for p in out.rglob("*") if p.suffix in endings}
 
@@ -244,7 +243,7 @@ def test_every_command_killed_and_interrupted_three_times(
         _, error = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, error
 
-    if command.startswith("compare"):
+    if command.startswith("report"):
         for name in ("one", "two"):
             ended_well(begin(tmp_path / name, "run c.yaml --output out"))
     whole = tmp_path / "whole"

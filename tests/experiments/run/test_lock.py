@@ -162,12 +162,11 @@ def test_a_full_disk_keeps_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     "command",
     [
-        "attack c.yaml",
+        "verify --worst c.yaml",
         pytest.param("fit t.csv", marks=pytest.mark.slow),
         pytest.param("whatif t.csv", marks=pytest.mark.slow),
         pytest.param("recommend c.yaml --only uncoded", marks=pytest.mark.slow),
-        pytest.param("compare one two", marks=pytest.mark.slow),
-        pytest.param("atlas", marks=pytest.mark.slow),
+        pytest.param("report one two", marks=pytest.mark.slow),
     ],
 )
 def test_what_a_full_disk_cuts_short_goes_again(
@@ -181,7 +180,7 @@ def test_what_a_full_disk_cuts_short_goes_again(
     schemes = [{"name": "fractional_repetition", "load": 2}]
     config = {"workers": 4, "iterations": 3, "delay": delay, "schemes": schemes}
     Path("c.yaml").write_text(yaml.safe_dump(config))
-    if command.startswith("compare"):
+    if command.startswith("report"):
         for folder in ("one", "two"):
             assert inside("run", "c.yaml", "--output", folder).returncode == 0
     replace, left = Path.replace, 0

@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from pandas.testing import assert_frame_equal
 
 import erasurehead as eh
@@ -38,7 +39,7 @@ from erasurehead.experiments.run.reader import read_records
 from erasurehead.experiments.run.records import summary_table
 from erasurehead.experiments.text import number
 from erasurehead.sim.base.errors import ConfigError
-from tests.tools import inside
+from tests.tools import ROOT, inside
 
 # An output folder tells one story, and a plan tells it before it happens.
 
@@ -454,7 +455,6 @@ THEIRS = {
     "attack.csv": "mine",
     "verify.csv": "mine",
     "summary.md": "mine",
-    "atlas.md": "# Mine",
 }
 """Files with the names of ours, in a folder that is not ours."""
 
@@ -480,10 +480,10 @@ def mine(tmp_path: Path) -> Path:
         ["sweep", "CONFIG", "--jobs", 1],
         ["live", "CONFIG"],
         ["recommend", "CONFIG"],
-        ["attack", "CONFIG"],
+        ["verify", "--worst", "CONFIG"],
         ["fit", "TABLE"],
         ["whatif", "TABLE"],
-        ["compare", "RESULT", "RESULT"],
+        ["report", "RESULT", "RESULT"],
         ["reproduce", "iteration_time_workers"],
         ["verify", "--replications", 1000],
     ],
@@ -572,7 +572,7 @@ def test_what_a_comparison_should_not_mix_is_said(out: Path, tmp_path: Path) -> 
     """Catches a ratio of 6 and 9 workers that is read as one of schemes."""
     other = DOCUMENT | {"workers": 8, "iterations": 21, "schemes": [{"name": "uncoded"}]}
     go(other, tmp_path / "other")
-    done = inside("compare", out, tmp_path / "other", "--output", tmp_path / "both")
+    done = inside("report", out, tmp_path / "other", "--output", tmp_path / "both")
     assert done.returncode == 0, done.stderr
     notes = done.stderr.splitlines()
     assert [note.split(":")[1].split(",")[0].strip() for note in notes] == [
@@ -582,7 +582,7 @@ def test_what_a_comparison_should_not_mix_is_said(out: Path, tmp_path: Path) -> 
     ]
     assert "6 in out, 8 in other" in notes[0]
     assert read_answer(tmp_path / "both").notes == tuple(n.removeprefix("note: ") for n in notes)
-    again = inside("compare", out, out, "--output", tmp_path / "same")
+    again = inside("report", out, out, "--output", tmp_path / "same")
     assert again.stderr == ""
 
 
@@ -889,3 +889,25 @@ def test_where_results_came_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (known["commit"], known["dirty"]) == ("built", None), "that of the wheel"
     assert outputs.seeds_of({"seed": 3}) == "3"
     assert outputs.seeds_of({"seeds": [*range(9)]}) == "9 from 0 to 8"
+
+
+def test_what_a_paper_says_of_a_result(tmp_path: Path) -> None:
+    """Versions, seeds and machine of the manifest, and the paper of CITATION.cff; without a result
+    the paper and this version."""
+    document = {"workers": 3, "iterations": 2, "replications": 1, "sweep": {"seed": [4, 7]}}
+    document |= {"delay": {"model": "exponential", "rate": 1.0}, "schemes": [{"name": "uncoded"}]}
+    run(document, tmp_path, RunOptions())
+    done = inside("report", "--cite", tmp_path)
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    sentence = done.stdout.splitlines()[-1]
+    assert "; seeds: 4, 7; " in sentence
+    facts = [manifest["host"], manifest["date"][:10], f"numpy {np.__version__}"]
+    facts += [manifest["machine"]["processor"], manifest["origin"]["config"]]
+    assert [fact for fact in facts if fact not in sentence] == []
+    assert done.stdout.count("@") == 2
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())["references"][0]
+    assert cited["identifiers"][0]["value"] in done.stdout
+    assert cited["title"] in done.stdout.replace("{", "").replace("}", "")
+    assert inside("report", "--cite", tmp_path / "cells").returncode == 2
+    assert done.stdout.startswith(inside("report", "--cite").stdout)
