@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def write_records(names: list[str]) -> int:
     """By the tests that compare them; of these names, or all. The exit code of pytest: if it is not
     0, the records are what they were."""
-    marked = sorted([*ROOT.glob("tests/test_*.py"), *ROOT.glob("tests/*/test_*.py")])
+    marked = sorted(ROOT.glob("tests/**/test_*.py"))
     wanted = re.compile(rf"require_recorded\(\s*f?\"({'|'.join(names) or '.*'})[/\"]")
     files = [str(path) for path in marked if wanted.search(path.read_text())]
     if not files:
