@@ -33,7 +33,7 @@ MOST_RUNS = 256  # replications of the last rung
 class Scenario:
     """A cluster and, if any, its problem."""
 
-    name: str  # of the config or the table
+    name: str  # of the config
     base: Mapping[str, Any]  # the config without its schemes, every default written out
     given: tuple[Mapping[str, Any], ...]  # sections of the config's schemes, with labels
     catalogue: Catalogue  # what a config can name
