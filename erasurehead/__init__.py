@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         testing,
         theory,
     )
-    from erasurehead.api.advice import Advice, recommend, whatif
+    from erasurehead.api.advice import Advice, WhatIf, recommend, whatif
     from erasurehead.api.fitting import Fitted, TableRead, fit, read_table
     from erasurehead.api.result import Result
     from erasurehead.api.running import load, run, sweep
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 __version__ = "0.3.0"
 
 __all__ = [
-    "Advice", "ConfigError", "Fitted", "Result", "Simulation", "TableRead", "__version__",
+    "Advice", "ConfigError", "Fitted", "Result", "Simulation", "TableRead", "WhatIf", "__version__",
     "delays", "fit", "load", "load_laws", "optimizers", "problems", "read_table", "recommend",
     "run", "schemes", "simulate", "stopping", "sweep", "testing", "theory", "train", "whatif",
 ]  # fmt: skip
@@ -51,7 +51,7 @@ __all__ = [
 # where the public names are defined; the others are modules
 _HOMES = {
     "ConfigError": "erasurehead.sim.base.errors",
-    **dict.fromkeys(("Advice", "recommend", "whatif"), "erasurehead.api.advice"),
+    **dict.fromkeys(("Advice", "WhatIf", "recommend", "whatif"), "erasurehead.api.advice"),
     "Result": "erasurehead.api.result",
     **dict.fromkeys(("Fitted", "TableRead", "fit", "read_table"), "erasurehead.api.fitting"),
     **dict.fromkeys(("load", "run", "sweep"), "erasurehead.api.running"),

@@ -11,7 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, final, get_type_hints
 
-import numpy as np
 import pandas as pd
 from pydantic import TypeAdapter
 
@@ -35,14 +34,14 @@ from erasurehead.experiments.advice.recommend.question import ask
 from erasurehead.experiments.advice.recommend.request import Criterion, SearchRequest
 from erasurehead.experiments.advice.recommend.scenario import answered_by_whatif
 from erasurehead.experiments.advice.whatif import command as asking
-from erasurehead.experiments.advice.whatif.answer import whatif_answer
 from erasurehead.experiments.advice.whatif.page import whatif_page
-from erasurehead.experiments.advice.whatif.study import QUANTILES
 from erasurehead.experiments.config.document import read_yaml
 from erasurehead.experiments.page.content import Page
 from erasurehead.experiments.page.folder import as_markdown
 from erasurehead.experiments.run.files import output_folder
 from erasurehead.sim.base.errors import ConfigError, at, one_of
+from erasurehead.sim.base.types import FloatArray
+from erasurehead.sim.load_laws import LoadLaw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,10 +51,10 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class Advice:
-    """The answer of ``whatif`` or ``recommend``.
+    """The answer of ``recommend``.
 
     Attributes:
-        tables: every table by the name of its file, such as ``changes`` or ``ranking``.
+        tables: every table by the name of its file, such as ``ranking``.
         main: the name of the one that ranks what can be done.
         warnings: what the reader should know of the table, a line each.
     """
@@ -77,8 +76,8 @@ class Advice:
 
     @property
     def stock(self) -> Mapping[str, Any] | None:
-        """Of ``recommend``, where a scheme wins that needs a training loop of its own: the best for
-        a stock one, as in ``answer.json``."""
+        """Where a scheme wins that needs a training loop of its own: the best for a stock one, as
+        in ``answer.json``."""
         return self._page.answer.stock
 
     @property
@@ -88,12 +87,12 @@ class Advice:
 
     @property
     def table(self) -> pd.DataFrame:
-        """Every change and what it saves, or every scheme, ranked; columns as in the file."""
+        """Every scheme, ranked; columns as in the file."""
         return self.tables[self.main]
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """Of ``recommend``: the config of the recommended scheme, for ``run``; else empty."""
+        """The config of the recommended scheme, for ``run``."""
         config: Any = read_yaml(self._page.config)
         return config or {}
 
@@ -121,49 +120,114 @@ class Advice:
 
 
 @face
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class WhatIf:
+    """What to do about the slow steps of a measured job.
+
+    Attributes:
+        config: a config of the schemes that are listed, for ``run``; its delays are in the folder
+            that was asked for, or else in ``path`` once ``delays`` are saved there.
+        delays: what ``config`` reads, ``(rounds, workers)`` seconds, for ``numpy.savez``.
+        warnings: what the reader should know of the table, a line each.
+    """
+
+    _found: asking.Found
+    _page: Page
+    config: Mapping[str, Any]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """What to do, in a sentence or two."""
+        return self._page.answer.verdict
+
+    @property
+    def limits(self) -> str:
+        """What else is to be known before anything is done; may be empty."""
+        return self._page.answer.limits
+
+    @property
+    def why(self) -> tuple[str, ...]:
+        """What it rests on, a sentence each."""
+        return self._page.answer.why
+
+    @property
+    def remedies(self) -> pd.DataFrame:
+        """All that can be done, a row each: first with the same gradient, by time; then with fewer
+        gradients, by time for as much of everybody's data. docs/whatif.md has the columns."""
+        return self._found.ranking.remedies
+
+    @property
+    def hosts(self) -> pd.DataFrame:
+        """The hosts, a row each, the one that costs most alone first."""
+        return self._found.study.hosts
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Every table, by the name of its file without the ending."""
+        return {Path(name).stem: table for name, table in self._found.tables.items()}
+
+    @property
+    def delays(self) -> FloatArray:
+        """What ``config`` reads."""
+        return self._found.delays
+
+    @property
+    def report(self) -> str:
+        """All in words and tables, as Markdown."""
+        return as_markdown(self._page, {})
+
+    def plot(self) -> Axes:
+        """Draw all rounds of all hosts."""
+        return draw(self._page.charts["heat_map"].picture)
+
+    def __repr__(self) -> str:
+        return f"<whatif of {self._page.answer.subject}: {self.verdict}>"
+
+    def _repr_html_(self) -> str:
+        """The verdict, and what can be done, for a notebook."""
+        words = "".join(f"<p>{escape(text)}</p>" for text in (self.verdict, self.limits, *self.why))
+        return f"{words}{self.remedies.to_html(border=0, max_rows=12)}"
+
+
+@face
 def whatif(
     table: Table,
     *,
-    stragglers: Sequence[int] | None = None,
-    timeout: Sequence[float] = QUANTILES,
+    load_law: LoadLaw | Mapping[str, Any] | str | None = None,
     output: Folder = None,
-    progress: ShowProgress = None,
     **reading: Unpack[ReadingOptions],
-) -> Advice:
-    """Why the steps of a measured job are slow, and what would make them faster, as
-    ``erasurehead whatif`` says it. Raises ``ConfigError``: the table cannot be used, in one line.
+) -> WhatIf:
+    """What to do about the slow steps of a measured job, as ``erasurehead whatif`` says it: one
+    ranked list. Raises ``ConfigError``: the table cannot be used, in one line.
 
     Args:
         table: a file, an array ``(rounds, workers)`` of seconds, or a DataFrame, as for ``fit``.
-        stragglers: numbers of hosts to replace, drop, or not wait for; default 1 to 10 %.
-        timeout: quantiles of all delays after which a task's backup copy starts.
-        output: keep report, tables and pictures in this folder.
-        progress: as for ``run``.
+        load_law: how a task grows with its work: of ``erasurehead.load_laws``, or a section of a
+            config; default what several loads show, and otherwise both bounds.
+        output: keep report, tables, picture and config in this folder.
         reading: how the table is read, as for ``fit``.
     """
+    law = None if load_law is None else asking.law_of(load_law, "load_law")
+    options = reading_from(reading)
     measured, warnings = from_table(
-        table, reading_from(reading), lambda path, how: asking.read_usable(path, how, False)
+        table, options, lambda path, how: asking.read_usable(path, how, False)
     )
     path = os.fspath(table) if isinstance(table, str | os.PathLike) else None
     source = IN_MEMORY if path is None else Path(path).name
-    with arguments():
-        numbers = None if stragglers is None else ",".join(map(str, np.atleast_1d(stragglers)))
-        quantiles = ",".join(map(str, np.atleast_1d(timeout)))
-        tried = asking.trials(numbers, quantiles, measured.workers)
-    with reporting(progress, "loads") as update:
-        studies = asking.investigate(measured, tried, update)
+    found = asking.investigate(measured, options.load, law)
     then = "`eh.fit(table)` is a delay model of this job."
-    answer = whatif_answer(studies, source, measured, command_words(path, reading))
+    answer = asking.whatif_answer(found, source, measured, command_words(path, reading))
     answer = replace(answer, next=(then,)) if path is None else answer
-    tables = {Path(name).stem: table for name, table in asking.tables_of(studies).items()}
     lines = tuple(map(as_arguments, warnings))
     if output is None:
-        return Advice(_in_python(whatif_page(studies, answer), then), tables, "whatif", lines)
+        page = _in_python(whatif_page(found.tables, answer), then)
+        return WhatIf(found, page, found.config(), lines)
     folder = running.folder_of("output", output)
-    with output_folder(folder, asking.file_names(measured.tables)):
-        return Advice(
-            asking.write_whatif(measured, studies, answer, folder), tables, "whatif", lines
-        )
+    with output_folder(folder, asking.FILES):
+        page = asking.write_whatif(found, answer, folder)
+    return WhatIf(found, page, found.config(str(folder / asking.ROUNDS)), lines)
 
 
 class SearchOptions(TypedDict, total=False):

@@ -295,46 +295,37 @@ def read(trace: options.MeasuredTable, reading: Reading, allow_large: AllowLarge
     terminal.follow("whatif", trace, *given_words(reading))
 
 
-@as_command("whatif delays.csv --stragglers 1:4", CLUSTER)
+@as_command("whatif delays.csv --unit ms", CLUSTER)
 def whatif(
     trace: options.MeasuredTable,
     reading: Reading,
-    stragglers: Annotated[
+    load_law: Annotated[
         str | None,
         option(
-            "Numbers of hosts to replace, drop, or not wait for; default 1 to 10 %.",
-            metavar="A:B,...",
-        ),
-    ] = None,
-    timeout: Annotated[
-        str | None,
-        option(
-            "Quantiles of all delays after which a task's backup copy starts; default 0.95,0.99.",
-            metavar="Q,...",
+            "How a task grows with its work, as in a config: {kind: additive, ...}; default: what "
+            "a column load shows.",
+            metavar="LAW",
         ),
     ] = None,
     output: Annotated[Path | None, option("Default results/whatif/<name of the trace>/.")] = None,
     allow_large: AllowLarge = False,
 ) -> None:
-    """Say why a measured job's steps are slow, and what fixing the causes would save."""
+    """Say what to do about a measured job's slow steps: one ranked list of remedies."""
     from ..advice.whatif import command
-    from ..advice.whatif.answer import whatif_answer
     from ..run.files import output_folder
 
+    law = None if load_law is None else command.given_law(load_law)
     measured, warnings = command.read_usable(str(trace), reading, allow_large)
-    tried = command.trials(stragglers, timeout, measured.workers)
     terminal.say_read(measured.read)
     for line in warnings:
         terminal.tell(f"warning: {line}")
     target = output or Path("results/whatif") / trace.name.split(".")[0]
-    with output_folder(target, command.file_names(measured.tables), [trace]):
-        with terminal.progress("loads") as progress:
-            studies = command.investigate(measured, tried, progress)
+    with output_folder(target, command.FILES, [trace]):
+        found = command.investigate(measured, reading.load, law)
         words = " ".join(map(shell_word, [str(trace), *given_words(reading)]))
-        answer = whatif_answer(studies, trace.name, measured, words)
-        page = command.write_whatif(measured, studies, replace(answer, command=_said()), target)
-    terminal.show(page)
-    terminal.say(f"report, tables and pictures in {target}/")
+        answer = command.whatif_answer(found, trace.name, measured, words)
+        command.write_whatif(found, replace(answer, command=_said()), target)
+    command.show(found, answer, target)
     terminal.follow("report", target)
 
 

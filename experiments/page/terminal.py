@@ -172,7 +172,7 @@ def show(page: Page, facts: int | None = 5) -> None:
     why = answer.why[:facts]
     limits = [answer.limits] if answer.limits else []
     for text in (*re.split(r"(?<=\.) (?=[A-Z])", answer.verdict), *limits, *why):
-        say_all(_in_lines(text))
+        say_all(in_lines(text))
     if more := len(answer.why) - len(why):
         say(f"{number_of(more, 'more finding')} in the report")
     say("")
@@ -183,7 +183,7 @@ def show(page: Page, facts: int | None = 5) -> None:
     say_all(f"next: {step}" for step in page.answer.next)
 
 
-def _in_lines(text: str) -> Iterator[str]:
+def in_lines(text: str) -> Iterator[str]:
     """A sentence in as many lines as it needs, cut behind semicolons: nothing is left out."""
     held = ""
     for clause in re.split(r"(?<=;) ", text):

@@ -590,7 +590,7 @@ def test_every_reading_says_that_times_include_waiting(
     )
     words = shlex.split(said.split("`")[1])
     assert words[-2:] == ["--columns", "allreduce=NCCL (ms)"]
-    assert "Replacing host" in inside(*words[1:], "--output", out).stdout
+    assert "Replace host" in inside(*words[1:], "--output", out).stdout
 
 
 @pytest.mark.parametrize("unit", ["ms", "us", "s", ""])

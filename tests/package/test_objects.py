@@ -362,7 +362,7 @@ def test_a_scheme_without_workers_says_how_it_gets_them() -> None:
 
 
 def test_whatif_says_what_the_command_says(tmp_path: Path) -> None:
-    """Of a file, and of the same table in memory; its pictures are those of the report."""
+    """Of a file, and of the same table in memory; its picture is that of the report."""
     seconds = 0.2 + np.random.default_rng(0).exponential(0.05, (60, 8))
     seconds[:, 5] *= 2
     np.savez(tmp_path / "job.npz", delays=seconds)
@@ -370,24 +370,27 @@ def test_whatif_says_what_the_command_says(tmp_path: Path) -> None:
     shell = pd.read_parquet(tmp_path / "shell" / "whatif.parquet")
     with agg():
         for table in (seconds, pd.DataFrame(seconds), tmp_path / "job.npz"):
-            found = eh.whatif(table, unit="s", progress=False)
-            assert_frame_equal(found.table, shell)
-            assert "host 5" in found.verdict
+            found = eh.whatif(table, unit="s")
+            assert_frame_equal(found.remedies, shell)
+            assert found.verdict.startswith("Replace host 5: ")
             assert found.verdict in notebook_html(found)
-            labels = [found.plot(*name).get_xlabel() for name in ((), ("parts",))]
-            assert labels == ["round", "seconds of a step"]
-    kept = eh.whatif(seconds, output=tmp_path / "python", progress=False)
+            assert found.plot().get_xlabel() == "round"
+    kept = eh.whatif(seconds, output=tmp_path / "python")
     assert (tmp_path / "python" / "answer.json").is_file()
-    assert kept.tables.keys() >= {"whatif", "hosts", "slowdown"}
+    assert kept.tables.keys() == {"whatif", "hosts", "slowdown", "heat_map"}
+    assert_frame_equal(kept.tables["hosts"], kept.hosts)
+    assert kept.config["delay"]["path"] == str(tmp_path / "python" / "rounds.npz")
+    np.testing.assert_array_equal(kept.delays, seconds)
     assert "erasurehead fit" not in (tmp_path / "python" / "report.md").read_text()
-    found = eh.whatif(tmp_path / "job.npz", unit="s", output=tmp_path / "file", progress=False)
+    found = eh.whatif(tmp_path / "job.npz", unit="s", output=tmp_path / "file")
     fitted, command = eh.fit(tmp_path / "job.npz", unit="s"), f"{tmp_path / 'job.npz'} --unit s"
     for report, name in ((found.report, "fit"), (fitted.report, "whatif")):  # in lines
         assert f"`erasurehead {name} {command}`" in " ".join(report.split())
     for call, line in (
-        (lambda: eh.whatif(seconds, stragglers=[9]), "stragglers = '9': must be from"),
         (lambda: eh.whatif(seconds, unitt="s"), "unitt: no such argument"),  # type: ignore[call-arg]
-        (lambda: kept.plot("heat"), "picture = 'heat': must be one of"),
+        (lambda: eh.whatif(seconds, load_law=7), "load_law = 7: must be a load law"),  # type: ignore[arg-type]
+        (lambda: eh.whatif(seconds, load_law="per_partition"), "load_law = 'per_partition': must"),
+        (lambda: eh.whatif(seconds, load_law={"kind": "no"}), "load_law"),
     ):
         with pytest.raises(eh.ConfigError) as error:
             call()

@@ -326,7 +326,7 @@ def test_the_python_page_names_every_option_of_fit() -> None:
         (lambda: eh.recommend({}, data_dir=3), "data_dir"),
         (lambda: eh.recommend({}, target="low"), "target"),
         (lambda: eh.recommend({}, criterion="mode"), "criterion"),
-        (lambda: eh.whatif([[1.0, 2.0]] * 30, output=3, progress=False), "output"),
+        (lambda: eh.whatif([[1.0, 2.0]] * 30, output=3), "output"),
         (lambda: eh.load(None), "directory"),
         (lambda: eh.fit([[1.0, 2.0]] * 30, workers="many"), "workers"),
         (lambda: testing.check_scheme(None), "scheme"),

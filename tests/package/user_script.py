@@ -24,4 +24,4 @@ for scheme in schemes:
 problem, start = from_dataset(Logistic, BreastCancer(), l2="1/rows")
 features: int = problem.features
 summary = eh.run({"workers": 12, "schemes": schemes, "delay": delay}, progress=False).summary
-verdict: str = eh.whatif(rounds.times[:, :1] + np.abs(X), unit="s", progress=False).verdict
+verdict: str = eh.whatif(rounds.times[:, :1] + np.abs(X), unit="s").verdict

@@ -108,7 +108,7 @@ def _waiting_sentence(findings: Findings) -> Iterator[str]:
     table, several = findings.measured.tables[load], len(findings.checked) > 1
     at = f" at load {load:g}" if several else ""
     for k, last in pairwise(times.ks[-2:]):
-        measured, _ = waiting_saves(table, k)
+        measured = waiting_saves(table, k)
         by_model = 1 - float(times.simulated[-2]) / max(float(times.simulated[-1]), 1e-300)
         why = ""
         if abs(by_model - measured) >= APART:
@@ -174,6 +174,8 @@ def worker_sentences(workers: Workers | None, hosts: tuple[str, ...]) -> list[st
             inside, outside = workers.spelled[j]
             how = f"slow in spells, {often}, {spell:.1f} in a row: {inside:.3g} times the round's "
             how += f"median, else {outside:.3g} times"
+        if j in workers.over:
+            how += "; this is over, so it need not be replaced"
         cost = f"costs {workers.cost.value[j]:.3g} s a round"
         lines.append(f"worker {hosts[j]} stands out: {how}; {cost}")
     if others := [hosts[j] for j in costly[MOST_WORKERS:]]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from ....delay_models.base import FloatArray
-from .series import SEED, SlowRounds, in_and_out, in_spells, slow_rounds, wandering
+from .series import SEED, SlowRounds, wandering
 
 PIECE_CELLS = 2_000_000  # 16 MB: a large table needs little memory beside such a piece
 RUNS = 10  # runs of consecutive rounds whose medians give the error of a worker's factor
@@ -37,18 +37,12 @@ def round_medians(table: FloatArray) -> FloatArray:
     return np.concatenate([np.median(table[rows], axis=1) for rows in pieces(*table.shape)])
 
 
-def saved_share(longest: FloatArray, ends: FloatArray) -> float:
-    """Share of a mean round, ``(R,)`` seconds each, that is saved where rounds take ``ends``."""
-    return float((longest - ends).mean() / longest.mean())
-
-
-def waiting_saves(table: FloatArray, k: int) -> tuple[float, float]:
-    """What waiting for the first k workers, and all who come at that instant, saves of ``(R, n)``
-    measured seconds; and for as many parts of the gradient. ``whatif`` and ``fit`` say these
-    numbers of measured rounds."""
+def waiting_saves(table: FloatArray, k: int) -> float:
+    """Share of a mean round that waiting for the first k workers saves of ``(R, n)`` measured
+    seconds: ``whatif`` and ``fit`` say this number."""
     ends = np.partition(table, k - 1, axis=1)[:, k - 1]
-    share, heard = saved_share(table.max(axis=1), ends), float((table <= ends[:, None]).mean())
-    return share, 1 - (1 - share) / heard
+    longest = table.max(axis=1)
+    return float((longest - ends).mean() / longest.mean())
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,18 +218,6 @@ class Job:
         long = slow.long  # asked once: it looks at all spells of all workers
         first = [int(j) for j in np.argsort(-blame, kind="stable") if long[j]][:most]
         return sorted(self.standing_out(first), key=lambda j: -blame[j])
-
-    def judged(
-        self, ends: Sequence[int] = ()
-    ) -> tuple[list[int], SlowRounds, dict[int, tuple[float, float]]]:
-        """Who stands out; the rounds in which workers are slow; and who of those is so in spells,
-        with how many times the round's median it typically takes in them, and else. A table begins
-        at each of the ``ends``."""
-        ratios = self.table / self.medians[:, None]
-        slow = slow_rounds(ratios, ends)
-        standing = self.standing(slow)
-        slow, spelled = in_spells(ratios, slow, standing, ends)
-        return standing, slow, {host: in_and_out(ratios, slow.cells, host) for host in spelled}
 
 
 def beyond(values: FloatArray) -> FloatArray:

@@ -33,11 +33,13 @@ class Blocks:
         return int(self.drawn.shape[1])
 
     def means(self, series: FloatArray) -> FloatArray:
-        """Means of ``(R,)`` over each resampled sequence, ``(DRAWS,)``."""
+        """Means of ``(R,)`` over each resampled sequence, ``(DRAWS,)``; of ``(R, m)`` series
+        ``(DRAWS, m)``."""
         starts = np.arange(0, self.rounds, self.length)
         sums = np.add.reduceat(series, starts)
-        sizes = np.diff(starts, append=self.rounds)
-        return np.asarray(self.drawn @ sums / (self.drawn @ sizes))
+        sizes = self.drawn @ np.diff(starts, append=self.rounds)
+        totals = self.drawn @ sums
+        return np.asarray((totals.T / sizes).T)
 
     def interval(self, value: float, resampled: FloatArray) -> tuple[float, float]:
         """Ends of the interval around ``value``, from what the resampled sequences give. Quantiles

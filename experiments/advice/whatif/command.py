@@ -1,36 +1,110 @@
-"""``erasurehead whatif``: reads a measured table, asks, and writes what was found."""
+"""``erasurehead whatif``: reads a measured table, ranks what can be done, writes what it found."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ....delay_models.measured.measured import MeasuredDelays, name_at
-from ....sim.base.errors import ConfigError, at
+from ....delay_models.measured.measured import MeasuredDelays, Names, name_at
+from ....sim.base.errors import ConfigError, at, shell_word
 from ....sim.base.files import MOST_CELLS, short
 from ....sim.base.reading import Reading
-from ...options import numbers_up_to
+from ....sim.base.types import FloatArray, IntArray
+from ....sim.load_laws import LoadLaw, OfOneDraw
+from ...config.document import read_yaml, write_yaml
+from ...page import terminal
 from ...page.content import Answer, Page
 from ...page.folder import FORMATS, REPORT, write_page
 from ...run.files import ANSWER
+from ...text import number_of
+from ..statistics.groups import placed
+from ..statistics.series import DRAWS
 from ..understood import measured_delays
 from . import page
-from .study import QUANTILES, Study, study_load
-
-if TYPE_CHECKING:
-    from ...run.command import Progress  # which imports all schemes
+from .answer import beside, facts, growth_line, shown, verdict
+from .ranking import Ranking, ranked
+from .remedies import Cluster, Growth, remedies
+from .study import Study, study_load
 
 SHORTEST = 1e-150  # seconds: products and quotients down to here are numbers
-MOST_COUNTS = 100  # numbers of hosts, and time-outs, that may be asked for
-# Hosts that are replaced, dropped or not waited for (``None``: some), and shares for time-outs.
-Trials = tuple[Sequence[int] | None, Sequence[float]]
-PICTURES = ("heat_map", "timeline")
-CSV = (page.SLOWDOWN, page.HOSTS, page.CHANGES, page.STAGES)  # are written as CSV, too
+CONFIG, ROUNDS = "remedies.yaml", "rounds.npz"
+MOST_ITERATIONS = 1000  # of the config
+# Of the terminal: lines at most, sentences at most, and lines that are neither these nor rows.
+MOST_LINES, MOST_SENTENCES, FIXED_LINES = 25, 6, 10
+CSV = (page.SLOWDOWN, page.HOSTS, page.REMEDIES, page.STAGES)  # are written as CSV, too
+FILES = (
+    *(ANSWER, CONFIG, ROUNDS, REPORT, *CSV, page.HEAT_MAP),
+    *(str(Path(name).with_suffix(".csv")) for name in CSV),
+    *(f"heat_map.{kind}" for kind in FORMATS),
+)
+# What 0.3 left, which goes when a folder is written anew.
+OLDER = ("timeline.parquet", "timeline.png", "timeline.svg")
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What was found in a table of measured delays."""
+
+    study: Study
+    growth: Growth
+    ranking: Ranking
+    names: Names  # what the table calls its rounds
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """All tables, by the names of their files; without stages none of them."""
+        rounds = [name_at(self.names, place) for place in self.study.kept]
+        every = {
+            page.REMEDIES: self.ranking.remedies,
+            page.HOSTS: self.study.hosts,
+            page.SLOWDOWN: self.study.slowdown,
+            page.HEAT_MAP: self.study.heat_map(rounds),
+            page.STAGES: self.study.stages,
+        }
+        return {name: table for name, table in every.items() if name != page.STAGES or len(table)}
+
+    @property
+    def _law_is_simulated(self) -> bool:
+        """Whether a config can have the load law: it has loads from 1 on."""
+        return self.growth.law is not None and self.growth.load == 1
+
+    @property
+    def delays(self) -> FloatArray:
+        """``(R, n)`` seconds for the config: unit delays of its load law."""
+        rounds = self.study.rounds
+        return self.growth.units(rounds) if self._law_is_simulated else rounds
+
+    def config(self, path: str = ROUNDS) -> dict[str, Any]:
+        """A config of the schemes that are listed, and of ``path`` with the ``delays``."""
+        rounds, n = self.study.rounds.shape
+        rows = [
+            row
+            for exact, most in page.LISTED.items()
+            for row in shown(self.ranking.remedies, exact, most).index
+        ]
+        sections = [self.ranking.sections[row] for row in rows]
+        law: Any = {"kind": "proportional"}
+        if self._law_is_simulated:
+            from ...config.catalogue import BUILT_IN  # here, since all schemes come with it
+            from ...config.codec import plain
+
+            law = plain(self.growth.law, BUILT_IN)
+        return {
+            "name": "remedies",
+            "workers": n,
+            "iterations": min(rounds, MOST_ITERATIONS),
+            "delay": {"model": "trace", "path": path, "unit": "s"},
+            "load_law": law,
+            "schemes": [{"name": "uncoded"}, *(known for known in sections if known is not None)],
+            "problem": {"loss": "logistic", "dataset": "synthetic", "rows": 40 * n, "features": 20},
+            "optimizer": {"rule": "accelerated", "learning_rate": 0.1},
+        }
 
 
 def read_usable(path: str, reading: Reading, allow_large: bool) -> tuple[MeasuredDelays, list[str]]:
@@ -70,66 +144,163 @@ def _require_usable(path: str, measured: MeasuredDelays, load: float | None) -> 
         raise ConfigError(f"{path}: half or more of the delays of host {name} are 0 s: {remedy}")
 
 
-def trials(stragglers: str | None, timeout: str | None, workers: int) -> Trials:
-    """What ``--stragglers 1:4,8`` and ``--timeout 0.95,0.99`` say. Raises ConfigError: bad ones."""
-    quantiles: Sequence[float] = QUANTILES
-    if timeout is not None:
-        try:
-            quantiles = tuple(dict.fromkeys(float(quantile) for quantile in timeout.split(",")))
-        except ValueError:
-            quantiles = ()
-        if not 0 < len(quantiles) <= MOST_COUNTS or not all(0 < q < 1 for q in quantiles):
-            raise at("--timeout", timeout, "must be numbers between 0 and 1, with commas between")
-    if stragglers is None:
-        return None, quantiles
-    counts = numbers_up_to(workers, stragglers)
-    if not 1 <= counts[0] <= counts[-1] < workers:
-        raise at("--stragglers", stragglers, f"must be from 1 to {workers - 1} (workers - 1)")
-    if len(counts) > MOST_COUNTS:
-        raise at("--stragglers", stragglers, f"must be at most {MOST_COUNTS} numbers")
-    return counts, quantiles
+def given_law(text: str) -> LoadLaw:
+    """What ``--load-law`` says: a section of a config, or the kind of a law that needs no number.
+    Raises ConfigError: it is neither."""
+    try:
+        value = read_yaml(text)
+    except ValueError as error:
+        raise at("--load-law", text, f"is not YAML: {error}") from None
+    return law_of(value, "--load-law")
 
 
-def investigate(measured: MeasuredDelays, tried: Trials, progress: Progress) -> list[Study]:
-    """Ask everything at every load; ``progress`` is told of loads done, and of all loads."""
-    studies = list[Study]()
-    for load, table in measured.tables.items():
-        progress(len(studies), len(measured.tables))
-        more = measured.stages.get(load), measured.groups
-        studies.append(study_load(table, measured.hosts, load, *tried, *more))
-        names = measured.names_of_rounds(load)[np.isfinite(table).all(axis=1)]
-        for frame in (studies[-1].heat_map, studies[-1].timeline):
-            frame["name"] = [name_at(names, index) for index in frame["round"]]
-    progress(len(studies), len(studies))
-    return studies
+def law_of(value: Any, place: str) -> LoadLaw:
+    """A load law as a config checks it. Raises ConfigError: it is none, or one that draws the
+    delays of partitions by themselves, which measured rounds do not show."""
+    from ...config.settings import section  # here, since all schemes come with it
+
+    if not isinstance(value, str | Mapping | LoadLaw):
+        raise at(
+            place, value, "must be a load law, such as {kind: partly_proportional, fixed: 0.3}"
+        )
+    law: LoadLaw = section("load_law", {"kind": value} if isinstance(value, str) else value)
+    if not isinstance(law, OfOneDraw):
+        kinds = "proportional, partly_proportional, additive or steps"
+        raise at(place, law.kind, f"must be a law of one delay a task: {kinds}")
+    return law
 
 
-def file_names(loads: Iterable[float | None]) -> list[str]:
-    """All that is written for these loads."""
-    every = [*loads]
-    ends = [page.mark(load) for load in every] if len(every) > 1 else [""]
-    drawn = [f"{name}{end}.{kind}" for end in ends for name in PICTURES for kind in FORMATS]
-    csv = [str(Path(name).with_suffix(".csv")) for name in CSV]
-    return [ANSWER, *CSV, *csv, page.HEAT_MAP, page.TIMELINE, *drawn, REPORT]
+def growth_of(measured: MeasuredDelays, chosen: float | None, law: LoadLaw | None) -> Growth:
+    """How tasks grow with their work: by the ``law`` that is given, or by what several loads
+    show. Raises ConfigError: by the law that is given some measured task was impossible."""
+    loads = [load for load in measured.tables if load is not None]
+    base = chosen if chosen is not None else min(loads, default=1.0)
+    if law is None and len(loads) > 1:
+        from ..fit.laws.law import load_law  # here, since few tables have several loads
+        from ..fit.laws.load import measure_load
+
+        found = measure_load({load: _whole(measured.tables[load]) for load in loads})
+        law = None if found is None else load_law(found.law)
+        return Growth(law if isinstance(law, OfOneDraw) else None, base)
+    if isinstance(law, OfOneDraw):
+        table = measured.tables[base if loads else None]
+        cost, shortest = float(law.cost(base)), float(table.min())
+        if cost > shortest:
+            raise ConfigError(
+                f"load_law: a task costs {cost:.4g} s or more by this law, but a measured one took "
+                f"{shortest:.4g} s; its cost must be at most that"
+            )
+        return Growth(law, base)
+    return Growth(None, base)
 
 
-def tables_of(studies: Sequence[Study]) -> dict[str, pd.DataFrame]:
-    """The tables of all loads, by the names of their files; without stages none of them."""
-    every = {
-        name: pd.concat([getattr(study, field) for study in studies], ignore_index=True)
-        for name, (field, _) in page.TABLES.items()
-    }
-    return {name: table for name, table in every.items() if len(table)}
+def _whole(table: FloatArray) -> FloatArray:
+    """The rounds in which all arrive."""
+    return table[np.isfinite(table).all(axis=1)]
 
 
-def write_whatif(
-    measured: MeasuredDelays, studies: Sequence[Study], answer: Answer, output: Path
-) -> Page:
-    """Write tables, pictures, report and answer under ``output``; returns what they say."""
-    drawn_before = (path.name for name in PICTURES for path in sorted(output.glob(f"{name}*")))
-    tables = tables_of(studies)
-    whole = page.whatif_page(studies, answer)
-    drawn = [ident for ident in whole.charts if ident.startswith(PICTURES)]
-    older = dict.fromkeys([ANSWER, REPORT, *drawn_before, *reversed(file_names(measured.tables))])
-    write_page(whole, output, older, tables, drawn, CSV)
+def investigate(
+    measured: MeasuredDelays, chosen: float | None = None, law: LoadLaw | None = None
+) -> Found:
+    """Study the rounds of the smallest load, or of the one ``chosen``, and rank the remedies.
+    Raises ConfigError: the load law cannot be that of these rounds."""
+    growth = growth_of(measured, chosen, law)
+    load = None if None in measured.tables else growth.load
+    study = study_load(
+        measured.tables[load], measured.hosts, load, measured.stages.get(load), measured.groups
+    )
+    cluster = Cluster(
+        rounds=study.rounds,
+        names=measured.hosts,
+        growth=growth,
+        to_replace=study.slow.to_replace,
+        groups=study.groups,
+        racks=_racks(study, measured),
+    )
+    tried = [*remedies(cluster)]
+    if study.waits:  # what they would save is not known
+        tried = tried[:1]
+    names = measured.names_of_rounds(load)
+    return Found(study, growth, ranked(tried, study.blocks), names)
+
+
+def _racks(study: Study, measured: MeasuredDelays) -> IntArray | None:
+    """The rack of each host, if hosts are slow together; one that is in none has its own."""
+    if not study.groups:
+        return None
+    slow = [[measured.hosts[host] for host in group.hosts] for group in study.groups]
+    racks = placed(slow, measured.hosts, measured.groups)
+    alone = np.flatnonzero(racks < 0)
+    racks[alone] = racks.max() + 1 + np.arange(len(alone))
+    return racks if len(alone) < len(racks) else None
+
+
+def whatif_answer(found: Found, source: str, measured: MeasuredDelays, words: str) -> Answer:
+    """The findings in a few sentences; ``source`` is what the table is called. ``words`` are the
+    table with the options that read it, for a shell."""
+    study, blocks = found.study, found.study.blocks
+    made = (
+        f"Intervals are made from {number_of(blocks.count, 'block')} of "
+        f"{number_of(blocks.length, 'consecutive round')}, drawn {DRAWS} times with a fixed seed."
+    )
+    fit = (
+        f"`erasurehead fit {words}` fits a delay model to this table, which a config can simulate."
+    )
+    steps = [fit]
+    if study.waits and measured.allreduce and "--columns" not in words:
+        column = shell_word(f"allreduce={measured.allreduce}")
+        own = f"`erasurehead whatif {words} --columns {column}` takes off what each host waits."
+        steps.insert(0, own)
+    why = facts(study, found.names)
+    if not study.waits and found.growth.known:
+        why.append(f"{growth_line(found.growth, study)}.")
+    return Answer(
+        "whatif",
+        source,
+        verdict(study, found.ranking),
+        why=tuple(why),
+        next=tuple(steps),
+        notes=(*measured.notes, made),
+        read=measured.read,
+        limits=" ".join(beside(study, found.ranking, found.names)),
+    )
+
+
+def write_whatif(found: Found, answer: Answer, output: Path) -> Page:
+    """Write tables, picture, report, config and answer under ``output``; returns what they say."""
+    whole = page.whatif_page(found.tables, answer)
+    sink = BytesIO()
+    np.savez(sink, delays=found.delays)
+    others = {ROUNDS: sink.getvalue(), CONFIG: write_yaml(found.config()).encode()}
+    older = (ANSWER, *FILES, *OLDER)
+    write_page(whole, output, older, found.tables, ["heat_map"], CSV, others)
     return whole
+
+
+def show(found: Found, answer: Answer, output: Path) -> None:
+    """Print what to do, the best rows of both blocks, and what to do next, in ``MOST_LINES``."""
+    study, rows = found.study, found.ranking.remedies
+    sentences = [answer.verdict, *beside(study, found.ranking, found.names)][:MOST_SENTENCES]
+    for text in sentences:
+        terminal.say_all(terminal.in_lines(text))
+    if study.waits:
+        terminal.say_all(f"next: {step}" for step in answer.next)
+        return
+    read = sum(not line.startswith("  ") for line in answer.read)
+    room = MOST_LINES - FIXED_LINES - read - len(sentences)
+    listed = 0
+    for exact, most in page.LISTED.items():
+        block = shown(rows, exact, max(2, min(most, (room + 1) // 2)))
+        listed += len(block)
+        room = 2 * (room - len(block))  # what the first block leaves is for the second
+        terminal.say("")
+        if len(block):
+            terminal.show_columns(page.columns(block, exact))
+        elif not exact:
+            terminal.say("fewer gradients a step: nothing saves time for as much of all data")
+    terminal.say("")
+    others = number_of(len(rows) - listed, "more row")
+    terminal.say(f"{others} in {output / 'whatif.csv'}: none beats a row above")
+    terminal.say(growth_line(found.growth, study))
+    terminal.say(page.FOR_ALL)
+    terminal.follow("run", output / CONFIG)

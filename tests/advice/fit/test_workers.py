@@ -282,7 +282,7 @@ def test_who_differs_for_good() -> None:
         return Estimates(*(np.array([low, 2.0]) for _ in range(3)))
 
     some = of_two(1.0)
-    found = Workers(of_two(1.0), some, some, some, some, {}, (0,), (0, 1), 1.0)
+    found = Workers(of_two(1.0), some, some, some, some, {}, (0,), (0, 1), 1.0, ())
     assert not found.differ
     assert replace(found, slower=of_two(1.001)).differ
     assert replace(found, standing=(0, 1)).differ
@@ -314,7 +314,8 @@ def test_names_are_in_what_is_written(tmp_path: Path, monkeypatch: pytest.Monkey
     fitted = re.search(
         r"node17 stands out: lastingly (\S+) times as slow as the median worker \(", done.stdout
     )
-    factor = re.search(r"node17 \(stands out\) .* %  +(1\.\S+) ", looked)
+    report = (tmp_path / "whatif" / "report.md").read_text()
+    factor = re.search(r"\| node17 \(stands out\) .* % *\| (1\.\S+) ", report)
     assert read is not None
     assert fitted is not None
     assert factor is not None
@@ -327,8 +328,8 @@ def test_names_are_in_what_is_written(tmp_path: Path, monkeypatch: pytest.Monkey
     )
     assert memory_of is not None
     assert memory_of[2].startswith("none that matters")
-    assert "Host node42 is slow in spells" in looked
-    assert "node42 (stands out) (in spells)" in looked
+    assert "Host node42 is slow in spells" in report
+    assert "node42 (stands out) (in spells)" in report
     rows = pd.read_parquet(tmp_path / "out" / "workers.parquet")
     assert float(memory_of[1]) == pytest.approx(rows.set_index("host").spell["node42"], abs=0.05)
     assert set(rows[rows.stands_out].host) == {"node17", "node42"}

@@ -8,12 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import erasurehead as eh
 from erasurehead.delay_models.base import FloatArray
-from erasurehead.delay_models.measured.read import read_measured
 from erasurehead.experiments.advice.statistics.groups import Group, groups, named_groups, shared
 from erasurehead.experiments.advice.statistics.job import Job
-from erasurehead.experiments.advice.whatif.answer import facts, whatif_verdict
-from erasurehead.experiments.advice.whatif.study import study_load
 
 
 def delays(rng: np.random.Generator, law: str, rounds: int, n: int) -> FloatArray:
@@ -108,9 +106,8 @@ def test_independent_hosts_are_no_group(tables: int) -> None:
     assert false <= (1 if tables == 60 else 6)
 
 
-def test_a_group_is_a_change_that_the_verdict_names_and_has_one_line() -> None:
-    """Beside a host that is always slow; all spells of the group stand in the line, with what is
-    saved, before a second host with spells."""
+def test_a_group_is_a_remedy_and_has_one_line() -> None:
+    """Beside hosts with spells of their own; all spells of the group stand in the line."""
     rng, names = np.random.default_rng(8), [f"node-{j:02}" for j in range(24)]
     table = delays(rng, "gamma", 400, 24)
     table[:, 2] *= 1.2
@@ -119,23 +116,18 @@ def test_a_group_is_a_change_that_the_verdict_names_and_has_one_line() -> None:
     table[np.arange(400) % 50 == 0] *= 2.0
     slow, _ = with_a_rack(rng, table[:, :20], [*range(8, 14)], 0.15, 10)
     table[:, :20] = slow
-    found = study_load(table, names)
-    change = found.change("without group", 6)
+    found = eh.whatif(pd.DataFrame(table, columns=names), unit="s")
     whole = groups(Job(table))[0]
-    assert change["hosts"] == ", ".join(names[8:14])
-    assert change["seconds"] == pytest.approx(float(whole.without(Job(table)).mean()))
-    assert change["saved_low"] < change["saved"] < change["saved_high"]
-    assert "mending what node-08, ... (6 hosts) share saves" in whatif_verdict(
-        study_load(slow, names[:20])
-    )
-    lines = facts(found, np.arange(1, 401))
-    [group] = [line for line in lines if line.startswith("slow together")]
-    first = whole.spans[0] + 1
-    assert group.startswith(f"slow together in rounds {first[0]} to {first[1]}, ")
-    assert "6 hosts, node-08, node-09, node-10, node-11, node-12, node-13; to mend" in group
-    kinds = ["spells", "slow together", "slow for all"]
-    for kind in kinds:
-        assert len([line for line in lines if kind in line]) == 1, "a line of each kind"
+    mended = found.remedies.set_index("kind").loc["mend"]
+    assert mended["text"] == "mend what node-08, node-09, ... (6 hosts) share"
+    assert mended["seconds"] == pytest.approx(float(whole.without(Job(table)).mean()))
+    assert mended["saves_low"] < mended["saves"] < mended["saves_high"]
+    alone = eh.whatif(pd.DataFrame(slow, columns=names[:20]), unit="s")
+    assert alone.verdict.startswith("Mend what node-08, node-09, ... (6 hosts) share: a ")
+    [group] = [line for line in found.why if line.startswith("Slow together")]
+    first = whole.spans[0]
+    assert group.startswith(f"Slow together in rounds {first[0]} to {first[1]}, ")
+    assert "6 hosts, node-08, node-09, node-10, node-11, node-12, node-13." in group
 
 
 def racks_of(rng: np.random.Generator, n: int, size: int) -> dict[str, list[int]]:
@@ -201,16 +193,16 @@ def test_a_column_names_the_group_that_is_mended(tmp_path: Path) -> None:
     ]
     frame = pd.DataFrame(rows, columns=["host", "step", "rack", "zone", "seconds"])
     frame.to_csv(tmp_path / "t.csv", index=False)
-    measured = read_measured(str(tmp_path / "t.csv"))
-    found = study_load(table, measured.hosts, named=measured.groups)
-    hosts = "4 hosts, h4, h5, h6, h7"
-    [line] = [line for line in facts(found) if line.startswith("slow together")]
-    assert line.startswith(f"slow together in all rounds: rack r1 ({hosts}); to mend")
-    assert whatif_verdict(found).startswith("mending what the hosts of rack r1 share saves")
-    assert "slow together" not in whatif_verdict(found)  # which would be of the rest
-    change = found.change("without group", 4)
+    found = eh.whatif(tmp_path / "t.csv", unit="s")
+    [line] = [line for line in found.why if line.startswith("Slow together")]
+    assert line == "Slow together in all rounds: rack r1 (4 hosts, h4, h5, h6, h7)."
+    assert found.verdict.startswith("Mend what the hosts of rack r1 share: ")
+    assert not found.hosts["replace"].any(), "each of them is slow for one reason"
     typical = np.delete(table, [*range(4, 8)], axis=1)
-    assert change["seconds"] == pytest.approx(typical.max(axis=1).mean(), rel=0.05)
+    mended = found.remedies.set_index("kind").loc["mend"]
+    assert mended["seconds"] == pytest.approx(typical.max(axis=1).mean(), rel=0.05)
+    rows = found.remedies[found.remedies["text"].str.contains("in different racks")]
+    assert len(rows), "groups of a code can lie across racks"
 
 
 def test_a_group_without_what_it_shares_by_hand() -> None:
@@ -234,19 +226,14 @@ def test_a_group_without_what_it_shares_by_hand() -> None:
     np.testing.assert_allclose(group.without(Job(table)), expected)
 
 
-def test_hosts_that_stand_out_for_one_reason_are_named_by_it() -> None:
-    """What all of them share, if that is a group of them, and the hosts after it; a host beside
-    them has a reason of its own."""
-    table, names = (
-        delays(np.random.default_rng(5), "lognormal", 300, 24),
-        [f"n{j}" for j in range(24)],
-    )
+def test_hosts_that_stand_out_for_one_reason_are_not_replaced() -> None:
+    """What they share is mended; a host beside them has a reason of its own."""
+    table = delays(np.random.default_rng(5), "lognormal", 300, 24)
     for first in (20, 90, 160, 230):
         table[first : first + 25, :3] *= 2.0
-    said = whatif_verdict(study_load(table, names))
-    assert said.startswith("mending what n0, ... (3 hosts) share saves 2")
-    assert "; replacing hosts n" in said
-    assert "the rest (chance, spikes, and hosts that are slow together)" in said
-    assert not [line for line in facts(study_load(table, names)) if line.startswith("host n")]
+    found = eh.whatif(table)
+    assert found.verdict.startswith("Mend what hosts 0, 1, ... (3 in all) share: ")
+    assert not found.hosts["replace"].any()
     table[:, 3] *= 1.5
-    assert whatif_verdict(study_load(table, names)).startswith("replacing hosts n3, ")
+    replaced = eh.whatif(table).hosts
+    assert replaced["host"][replaced["replace"]].tolist() == ["3"]

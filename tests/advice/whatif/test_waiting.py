@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import erasurehead as eh
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.delay_models.measured.signs import awaited, look_alike, waiting
-from erasurehead.experiments.advice.whatif.answer import whatif_verdict
-from erasurehead.experiments.advice.whatif.study import study_load
 
 RANKS = [4, 5, 6, 8, 12, 16, 24, 32, 48, 64]
 
@@ -117,11 +117,10 @@ def test_the_verdict_says_who_is_probably_waited_for_and_what_would_prove_it() -
     offsets = 1 + 0.008 * np.where(np.arange(6) == 1, 0.0, rng.uniform(0.9, 1.1, 6))
     table = own.max(axis=1, keepdims=True) * offsets * (1 + rng.normal(0.0, 5e-4, (40, 6)))
     names = [f"rank{j}" for j in range(6)]
-    said = whatif_verdict(study_load(table, names))
-    assert said.startswith("host rank1 is probably waited for: its times are the shortest, by 0.8")
-    assert "these times include waiting for the slowest" in said
-    assert (
-        "own times would prove it: they need an all-reduce column (--columns allreduce=...)" in said
-    )
-    even = whatif_verdict(study_load(table / offsets, names))
-    assert even.startswith("who is slow cannot be told: these times include waiting")
+    found = eh.whatif(pd.DataFrame(table, columns=names), unit="s")
+    assert found.verdict.startswith("Host rank1 is probably waited for: its times are the shortest")
+    assert "These times include waiting for the slowest" in found.limits
+    assert "Own times would prove it: they need an all-reduce column" in found.limits
+    assert found.remedies["kind"].tolist() == ["today"], "what would be saved is not known"
+    even = eh.whatif(pd.DataFrame(table / offsets, columns=names), unit="s").verdict
+    assert even.startswith("Who is slow cannot be told: these times include waiting")

@@ -34,7 +34,6 @@ from erasurehead.experiments.advice.live import command as live_command
 from erasurehead.experiments.advice.live import measure
 from erasurehead.experiments.advice.recommend import command as recommend
 from erasurehead.experiments.advice.recommend.request import SearchRequest
-from erasurehead.experiments.advice.whatif import answer as whatif_page
 from erasurehead.experiments.advice.whatif import command as whatif
 from erasurehead.experiments.checks import attack
 from erasurehead.experiments.checks.verify import command as verify
@@ -452,18 +451,19 @@ def test_what_whatif_and_read_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         *READ, "note: a note", "next: erasurehead whatif t.csv --unit ms",
     ]  # fmt: skip
     monkeypatch.setattr(whatif, "read_usable", lambda *given: (measured, ["a gap"]))
-    monkeypatch.setattr(whatif, "investigate", lambda *given: [])
-    monkeypatch.setattr(whatif_page, "whatif_answer", lambda *given: PAGE.answer)
-    written = Mock(return_value=PAGE)
+    monkeypatch.setattr(whatif, "investigate", lambda *given: None)
+    monkeypatch.setattr(whatif, "whatif_answer", lambda *given: PAGE.answer)
+    written, shown = Mock(return_value=PAGE), Mock()
     monkeypatch.setattr(whatif, "write_whatif", written)
-    done = inside("whatif", "my.t.csv", "--stragglers", "1:2")
+    monkeypatch.setattr(whatif, "show", shown)
+    done = inside("whatif", "my.t.csv", "--load-law", "proportional")
     assert done.stderr == "warning: a gap\n"
     assert done.stdout.splitlines() == [
-        READ[0], READ[3], "One is as fast as the other.", "",
-        "report, tables and pictures in results/whatif/my/",
-        "next: erasurehead report results/whatif/my",
+        READ[0], READ[3], "next: erasurehead report results/whatif/my",
     ]  # fmt: skip
-    assert written.call_args.args[2].command == "erasurehead whatif my.t.csv --stragglers 1:2"
+    assert shown.call_args.args[1] is PAGE.answer
+    again = "erasurehead whatif my.t.csv --load-law proportional"
+    assert written.call_args.args[1].command == again
 
 
 def test_what_a_search_for_the_worst_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from ...statistics.series import (
     likely_states,
 )
 from ...statistics.series import LEVEL as CONFIDENCE
+from ...statistics.slow import judge
 from .law import Section, lognormal_section, model_of, rounded
 
 JUDGED_WORKERS = 50  # for which intervals are computed: those that cost most
@@ -46,6 +47,7 @@ class Workers:
     standing: tuple[int, ...]  # those that stand out from chance, the costliest first
     order: tuple[int, ...]  # all, those that stand out first, then by what they cost
     level: float  # a worker is slow beyond so many times the round's median
+    over: tuple[int, ...]  # those of one or two spells that have ended: they need no remedy
 
     @property
     def differ(self) -> bool:
@@ -66,7 +68,10 @@ def judge_workers(tables: Sequence[FloatArray]) -> Workers | None:
     resampled = blocks([rounds.max(axis=1), medians, *map(due_to, costly[:3])])
     ratios = rounds / medians[:, None]
     ends = np.cumsum([len(table) for table in tables])[:-1].tolist()
-    standing, slow, spelled = job.judged(ends)
+    judgement = judge(job, ends)
+    slow = judgement.rounds
+    assert slow is not None  # there are enough rounds
+    standing = judgement.standing
     order = [*standing, *(int(j) for j in costly if j not in standing)]
     judged, share = order[:JUDGED_WORKERS], slow.cells.mean(axis=0)
     slow_ends = resampled.intervals(share, judged, lambda j: slow.cells[:, j].astype(np.float64))
@@ -77,10 +82,11 @@ def judge_workers(tables: Sequence[FloatArray]) -> Workers | None:
         spell_lengths(slow.runs),
         correlations(np.split(np.log(np.maximum(ratios, 1e-12)), ends)),
         Estimates(cost, np.maximum(low, 0.0), high),
-        spelled,
+        judgement.factors,
         tuple(standing),
         tuple(order),
         slow.level,
+        tuple(judgement.over),
     )
 
 

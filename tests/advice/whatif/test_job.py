@@ -1,4 +1,4 @@
-"""What a round costs, by brute force: each change is made in the table itself."""
+"""The rounds of a job: who ends them, and lasting factors, by brute force."""
 
 from __future__ import annotations
 
@@ -10,50 +10,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import erasurehead as eh
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.experiments.advice.fit.answer import fit_answer
 from erasurehead.experiments.advice.fit.study import study
 from erasurehead.experiments.advice.statistics import job
 from erasurehead.experiments.advice.statistics.job import Job, shrunk, slowest, waiting_saves
 from erasurehead.experiments.advice.statistics.series import slow_rounds
-from erasurehead.experiments.advice.whatif.rounds import Change, of_hosts, of_timeouts
-from erasurehead.experiments.advice.whatif.study import study_load
 from erasurehead.experiments.text import percent
 from tests.tools import numbered
-
-
-@pytest.mark.parametrize(("n", "counts"), [(7, [1, 2, 3]), (7, [2, 3]), (5, [1]), (4, [1, 2])])
-@pytest.mark.parametrize("standing", [0, 1, 2, 4])
-def test_hosts_are_replaced_dropped_and_not_waited_for(
-    n: int, counts: list[int], standing: int
-) -> None:
-    """A host that is replaced is never the slowest. Three who stand out are replaced alone, the
-    first of them where counts begin at 1; at least two others are left to be waited for."""
-    table = np.random.default_rng(n).gamma(2.0, 1.0, (9, n))
-    order = np.random.default_rng(1).permutation(n).tolist()
-    expected: list[tuple[Any, ...]] = []
-    for m in counts:
-        left = np.delete(table, order[:m], axis=1).max(axis=1)
-        expected += [("replace", m, order[:m], left, None)]
-        expected += [("drop", m, order[:m], left * n / (n - m), None)]
-        for host in order[1:3][: max(0, standing - 1)] if m == 1 else []:
-            left = np.delete(table, host, axis=1).max(axis=1)
-            expected += [("replace", 1, [host], left, None)]
-    by_time = np.argsort(-table, axis=1)
-    for m in counts:
-        expected += [("wait for", m, [], np.sort(table, axis=1)[:, -1 - m], by_time[:, :m])]
-    for m in range(1, n - 2):
-        if m <= standing:
-            others = table.copy()
-            others[:, order[:m]] = -1.0
-            late = others.argmax(axis=1)[:, None]
-            seconds = np.sort(others, axis=1)[:, -2]
-            expected += [("replace and wait", m, order[:m], seconds, late)]
-    found = [*of_hosts(slowest(table, n), order, counts, standing)]
-    assert [(c.kind, c.count, [*c.hosts]) for c in found] == [each[:3] for each in expected]
-    for change, (*_, seconds, late) in zip(found, expected, strict=True):
-        np.testing.assert_allclose(change.seconds, seconds, rtol=1e-12)
-        np.testing.assert_array_equal(change.late, late)
 
 
 def test_what_a_host_costs_alone_is_the_way_to_the_next() -> None:
@@ -68,52 +33,6 @@ def test_what_a_host_costs_alone_is_the_way_to_the_next() -> None:
     np.testing.assert_allclose(ends, [0.125, 0.5, 0.375])
     cost, ends = slowest(table[:, :1], 5).alone
     assert (cost.tolist(), ends.tolist()) == ([0.0], [1.0])
-
-
-def test_who_is_heard_least_by_hand() -> None:
-    late = np.array([[2, 0], [2, 1], [1, 2], [0, 1]])
-    change = Change("wait for", np.ones(4), 2, late=late)
-    assert (change.missed, change.least_heard(4)) == (2, (1, 0.25)), "the first of equals"
-
-
-def test_who_comes_at_the_instant_that_ends_a_round_is_heard() -> None:
-    """A coarse clock: three of four are equal, and waiting for any two hears them all."""
-    table = np.tile([1.0, 1.0, 1.0, 3.0], (20, 1))
-    found = study_load(table, ["a", "b", "c", "d"], counts=[1, 2])
-    for missed in (1, 2):
-        change = found.change("wait for", missed)
-        assert (
-            change["text"]
-            == f"wait for {4 - missed} of 4 (without d in 100 % of steps: hardly learned)"
-        )
-        assert change["share_per_part"] == pytest.approx(1 - (1 / 3) * 4 / 3)
-        assert waiting_saves(table, 4 - missed) == (change["share"], change["share_per_part"])
-    alike = study_load(np.ones((20, 4)), ["a", "b", "c", "d"], counts=[1])
-    assert alike.hosts["ends"].tolist() == [0.25] * 4
-    assert alike.change("wait for", 1)["text"] == "wait for 3 of 4"
-
-
-def test_no_work_is_dealt_to_a_host_that_takes_no_time() -> None:
-    """In one half: its speed is not known. Catches a row of NaN."""
-    table = np.random.default_rng(0).uniform(1.0, 2.0, (5, 4))
-    table[:2, 1] = 0.0
-    assert "rebalance" not in {*study_load(table, ["a", "b", "c", "d"]).changes["change"]}
-    assert (Change("drop", np.ones(4)).missed, Change("drop", np.ones(4)).least_heard(4)) == (
-        0,
-        (0, 1),
-    )
-
-
-def test_a_time_out_is_the_least_delay_that_enough_do_not_exceed() -> None:
-    table = np.arange(1.0, 21.0).reshape(4, 5)
-    medians = [3.0, 8.0, 13.0, 18.0]
-    for quantile, timeout in ((0.05, 1), (0.06, 2), (0.25, 5), (0.99, 20)):
-        (change,) = of_timeouts(Job(table), [quantile])
-        assert (change.kind, change.timeout, change.quantile) == ("backup", timeout, quantile)
-        assert (change.count, change.hosts) == (0, ())
-        np.testing.assert_array_equal(
-            change.seconds, np.minimum([5, 10, 15, 20], timeout + np.array(medians))
-        )
 
 
 def shrunk_by_definition(
@@ -216,14 +135,14 @@ def test_a_spell_hides_no_host_that_is_always_slow(length: int) -> None:
 
 
 def test_the_commands_say_one_number_of_what_waiting_saves() -> None:
-    """Of measured rounds: the change of ``whatif`` is what ``fit`` says, by hand one less
-    the mean k-th arrival over the mean last."""
+    """Of measured rounds: the row of ``whatif`` is what ``fit`` says, by hand one less the mean
+    k-th arrival over the mean last."""
     table = np.random.default_rng(0).exponential(1.0, (50, 10))
-    found = study_load(table, [f"h{j}" for j in range(10)], counts=[1, 3])
-    for missed in (1, 3):
-        by_hand = 1 - np.sort(table, axis=1)[:, 9 - missed].mean() / table.max(axis=1).mean()
-        change = found.change("wait for", missed)
-        assert (change["share"], change["share_per_part"]) == waiting_saves(table, 10 - missed)
-        assert change["share"] == pytest.approx(by_hand)
+    rows = eh.whatif(table).remedies.set_index("text")
+    for k in (9, 7):
+        by_hand = 1 - np.sort(table, axis=1)[:, k - 1].mean() / table.max(axis=1).mean()
+        saves = rows.loc[f"wait for {k} of 10", "saves"]
+        assert saves == pytest.approx(waiting_saves(table, k), rel=1e-12)
+        assert saves == pytest.approx(by_hand)
     said = fit_answer(study(numbered({None: table}), range(5, 11)), "t.csv").why[1]
-    assert f" of 10 saves {percent(waiting_saves(table, 9)[0]).text} in the measured rounds" in said
+    assert f" of 10 saves {percent(waiting_saves(table, 9)).text} in the measured rounds" in said
