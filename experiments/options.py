@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.models import ArgumentInfo
 
 from ..sim.base.errors import at
@@ -99,6 +99,10 @@ class Plain:
         return parameters
 
 
+class PlainCommand(Plain, TyperCommand):
+    """A command whose help shows all that it has."""
+
+
 class PlainGroup(Plain, TyperGroup):
     """The program, with all commands."""
 
@@ -117,22 +121,19 @@ Where = Annotated[
 Set = Annotated[
     list[str] | None,
     option(
-        "Change dotted.key; several values v1,v2 make a sweep.",
+        "Change dotted.key; v1,v2 sweep it.",
         "--set",
         metavar="KEY=VALUE",
         complete=completed("keys"),
     ),
 ]
-DataDir = Annotated[
-    Path | None, option("Folder of the public data sets; default $ERASUREHEAD_DATA.")
-]
+DataDir = Annotated[Path | None, option("Data sets; default $ERASUREHEAD_DATA.")]
 Formats = Annotated[str, option("Any of png, svg and pdf, separated by commas.", "--format")]
 Tables = Annotated[str, option("parquet, or csv to have CSV files beside them.")]
-AllowLarge = Annotated[
-    bool, option("Run even if it seems too large for this machine.", "--allow-large")
-]
+AllowLarge = Annotated[bool, option("Run even if it seems too large.", "--allow-large")]
 MeasuredTable = Annotated[
-    Path, argument("Measured delays: CSV, Parquet, NPZ, JSON, or profiler traces (a folder).")
+    Path,
+    argument("Measured delays: CSV, Parquet, NPZ, JSON, or a folder of profiler traces.", "TABLE"),
 ]
 
 
@@ -198,6 +199,14 @@ class PoolOptions:
     ] = None
 
 
+READING_PANEL = "Reading a table"  # their box in ``help table``
+
+
+def is_of_reading(parameter: Any) -> bool:
+    """Whether a parameter of a command is an option of reading a table."""
+    return getattr(parameter, "rich_help_panel", None) == READING_PANEL
+
+
 def reading_options() -> list[inspect.Parameter]:
     """The options of a command that reads a measured table: a field of ``Reading`` each."""
     parameters = []
@@ -205,7 +214,8 @@ def reading_options() -> list[inspect.Parameter]:
         kind, doc = get_args(field.annotation)
         several, plain = kind == tuple[str, ...], field.name in ("columns", "unit")
         given = list[str] | None if several else str | None if plain else kind
-        info = option(doc.documentation, metavar="NAME,..." if several else None)
+        metavar = "NAME,..." if several else None
+        info = option(doc.documentation, metavar=metavar, panel=READING_PANEL)
         own: Any = Annotated[given, info]
         parameters.append(field.replace(annotation=own, default=None if several else field.default))
     return parameters

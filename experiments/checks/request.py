@@ -21,11 +21,9 @@ Output = Annotated[
 class VerifyRequest:
     """What ``verify`` simulates, and where it writes."""
 
-    replications: Annotated[int, whole(1000, MOST_ROUNDS, "Independent rounds of each scheme.")] = (
-        200_000
-    )
+    replications: Annotated[int, whole(1000, MOST_ROUNDS, "Rounds of each scheme.")] = 200_000
     engine: Annotated[
-        Literal["batch", "event"], option("The event engine takes two minutes for 10000 rounds.")
+        Literal["batch", "event"], option("The event engine takes 2 min for 10000 rounds.")
     ] = "batch"
     seed: Annotated[int, whole(0, 2**63 - 1, "Seed of the delays.")] = 0
     output: Output = None
@@ -39,7 +37,7 @@ class WorstRequest:
     stragglers: Annotated[
         str | None,
         option(
-            "Numbers of stragglers; default 0 to half of the workers.",
+            "Numbers of stragglers; default 0 to half the workers.",
             metavar="A:B,...",
             panel=SEARCHING,
         ),

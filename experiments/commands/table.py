@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -45,7 +46,16 @@ MAX_CONFIG_LINES = 30  # lines of a config in the terminal; a longer one is in i
 
 
 class Command(options.Plain, TyperCommand):
-    """A command that knows what its places take; only a shell that completes a name asks."""
+    """A command that knows what its places take; only a shell that completes a name asks. Its help
+    leaves the options of reading a table to ``help table``."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help, which fits a screen of forty lines."""
+        shown = copy(self)
+        shown.params = [each for each in self.params if not options.is_of_reading(each)]
+        if len(shown.params) < len(self.params):
+            shown.epilog = f"{self.epilog}\nOptions of reading a table: erasurehead help table"
+        super(Command, shown).format_help(ctx, formatter)
 
     def known(self, what: options.Known, ctx: Any) -> Iterable[str]:
         """The names of the registries, or the keys of the config that is given."""
@@ -101,11 +111,27 @@ def erasurehead(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
-    debug: Annotated[
-        bool, option("Show a traceback of any error (works anywhere on the line).", "--debug")
-    ] = False,
+    debug: Annotated[bool, option("Show a traceback of any error.", "--debug")] = False,
 ) -> None:
     """Straggler simulator for distributed gradient descent."""
+
+
+topics = typer.Typer(
+    cls=options.PlainGroup,
+    no_args_is_help=True,
+    help="What is explained beside the commands.",
+)
+app.add_typer(topics, name="help", hidden=True)
+
+
+@topics.command("table", cls=options.PlainCommand, rich_help_panel="Topics")
+@options.with_option_groups
+def table_topic(ctx: typer.Context, reading: Reading) -> None:
+    """How a measured table is read: options of read, whatif, fit and recommend.
+
+    What names in the table say, such as `load` or `seconds`, need not be said."""
+    if text := ctx.get_help():  # empty where rich has shown it
+        print(text)
 
 
 @as_command("init demo")
@@ -141,7 +167,9 @@ def run(
 
 @as_command("sweep demo.yaml --set delay.rate=0.5,1,2 --jobs 2")
 def sweep(given: GivenConfig, pool: options.PoolOptions, where: options.OutputOptions) -> None:
-    """Run a config's grid in parallel; repeat the command to resume an interrupted one."""
+    """Run a config's grid in parallel; repeat it to resume.
+
+    What an interrupted command has computed is not computed again."""
     if pool.scheduler is None and not where.dry_run:
         _prepare(pool.jobs)
     _run(given, where, pool)
@@ -209,7 +237,7 @@ def reproduce(
     *,
     asked: ReproduceRequest,
 ) -> None:
-    """Check the claims of the paper's abstract, and make all figures, with their data."""
+    """Check the paper's claims, and make all figures with their data."""
     from ..reproduce import FIGURES
 
     jobs = asked.jobs or min(len(figures or FIGURES), options.cores())
@@ -231,16 +259,14 @@ def verify(
         Path | None, argument("Schemes of yours; default a grid of all.", "CONFIG.yaml")
     ] = None,
     set_: Set = None,
-    worst: Annotated[
-        bool, option("Find the worst stragglers of each code of CONFIG.yaml.", "--worst")
-    ] = False,
+    worst: Annotated[bool, option("Find the worst stragglers of a code.", "--worst")] = False,
     *,
     asked: VerifyRequest,
     search: WorstRequest,
 ) -> None:
     """Compare simulated numbers with closed forms.
 
-    Exit code 1 if any is too far off. With --worst, find the worst stragglers for each code."""
+    Exit code 1 if one is too far off. With --worst, find the worst stragglers."""
     options.refuse_set_alone(config, set_)
     given = None if config is None else GivenConfig(config, set_)
     if worst:
@@ -285,7 +311,7 @@ def _find_worst(given: GivenConfig, search: WorstRequest) -> None:
 
 @as_command("read delays.csv --unit ms", CLUSTER)
 def read(trace: options.MeasuredTable, reading: Reading, allow_large: AllowLarge = False) -> None:
-    """Show how a measured table is read: its size, unit, names and first rounds."""
+    """Show how a measured table is read: size, unit, names, rounds."""
     from ...sim.base.files import MOST_CELLS
     from ..advice.understood import measured_delays
 
@@ -307,10 +333,12 @@ def whatif(
             metavar="LAW",
         ),
     ] = None,
-    output: Annotated[Path | None, option("Default results/whatif/<name of the trace>/.")] = None,
+    output: Annotated[Path | None, option("Default results/whatif/<name of the table>/.")] = None,
     allow_large: AllowLarge = False,
 ) -> None:
-    """Say what to do about a measured job's slow steps: one ranked list of remedies."""
+    """Rank what would mend a measured job's slow steps.
+
+    Hosts to replace, codes, waits, deadlines: one list, on the measured rounds."""
     from ..advice.whatif import command
     from ..run.files import output_folder
 
@@ -339,10 +367,10 @@ def fit(
     workers: Annotated[
         int | None, option("Workers of the config: those of the table in turn; default as many.")
     ] = None,
-    output: Annotated[Path | None, option("Default results/fit/<name of the trace>/.")] = None,
+    output: Annotated[Path | None, option("Default results/fit/<name of the table>/.")] = None,
     allow_large: AllowLarge = False,
 ) -> None:
-    """Fit delay models to a measured table, and write a config that simulates it."""
+    """Fit delay models to a measured table, and write a config."""
     from ..advice.fit import command
     from ..advice.fit.answer import fit_answer
     from ..advice.fit.page import DELAY
@@ -375,11 +403,11 @@ def recommend(
     set_: Set = None,
     *,
     request: SearchRequest,
-    jobs: Annotated[int, whole(1, options.MOST_JOBS, "Schemes computed at the same time.")] = 1,
+    jobs: Annotated[int, whole(1, options.MOST_JOBS, "Schemes at a time.")] = 1,
     output: Annotated[Path | None, option("Default results/recommend/<name>/.")] = None,
     data_dir: options.DataDir = None,
 ) -> None:
-    """Find the scheme, load, stop and learning rate that reach a target soonest."""
+    """Find what reaches a target soonest: scheme, load, stop, rate."""
     _prepare(jobs)
 
     from ..advice.recommend.command import answer_question, read_config
@@ -389,12 +417,12 @@ def recommend(
     answer_question(question, output, jobs, _said(), [config])
 
 
-@as_command("live demo.yaml --set 'schemes=[{name: uncoded}]' --time-scale 0.02", CLUSTER)
+@as_command("live live.yaml --time-scale 0.02", CLUSTER)
 def live(
     ctx: typer.Context,
     config: Annotated[
         Path | None,
-        argument("What to run; with --measure, whose gradients to time.", "CONFIG.yaml"),
+        argument("What to run; with --measure, what to time.", "CONFIG.yaml"),
     ] = None,
     set_: Set = None,
     *,
@@ -550,7 +578,7 @@ def explore(
         bool, option("Only print the address; open no browser.", "--no-browser")
     ] = False,
 ) -> None:
-    """Open a local page with sliders that redraw loss, time and error as you move them."""
+    """Open a local page with sliders for loss, time and error."""
     import webbrowser
 
     from ..reports.explore.server import Server, serve_pages

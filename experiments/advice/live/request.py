@@ -11,14 +11,11 @@ from ...options import MOST_JOBS, MOST_ROUNDS, DataDir, option, whole
 MEASURING = "With --measure"  # a box of the help
 OnCluster = Annotated[
     str | None,
-    option(
-        "Use the workers of a Dask cluster: tcp://host:port (extra cluster); default "
-        "processes on this machine."
-    ),
+    option("A Dask cluster, tcp://host:port (extra cluster); default processes of this machine."),
 ]
 Slow = Annotated[
     list[str] | None,
-    option("Multiply a worker's computing time by a factor.", metavar="WORKER=FACTOR"),
+    option("Multiply a worker's computing time.", metavar="WORKER=FACTOR"),
 ]
 
 
@@ -28,17 +25,15 @@ class LiveRequest:
 
     scheduler: OnCluster = None
     time_scale: Annotated[
-        float, option("Real seconds per simulated second; results are divided by it.")
+        float, option("Real seconds of a simulated one; results are divided by it.")
     ] = 1.0
     no_injection: Annotated[
-        bool, option("Inject no delays: workers only compute.", "--no-injection")
+        bool, option("Inject no delays: workers compute.", "--no-injection")
     ] = False
     slow: Slow = None
     output: Annotated[Path | None, option("Default results/<name>-live/.")] = None
     data_dir: DataDir = None
-    allow_large: Annotated[
-        bool, option("Run even if it takes longer than a day.", "--allow-large")
-    ] = False
+    allow_large: Annotated[bool, option("Run even if longer than a day.", "--allow-large")] = False
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,36 @@ def test_every_command_has_help_with_an_example(
     assert command in inside("--help").stdout
 
 
+TOPICS = [f"help {each.name}" for each in commands.topics.registered_commands]
+SCREEN = 40  # lines of 80 columns
+
+
+@pytest.mark.parametrize("words", ["", *COMMANDS, "help", *TOPICS])
+def test_every_help_fits_a_screen(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a sentence or an option too many."""
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = inside(*words.split(), "--help").stdout.splitlines()
+    assert len(lines) <= SCREEN
+    assert max(map(len, lines)) <= 80
+
+
+READING = [f"--{field.name}" for field in fields(Reading)]
+
+
+@pytest.mark.parametrize("command", ["read", "whatif", "fit", "recommend"])
+def test_options_of_reading_a_table_are_a_topic(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each command still takes them, and a shell completes them."""
+    told, topic = inside(command, "--help").stdout, inside("help", "table").stdout
+    assert "Options of reading a table: erasurehead help table" in told
+    assert not [name for name in READING if re.search(rf"│ {name} ", told)]
+    assert [name for name in READING if re.search(rf"│ {name} ", topic)] == READING
+    assert topic.strip() == inside("help", "table", "--help").stdout.strip()
+    for name in READING:
+        assert name in completions(f"erasurehead {command} {name}", monkeypatch)
+
+
 def test_help_waits_for_no_library() -> None:
     """Catches an import at the top of a file that makes `--help` take a second."""
     program = (
