@@ -117,7 +117,7 @@ def test_every_help_fits_a_screen(words: str, monkeypatch: pytest.MonkeyPatch) -
 READING = [f"--{field.name}" for field in fields(Reading)]
 
 
-@pytest.mark.parametrize("command", ["read", "whatif", "fit", "recommend"])
+@pytest.mark.parametrize("command", ["read", "whatif", "fit"])
 def test_options_of_reading_a_table_are_a_topic(
     command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
