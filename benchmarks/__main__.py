@@ -1,56 +1,50 @@
-"""``make bench``: runs every benchmark and writes the table to ``results/benchmarks/``."""
+"""``make bench``: runs every benchmark and prints its rows, and how to read them."""
 
 from __future__ import annotations
 
 import os
 import platform
-from dataclasses import asdict
-from pathlib import Path
+from textwrap import dedent
 
 import numpy as np
-import pandas as pd
 
 from benchmarks import barrierless, commands, learner, rounds
-from erasurehead.experiments.run.files import write_bytes, write_table
+from benchmarks.timing import Row
 
-OUTPUT = Path("results/benchmarks")
+HOW_TO_READ = """
+    Each line: what is measured, the ratio of its speed to that of what stands behind the cross, its
+    own speed, and the ratio that is expected of an idle machine. None is promised: a ratio depends
+    on the processor, and a busy machine lowers it.
+
+    "draws + partition + <=" are the NumPy primitives that a round of k of n is made of, in blocks
+    of the same shape. Runs also record what the workers did; "arrivals alone" is without that.
+    "compiled" is how long runs are recorded where numba is installed (the extra "fast").
+    "the plain products" are X @ B and X.T @ Z on one BLAS thread; the learner also evaluates losses
+    and slopes. "n = 30" compares the speed of a worker's round with the first line of its kind: a
+    ratio near 1 is a cost that is linear in workers, rounds and replications.
+    """
 
 
 def main() -> None:
-    """Run every benchmark, print its rows, and write them to ``results/benchmarks``."""
-    rows = []
+    """Run every benchmark, and print a line for each."""
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"NumPy {np.__version__}; each ratio in one process, the two sides in turn, the median"
+    )
+    print(dedent(HOW_TO_READ))
     for module in (commands, rounds, barrierless, learner):
         for row in module.rows():
-            print(line(asdict(row)), flush=True)
-            rows.append(asdict(row))
-    frame = pd.DataFrame(rows)
-    write_table(OUTPUT / "benchmarks.parquet", frame)
-    write_bytes(OUTPUT / "benchmarks.md", markdown(frame).encode())
-    print(f"table in {OUTPUT}/")
+            print(line(row), flush=True)
 
 
-def line(row: dict[str, object]) -> str:
+def line(row: Row) -> str:
     """One row for the terminal."""
-    speed = f"{row['speed']:.3g} {row['unit']}"
-    return f"{row['subject']:<66} {row['ratio']:>8.2f} x {row['against']} ({speed})"
-
-
-def markdown(frame: pd.DataFrame) -> str:
-    """The table for the docs."""
-    lines = [
-        f"Measured on {platform.machine()}, {os.cpu_count()} cores, Python "
-        f"{platform.python_version()}, NumPy {np.__version__}; each ratio in one process, the two "
-        "sides in turn, the median of the pairs.",
-        "",
-        "| subject | against | ratio | expected of an idle machine | speed |",
-        "|---|---|---|---|---|",
-    ]
-    for row in frame.itertuples():
-        missed = " (missed here)" if row.ratio < row.target else ""
-        target = "" if np.isnan(row.target) else f"≥ {row.target:g}{missed}"
-        speed = f"{row.speed:.3g} {row.unit}"
-        lines.append(f"| {row.subject} | {row.against} | {row.ratio:.2f} | {target} | {speed} |")
-    return "\n".join(lines) + "\n"
+    expected = "" if np.isnan(row.target) else f", expected at least {row.target:g}"
+    missed = ": missed here" if row.ratio < row.target else ""
+    return (
+        f"{row.subject:<66} {row.ratio:>8.2f} x {row.against} "
+        f"({row.speed:.3g} {row.unit}{expected}{missed})"
+    )
 
 
 if __name__ == "__main__":

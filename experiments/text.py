@@ -94,7 +94,6 @@ class TableCell:
 
     text: str  # what is written
     order: float | None = None  # what it is sorted by, if that is a number; else the text
-    link: str = ""  # a file beside the page that it leads to
 
     def __str__(self) -> str:
         return self.text

@@ -106,7 +106,6 @@ def guarded(command: Callable[[], int | None], debug: bool = False) -> int:
         warnings.showwarning = lambda message, *_, **__: tell(
             f"warning: {' '.join(str(message).split())}"
         )
-        warnings.filterwarnings("default", "plugins: .* for |.* is now called ", DeprecationWarning)
         try:
             code = command() or 0
             sys.stdout.flush()

@@ -25,7 +25,6 @@ from ..pictures.looks import THEORY_LOOK, Look, look
 from ..pictures.picture import Curve, Mark, Picture, Points
 from ..run.compute import compute
 from ..run.records import Finished, mean_and_error
-from ..text import TableCell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,13 +40,12 @@ class Numbers:
     As a string it is Markdown; what is between ``**`` stands out."""
 
     header: Sequence[str]
-    rows: Sequence[Sequence[str | TableCell]]
+    rows: Sequence[Sequence[str]]
     names: int = 1
 
     def __str__(self) -> str:
         rule = ["---"] * self.names + ["---:"] * (len(self.header) - self.names)
-        lines = (map(str, row) for row in (self.header, rule, *self.rows))
-        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        return "\n".join(f"| {' | '.join(row)} |" for row in (self.header, rule, *self.rows))
 
 
 Words = tuple[str | Numbers, ...]  # paragraphs, with blank lines between them, and tables

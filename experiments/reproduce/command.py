@@ -78,7 +78,7 @@ def make_figures(
         if name not in FIGURES:
             raise at("figure", name, one_of(FIGURES, name))
     # so that no core is left alone with the longest one
-    longest = ("sequential_persistence", "time_to_target", "ranking", "atlas")
+    longest = ("time_to_target", "ranking", "atlas")
     in_order = dict.fromkeys((*longest, *FIGURES))
     wanted = [figure_with(name, changes) for name in in_order if not names or name in names]
 
@@ -285,7 +285,7 @@ def distances(frame: pd.DataFrame) -> FloatArray:
 def _verdict(
     claims: Sequence[tuple[Claim, ClaimVerdict]], frames: Mapping[str, pd.DataFrame]
 ) -> str:
-    """How many claims there are of each code; without any, of printed numbers."""
+    """How many claims there are of each code; without any, how many figures."""
     verbs = {Judgement.HOLDS: "hold", Judgement.PARTLY: "hold in part", Judgement.FAILS: "fail"}
     phrases = []
     for code in Judgement:
@@ -364,9 +364,7 @@ def figure_section(kept: Kept) -> Section:
     return Section(name, figure.title, [chart, *tables], "\n".join(words), command)
 
 
-def _cell(cell: str | TableCell, numeric: bool) -> TableCell:
-    if isinstance(cell, TableCell):
-        return cell
+def _cell(cell: str, numeric: bool) -> TableCell:
     plain = cell.replace("**", "")
     number = re.match(r"[-+−]?\d[\d,]*\.?\d*(e[-+]?\d+)?", plain) if numeric else None
     return TableCell(plain, float(number[0].replace(",", "").replace("−", "-")) if number else None)

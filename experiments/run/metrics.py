@@ -64,9 +64,10 @@ class Metric:
         """In place of a mean where some runs do not reach the target: ``> 117 in 2 of 16``, the
         seconds at which the first of them ended; empty where all do, and of other metrics."""
         share = row.get("target_reached", 1.0) if self.name == "time_to_target" else 1.0
-        missed, above = round((1 - share) * row["replications"]), row.get("time_to_target_above")
-        seconds = "not" if above is None else f"> {above:.4g}"  # tables of 0.2 do not say when
-        return f"{seconds} in {missed} of {row['replications']}" if missed else ""
+        missed = round((1 - share) * row["replications"])
+        if not missed:
+            return ""
+        return f"> {row['time_to_target_above']:.4g} in {missed} of {row['replications']}"
 
     def without_mean(self, row: Mapping[Any, Any]) -> str:
         """In place of the mean where iteration times have none: ``median 2.7, no mean``; or ""."""

@@ -308,9 +308,6 @@ def read_run_table(
         for ending, beside in COLUMN_PAIRS
         if name.endswith(ending) and "." not in name
     ]
-    if "target_reached" in table and "time_to_target_median" not in table:  # made by version 0.2
-        times = [name for name in table if str(name).startswith("time_to_target_")]
-        table.loc[table["target_reached"] < 1, times] = np.nan  # they are of those that reach it
     missing = [column for column in (*columns, *others) if column not in table.columns]
     if missing or table.empty:
         what = f"has no column {missing[0]}" if missing else "has no rows"

@@ -268,7 +268,7 @@ class Turns:
 
 class Server(ThreadingHTTPServer):
     """Threads, since a browser opens connections that it does not use; one drawing at a time. For
-    this machine alone, or for all who know the address: then it has a token in it."""
+    this machine alone."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -280,7 +280,6 @@ class Server(ThreadingHTTPServer):
         except OSError as error:
             valid = f"cannot be used ({error.strerror}); give another, or 0 for any"
             raise at("--port", port, valid) from None
-        self.root = "/"
         self.turns = Turns()
         self.theory = ClosedForms()
         self.front = start_page().encode()
@@ -292,7 +291,7 @@ class Server(ThreadingHTTPServer):
     @property
     def address(self) -> str:
         """Where the page is."""
-        return f"http://{LOCALHOST}:{self.server_address[1]}{self.root}"
+        return f"http://{LOCALHOST}:{self.server_address[1]}/"
 
 
 @final
@@ -309,9 +308,9 @@ class Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path[:2000])
         if not self._may_ask():
             self._send(HTTPStatus.FORBIDDEN, "text/plain", b"this machine and this page alone")
-        elif address.path == self.server.root:
+        elif address.path == "/":
             self._send(HTTPStatus.OK, "text/html; charset=utf-8", self.server.front)
-        elif address.path == f"{self.server.root}draw":
+        elif address.path == "/draw":
             page = dict(parse_qsl(address.query)).get("page", "")
             with self.server.turns.turn(page[:MAX_WORD_CHARACTERS]) as mine:
                 answer = respond(address.query, self.server.theory) if mine else None

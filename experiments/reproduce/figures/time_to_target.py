@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any, ClassVar, final
 
 import numpy as np
 import pandas as pd
 
-from ....sim.base.types import FloatArray
+from ....sim.base.errors import InvalidParameter
+from ....sim.base.numerics import one_thread
+from ....sim.base.types import FloatArray, Rounds
+from ....sim.engines.simulate import simulate
+from ...config import build
 from ...pictures import style
-from ...pictures.looks import MUTED, Look, look
+from ...pictures.looks import MUTED, SOLID, Look, look
 from ...pictures.picture import Axis, Heat, Mark, Panel, Picture, Points, Rules, Texts
 from ...run.records import mean_interval, ratio_interval
-from ...run.tuning import TARGET_SHARE, Runs, best, target_loss
+from ...run.tuning import TARGET_SHARE, Runs, best, clock, replayed, target_loss
 from ...text import interval_columns, number_of, whole_percent
 from .. import base
 from ..base import CodedFigure, Effort, Numbers, Section, Words, bars, interval_text, rows_at
-from . import sequential_members as codes
 from .loss_time import EXPERIMENTS
 from .ranking import DROP_COMPUTE_PATIENCE
+
+STRAGGLER_TOLERANCE = 0.5  # mu: whoever takes 1.5 times as long as the fastest is a straggler
+# the sequential codes, which are two variants of one scheme
+SEQUENTIAL_LOOKS = {
+    "selective_repeat": replace(look("sequential"), title="sequential: selective repeat"),
+    "multiplexed": replace(
+        look("sequential"), title="sequential: multiplexed", marker="X", line=SOLID
+    ),
+}
+# as they are written
+SYMBOLS = {"load": "d", "wait_for": "r", "stragglers": "λ", "tolerance": "μ"}
 
 
 @final
@@ -35,7 +51,38 @@ class TunedScheme:
     @property
     def parameters(self) -> str:
         """Fields of the section, as they are written."""
-        return codes.parameters(self.section, ("name", "variant")) or "–"
+        own = {key: v for key, v in self.section.items() if key not in ("name", "variant")}
+        return ", ".join(f"{SYMBOLS.get(key, key)} = {v}" for key, v in own.items()) or "–"
+
+
+def require_reached(exact: FloatArray, iterations: int) -> None:
+    """Raises InvalidParameter: so many iterations do not take all ``(R,)`` runs of uncoded to the
+    target, and its time to it is what all others are compared with."""
+    if np.isnan(exact).any():
+        raise InvalidParameter("iterations", iterations, "must take uncoded to the target loss")
+
+
+def training_runs(
+    document: Section, scheme: Section, rates: Sequence[float], effort: Effort
+) -> list[Runs]:
+    """One scheme on the delays and the problem of a document, at each rate."""
+    [cell] = effort.cells({**document, **base.GRADIENT_DESCENT, "schemes": [scheme]})
+    run, learning = build.both(cell)
+    assert learning is not None
+    run = effort.remembering(cell, run)
+    with one_thread():
+        trace = simulate(run, work=False)
+        steps = run.scheme.steps(trace)
+        if not isinstance(trace.heard, Rounds):
+            return replayed(run, steps, learning, rates)
+        # Models depend on who was heard and not on when: another load law need not train anew.
+        others = {k: v for k, v in cell.document.items() if k not in ("delay", "load_law")}
+        heard = sha256(np.packbits(trace.heard.arrived).tobytes()).hexdigest()
+        key = json.dumps([others, list(rates), heard])
+        if key not in effort.losses:
+            effort.losses[key] = [runs.losses for runs in replayed(run, steps, learning, rates)]
+        times = clock(steps, run.iterations)
+        return [Runs(times, losses) for losses in effort.losses[key]]
 
 
 # kinds of rows: a rate that was tried on other delays; rates on the delays that are shown
@@ -84,9 +131,10 @@ class TimeToTarget(CodedFigure):
         load, wait_for = self.load, self.wait_for
         fewer = self.workers - load + 1
         patience = round(DROP_COMPUTE_PATIENCE * (base.QUICK_WORK + self.delay), 6)
+        burst = {"B": 1, "W": 2, "stragglers": 2 * (load - 1), "tolerance": STRAGGLER_TOLERANCE}
         bursts = {
-            variant: codes.sequential(variant, [2 * (load - 1)], [(1, 2)])[0]
-            for variant in codes.SEQUENTIAL
+            variant: {"name": "sequential", "variant": variant, **burst}
+            for variant in SEQUENTIAL_LOOKS
         }
         rows: list[tuple[str, str, Section]] = [
             ("synchronous", "uncoded", {}),
@@ -106,7 +154,7 @@ class TimeToTarget(CodedFigure):
             ("asynchronous", "ringleader", {}),
             ("asynchronous", "gradient_table", {}),
         ]
-        looks = {key: codes.CODE_LOOKS.get(key) or look(key) for _, key, _ in rows}
+        looks = {key: SEQUENTIAL_LOOKS.get(key) or look(key) for _, key, _ in rows}
         return {
             key: TunedScheme(family, {"name": key, **fields}, looks[key])
             for family, key, fields in rows
@@ -125,17 +173,17 @@ class TimeToTarget(CodedFigure):
         common, exact = np.nan, np.empty(0)
         for scheme, member in self.tuned_schemes().items():
             facts = {"scheme": scheme, "target": target}
-            _, tried = codes.training_runs(trial, member.section, rates, other)
+            tried = training_runs(trial, member.section, rates, other)
             for rate, runs in zip(rates, tried, strict=True):
                 yield {**facts, "kind": TRIED, "rate": rate, **numbers_at_target(runs, target)}
             own = rates[best([runs.seconds(target) for runs in tried])]
             common = own if scheme == "uncoded" else common
             both = sorted({own, common})
-            _, several = codes.training_runs(document, member.section, both, effort)
+            several = training_runs(document, member.section, both, effort)
             by_rate = dict(zip(both, several, strict=True))
             if scheme == "uncoded":
                 exact = by_rate[own].seconds(target)
-                codes.require_reached(exact, self.iterations)
+                require_reached(exact, self.iterations)
             for kind, rate in ((OWN, own), (UNCODED_RATE, common)):
                 numbers = numbers_at_target(by_rate[rate], target, exact)
                 yield {**facts, "kind": kind, "rate": rate, **numbers}

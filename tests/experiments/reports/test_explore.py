@@ -419,26 +419,6 @@ def test_an_address_has_2000_characters_at_most(server: Server) -> None:
     assert json.loads(asked(server, f"{path}bb"))["error"].startswith("bb: must be one of")
 
 
-def test_others_need_the_token_of_the_address() -> None:
-    made = Server(0, "0.0.0.0")
-    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        port, token = made.server_address[1], made.root
-        assert len(token) > 10
-        assert made.address.endswith(token)
-        local = f"http://127.0.0.1:{port}"
-        with urllib.request.urlopen(f"{local}{token}", timeout=PATIENCE) as found:
-            assert found.read() == made.front
-        for path in ("/", "/draw?n=1", "/wrong/draw?n=1"):
-            with pytest.raises(HTTPError, match="404"):
-                urllib.request.urlopen(local + path, timeout=PATIENCE)
-    finally:
-        made.shutdown()
-        made.server_close()
-        thread.join()
-
-
 @pytest.mark.parametrize(("whole", "lowest"), [(False, 1.0), (True, 0.0)])
 def test_errors_of_different_size_have_a_logarithmic_axis_with_the_exact_below(
     whole: bool, lowest: float

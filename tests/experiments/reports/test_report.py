@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -196,21 +195,6 @@ def test_a_mean_over_some_of_the_runs_says_so_everywhere(
         assert said in page.replace("&gt;", ">")
         assert "later than all others" in page
         assert "over scheme.wait_for" not in page
-
-
-def test_a_table_of_survivors_is_not_believed(tmp_path: Path) -> None:
-    """Version 0.2 wrote means over the runs that reach the target, and no medians."""
-    path, out = config(tmp_path, replications=4), tmp_path / "run"
-    done("run", path, "--output", out)
-    origin = pq.read_table(out / "summary.parquet").schema.metadata
-    old = pd.read_parquet(out / "summary.parquet").assign(target_reached=[1.0, 1.0, 0.5])
-    old["time_to_target_mean"] = [3.0, 2.0, 1.0]
-    new = [name for name in old if "_median" in name or name.endswith("_above")]
-    table = pa.Table.from_pandas(old.drop(columns=new), preserve_index=False)
-    pq.write_table(table.replace_schema_metadata(origin), out / "summary.parquet")
-    kept = eh.load(out).summary["time_to_target_mean"]
-    np.testing.assert_array_equal(kept, [3.0, 2.0, np.nan])
-    assert "not in 2 of 4" in as_html(read_run(out))
 
 
 def swept(tmp_path: Path, means: list[tuple[float, float]], error: float) -> Verdict:
