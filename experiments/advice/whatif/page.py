@@ -87,14 +87,15 @@ def whatif_page(tables: Mapping[str, pd.DataFrame], answer: Answer) -> Page:
         why.append(_stages(tables[STAGES]))
     if not waits:
         why.append(_hosts(hosts))
-    folded.append(Section("why", "Why a step takes so long", why))
-    heat = Section(
-        "heat", "Workers over rounds", [_heat_map(tables[HEAT_MAP], hosts)], folded=folded
-    )
+    folded.append(Section("causes", "Why a step takes so long", why))
+    heat_map = _heat_map(tables[HEAT_MAP], hosts)
     return Page(
         answer,
         question=[("table", answer.subject), ("workers", str(len(hosts)))],
-        sections=[heat],
+        sections=[
+            Section("heat", "Workers over rounds", [heat_map]),
+            Section("numbers", "All numbers", [], folded=folded),
+        ],
         provenance=[
             ("made by", "erasurehead whatif"),
             ("remedies tried", str(len(tables[REMEDIES]) - 1)),
