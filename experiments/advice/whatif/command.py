@@ -43,8 +43,8 @@ FILES = (
     *(str(Path(name).with_suffix(".csv")) for name in CSV),
     *(f"heat_map.{kind}" for kind in FORMATS),
 )
-# What 0.3 left, which goes when a folder is written anew.
-OLDER = ("timeline.parquet", "timeline.png", "timeline.svg")
+# What version 0.3 left, which goes when a folder is written anew.
+OLDER = (page.OLDER, "timeline.png", "timeline.svg")
 
 
 @dataclass(frozen=True, eq=False)

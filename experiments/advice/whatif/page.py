@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ....sim.base.errors import ConfigError
 from ....sim.base.types import FloatArray
 from ...page.content import Answer, Page, Section, Table, capped, plain_cell
 from ...page.folder import read_answer, table_at
@@ -23,6 +24,7 @@ from .study import as_hosts
 
 REMEDIES, HOSTS, SLOWDOWN = "whatif.parquet", "hosts.parquet", "slowdown.parquet"
 HEAT_MAP, STAGES = "heat_map.parquet", "stages.parquet"
+OLDER = "timeline.parquet"  # what version 0.3 left beside other columns
 # By file the columns that each table must have; stages only if they are named.
 TABLES = {
     REMEDIES: ("kind", "text", "exact", "seconds", "saves", "for_all", "beaten_by"),
@@ -69,6 +71,8 @@ BY_STAGE = (
 def read_whatif(directory: Path) -> Page:
     """The page again, from what ``whatif`` left. Raises ConfigError: the result is not whole, or
     an older version's."""
+    if (directory / OLDER).exists():
+        raise ConfigError(f"{directory}: is of an older version; run `erasurehead whatif` again")
     answer = read_answer(directory)
     there = [name for name in TABLES if name != STAGES or (directory / name).exists()]
     return whatif_page({name: table_at(directory / name, TABLES[name]) for name in there}, answer)

@@ -42,8 +42,8 @@ DATA_COPIES, MICRO_BATCHES = "copies of the data", "micro-batches"
 # Parameters that are tried: shares of workers, quantiles of all delays, shares of a typical delay.
 BACKUP_QUANTILES = (0.9, 0.95, 0.99)
 DEADLINE_QUANTILES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
-GRACE_SHARES = (0.05, 0.1, 0.2, 0.4, 0.8)
-STOP_QUANTILES = (0.3, 0.5, 0.8, 0.95)
+GRACE_SHARES = (0.05, 0.1, 0.2, 0.4)
+STOP_QUANTILES = (0.3, 0.5, 0.8)
 MICRO_BATCH_COUNT = 8
 MOST_WAITS, FEW_WAITS, MOST_QUORUMS, MOST_CODE_WAITS = 32, 8, 4, 5
 

@@ -112,7 +112,7 @@ def test_a_narrow_terminal_has_all_rows(
 def test_a_folder_of_an_older_version_is_one_line(
     answered: tuple[Path, str], tmp_path: Path
 ) -> None:
-    """Whose table of changes has other columns."""
+    """Whose table of changes has other columns, and which had a timeline."""
     old = tmp_path / "old"
     old.mkdir()
     (old / "answer.json").write_bytes((answered[0] / "answer.json").read_bytes())
@@ -123,6 +123,9 @@ def test_a_folder_of_an_older_version_is_one_line(
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
     assert line.endswith("whatif.parquet: has no column kind; run the command that wrote it again")
+    (old / "timeline.parquet").touch()
+    [line] = inside("report", old).stderr.splitlines()
+    assert line.endswith("old: is of an older version; run `erasurehead whatif` again")
 
 
 @pytest.mark.golden
