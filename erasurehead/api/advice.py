@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, final, get_type_hints
 
 import pandas as pd
@@ -30,6 +28,7 @@ from erasurehead.api.fitting import (
 from erasurehead.api.result import draw
 from erasurehead.api.running import Config, Folder, ShowProgress, document_of, reporting
 from erasurehead.experiments.advice.recommend import command as recommending
+from erasurehead.experiments.advice.recommend.page import WINNER
 from erasurehead.experiments.advice.recommend.question import ask
 from erasurehead.experiments.advice.recommend.request import Criterion, SearchRequest
 from erasurehead.experiments.advice.recommend.scenario import answered_by_whatif
@@ -286,10 +285,18 @@ def recommend(
         given["only"] = ",".join(given["only"])
     request = SearchRequest(**given)
     how_to, changes = running.options_of(jobs, None, data_dir), running.changes_of(set)
-    with _kept(output) as folder, arguments(), reporting(progress, "stages") as update:
+    folder = None if output is None else running.folder_of("output", output)
+    with arguments(), reporting(progress, "stages") as update:
         question = ask(document_of(config, changes), request, how_to.data_dir)
-        page = recommending.answer_in(folder, question, how_to.jobs, update)
-        return Advice(page, _tables(folder), "ranking", question.scenario.notes)
+        if folder is None:
+            found = recommending.search(question, how_to.jobs, update, winner_path=WINNER)
+        else:
+            with output_folder(folder, recommending.FILES):
+                found = recommending.search(
+                    question, how_to.jobs, update, winner_path=str(folder / WINNER)
+                )
+                recommending.write_recommendation(found, folder)
+        return Advice(found.page, found.tables, "ranking", question.scenario.notes)
 
 
 def _in_python(page: Page, then: str) -> Page:
@@ -297,17 +304,3 @@ def _in_python(page: Page, then: str) -> Page:
     next where no folder is kept."""
     read = (as_arguments(text.replace(", as --unit says", "")) for text in page.answer.read)
     return replace(page, answer=replace(page.answer, next=(then,), read=tuple(read)))
-
-
-@contextmanager
-def _kept(output: Folder) -> Iterator[Path]:
-    """The folder that was asked for, or one that goes afterwards."""
-    if output is not None:
-        yield running.folder_of("output", output)
-        return
-    with TemporaryDirectory(prefix="erasurehead-") as name:
-        yield Path(name) / "advice"
-
-
-def _tables(folder: Path) -> dict[str, pd.DataFrame]:
-    return {file.stem: pd.read_parquet(file) for file in sorted(folder.glob("*.parquet"))}

@@ -397,6 +397,20 @@ def test_whatif_says_what_the_command_says(tmp_path: Path) -> None:
         assert str(error.value).startswith(line)
 
 
+def test_advice_without_an_output_folder_touches_no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables stay values: they are neither written nor read back."""
+
+    def refuse(*_given: object, **_options: object) -> None:
+        raise AssertionError("the disk is used")
+
+    for target in ("tempfile.mkdtemp", "pyarrow.parquet.write_table", "pandas.read_parquet"):
+        monkeypatch.setattr(target, refuse)
+    table = np.random.default_rng(0).exponential(1.0, (40, 8))
+    assert len(eh.whatif(table).remedies)
+    config = {"workers": 4, "iterations": 10, "replications": 4, "schemes": [{"name": "uncoded"}]}
+    assert len(eh.recommend(config, only="uncoded,ignore_stragglers", progress=False).table)
+
+
 def test_recommend_takes_a_config_with_objects(tmp_path: Path) -> None:
     """The winner's config runs; measured rounds, in a file or not, are told what answers."""
     few = [schemes.Uncoded(), schemes.ErasureHead(load=2, wait_for=3)]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from ....sim.base.errors import ConfigError
 from ...config.document import load, write_yaml
@@ -80,21 +82,41 @@ def answer_in(
     reads: Sequence[Path] = (),
 ) -> Page:
     """Search, write the answer into a folder, and return the page. Raises ConfigError: as above."""
-    began = time.monotonic()
     with files.output_folder(folder, FILES, reads):
-        with open_pool(jobs) as pool:
-            recommendation = recommended(question, Evaluator(question, pool, progress))
-        return write_recommendation(recommendation, folder, command, time.monotonic() - began)
+        found = search(question, jobs, progress, str(folder / WINNER), command)
+        write_recommendation(found, folder)
+    return found.page
 
 
-def write_recommendation(
-    recommendation: Recommendation, output: Path, command: str, seconds: float
-) -> Page:
-    """Write everything under ``output``, in place of an earlier answer; returns the page."""
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a search found, in words and as data; nothing of it is on disk."""
+
+    page: Page
+    tables: Mapping[str, pd.DataFrame]  # by name: ``ranking``, ``candidates``, ...
+    winner: str  # the config of the recommended scheme, as YAML
+    manifest: Mapping[str, Any]
+
+
+def search(
+    question: Question, jobs: int, progress: Progress, winner_path: str, command: str = ""
+) -> Found:
+    """Search, and say what was found; ``winner_path`` is what the answer calls the winner's config.
+    Raises ConfigError: nothing keeps the limits."""
+    began = time.monotonic()
+    with open_pool(jobs) as pool:
+        recommendation = recommended(question, Evaluator(question, pool, progress))
+    return found_of(recommendation, winner_path, command, seconds=time.monotonic() - began)
+
+
+def found_of(
+    recommendation: Recommendation, winner_path: str, command: str, seconds: float
+) -> Found:
+    """Words, tables and the winner's config of a recommendation."""
     scenario = recommendation.question.scenario
     mark = _mark(recommendation.question)
     winner = write_yaml(winner_config(recommendation))
-    kept = recommendation_tables(recommendation)
+    tables = recommendation_tables(recommendation)
     manifest = {
         **provenance(),
         "command": "recommend",
@@ -103,12 +125,16 @@ def write_recommendation(
         "wall_seconds": round(seconds, 3),
         "warnings": list(scenario.notes),
     }
-    answer = replace(answered(recommendation, str(output / WINNER)), command=command)
-    whole = recommendation_page(kept, answer, manifest, winner, method(recommendation))
-    tables = {f"{name}.parquet": table for name, table in kept.items()}
-    others = {WINNER: winner.encode(), MANIFEST: to_json(manifest)}
-    write_page(whole, output, FILES, tables, whole.charts, csv=tables, others=others)
-    return whole
+    answer = replace(answered(recommendation, winner_path), command=command)
+    page = recommendation_page(tables, answer, manifest, winner, method(recommendation))
+    return Found(page=page, tables=tables, winner=winner, manifest=manifest)
+
+
+def write_recommendation(found: Found, output: Path) -> None:
+    """Write everything under ``output``, in place of an earlier answer."""
+    tables = {f"{name}.parquet": table for name, table in found.tables.items()}
+    others = {WINNER: found.winner.encode(), MANIFEST: to_json(found.manifest)}
+    write_page(found.page, output, FILES, tables, found.page.charts, csv=tables, others=others)
 
 
 def _mark(question: Question) -> str:

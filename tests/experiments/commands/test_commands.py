@@ -415,10 +415,10 @@ def test_what_recommend_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     alone."""
     scenario = SimpleNamespace(notes=["a note"], name="demo", base={})
     question: Any = SimpleNamespace(scenario=scenario, request=SearchRequest())
-    monkeypatch.setattr(recommend, "recommended", lambda question, evaluate: question)
-    written = Mock(return_value=PAGE)
+    searched = Mock(return_value=SimpleNamespace(page=PAGE))
+    monkeypatch.setattr(recommend, "search", searched)
+    written = Mock()
     monkeypatch.setattr(recommend, "write_recommendation", written)
-    monkeypatch.setattr(recommend, "Evaluator", Mock())
     out = tmp_path / "out"
     for other in (False, True):
         error, shown = io.StringIO(), io.StringIO()
@@ -436,7 +436,8 @@ def test_what_recommend_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         out.mkdir(exist_ok=True)
         (out / MARK).touch()
         (out / "manifest.json").write_text('{"question": {"mark": "another"}}')
-    assert written.call_args.args[1:3] == (out, "erasurehead recommend x")
+    assert searched.call_args.args[3:] == (str(out / "winner.yaml"), "erasurehead recommend x")
+    assert written.call_args.args[1] == out
     monkeypatch.setattr(recommend, "origin_of", lambda folder: object())
     with pytest.raises(ConfigError, match="holds the result of a run; give another --output"):
         recommend.answer_question(question, out, 1, "")
