@@ -27,7 +27,16 @@ from .measured import (
     require_durations,
 )
 from .names import parse, role_of, summary_word
-from .roles import allreduce_of, own_seconds, part_of_step, stage_seconds, with_sum
+from .roles import (
+    allreduce_of,
+    allreduce_role,
+    are_on,
+    own_seconds,
+    part_of_step,
+    place_of,
+    stage_seconds,
+    with_sum,
+)
 
 
 def between(start: pd.Series, end: pd.Series, unit: str | float | None) -> tuple[FloatArray, bool]:
@@ -94,21 +103,27 @@ class LongTable:
     ) -> None:
         contents, role = with_sum(contents, role, options)
         self._options, self._most, frame = options, most, contents.frame
-        self._own = reduced = options.asked.get("allreduce", "")
         others = frame.drop(columns=list({*role.values(), *options.stages}))
+        self._own = reduced = allreduce_role(others, role, options)
         self._reduced = "" if reduced else allreduce_of(others)
         named = options.asked.get("rack")
         kinds = {str(name): role_of(str(name)) for name in others.columns}
         racks = [n for n, of in kinds.items() if n == named or (not named and of == "rack")]
-        unused = [short(name) for name in others.columns if name not in (reduced, *racks)]
+        place = place_of(frame, role["worker"], others)
+        used = (reduced, place, *racks)
+        unused = [short(name) for name in others.columns if name not in used]
         more = f", ... ({len(unused)})" if len(unused) > 6 else ""
         listed = f"columns not used: {', '.join(unused[:6])}{more}"
         self._assumed = (*contents.assumed, listed) if unused else contents.assumed
         if (wrong := parse(name := role.get("seconds", "")).wrong) and not options.stages:
             why = f"column {short(name)} is read as seconds, as --columns says; its name says"
             self._assumed = (*self._assumed, f"{why} {wrong}")
+        is_group = place and not named and are_on(frame, role["worker"], place)
+        if is_group and place not in racks:
+            racks.append(place)
         roles = {**role, "rack": " and ".join(racks)} if racks else role
-        self._roles = {key: f"column {short(name)}" for key, name in roles.items()}
+        # Role to what of the file has it.
+        self.roles = {key: f"column {short(name)}" for key, name in roles.items()}
         seconds, self._failed, times, where = _seconds(contents, role, options)
         text = f"{where} says no unit: {times.assumed.partition(': ')[2]}"
         self._unit = times.why
@@ -138,6 +153,9 @@ class LongTable:
             for name in racks
             for group, hosts in _groups(frame[name], self._hosts, self._calls["worker"]).items()
         }
+        self._host_of = dict[str, str]()
+        if place:
+            self._host_of = _places(frame[place], self._hosts, self._calls["worker"])
         self._rounds, self._calls["round"] = _numbered(frame[role["round"]], "round")
         if reduced:
             self._calls["allreduce"] = part_of_step(contents, role, options, reduced, "allreduce")
@@ -160,9 +178,8 @@ class LongTable:
         rows, options, assumed = self.rows[load], self._options, [*self._assumed]
         calls = self._calls if rows is None else self._calls.iloc[rows]
         if self._own:
-            calls = own_seconds(calls, self._own, options.retries)
-            waited = f"what each worker waited in {short(self._own)}"
-            assumed.append(f"own times: without {waited}, beyond the shortest of its round")
+            calls = own_seconds(calls, self._own, options)
+            assumed.append(self._own_times(calls))
         if dropped := [worker for worker, host in enumerate(self._hosts) if host in options.drop]:
             calls = calls[~calls["worker"].isin(dropped)]
         calls, retried = self._one_each(calls)
@@ -181,18 +198,45 @@ class LongTable:
             name, bad = self._status
             failures = f"{len(bad)} call{'s' * (len(bad) != 1)} failed (first: row {bad[0] + 1})"
             raise UnusableFile(f"column {short(name)} says that {failures}; {REMEDY_FOR_MISSING}")
-        if "seconds" not in options.asked and "seconds" in self._roles:
-            require_durations(self._roles["seconds"], table)
+        if "seconds" not in options.asked and "seconds" in self.roles:
+            require_durations(self.roles["seconds"], table)
         names = self._rounds[rounds]
         notes = (*self._notes, *retried, *_gaps(names))
         names = names.astype(np.int64) if np.all(names == np.round(names)) else names
         hosts = tuple(self._hosts[worker] for worker in workers)
         known: dict[float | None, Names] = {None: names}
-        said = notes, self._unit, known, tuple(assumed), (), self._reduced
+        fixed = dict[float | None, FloatArray]()
+        if self._own:
+            fixed[None] = calls.groupby("round")["transfer"].first().to_numpy(np.float64)
         measured = MeasuredDelays(
-            hosts, {None: table}, *said, {None: stages}, self._roles, self._racks
+            hosts=hosts,
+            tables={None: table},
+            notes=notes,
+            unit=self._unit,
+            rounds=known,
+            assumed=tuple(assumed),
+            allreduce=self._reduced,
+            stages={None: stages},
+            roles=self.roles,
+            groups=self._racks,
+            host_of=self._host_of,
+            fixed=fixed,
         )
         return measured, min(failed, int(np.isnan(table).sum())), lacking
+
+    def _own_times(self, calls: Calls) -> str:
+        """What a worker's own time is, which columns say so, and how to read them otherwise."""
+        name = short(self._own)
+        if "allreduce" in self._options.asked:
+            waited = f"what each worker waited in {name}"
+            return f"own times: without {waited}, beyond the shortest of its round"
+        step = self.roles["seconds"].removeprefix("column ")
+        transfer = float(calls["transfer"].median())
+        return (
+            f"own times: {step} holds the wait for the slowest, which is taken off: {name} less "
+            f"the smallest of its round (the transfer, typically {transfer:.3g} s, which all pay); "
+            "--columns allreduce= leaves the wait in"
+        )
 
     def _one_each(self, calls: Calls) -> tuple[Calls, list[str]]:
         """One row for each worker and round: calls may have been tried again. Raises UnusableFile:
@@ -305,6 +349,15 @@ def _groups(
     start = str(column.name).lower()
     names = {v: v if v.lower().startswith(start) else f"{column.name} {v}" for v in groups}  # rack7
     return {names[value]: groups[value] for value in sorted(groups, key=natural)}
+
+
+def _places(column: pd.Series, hosts: Sequence[str], worker: pd.Series) -> dict[str, str]:
+    """The host that a column names for each worker; those without one are left out."""
+    places = column.map(_label).to_numpy()
+    known = pd.DataFrame({"worker": worker, "place": places}).dropna().drop_duplicates("worker")
+    known = known.sort_values("worker")
+    pairs = zip(known["worker"], known["place"], strict=True)
+    return {hosts[int(worker)]: str(place) for worker, place in pairs}
 
 
 def _label(value: Any) -> str | None:

@@ -63,6 +63,10 @@ class MeasuredDelays:
     roles: Mapping[str, str] = field(default_factory=dict)  # role to what of the file has it
     # The workers of each group that a column names, such as ``rack r1``: of one column or several.
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    host_of: Mapping[str, str] = field(default_factory=dict)  # of each rank, if a column names it
+    # ``(rounds,)`` seconds of each step that do not grow with the work, and are in ``tables``: the
+    # transfer of an all-reduce, NaN if nobody's is known. Empty where no all-reduce is read.
+    fixed: ByLoad = field(default_factory=dict)
 
     @property
     def workers(self) -> int:
@@ -207,5 +211,6 @@ def complete(raw: RawTable, options: Reading) -> MeasuredDelays:
         text = f"{total}: {hit} of {len(table)} rounds {left}"
         stages = {name: s[~rounds] for name, s in measured.stages.get(None, {}).items()}
         measured = replace(measured, tables={None: table[~rounds]}, stages={None: stages})
-        measured = replace(measured, rounds={None: names[~rounds]})
+        fixed = {load: seconds[~rounds] for load, seconds in measured.fixed.items()}
+        measured = replace(measured, rounds={None: names[~rounds]}, fixed=fixed)
     return replace(measured, notes=(*measured.notes, text))

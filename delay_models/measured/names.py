@@ -66,6 +66,15 @@ OF_A_CALL = _words(
     "run step iteration iter it round batch minibatch compute task train training execution exec "
     "processing response completion call worker job per"
 )
+# Words for the place of a rank, where a rank has a column as well.
+PLACES = _words("host hostname node nodename machine server instance")
+STEP_WORDS = _words("step iteration iter it round batch minibatch")
+PART_WORDS = _words(
+    "compute computation computing forward fwd backward bwd data dataloader loader loading "
+    "optimizer optim kernel own work busy local processing"
+)
+ALLREDUCE_WORDS = _words("allreduce nccl comm comms communication collective collectives")
+BESIDE_ALLREDUCE = _words("exposed grad grads gradient gradients per")
 WRONG_WORDS = _keyed(  # what a word says that is not how long something took
     a_rate="rate throughput speed bandwidth fps ips qps rps tps sps bps kbps mbps gbps hz khz mhz "
     "ghz flops gflops tflops mfu freq frequency rpm",
@@ -176,6 +185,32 @@ def role_of(name: str) -> str | None:
     if len(words) == 1 and words[0] in EDGE_WORDS:
         return EDGE_WORDS[words[0]]
     return "seconds" if is_call(parsed) else None
+
+
+def is_place(name: str) -> bool:
+    """Whether a column of this name says on which host a rank is; alone it names the worker."""
+    return ENDINGS.sub("", parse(name).whole) in PLACES
+
+
+def is_whole_step(name: Name) -> bool:
+    """Whether a duration is that of a whole step by its name, with the all-reduce in it; ``dur_us``
+    is what a profiler's trace calls it."""
+    words = {*name.words}
+    return bool(words & STEP_WORDS and not words & PART_WORDS) or name.base == "dur"
+
+
+def is_part_of_step(name: Name) -> bool:
+    """Whether a duration is by its name what a worker does for itself in a step."""
+    return bool({*name.words} & PART_WORDS)
+
+
+@lru_cache(maxsize=2**18)  # more than a CSV has columns
+def is_allreduce(name: str) -> bool:
+    """Whether a name says how long a worker was in the all-reduce, and nothing else, such as how
+    many bytes it sent."""
+    parsed = parse(re.sub("all[-_ ]?reduce", " allreduce ", name, flags=re.IGNORECASE))
+    words = {*parsed.words} - DURATION_WORDS - STEP_WORDS - BESIDE_ALLREDUCE
+    return not parsed.wrong and bool(words) and words <= ALLREDUCE_WORDS
 
 
 def is_call(name: Name) -> bool:

@@ -25,7 +25,7 @@ from .names import ROLE_WORDS, SPELLINGS, is_call, parse, role_of
 from .profiler import JSON_ENDINGS, read_json, read_traces
 from .roles import roles_of
 from .signs import waiting_note
-from .wide import read_wide
+from .wide import read_wide, stacked_with_allreduce
 
 Load = float | None  # a key of ``MeasuredDelays.tables``.
 
@@ -70,6 +70,10 @@ def _opened(
         role = roles_of(contents.frame, options)
         if role is None and "worker" in options.asked:
             contents, options = _turned(contents, options)
+        stacked = stacked_with_allreduce(contents, options) if role is None else None
+        if stacked is not None:
+            contents = stacked
+            role = roles_of(contents.frame, options)
         if role is None:
             for long in {"rack", "load"} & {*options.asked}:
                 raise UnusableFile(f"--columns {long}=... is of a long table, a row for each call")
@@ -84,6 +88,8 @@ def _opened(
             _require_one(contents.frame, options, "group")
             _require_one(contents.frame, options, "unit")
             table = LongTable(contents, role, options, most)
+            if stacked is not None:
+                table.roles["worker"] = "names of columns"
             yield [*table.rows], table.at_load, notes
     except UnusableFile as error:
         raise TableError(path, str(error)) from error
@@ -178,12 +184,13 @@ def _together(by_load: Mapping[Load, MeasuredDelays], notes: list[str]) -> Measu
     tables = {load: own.tables[None] for load, own in by_load.items()}
     stages = {load: of for load, own in by_load.items() if (of := own.stages.get(None))}
     rounds = {load: own.rounds[None] for load, own in by_load.items() if own.rounds}
+    fixed = {load: own.fixed[None] for load, own in by_load.items() if own.fixed}
     assumed = tuple(dict.fromkeys(line for own in by_load.values() for line in own.assumed))
     for load, table in tables.items():
         if note := waiting_note(table, first.allreduce, load in stages):
             notes.append(f"load {load:g}: {note}" if len(by_load) > 1 else note)
     known = replace(first, hosts=tuple(hosts), tables=tables, rounds=rounds, stages=stages)
-    return replace(known, notes=tuple(notes), assumed=assumed)
+    return replace(known, notes=tuple(notes), assumed=assumed, fixed=fixed)
 
 
 def no_such(name: str, columns: Sequence[str]) -> None:

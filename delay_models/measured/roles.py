@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ...sim.base.files import UnusableFile, short
-from ...sim.base.reading import Reading, Retries
+from ...sim.base.reading import Reading
 from ..base import FloatArray
 from .cells import NUMBER_KINDS, numbers, settle
 from .files import FileContents, of_moments
@@ -28,6 +28,10 @@ from .names import (
     QUANTILE_NAME,
     ROLE_WORDS,
     WRONG_WORDS,
+    is_allreduce,
+    is_part_of_step,
+    is_place,
+    is_whole_step,
     least,
     parse,
     role_of,
@@ -190,6 +194,12 @@ def roles_of(frame: pd.DataFrame, options: Reading) -> dict[str, str] | None:
         if not wanted and (alike or len({*ways} - {"load"}) < 2):
             return None
         raise UnusableFile(_lacking(frame, ways, bool(known), options))
+    others = [name for name in free if name not in ways.get("seconds", [])]
+    if "allreduce" in options.asked or allreduce_columns(frame[others]):
+        # Beside a whole step, others may be parts of it, such as the time of computing.
+        whole = [name for name in ways.get("seconds", []) if not is_part_of_step(parse(name))]
+        if len(whole) == 1 and is_whole_step(parse(whole[0])):
+            ways["seconds"] = whole
     roles = {role: _the_one(frame, role, ways) for role in ways}
     if "seconds" in roles and {*roles} >= EDGES:
         text = "the seconds could be {seconds}, or {start} and {end}".format(**roles)
@@ -205,6 +215,11 @@ def _the_one(frame: pd.DataFrame, role: str, ways: Ways) -> str:
     names, other = ways[role], {"worker": "round", "round": "worker"}.get(role, "")
     if len(names) == 1:
         return names[0]
+    ranks = [name for name in names if not is_place(name)]
+    if role == "worker" and len(ranks) == 1:
+        places = [name for name in names if name != ranks[0]]
+        if all(are_on(frame, ranks[0], place) for place in places):
+            return ranks[0]
     text = f"columns {short(' and '.join(names))} could each be the {role}"
     if not other:
         raise UnusableFile(f"{text}: say --columns {role}=...")
@@ -247,6 +262,55 @@ def _lacking(frame: pd.DataFrame, ways: Ways, timed: bool, options: Reading) -> 
     return line + also_needed(len(keys) < cells, options)
 
 
+def has_one_value_each(frame: pd.DataFrame, worker: str, column: str) -> bool:
+    """Whether every worker has one value of a column, as a rank has one host."""
+    return bool(frame.groupby(worker)[column].nunique().le(1).all())
+
+
+def are_on(frame: pd.DataFrame, worker: str, place: str) -> bool:
+    """Whether each worker is on one place, and several are on one, as ranks are on hosts."""
+    shared = frame.groupby(place)[worker].nunique().gt(1).any()
+    return bool(shared) and has_one_value_each(frame, worker, place)
+
+
+def place_of(frame: pd.DataFrame, worker: str, others: pd.DataFrame) -> str:
+    """The first column that names a host for each worker, or ``""``."""
+    if is_place(worker):
+        return ""
+    places = [name for name in map(str, others.columns) if is_place(name)]
+    return next((name for name in places if has_one_value_each(frame, worker, name)), "")
+
+
+def allreduce_columns(others: pd.DataFrame) -> list[str]:
+    """The columns of numbers that are the time of an all-reduce by their names."""
+    kinds = {str(name): column.dtype.kind for name, column in others.items()}
+    return [n for n, kind in kinds.items() if kind in NUMBER_KINDS and is_allreduce(n)]
+
+
+def allreduce_role(others: pd.DataFrame, role: Roles, options: Reading) -> str:
+    """The column of the all-reduce whose wait is taken off: the one that was said, or the one that
+    is called so beside the column of a whole step; empty: none. Raises UnusableFile: several are
+    called so, or the seconds may hold the all-reduce or not."""
+    if "allreduce" in options.asked:
+        return options.asked["allreduce"]
+    names = allreduce_columns(others)
+    seconds = role.get("seconds") or f"{role['start']} to {role['end']}"
+    if not names or options.stages or is_part_of_step(parse(seconds)):
+        return ""
+    own = quote(f"allreduce={names[0]}")
+    if "seconds" not in role or not is_whole_step(parse(seconds)):
+        raise UnusableFile(
+            f"column {short(names[0])} is an all-reduce by its name, and {short(seconds)} may hold "
+            f"it or not: say --columns {own} if it does, --columns allreduce= if not"
+        )
+    if len(names) > 1:
+        raise UnusableFile(
+            f"columns {short(' and '.join(names))} could each be the all-reduce: "
+            f"say --columns {own}; or --columns allreduce= to read none"
+        )
+    return names[0]
+
+
 def allreduce_of(others: pd.DataFrame) -> str:
     """The first column of times that says by its name that it is of an all-reduce, or ``""``."""
     kinds = ((str(name), column.dtype.kind) for name, column in others.items())
@@ -254,22 +318,39 @@ def allreduce_of(others: pd.DataFrame) -> str:
     return next((n for n, kind in kinds if kind in "fi" and named.search(parse(n).whole)), "")
 
 
-def own_seconds(calls: pd.DataFrame, column: str, retries: Retries) -> pd.DataFrame:
+def own_seconds(calls: pd.DataFrame, column: str, options: Reading) -> pd.DataFrame:
     """The calls with each worker's own seconds: step - (all-reduce - the shortest of its round).
-    Who comes last does not wait, so that its all-reduce is the transfer alone; that is left in
+    Who comes last does not wait, so that its all-reduce is the ``transfer`` alone; that is left in
     everybody's own time. Of several rows of a worker and round the last one counts. Raises
     UnusableFile: an all-reduce takes longer than its step, or steps are to be added."""
-    if retries == "sum":
-        raise UnusableFile(f"steps with {short(column)} are not added: --retries last")
+    unread = "" if "allreduce" in options.asked else "; --columns allreduce= leaves it unread"
+    if options.retries == "sum":
+        raise UnusableFile(f"steps with {short(column)} are not added: --retries last{unread}")
     counted = calls[calls["seconds"].notna()].sort_values("try", kind="stable")
     counted = counted.drop_duplicates(["worker", "round"], keep="last")
     least = calls["round"].map(counted.groupby("round")["allreduce"].min())
     own = calls["seconds"] - (calls["allreduce"] - least)
-    if (own < 0).any():
-        row = int(own.index[(own < 0).to_numpy()][0]) + 1
+    longer = own < 0
+    if "allreduce" not in options.asked:  # nobody said that it is one
+        longer |= calls["allreduce"] > 1.01 * calls["seconds"]  # their digits are rounded
+        together = calls["seconds"] + calls["allreduce"]
+        # Ranks end a step together. If they do so only after both, the step ends before the wait.
+        if _spread(together, calls["round"]) < _spread(calls["seconds"], calls["round"]) / 4:
+            raise UnusableFile(
+                f"steps and {short(column)} are equal for all only if they are added, so a step "
+                f"may end before its all-reduce: say --columns {quote(f'allreduce={column}')} if "
+                "it does not, --columns allreduce= if it does"
+            )
+    if longer.any():
+        row = int(own.index[longer.to_numpy()][0]) + 1
         remedy = "say --columns seconds=...,allreduce=..., and units in their names if they differ"
-        raise UnusableFile(f"row {row}: {short(column)} is longer than its step: {remedy}")
-    return calls.assign(seconds=own)
+        raise UnusableFile(f"row {row}: {short(column)} is longer than its step: {remedy}{unread}")
+    return calls.assign(seconds=own, transfer=least)
+
+
+def _spread(seconds: pd.Series, rounds: pd.Series) -> float:
+    """The sum of squares about the mean of each round."""
+    return float(((seconds - seconds.groupby(rounds).transform("mean")) ** 2).sum())
 
 
 def require_stages(options: Reading) -> None:

@@ -27,7 +27,15 @@ from .measured import (
     require_durations,
     require_no_index,
 )
-from .names import HOST_WORDS, parse, role_of, summary_word, without_unit
+from .names import (
+    HOST_WORDS,
+    is_allreduce,
+    is_whole_step,
+    parse,
+    role_of,
+    summary_word,
+    without_unit,
+)
 from .roles import of_rounds, workers_of
 
 
@@ -74,6 +82,70 @@ def read_wide(contents: FileContents, options: Reading) -> RawTable:
     roles = {"worker": "names of columns", "round": source, "seconds": "the workers' columns"}
     said = (), times.why, rounds, tuple(notes)
     return MeasuredDelays(hosts, {None: seconds}, *said, roles=roles), lost, 0
+
+
+# A worker's name before or after that of what was measured: rank0_step_s, step_s_rank0, step_s.0.
+WORKER_FIRST = re.compile(r"(?P<worker>.*?\d+)[-_ ./:](?P<measure>\D.*)")
+WORKER_LAST = re.compile(
+    rf"(?P<measure>.+?)[-_ ./:](?P<worker>(?:(?:{'|'.join(sorted(HOST_WORDS))})[-_ ]?)?\d+)",
+    re.IGNORECASE,
+)
+
+
+def stacked_with_allreduce(contents: FileContents, options: Reading) -> FileContents | None:
+    """A table of several measures of each worker, among them a step and its all-reduce, as a row
+    for each worker and round; ``None``: it is no such table, or is to be read otherwise."""
+    if any(options.asked.values()) or "round" in options.asked:
+        return None
+    frame = contents.frame
+    free = [name for name in map(str, frame.columns) if role_of(name) is None]
+    rounds = [name for name in map(str, frame.columns) if name not in free]
+    found = _measures(free, WORKER_FIRST) or _measures(free, WORKER_LAST)
+    measures = list(dict.fromkeys(measure for names in found.values() for measure in names))
+    roles = {name: role_of(name) for name in (*measures, *rounds)}
+    steps = [name for name in measures if roles[name] == "seconds" and is_whole_step(parse(name))]
+    reduces = [name for name in measures if is_allreduce(name)]
+    complete = all(len(names) == len(measures) for names in found.values())
+    known = all(roles[name] in (None, "seconds") for name in measures)
+    if len(steps) != 1 or len(reduces) != 1 or not complete or not known:
+        return None
+    if [roles[name] for name in rounds] not in ([], ["round"]):
+        return None
+    number = rounds[0] if rounds else "round"
+    labels = frame[number] if rounds else pd.Series(range(len(frame)))
+    rows = [
+        pd.DataFrame(
+            {"worker": worker, number: labels.to_numpy()}
+            | {measure: frame[name].to_numpy() for measure, name in names.items()}
+        )
+        for worker, names in found.items()
+    ]
+    units = {
+        measure: contents.units[name]
+        for names in found.values()
+        for measure, name in names.items()
+        if name in contents.units
+    }
+    worker, names = next(iter(found.items()))
+    said = f"columns are measures of workers, as {short(names[steps[0]])} is {steps[0]} of {worker}"
+    return replace(
+        contents,
+        frame=pd.concat(rows, ignore_index=True),
+        units=units,
+        index=(),
+        assumed=(*contents.assumed, said),
+    )
+
+
+def _measures(names: Sequence[str], way: re.Pattern[str]) -> dict[str, dict[str, str]]:
+    """For each worker the measures and their columns; empty: a name does not say both."""
+    found: dict[str, dict[str, str]] = {}
+    for name in names:
+        match = way.fullmatch(name)
+        if match is None:
+            return {}
+        found.setdefault(match["worker"], {})[match["measure"]] = name
+    return found
 
 
 def _labelled(contents: FileContents, options: Reading) -> tuple[FileContents, pd.Series | None]:

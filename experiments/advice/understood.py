@@ -45,12 +45,17 @@ def as_read(measured: MeasuredDelays, chosen: float | None = None) -> Iterator[s
     size = number_of(few, "round") if few == many else f"{few} to {many} rounds"
     loads = [f"{load:g}" for load in tables if load is not None]
     at = f", at load{'s' * (len(loads) > 1)} {_some(loads, LISTED)}" if loads else ""
-    yield f"read as {size} of {number_of(len(hosts), 'worker')}{at}; times in {measured.unit}"
+    source = {role: measured.roles.get(role, "") for role in ("worker", "round", "seconds")}
+    workers = number_of(len(hosts), "worker")
+    if measured.host_of:
+        kind = "rank" if "rank" in source["worker"] else "worker"
+        places = {measured.host_of[host] for host in hosts if host in measured.host_of}
+        workers = f"{number_of(len(hosts), kind)} on {number_of(len(places), 'host')}"
+    yield f"read as {size} of {workers}{at}; times in {measured.unit}"
     load = chosen if chosen in tables else next(iter(tables))
     table, names = tables[load], measured.names_of_rounds(load)
     at_load = "" if load is None else f", load {load:g}"
     typical = median_of(table, axis=0)
-    source = {role: measured.roles.get(role, "") for role in ("worker", "round", "seconds")}
     source["seconds"] = source["seconds"] or measured.roles.get("start", "")
     rows = [("worker", source["worker"], _some(hosts, SHOWN))]
     rows += [("round", source["round"], f"{name_at(names, 0)} to {name_at(names, -1)}")]
@@ -65,7 +70,10 @@ def as_read(measured: MeasuredDelays, chosen: float | None = None) -> Iterator[s
         slower = _slower(table)[slow]
         times = f", {slower:.4g} times the median worker of a round" if slower > 1.005 else ""
         for what, host, text in (("slowest", slow, times), ("fastest", fast, "")):
-            rows.append((what, "", f"{short(hosts[host])}, typically {typical[host]:.4g} s{text}"))
+            name = short(hosts[host])
+            if hosts[host] in measured.host_of:
+                name = f"{name} on {short(measured.host_of[hosts[host]])}"
+            rows.append((what, "", f"{name}, typically {typical[host]:.4g} s{text}"))
     width = max(len(what) for what, _, _ in rows) + 1
     for what, where, text in rows:
         yield f"  {what + ':':{width}}  {text}{f' ({where})' if where else ''}"

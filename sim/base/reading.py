@@ -18,7 +18,8 @@ Decimal = Literal["point", "comma"]
 # What a column can be; the last three are only what somebody says they are. ``round`` alone names
 # the column of a wide table that numbers its rounds; an empty name says that every column is a
 # worker's, and ``workers`` which are, as patterns: ``node*+gpu*``. ``allreduce`` is how long the
-# worker was in the all-reduce, of which the wait for the slowest is taken off its seconds.
+# worker was in the all-reduce, of which the wait for the slowest is taken off its seconds; an empty
+# name says that no column is to be read so.
 # ``stages`` are the columns of parts of a step, in a worker's order, with ``+`` between them; they
 # add up to the step if no column is its seconds. A ``rack`` is any group that shares something.
 Role = Literal[

@@ -54,7 +54,7 @@ def in_collectives(
 def test_steps_of_every_rank(ranks: Path) -> None:
     """Catches milliseconds taken for microseconds, ranks mixed up, and steps out of order."""
     for path in (str(ranks), f"{ranks}/rank*.json", f"{ranks}/rank[0-2].json"):
-        found = read_measured(path)
+        found = read_measured(path, WITH_WAITS)
         assert found.hosts == ("0", "1", "2")
         (table,) = found.tables.values()
         assert table.shape == SLEPT.shape
@@ -184,12 +184,15 @@ def test_a_large_trace_takes_little_memory_and_a_larger_one_is_refused(
 
 
 REDUCED = {"allreduce": "allreduce_us"}
+WITH_WAITS = Reading(columns={"allreduce": ""})
 
 
 def test_spans_of_collectives_take_the_wait_out(ranks: Path) -> None:
     """As torch wrote them: gloo's spans hold the wait, and the calls beside them end at once."""
-    whole = read_measured(str(ranks)).tables[None]
-    found = read_measured(str(ranks), Reading(columns=REDUCED))
+    whole = read_measured(str(ranks), WITH_WAITS).tables[None]
+    found = read_measured(str(ranks))
+    asked = read_measured(str(ranks), Reading(columns=REDUCED))
+    np.testing.assert_array_equal(found.tables[None], asked.tables[None])
     waited = np.array([13490.067, 120678.731, 5174.365]) / 1e6
     expected = whole.copy()
     expected[1] -= waited - waited.min()
@@ -217,7 +220,7 @@ def test_own_times_of_ranks_that_look_alike(kind: str, tmp_path: Path) -> None:
             ]
             at = end
         (tmp_path / f"rank{rank}.json").write_text(trace(*events))
-    (note,) = read_measured(str(tmp_path)).notes
+    (note,) = read_measured(str(tmp_path), WITH_WAITS).notes
     assert "--columns allreduce=allreduce_us" in note
     found = read_measured(str(tmp_path), Reading(columns=REDUCED))
     np.testing.assert_allclose(found.tables[None], (own + 50.0) / 1e6, rtol=0.01)
