@@ -29,7 +29,7 @@ from erasurehead.experiments.config.names import shown_in
 from erasurehead.experiments.run.compute import compute
 from erasurehead.sim.base.fields import Configurable
 from erasurehead.sim.schemes.base import Sees
-from tests.tools import agg, inside, notebook_html
+from tests.tools import SMALL, agg, inside, notebook_html
 
 DELAY = delays.ShiftedExponential(shift=0.5, rate=1.0)
 LAW = load_laws.Additive(seconds_per_partition=0.1)
@@ -409,7 +409,7 @@ def test_tables_of_advice_without_an_output_folder_stay_in_memory(
         monkeypatch.setattr(target, refuse)
     table = np.random.default_rng(0).exponential(1.0, (40, 8))
     assert len(eh.whatif(table).remedies)
-    config = {"workers": 4, "iterations": 10, "replications": 4, "schemes": [{"name": "uncoded"}]}
+    config = {**SMALL, "replications": 4}
     assert len(eh.recommend(config, only="uncoded,ignore_stragglers", progress=False).table)
 
 

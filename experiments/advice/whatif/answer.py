@@ -106,7 +106,11 @@ def _alone(study: Study) -> Iterator[str]:
         name = study.names[host]
         for group, members in study.named.items():
             slow = {study.names[other] for other in study.slow.standing} & {*members}
-            if len(members) > 1 and slow == {name}:
+            if len(members) < 2 or slow != {name}:
+                continue
+            if study.of_ranks:
+                yield f"Only one rank of {group} is slow: it is the device, not the host."
+            else:
                 yield (
                     f"{_called(study, host)} is the only slow one of {len(members)} in {group}: "
                     "the cause is its own, and not what they share."

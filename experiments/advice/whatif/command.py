@@ -29,7 +29,7 @@ from ..understood import measured_delays
 from . import page
 from .answer import beside, facts, growth_line, shown, verdict
 from .ranking import Ranking, ranked
-from .remedies import Cluster, Growth, remedies
+from .remedies import NEW_DEVICES, NEW_HOSTS, Cluster, Growth, remedies
 from .study import Study, study_load
 
 SHORTEST = 1e-150  # seconds: products and quotients down to here are numbers
@@ -199,16 +199,38 @@ def _whole(table: FloatArray) -> FloatArray:
     return table[np.isfinite(table).all(axis=1)]
 
 
+def with_ranks_on_hosts(measured: MeasuredDelays) -> MeasuredDelays:
+    """The same delays, with each rank called after its host, too: ``rank 3 (host0)``."""
+    if not measured.host_of:
+        return measured
+    called = {
+        name: f"{f'rank {name}' if name.isdigit() else name} ({measured.host_of[name]})"
+        if name in measured.host_of
+        else name
+        for name in measured.hosts
+    }
+    groups = {
+        group: tuple(called[name] for name in members) for group, members in measured.groups.items()
+    }
+    return replace(measured, hosts=tuple(called.values()), groups=groups)
+
+
 def investigate(
     measured: MeasuredDelays, chosen: float | None = None, law: LoadLaw | None = None
 ) -> Found:
     """Study the rounds of the smallest load, or of the one ``chosen``, and rank the remedies.
     Raises ConfigError: the load law cannot be that of these rounds."""
+    measured = with_ranks_on_hosts(measured)
     growth = growth_of(measured, chosen, law)
     load = None if None in measured.tables else growth.load
     study = study_load(
         measured.tables[load], measured.hosts, load, measured.stages.get(load), measured.groups
     )
+    study = replace(study, of_ranks=bool(measured.host_of))
+    transfer = measured.fixed.get(load)
+    if transfer is not None and growth.law is None:
+        known = transfer[study.kept]
+        growth = replace(growth, fixed=known if np.isfinite(known).all() else None)
     cluster = Cluster(
         rounds=study.rounds,
         names=measured.hosts,
@@ -216,6 +238,7 @@ def investigate(
         to_replace=study.slow.to_replace,
         groups=study.groups,
         racks=_racks(study, measured),
+        new_worker=NEW_DEVICES if measured.host_of else NEW_HOSTS,
     )
     tried = [*remedies(cluster)]
     if study.waits:  # what they would save is not known

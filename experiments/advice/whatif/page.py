@@ -19,7 +19,7 @@ from ...page.terminal import Column
 from ...pictures.picture import Axis, Chart, Heat, Panel, Picture
 from ...text import NOTHING, TableCell, interval, number_of, percent, shortened
 from .answer import NAMED, PARTS, three_digits
-from .remedies import NEW_HOSTS, SPARE_HOSTS, TODAY
+from .remedies import NEW_DEVICES, NEW_HOSTS, SPARE_HOSTS, TODAY
 from .study import as_hosts
 
 REMEDIES, HOSTS, SLOWDOWN = "whatif.parquet", "hosts.parquet", "slowdown.parquet"
@@ -156,8 +156,8 @@ def _saves(row: Mapping[Any, Any]) -> TableCell:
 
 def _costs(row: Mapping[Any, Any]) -> str:
     """What a remedy costs, in a few words."""
-    if row["needs"] == NEW_HOSTS:
-        return number_of(row["hosts"], "host")
+    if row["needs"] in (NEW_HOSTS, NEW_DEVICES):
+        return number_of(row["hosts"], "host" if row["needs"] == NEW_HOSTS else "device")
     if row["needs"] == SPARE_HOSTS:
         return f"{row['copies']:.2g} copies a step, spare hosts"
     if row["load"] > 1:

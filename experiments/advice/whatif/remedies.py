@@ -35,7 +35,8 @@ LOADS = (2, 3, 4, 5)  # partitions of a worker that codes are tried with
 NAMED = 2  # hosts that are named in the text of a remedy
 
 # What remedies of different kinds need, in the column ``needs``.
-NEW_HOSTS, LAUNCHER, SWITCH = "new hosts", "launcher", "rack or switch"
+NEW_HOSTS, NEW_DEVICES = "new hosts", "new devices"
+LAUNCHER, SWITCH = "launcher", "rack or switch"
 SPARE_HOSTS, OWN_LOOP = "spare hosts", "own loop"
 DATA_COPIES, MICRO_BATCHES = "copies of the data", "micro-batches"
 
@@ -178,6 +179,7 @@ class Cluster:
     to_replace: Sequence[int] = ()  # hosts that are slow and still are
     groups: Sequence[Group] = ()  # hosts that are slow together
     racks: IntArray | None = None  # ``(n,)`` the rack of each host, if any share one
+    new_worker: str = NEW_HOSTS  # what a replaced worker needs; of ranks on hosts ``NEW_DEVICES``
 
     @property
     def workers(self) -> int:
@@ -218,6 +220,10 @@ def same_gradient(cluster: Cluster) -> Iterator[Remedy]:
         slow = np.flatnonzero(group.slow)
         rounds = cluster.rounds.copy()
         rounds[slow] = group.mended(cluster.rounds, slow)
+        if group.name and cluster.new_worker == NEW_DEVICES:  # a group of ranks is a host
+            text = f"mend or replace {group.name}"
+            yield _uncoded(rounds, "mend", text, hosts=1, needs=(NEW_HOSTS,))
+            continue
         shared = f"the hosts of {group.name}" if group.name else cluster.called(group.hosts)
         yield _uncoded(rounds, "mend", f"mend what {shared} share", needs=(SWITCH,))
     yield from _dealt_by_speed(cluster)
@@ -233,12 +239,12 @@ def _uncoded(rounds: FloatArray, kind: str, text: str, **costs: Any) -> Remedy:
 
 def _other_hosts(cluster: Cluster) -> Iterator[Remedy]:
     """The first hosts that are to be replaced are, or are dropped: the others share their work."""
-    n, growth = cluster.workers, cluster.growth
+    n, growth, new = cluster.workers, cluster.growth, cluster.new_worker
     for count in range(1, len(cluster.to_replace) + 1):
         hosts = cluster.to_replace[:count]
         called = cluster.called(hosts)
         rounds = cluster.without(hosts)
-        yield _uncoded(rounds, REPLACE, f"replace {called}", hosts=count, needs=(NEW_HOSTS,))
+        yield _uncoded(rounds, REPLACE, f"replace {called}", hosts=count, needs=(new,))
         if n - count < 2:
             continue
         rounds = np.delete(growth.times(cluster.rounds, n / (n - count)), hosts, axis=1)
@@ -400,7 +406,7 @@ def replaced_and_waited(cluster: Cluster) -> Iterator[Remedy]:
     for wait_for in _evenly(max(1, n // 2), n - 1, FEW_WAITS):
         text = f"replace {called}, then wait for {wait_for} of {n}"
         remedy = _ignoring(replaced, "replace and wait", text, wait_for=wait_for)
-        needs = (NEW_HOSTS, OWN_LOOP)
+        needs = (cluster.new_worker, OWN_LOOP)
         yield replace(remedy, hosts=len(hosts), needs=needs, section=None)
 
 

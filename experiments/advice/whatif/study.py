@@ -43,6 +43,7 @@ class Study:
     waits: Sign  # whether the times include the wait for the slowest, if it shows
     waited_for: int | None  # the host that the others then probably wait for, if that shows
     stages: pd.DataFrame = field(default_factory=pd.DataFrame)  # a row per stage and host
+    of_ranks: bool = False  # whether workers are ranks, several a host, and groups are the hosts
 
     @property
     def rounds(self) -> FloatArray:
