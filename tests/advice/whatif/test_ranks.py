@@ -31,7 +31,7 @@ def test_one_slow_rank_is_a_device() -> None:
     found = eh.whatif(steps([6]))
     assert found.verdict.startswith("Replace rank 6 (node1): a step takes ")
     assert "Only one rank of host node1 is slow: it is the device, not the host." in found.limits
-    assert found.remedies["text"].iloc[1] == "replace rank 6 (node1)"
+    assert found.remedies["text"].iloc[0] == "replace rank 6 (node1)"
 
 
 def test_all_ranks_of_a_host_are_the_host() -> None:
