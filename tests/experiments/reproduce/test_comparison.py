@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -20,7 +21,7 @@ from erasurehead.experiments.pictures.picture import (
     Rules,
     Texts,
 )
-from erasurehead.experiments.reproduce import base
+from erasurehead.experiments.reproduce import FIGURES, base, figure_named
 from erasurehead.experiments.reproduce.base import FIGURE_WORKERS, Effort
 from erasurehead.experiments.reproduce.figures import (
     iteration_time,
@@ -366,6 +367,30 @@ def test_tapes_are_remembered_as_long_as_there_is_room() -> None:
     assert tapes(1) is not second
     assert not isinstance(tapes(0, workers=7), RememberedTape)
     assert Effort(full=True).times(5) == 8 * Effort().times(5) == 40
+
+
+def test_figures_are_of_the_sizes_that_they_tell() -> None:
+    """From ten workers to ten million, doublings, loads that divide the workers, powers of two."""
+    known: dict[str, Any] = {name: figure_named(name) for name in FIGURES}
+    decades = known["iteration_time_scale"].decades
+    assert [10**k for k in (decades[0], decades[-1])] == [10, 10_000_000]
+    assert [*np.diff(decades)] == [1] * (len(decades) - 1)
+    assert all(10**k % known["iteration_time_scale"].load == 0 for k in decades)
+    sizes = known["iteration_time_workers"].workers
+    assert all(2 * n == more for n, more in pairwise(sizes))
+    assert sizes[0] % (2 * known["iteration_time_workers"].load) == 0
+    late = known["delay_tolerance"]
+    assert {0, late.load - 1, late.load, late.workers - late.wait_for} < {*late.stragglers}
+    for name, made in known.items():
+        loads = getattr(made, "loads", ()) or (getattr(made, "load", 1),)
+        workers = made.workers if isinstance(getattr(made, "workers", ()), int) else 0
+        assert {workers % load for load in loads} == {0}, name
+        assert getattr(made, "wait_for", 15) == 15, name
+        assert workers in (0, 30), name
+    rates = [grid.rates for grid in known["time_to_target"].grids + known["time_to_target"].more]
+    for grid in rates:
+        assert all(2 * rate == more for rate, more in pairwise(grid))
+    assert [(1 / one[0], one[-1]) for one in rates] == [(64, 8), (2048, 0.5)]
 
 
 def theory_lines(**schemes: list[float]) -> pd.DataFrame:

@@ -534,6 +534,17 @@ def test_what_pictures_show_lies_within_axes_that_a_reader_knows(name: str, fram
     require_recorded(f"reproduce/{name}", {"table": frames[name], "picture": picture})
 
 
+@pytest.mark.golden
+@pytest.mark.parametrize("name", FIGURES)
+def test_reports_are_text_and_tables_without_holes(name: str, frames: Frames) -> None:
+    text = small(name).text(frames[name])
+    require_recorded(f"reproduce/{name}", {"text": text})
+    assert "| --- |" in text
+    assert not re.search(r"\bnan\b", text)
+    widths = {line.count("|") for line in text.splitlines() if line.startswith("|")}
+    assert min(widths) > 3
+
+
 def test_times_on_the_measured_curve(frames: Frames) -> None:
     """Means of order statistics, integrated here over chances instead of seconds: E[T] is the
     integral of Q(p) over the law of the chance p at which the round ends."""
