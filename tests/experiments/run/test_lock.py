@@ -109,8 +109,8 @@ def test_what_stands_in_the_way_is_known_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "table", "computes"),
     [
-        ("fit trace.npz", "order_statistics.parquet", "fit.study.study"),
-        ("verify", "verify.csv", "verify.compare_settings"),
+        ("fit trace.npz", "order_statistics.parquet", "advice.fit.study.study"),
+        ("verify", "verify.csv", "checks.verify.compare_settings"),
     ],
 )
 def test_commands_look_before_they_compute(
