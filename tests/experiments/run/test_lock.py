@@ -110,7 +110,7 @@ def test_what_stands_in_the_way_is_known_at_once(tmp_path: Path) -> None:
     ("command", "table", "computes"),
     [
         ("fit trace.npz", "order_statistics.parquet", "advice.fit.study.study"),
-        ("verify", "verify.csv", "checks.verify.compare_settings"),
+        ("verify", "verify.csv", "checks.verify.command.compare_settings"),
     ],
 )
 def test_commands_look_before_they_compute(
