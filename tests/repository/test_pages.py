@@ -92,9 +92,9 @@ def test_fields_are_listed_with_the_comments_at_them() -> None:
         assert text.count("Attributes:") <= 1
         return re.findall(r"^    (\w+): .", text.partition("Attributes:")[2], re.MULTILINE)
 
-    assert listed("steps", "Measured") == ["recovered", "error", "shares", "staleness"]
+    assert listed("training.steps", "Measured") == ["recovered", "error", "shares", "staleness"]
     assert listed("theory.decoding_error", "GroupErasure")[-1] == "scale"
-    assert listed("schemes.codes", "Loaded") == []
+    assert listed("schemes.codes.base", "Loaded") == []
 
 
 @every_page
