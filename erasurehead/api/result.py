@@ -24,9 +24,8 @@ from erasurehead.experiments.run.metrics import METRICS, Metric
 from erasurehead.experiments.run.outputs import (
     CONFIG,
     SUMMARY,
-    Origin,
     failed_cells,
-    origin_of,
+    id_of,
 )
 from erasurehead.experiments.run.reader import Records, read_records, read_run_table
 from erasurehead.experiments.text import number_of
@@ -60,7 +59,7 @@ class Result:
         if not directory.is_dir():
             raise ConfigError(f"{directory}: no such directory")
         result = cls(directory, failed_cells(directory) if failed is None else failed)
-        result._origin  # noqa: B018
+        result.id  # noqa: B018
         result.summary  # noqa: B018  # the smallest table; says whether this is a result at all
         return result
 
@@ -92,8 +91,9 @@ class Result:
         return self._memory.config or {}
 
     @cached_property
-    def _origin(self) -> Origin | None:
-        return None if self.directory is None else origin_of(self.directory)
+    def id(self) -> str | None:
+        """A hash of config and cells, which the files in ``directory`` carry; else ``None``."""
+        return None if self.directory is None else id_of(self.directory)
 
     @cached_property
     def _records(self) -> Records:
@@ -102,7 +102,7 @@ class Result:
             return self._memory
         assert self.directory is not None
         records = read_records(self.directory)
-        if origin_of(self.directory) != self._origin:
+        if id_of(self.directory) != self.id:
             raise ConfigError(f"{self.directory}: holds another run by now; load it again")
         return records
 

@@ -28,8 +28,7 @@ from ..pictures import paint, style
 from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, Look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from ..run import files
-from ..run.compute import code_fingerprint
-from ..run.outputs import ATTACK, CONFIG, Origin, holds_another
+from ..run.outputs import ATTACK, CONFIG, ID, holds_another, result_id
 from ..text import TableCell, number, number_of
 
 
@@ -143,10 +142,10 @@ class AttackPlan:
     effort: SearchBudget
 
     @property
-    def origin(self) -> Origin:
-        """Of the table: the config, its cells, what was asked for, and the code that answered."""
-        asked = json.dumps([self.counts, self.effort.budget, self.effort.samples])
-        return Origin.of(self.config, [*self.keys, asked], code_fingerprint())
+    def id(self) -> str:
+        """Of the table: of the config, its cells, and what was asked for."""
+        asked = [self.counts, self.effort.budget, self.effort.samples]
+        return result_id(self.config, self.keys, asked)
 
 
 def plan_attack(document: Mapping[str, Any], asked: str | None, effort: SearchBudget) -> AttackPlan:
@@ -185,7 +184,7 @@ def write_attack(planned: AttackPlan, frame: pd.DataFrame, output: Path) -> None
     parquet, csv, *pictures = (output / name for name in ATTACK)
     files.remove((csv, *pictures, parquet))
     files.write_bytes(output / CONFIG, write_yaml(planned.config).encode())
-    files.write_table(parquet, frame, planned.origin.facts)
+    files.write_table(parquet, frame, {ID: planned.id.encode()})
     style.save(paint.figure(picture(frame)), pictures[0].with_suffix(""))
     files.write_bytes(csv, csv_of(frame))
 

@@ -199,11 +199,11 @@ NAMED = ("python", "numpy", "scipy", "simpy", "scikit-learn")  # libraries that 
 def citation(result: Path | None) -> str:
     """BibTeX of the paper and of the simulator: of the version that made a result, with a sentence
     that says how, or of this one. Raises ConfigError: there is no result."""
-    from ..run.outputs import MANIFEST, provenance, required_origin, seeds_of  # imports pandas
+    from ..run.outputs import MANIFEST, provenance, required_id, seeds_of  # imports pandas
 
     if result is None:
         return f"{PAPER}\n\n{_software(provenance())}"
-    origin = required_origin(result)
+    identity = required_id(result)
     try:
         manifest = json.loads((result / MANIFEST).read_bytes())
         versions, machine = manifest["versions"], manifest.get("machine") or {}
@@ -219,7 +219,7 @@ def citation(result: Path | None) -> str:
     sentence = (
         f"{done} with erasurehead-simulator {version}{of}, {libraries}; "
         f"seeds: {seeds_of(manifest)}; computed on {', '.join(str(w) for w in where if w)}"
-        f"{f' on {date[:10]}' if date else ''}; config {origin.config}, cells {origin.cells}."
+        f"{f' on {date[:10]}' if date else ''}; result {identity}."
     )
     return "\n\n".join([PAPER, software, line(sentence, 10**4)])
 

@@ -69,7 +69,7 @@ def show_plan(planned: Plan) -> None:
     """The cells of a run before it runs: engine, what each will need, whether it is there."""
     known, jobs = planned.checked.estimates, planned.options.jobs
     rows = [(cell, known[cell.key]) for cell in planned.cells if cell.key in known]
-    todo = {cell.stored for cell in planned.todo}  # others that differ in their target, too
+    todo = {cell.key for cell in planned.todo}
     some = rows[:40]  # are shown
     keys = _swept([cell for cell, _ in some])
     columns = [Column.of(key, [_short(c.swept.get(key, "")) for c, _ in some]) for key in keys]
@@ -78,7 +78,7 @@ def show_plan(planned: Plan) -> None:
         Column("engine", [need.engine for _, need in some], 2),
         Column("memory", [size_beside_program(need.memory) for _, need in some], 1),
     ]
-    if any(there := ["" if cell.stored in todo else "finished" for cell, _ in rows]):
+    if any(there := ["" if cell.key in todo else "finished" for cell, _ in rows]):
         columns.append(Column("", there[: len(some)], 3))
     show_columns(columns)
     if len(rows) > len(some):
@@ -90,6 +90,8 @@ def show_plan(planned: Plan) -> None:
             terminal.say(f"cannot run: {cell.named}: {planned.checked.impossible[cell.key]}")
     for text in planned.checked.warnings:
         terminal.say(f"warning: {text}")
+    if planned.outdated:
+        terminal.say(planned.outdated_line())
     if needs := [known[cell.key] for cell in planned.todo]:
         memory = sum(sorted((need.memory for need in needs), reverse=True)[:jobs])
         shared = f" with {jobs} jobs" if jobs > 1 else ""

@@ -290,7 +290,7 @@ def _find_worst(given: GivenConfig, search: WorstRequest) -> None:
     from ...sim.attack import SearchBudget
     from ..checks import attack
     from ..run.files import output_folder
-    from ..run.outputs import holds_another, origin_of
+    from ..run.outputs import holds_another, id_of
 
     document = given.document()
     budget = SearchBudget(search.budget, search.samples)
@@ -305,7 +305,7 @@ def _find_worst(given: GivenConfig, search: WorstRequest) -> None:
     terminal.show(attack.attack_page(frame, name, planned.left_out, _said()), None)
     terminal.say(f"table and picture in {target}/")
     ran = Path("results") / name
-    done = origin_of(ran) is not None and not holds_another(ran, planned.config)
+    done = id_of(ran) is not None and not holds_another(ran, planned.config)
     terminal.follow(*(("report", ran) if done else ("run", *given_words(given))))
 
 

@@ -1,4 +1,4 @@
-"""From a config document to cells, the smallest things that are run, each with one hash."""
+"""From a config document to cells, the smallest things that are run, each with one key."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from ...sim.training.problems.own_model import ModelFields
 from .catalogue import Catalogue, Plugin, blamed, with_plugins
 from .codec import classes_in, filled, plain
 from .document import MOST_POINTS, anchored, place_of, range_values, set_dotted
+from .installed import code_fingerprint
 from .settings import AUTO, FIELDS, SchemeEntry, Settings, follows_workers, section, validate
 
 NO_NUMBERS = ("name", "sweep", "plugins")  # settings that change no number by themselves
@@ -96,8 +97,9 @@ def _data(value: Any, data_dir: Path | None) -> list[Path]:
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """One scheme at one point of the sweep's grid. Its bytes in the results depend on its own
-    settings alone, and its hash names them: two ways to say one thing have one hash."""
+    """One scheme at one point of the sweep's grid. Its numbers depend on what its key is made of
+    and on nothing else, and two ways to say one thing have one key. The target is no part of it:
+    the time to a target is found in numbers that are there."""
 
     # the point as a plain document without a sweep, with this cell's scheme alone. It is what
     # travels to another process, which reads it again.
@@ -105,10 +107,11 @@ class Cell:
     label: str  # how tables and pictures name the scheme
     swept: Mapping[str, Any]  # the grid's keys and this point's values, which become columns
     point: int  # index of the point in the grid; its cells read the same tapes
-    key: str  # hash of everything that the cell's numbers depend on, 16 hexadecimal digits
-    stored: str = ""  # the same without the target, whose time is found in what is stored: its file
-    inputs: tuple[Input, ...] = ()  # the files among these
-    code: tuple[str, ...] = ()  # in order, the digests of the plugins among these
+    # names the cell's file: 16 hexadecimal digits, a hash of its settings but the target, and of
+    # the files and plugins among these; then 8 of the code and the libraries that compute it
+    key: str
+    inputs: tuple[Input, ...] = ()  # the files that it reads
+    code: tuple[str, ...] = ()  # in order, the digests of the plugins that it has a class of
     data_dir: Path | None = None  # where the public data sets lie
 
     @cached_property
@@ -252,7 +255,9 @@ class _Grid:
     ) -> None:
         self.sweep = read_sweep(document)
         self.base = {key: value for key, value in document.items() if key != "sweep"}
-        self._catalogue, self._data_dir = catalogue, data_dir
+        self._catalogue = catalogue
+        self._data_dir = data_dir
+        self._fingerprint = code_fingerprint()
         if self.base.get("workers") == AUTO:
             self.base["workers"] = self._workers()
         _require_apart(self.base, self.sweep)
@@ -307,19 +312,17 @@ class _Grid:
 
     def cells(self, index: int, swept: dict[str, Any], reads: Reads) -> Iterator[Cell]:
         """The cells of a point."""
-        without = (*NO_NUMBERS, "schemes")
+        without = (*NO_NUMBERS, "target_loss", "schemes")
         shared = [read for name, (read, *_) in reads.items() if name not in without]
         document = {name: read.plain for name, (read, *_) in reads.items()}
         given = {name: read.value for name, (read, *_) in reads.items()}
         files = [file for read in shared for file in read.files]
         plugins = frozenset[Plugin]().union(*(read.plugins for read in shared))
-        text = "".join(f"{read.text}\n" for read in shared if read not in reads["target_loss"])
-        digest, [target] = hashlib.sha256(text.encode()), reads["target_loss"]
+        shared_digest = hashlib.sha256("".join(f"{read.text}\n" for read in shared).encode())
         for scheme in reads["schemes"]:
-            entry, whole = scheme.value, digest.copy()
-            whole.update(scheme.text.encode())
-            stored = whole.hexdigest()[:16]
-            whole.update(target.text.encode())
+            entry = scheme.value
+            digest = shared_digest.copy()
+            digest.update(scheme.text.encode())
             used = plugins | scheme.plugins
             listed = [name for name in document["plugins"] if name in {own.name for own in used}]
             cell = Cell(
@@ -327,8 +330,7 @@ class _Grid:
                 label=entry.label,
                 swept={**swept, **{f"scheme.{key}": value for key, value in entry.swept.items()}},
                 point=index,
-                key=stored if target.value is None else whole.hexdigest()[:16],
-                stored=stored,
+                key=f"{digest.hexdigest()[:16]}-{self._fingerprint}",
                 inputs=tuple(dict.fromkeys([*files, *scheme.files])),
                 code=tuple(sorted(own.digest for own in used)),
                 data_dir=self._data_dir,

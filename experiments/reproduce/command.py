@@ -25,7 +25,7 @@ from ...sim.base.tables import csv_of
 from ...sim.base.types import FloatArray
 from ..checks.verify.command import FALSE_ALARM_CHANCE
 from ..checks.verify.compare import bound
-from ..config.cells import cells
+from ..config.cells import resolved
 from ..config.document import read_mapping, write_yaml
 from ..config.schema import first_sentence
 from ..options import csv_wanted
@@ -34,7 +34,7 @@ from ..page.folder import as_markdown, table_at
 from ..pictures import paint, style
 from ..pictures.picture import Chart
 from ..run.files import all_or_none, output_folder, remove, write_bytes, write_table
-from ..run.outputs import INDEX
+from ..run.outputs import CONFIG, INDEX, ITERATIONS
 from ..run.pools import Died, Share, map_unordered, open_pool, tell_nobody
 from ..text import TableCell, interval, number_of, sentence
 from . import FIGURES, changes_in, facts_of, figure_with, line_of
@@ -189,13 +189,13 @@ def _not_ours(path: Path) -> str:
 def _live(directory: Path, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
     """Rounds of ``live`` of the config in the folder beside the same rounds of the simulator: a row
     per scheme, seconds. ``None`` where it was not run, or of another config."""
-    config, file = directory / LIVE_CONFIG, directory / LIVE_TABLE / "iterations.parquet"
-    if not (config.is_file() and file.is_file() and "loss_time" in frames):
+    wanted = directory / LIVE_CONFIG
+    found, file = (directory / LIVE_TABLE / name for name in (CONFIG, ITERATIONS))
+    if not (wanted.is_file() and found.is_file() and file.is_file() and "loss_time" in frames):
         return None
-    keys = {cell.key for cell in cells(read_mapping(config))}
-    live = table_at(file, ("cell", "scheme", "iteration", "iteration_time"))
-    if not {*live["cell"]} <= keys:
+    if read_mapping(found) != resolved(read_mapping(wanted)):
         return None
+    live = table_at(file, ("scheme", "iteration", "iteration_time"))
     stream = rows_at(frames["loss_time"], dataset=LIVE_DATASET, delays=AUTHORS)
     rows = []
     for scheme, own in live[live["iteration"] > 0].groupby("scheme", sort=False):

@@ -6,7 +6,7 @@ import gc
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -19,12 +19,13 @@ from ...sim.base.numerics import one_thread
 from ..config.build import SharedTapes, require_delays
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
+from ..config.installed import code_fingerprint
 from ..config.names import shown_point
+from ..text import number_of
 from . import files, outputs, timeline
 from .compute import (
     CellResult,
     Done,
-    code_fingerprint,
     compute_cell,
     read_cell,
     with_target,
@@ -78,10 +79,12 @@ class Plan:
     options: RunOptions  # how it runs
     cells: list[Cell]  # all cells, in the config's order
     checked: Checked  # what is known of them before they run
-    todo: list[Cell]  # what is not on disk yet, the costliest first: none is left alone
+    # what is not on disk yet, the costliest first: none is left alone; cells of one key are one
+    todo: list[Cell]
     kept: Mapping[str, CellResult]  # the results of the others, by key; none where all is there
     config: dict[str, Any] = field(default_factory=dict)  # resolved, where there is a folder
     known: tuple[str, ...] | None = None  # where all is there, cells and tables: its warnings
+    outdated: Sequence[str] = ()  # keys of cells in the folder that other code has computed
 
     def require_room(self) -> None:
         """Refuse a plan for which this machine is too small, unless that is allowed.
@@ -90,6 +93,14 @@ class Plan:
             needs = [(cell, self.checked.estimates[cell.key]) for cell in self.todo]
             jobs = self.options.jobs if self.options.scheduler is None else 0
             require_fits(needs, Room.here(self.output), jobs)
+
+    def outdated_line(self) -> str:
+        """What becomes of the cells that other code has computed."""
+        count = number_of(len(self.outdated), "cell")
+        return (
+            f"{self.output} holds {count} computed by other code or libraries than are installed "
+            "here: this run computes its own, and removes those at its end"
+        )
 
     def pool(self) -> AbstractContextManager[Pool | None]:
         """Where to compute; no more processes than would have something to do."""
@@ -132,25 +143,23 @@ def plan(document: Mapping[str, Any], output: Path | None, options: RunOptions) 
         timeline.require_apart(options.timeline, [*tables, *inputs])
     checked = check(grid, room)
     possible = {cell.key: cell for cell in grid if cell.key not in checked.impossible}
-    config, kept = dict[str, Any](), dict[str, CellResult]()
+    config = dict[str, Any]()
+    kept = dict[str, CellResult]()
+    outdated = list[str]()
     if output is not None:
         config = resolved(document)
-        origin = outputs.Origin.of(config, possible, code_fingerprint())
-        stored = (cell.stored for cell in possible.values())
-        known = None if options.csv else outputs.warnings_of_whole(output, origin, stored)
-        if known is not None:
-            return Plan(output, options, grid, checked, [], {}, config, known)
         there = cells_there(output)
-        results = ((c, read_cell(output, c.stored)) for c in possible.values() if c.stored in there)
-        kept = {
-            cell.key: with_target(result, cell.settings.target_loss)
-            for cell, result in results
-            if result is not None
-        }
-    # cells that differ in their target alone are computed once
-    todo = [*{cell.stored: cell for key, cell in possible.items() if key not in kept}.values()]
+        code = code_fingerprint()
+        outdated = [key for key in there if not key.endswith(code)]
+        wanted = outputs.result_id(config, possible)
+        known = None if options.csv else outputs.warnings_of_whole(output, wanted, possible)
+        if known is not None:
+            return Plan(output, options, grid, checked, [], {}, config, known, outdated)
+        results = {key: read_cell(output, key) for key in possible if key in there}
+        kept = {key: result for key, result in results.items() if result is not None}
+    todo = [cell for key, cell in possible.items() if key not in kept]
     todo.sort(key=lambda cell: checked.estimates[cell.key].cost, reverse=True)
-    return Plan(output, options, grid, checked, todo, kept, config)
+    return Plan(output, options, grid, checked, todo, kept, config, outdated=outdated)
 
 
 def run(document: Mapping[str, Any], output: Path | None, options: RunOptions) -> Outcome:
@@ -166,7 +175,7 @@ def run(document: Mapping[str, Any], output: Path | None, options: RunOptions) -
             return _computed(planned, pool)
     config, folder = planned.config, output / "cells"
     with (
-        files.output_folder(output, outputs.RUN_FILES, options.reads),
+        files.output_folder(output, outputs.RUN_FILES, options.reads) as keep,
         files.folder_made(folder),
         planned.pool() as pool,
         one_thread(),
@@ -174,6 +183,8 @@ def run(document: Mapping[str, Any], output: Path | None, options: RunOptions) -
         files.require_writable(folder)
         if outputs.make_way(output, config):
             options.tell(f"{output} held another run: its tables and pictures go, its cells stay")
+        if planned.outdated:
+            options.tell(planned.outdated_line())
         files.write_bytes(output / outputs.CONFIG, write_yaml(config).encode())
         if planned.known is not None:
             outcome = _known(planned, output, planned.known)
@@ -184,6 +195,8 @@ def run(document: Mapping[str, Any], output: Path | None, options: RunOptions) -
         if options.timeline:
             file = outputs.TIMELINE_EVENTS if options.timeline is True else options.timeline
             timeline.write_timeline(outcome.finished, output / file, output)
+        keep()
+        files.remove(files.cell_path(output, key) for key in planned.outdated)
     return outcome
 
 
@@ -200,11 +213,9 @@ def _known(planned: Plan, output: Path, warnings: tuple[str, ...]) -> Outcome:
 def _computed(planned: Plan, pool: Pool | None) -> Outcome:
     """Compute what is left of a plan; each cell that is done is written where results go."""
     known, output, options = planned.checked, planned.output, planned.options
-    failed, seconds = dict(known.impossible), dict[str, float]()
+    failed = dict(known.impossible)
+    seconds = dict[str, float]()
     results = dict(planned.kept)
-    same = dict[str, list[Cell]]()  # the cells of a file
-    for cell in planned.cells:
-        same.setdefault(cell.stored, []).append(cell)
     before = len(known.estimates) - len(planned.todo)
 
     def progress(done: float) -> None:
@@ -218,19 +229,22 @@ def _computed(planned: Plan, pool: Pool | None) -> Outcome:
     for cell, done in map_unordered(task, todo, pool, progress):
         result = done.reason if isinstance(done, Died) else _trusted(cell, done)
         if isinstance(done, Died) or isinstance(result, str):
-            failed |= dict.fromkeys((own.key for own in same[cell.stored]), str(result))
+            failed[cell.key] = str(result)
         else:
+            results[cell.key] = with_target(result, None)
             if output is not None:
-                write_cell(output, cell.stored, result)
-            for own in same[cell.stored]:  # the same numbers as on disk, to the bit
-                results[own.key] = with_target(result, own.settings.target_loss)
+                write_cell(output, cell.key, results[cell.key])
             seconds[cell.key] = round(done.seconds, 3)
-    finished = [(cell, results[cell.key]) for cell in planned.cells if cell.key not in failed]
-    reasons = {c.key: (c, failed[c.key]) for c in planned.cells if c.key in failed}
+    finished = [
+        (cell, with_target(results[cell.key], cell.settings.target_loss))
+        for cell in planned.cells
+        if cell.key not in failed
+    ]
+    lost = [(cell, failed[cell.key]) for cell in planned.cells if cell.key in failed]
     summary = summary_table(finished)
     warnings = *known.warnings, *diverged(finished, shown_point), *biased(finished, shown_point)
     workers = {} if pool is None else pool.workers()
-    cells, lost = [cell for cell, _ in finished], [*reasons.values()]
+    cells = [cell for cell, _ in finished]
     return Outcome(cells, lost, seconds, summary, warnings, finished, workers)
 
 
@@ -267,12 +281,11 @@ def write_result(
     ``seconds`` is how long all of it took; ``live`` is what a run on real workers says besides its
     tables, ``None`` for a simulation; with ``csv`` each table is also a CSV file."""
     keys = [cell.key for cell in outcome.finished]
-    code = code_fingerprint() + ("" if live is None else f" live {live['began']}")
-    origin = outputs.Origin.of(config, keys, code)
-    if outputs.origin_of(output) != origin:
+    identity = outputs.result_id(config, keys, live)
+    if outputs.id_of(output) != identity:
         outputs.clear(output)
     for name, frames in tables_of(outcome).items():
-        files.write_table(output / name, frames, origin.facts, csv)
+        files.write_table(output / name, frames, {outputs.ID: identity.encode()}, csv)
     made = {
         cell.key: {
             "label": cell.label,
@@ -290,7 +303,7 @@ def write_result(
         **where,
         "wall_seconds": round(seconds, 3),
         "warnings": list(outcome.warnings),
-        "origin": asdict(origin),
+        "id": identity,
         "cells": made,
         "failed": {cell.named: reason for cell, reason in outcome.failed},
     }
@@ -299,6 +312,6 @@ def write_result(
     if live is not None:
         facts["live"] = live
     else:
-        facts["content"] = outputs.content_of(output, (c.stored for c in outcome.finished))
+        facts["checksum"] = outputs.checksum_of(output, keys)
     files.write_bytes(output / outputs.MANIFEST, outputs.to_json(facts))
     remove_leftovers(output)

@@ -5,17 +5,15 @@ since numbers alone, such as the times of ``erasurehead.simulate``, need neither
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
 import json
 import time
-from base64 import b64decode, b64encode
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from typing_extensions import override
@@ -34,21 +32,28 @@ from ...sim.training.steps import WEIGHT_TOLERANCE, Dense, Steps, ends_of, itera
 from ..config import build
 from ..config.catalogue import streams_kept
 from ..config.cells import Cell
+from ..config.installed import code_fingerprint
 from ..text import is_memory, out_of_memory
 from .metrics import time_to_target
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
 # a table by its columns: to make a frame of each takes longer than to compute a small cell
 Columns = Mapping[str, np.ndarray]
-# folders whose code a cell's numbers can come from; a test compares them with what is imported
-CODE_FOLDERS = ("sim", "delay_models", "experiments/config", "experiments/run")
-# packages whose version can change a number
-LIBRARIES = ("numpy", "scipy", "simpy", "pandas", "scikit-learn", "networkx")
+TABLES_OF_A_CELL = ("per_iteration", "per_replication", "per_worker")  # of ``CellResult``
+WHOLE_NUMBERS = ("replication", "iteration", "worker")  # all other columns are real numbers
+# A finished cell is one Parquet file, ``cells/<key>.parquet``: a row for each column of its three
+# tables, with the column's numbers as a list. The file's metadata hold the rest. A leaf of Parquet
+# for each column took twice as long to write and to read, and three times as much space.
+
+# of numbers that hardly repeat, in files of which there can be 100,000
+CELL_FORMAT: Mapping[str, Any] = {
+    "compression": "lz4",
+    "use_dictionary": False,
+    "write_statistics": False,
+}
 CHECKSUM = b"checksum"
-LARGEST_UNPACKED = 2**16  # bytes of a column of workers or replications in a cell's file
 PACKED_ROWS = 4096  # of columns that are packed: of longer ones there are few
 ITEM = 8  # bytes of a number in a packed column
 
@@ -120,7 +125,7 @@ class CellResult:
     conditioning: Conditioning | None = None  # what rounding makes of the code; not of plain sums
 
     def __post_init__(self) -> None:
-        for name in ("per_iteration", "per_replication", "per_worker"):
+        for name in TABLES_OF_A_CELL:
             object.__setattr__(self, name, Packed.of(getattr(self, name)))
 
     @cached_property
@@ -254,7 +259,10 @@ def clock_alone(run: Run, trace: Trace) -> CellResult:
         "iteration_time": np.hstack([start * np.nan, np.diff(times, axis=1, prepend=0.0)]).ravel(),
     }
     whole = {"elapsed": trace.times[:, -1].copy()} | _exact_time(run, trace)
-    nobody = dict.fromkeys(("worker", "utilisation", "wasted", "last", "cost"), np.empty(0))
+    nobody = {
+        "worker": np.arange(0),
+        **dict.fromkeys(("utilisation", "wasted", "last", "cost"), np.empty(0)),
+    }
     return CellResult(frame, whole, nobody, trace.engine, None)
 
 
@@ -407,120 +415,76 @@ def _work(trace: Trace) -> Work:
     return trace.work
 
 
-# A finished cell is one Parquet file, ``cells/<key>.parquet``: its iterations as rows, its
-# replications, workers, key and the code's fingerprint in the file's metadata.
-
-
-@cache
-def installed() -> Mapping[str, str]:
-    """What a cell's numbers come from: the libraries' versions, and a hash of our source files."""
-    root = Path(__file__).parents[2]
-    digest = hashlib.sha256()
-    for source in CODE_FOLDERS:
-        for file in sorted(root.joinpath(source).rglob("*.py")):
-            digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
-    versions = {library: importlib.metadata.version(library) for library in LIBRARIES}
-    return versions | {"code of erasurehead": digest.hexdigest()[:16]}
-
-
-def code_fingerprint() -> str:
-    """Hash of what is ``installed``."""
-    return hashlib.sha256(json.dumps(installed()).encode()).hexdigest()[:16]
-
-
 def write_cell(output: Path, key: str, result: CellResult) -> None:
     """Keep a finished cell."""
     import pyarrow as pa
 
     from .files import cell_path, write_arrow
 
+    names, columns = [], []
+    for table in TABLES_OF_A_CELL:
+        for name, values in getattr(result, table).items():
+            names.append((table, name))
+            columns.append(values)
+    numbers = np.concatenate(columns, dtype=np.float64)
+    ends = np.cumsum([0, *(values.size for values in columns)])
+    rows = pa.table(
+        {
+            "table": [table for table, _ in names],
+            "column": [name for _, name in names],
+            "values": pa.LargeListArray.from_arrays(pa.array(ends), pa.array(numbers)),
+        }
+    )
     facts = {
-        b"replications": _as_text(result.per_replication),
-        b"workers": _as_text(result.per_worker),
+        b"key": key.encode(),
         b"engine": result.engine.encode(),
         b"conditioning": json.dumps(result.conditioning and asdict(result.conditioning)).encode(),
-        b"key": key.encode(),
-        b"code": code_fingerprint().encode(),
     }
-    schema = _schema(tuple(result.per_iteration))
-    metadata = {**(schema.metadata or {}), **facts}
-    facts[CHECKSUM] = _checksum(str(schema.remove_metadata()), metadata)
-    arrays = [pa.array(values, from_pandas=True) for values in result.per_iteration.values()]
-    table = pa.Table.from_arrays(
-        [values.cast(kind) for values, kind in zip(arrays, schema.types, strict=True)],
-        schema=schema,
-    )
-    # fewer rows are made no smaller by compression, which takes two thirds of the time
-    compression = "zstd" if table.num_rows > 1000 else "none"
-    write_arrow(cell_path(output, key), table, facts, compression)
-
-
-@cache
-def _schema(names: tuple[str, ...]) -> pa.Schema:
-    import pyarrow as pa
-
-    whole = ("replication", "iteration")
-    frame = {name: np.empty(0, np.int64 if name in whole else np.float64) for name in names}
-    return pa.Table.from_pandas(frame_of_iterations(frame), preserve_index=False).schema
-
-
-def _as_text(table: Columns) -> bytes:
-    """The bits of numbers, as text: their digits would take ten times as long. Those of a large
-    cluster, of which many are alike, are packed: the writer of the file copies them five times."""
-    import pyarrow as pa
-
-    columns = {}
-    for name, column in table.items():
-        bits, size = column.tobytes(), column.nbytes if column.nbytes > LARGEST_UNPACKED else None
-        bits = bits if size is None else pa.compress(bits, "zstd", asbytes=True)
-        columns[name] = column.dtype.str, b64encode(bits).decode(), size
-    return json.dumps(columns).encode()
+    facts[CHECKSUM] = _checksum(facts, names, ends, numbers)
+    write_arrow(cell_path(output, key), rows, facts, **CELL_FORMAT)
 
 
 def read_cell(output: Path, key: str) -> CellResult | None:
-    """A finished cell, or ``None`` when it is absent, damaged, another one, or of other code.
+    """A finished cell, or ``None`` when it is absent, damaged, or another one.
     Raises MemoryError: or what else says that memory is short: the cell may be as good as ever."""
     import pyarrow as pa
 
     from .files import cell_path, read_arrow
 
     try:
-        table = read_arrow(cell_path(output, key))
-        metadata = dict(table.schema.metadata or {})
-        sound = metadata[CHECKSUM] == _checksum(str(table.schema.remove_metadata()), metadata)
-        whose = metadata[b"key"].decode(), metadata[b"code"].decode()
-        if not sound or whose != (key, code_fingerprint()):
+        rows = read_arrow(cell_path(output, key))
+        facts = dict(rows.schema.metadata or {})
+        names = [*zip(rows["table"].to_pylist(), rows["column"].to_pylist(), strict=True)]
+        lists = rows["values"].combine_chunks()
+        numbers, ends = lists.values.to_numpy(), lists.offsets.to_numpy()
+        sound = facts[CHECKSUM] == _checksum(facts, names, ends, numbers)
+        if not sound or facts[b"key"] != key.encode():
             return None
-        conditioning = json.loads(metadata[b"conditioning"])
+        tables = {table: dict[str, np.ndarray]() for table in TABLES_OF_A_CELL}
+        for (table, name), start, end in zip(names, ends, ends[1:], strict=False):
+            kind = np.int64 if name in WHOLE_NUMBERS else np.float64
+            tables[table][name] = numbers[start:end].astype(kind, copy=False)
+        conditioning = json.loads(facts[b"conditioning"])
         return CellResult(
-            # what is missing becomes NaN, among whole numbers too
-            {name: np.asarray(table[name].to_numpy()) for name in table.column_names},
-            _from_text(metadata[b"replications"]),
-            _from_text(metadata[b"workers"]),
-            metadata[b"engine"].decode(),
-            None if conditioning is None else Conditioning(**conditioning),
+            **tables,
+            engine=facts[b"engine"].decode(),
+            conditioning=None if conditioning is None else Conditioning(**conditioning),
         )
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+    except (OSError, KeyError, ValueError, AttributeError, pa.ArrowException) as error:
         if is_memory(error):
             raise
         return None
 
 
-def _from_text(text: bytes) -> Columns:
-    import pyarrow as pa
-
-    columns = {}
-    for name, (kind, told, size) in json.loads(text).items():
-        bits = b64decode(told)
-        whole = bits if size is None else pa.decompress(bits, size, "zstd", asbytes=True)
-        columns[name] = np.frombuffer(whole, kind)
-    return columns
-
-
-def _checksum(columns: str, metadata: Mapping[bytes, bytes]) -> bytes:
-    """Of what Parquet's own checksums leave out: columns and metadata."""
-    digest = hashlib.sha256(columns.encode())
-    for name, value in sorted(metadata.items()):
-        if name != CHECKSUM:
-            digest.update(name + value)
-    return digest.hexdigest().encode()
+def _checksum(
+    facts: Mapping[bytes, bytes],
+    names: Sequence[tuple[str, str]],
+    ends: np.ndarray,
+    numbers: np.ndarray,
+) -> bytes:
+    """Of all that a cell's file holds: Parquet's own checksums leave out names and lengths."""
+    rest = [*sorted(fact for fact in facts.items() if fact[0] != CHECKSUM), *names]
+    checksum = zlib.crc32(repr(rest).encode())
+    for array in (ends, numbers):
+        checksum = zlib.crc32(array.data, checksum)
+    return f"{checksum:08x}".encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import signal
 import stat
@@ -33,6 +34,8 @@ FILE_TYPES = {
     stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
 }
+# of a cell; in version 0.3 keys had no second part, which is of the code and the libraries
+CELL_FILE = re.compile(r"(?P<key>[0-9a-f]{16}(-[0-9a-f]{8})?)\.parquet")
 MARK = ".erasurehead"  # a file in each folder of results, also after a command that was killed
 MARK_TEXT = b"The files beside this one are results of erasurehead, which replaces them.\n"
 
@@ -172,7 +175,8 @@ def cell_path(output: Path, key: str) -> Path:
 def cells_there(output: Path) -> frozenset[str]:
     """The keys of the cells that have a file: one look instead of one for each."""
     try:
-        return frozenset(name.removesuffix(".parquet") for name in os.listdir(output / "cells"))
+        files = map(CELL_FILE.fullmatch, os.listdir(output / "cells"))
+        return frozenset(file["key"] for file in files if file is not None)
     except OSError:
         return frozenset()
 
@@ -219,17 +223,22 @@ def as_frame(table: pa.Table) -> pd.DataFrame:
 
 
 def write_arrow(
-    path: Path, table: pa.Table, facts: Mapping[bytes, bytes] = {}, compression: str = "zstd"
+    path: Path,
+    table: pa.Table,
+    facts: Mapping[bytes, bytes] = {},
+    compression: str = "zstd",
+    **how: Any,
 ) -> None:
     """Write an Arrow table as Parquet, with page checksums: same bytes. Facts join its metadata; a
-    schema that had them would be there twice. Raises ConfigError."""
-    how: Any = {"compression": compression, "write_page_checksum": True}
+    schema that had them would be there twice. ``how`` is as of pyarrow's ``ParquetWriter``. Raises
+    ConfigError."""
+    how |= {"compression": compression, "write_page_checksum": True}
     with (
         _replacing(path) as file,
         _reported(path),
         pq.ParquetWriter(file, table.schema, **how) as writer,
     ):
-        writer.write_table(table, row_group_size=2**16)
+        writer.write_table(table)
         writer.add_key_value_metadata(facts)
 
 

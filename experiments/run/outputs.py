@@ -10,9 +10,8 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -27,7 +26,7 @@ from ...sim.base.errors import ConfigError
 from ..config.document import read_yaml
 from .files import MARK, REPORT_FILE, cell_path, remove, write_arrow, write_bytes, writer_of
 
-# What stays of another config, and what its tables' origin is for: docs/design.md, cells.
+# What stays of another config, and what a result's id is for: docs/design.md, cells.
 
 CONFIG = "config.yaml"
 MANIFEST = "manifest.json"
@@ -41,7 +40,8 @@ INDEX = "index.html"
 ATTACK = ("attack.parquet", "attack.csv", "attack.png", "attack.svg")  # of ``verify --worst``
 RUN_FILES = (CONFIG, MANIFEST, *TABLES, TIMELINE_TABLE, TIMELINE_EVENTS, *CSV_TABLES)
 PLOTS = "plots"
-FACT: Final = b"erasurehead.origin"  # where a Parquet file's metadata hold its origin
+ID: Final = b"erasurehead.id"  # where a Parquet file's metadata hold the id of its result
+ORIGIN_OF_0_3: Final = b"erasurehead.origin"  # where files of version 0.3 hold it, in two halves
 # what computes, writes or draws; some of these need not be installed
 PACKAGES = (
     *("numpy", "scipy", "simpy", "pandas", "pyarrow", "scikit-learn", "networkx", "pydantic"),
@@ -49,53 +49,70 @@ PACKAGES = (
 )
 
 
-@dataclass(frozen=True)
-class Origin:
-    """What tables are made from, as hashes."""
-
-    config: str  # what the resolved config says, in whatever order
-    cells: str  # the cells' names, in their order, with the code that computed them
-
-    @classmethod
-    def of(cls, config: Any, keys: Iterable[str], code: str) -> Origin:
-        """The origin of tables of these cells."""
-        return cls(_said(config), _hash("\n".join([code, *keys])))
-
-    @property
-    def facts(self) -> dict[bytes, bytes]:
-        """As metadata of a Parquet file."""
-        return {FACT: json.dumps(asdict(self)).encode()}
+def result_id(config: Any, cells: Iterable[str], beside: Any = None) -> str:
+    """A hash that tells a result from every other one: of what its resolved config says, in
+    whatever order, of the keys of its cells, and of what it depends on beside these."""
+    text = json.dumps([config, [*dict.fromkeys(cells)], beside], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _said(config: Any) -> str:
-    return _hash(json.dumps(config, sort_keys=True))
+def id_of(output: Path) -> str | None:
+    """The id of the result in ``output``; ``None`` where no run has come to its end."""
+    return id_in_manifest(_manifest(output))
 
 
-def _hash(content: str) -> str:
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
-
-
-def origin_of(output: Path) -> Origin | None:
-    """The origin of the result in ``output``; ``None`` where no run has come to its end."""
-    return _origin(lambda: json.loads((output / MANIFEST).read_bytes())["origin"])
-
-
-def origin_in(metadata: Mapping[bytes, bytes] | None) -> Origin | None:
-    """The origin in the metadata of a Parquet file."""
-    return _origin(lambda: json.loads((metadata or {})[FACT]))
-
-
-def _origin(read: Callable[[], Any]) -> Origin | None:
+def id_in(metadata: Mapping[bytes, bytes] | None) -> str | None:
+    """The id of the result that a Parquet file with these metadata is of."""
+    facts = metadata or {}
     try:
-        facts = read()
-        return Origin(str(facts["config"]), str(facts["cells"]))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return facts[ID].decode() if ID in facts else _id_of_0_3(json.loads(facts[ORIGIN_OF_0_3]))
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
-def content_of(output: Path, cells: Iterable[str]) -> str:
-    """A hash of the tables, and of these cells' files. Raises OSError. Cost: 25 microseconds a
-    cell, and a second for a gigabyte."""
+def _manifest(output: Path) -> dict[str, Any]:
+    """The manifest in ``output``; nothing where there is none, or a damaged one."""
+    try:
+        manifest = json.loads((output / MANIFEST).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
+
+
+def id_in_manifest(manifest: Mapping[str, Any]) -> str | None:
+    """The id of the result with this manifest; ``None`` if it says none."""
+    try:
+        return str(manifest["id"]) if "id" in manifest else _id_of_0_3(manifest["origin"])
+    except (KeyError, TypeError):
+        return None
+
+
+def _id_of_0_3(origin: Mapping[str, str]) -> str:
+    """The id of a result of version 0.3: of its config, and of its cells."""
+    return f"{origin['config']} {origin['cells']}"
+
+
+def _is_made_from(manifest: Mapping[str, Any], config: Any) -> bool:
+    """Whether a result with this manifest is of this resolved config."""
+    identity = id_in_manifest(manifest)
+    if identity is None:
+        return False
+    try:
+        if "id" not in manifest:
+            return identity.startswith(_config_of_0_3(config))
+        return identity == result_id(config, manifest["cells"], manifest.get("live"))
+    except (KeyError, TypeError, RecursionError):  # damaged, or no config of ours
+        return False
+
+
+def _config_of_0_3(config: Any) -> str:
+    """What the id of a result of version 0.3 begins with."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def checksum_of(output: Path, cells: Iterable[str]) -> str:
+    """Of the tables, and of these cells' files. Raises OSError. Cost: 25 microseconds a cell, and
+    a second for a gigabyte."""
     tables = (output / name for name in TABLES if (output / name).is_file())
     digest = hashlib.sha256()
     for path in (*tables, *(cell_path(output, key) for key in dict.fromkeys(cells))):
@@ -104,57 +121,56 @@ def content_of(output: Path, cells: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def warnings_of_whole(output: Path, origin: Origin, cells: Iterable[str]) -> tuple[str, ...] | None:
-    """The warnings of the result of this origin, if its tables and these cells are there as they
-    were written; else ``None``."""
+def warnings_of_whole(output: Path, wanted: str, cells: Iterable[str]) -> tuple[str, ...] | None:
+    """The warnings of the result with this id, if its tables and these cells are there as they were
+    written; else ``None``."""
+    manifest = _manifest(output)
     try:
-        manifest = json.loads((output / MANIFEST).read_bytes())
-        of_it = _origin(lambda: manifest["origin"]) == origin
-        whole = of_it and manifest["content"] == content_of(output, cells)
+        whole = manifest["id"] == wanted and manifest["checksum"] == checksum_of(output, cells)
         return tuple(map(str, manifest["warnings"])) if whole else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, KeyError, TypeError):
         return None
 
 
 def failed_cells(output: Path) -> dict[str, str]:
     """The cells that could not be computed, with the reasons."""
     try:
-        failed = json.loads((output / MANIFEST).read_bytes())["failed"]
+        failed = _manifest(output)["failed"]
         return {str(name): str(reason) for name, reason in failed.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (KeyError, AttributeError):
         return {}  # results of before had none
 
 
-def required_origin(output: Path, config: Any = None) -> Origin:
-    """The origin that every table in ``output`` must have; ``config`` if it has been read there.
-    Raises ConfigError: no run has come to its end here, or ``config.yaml`` is of another one."""
-    if (origin := origin_of(output)) is None:
+def required_id(output: Path, config: Any = None) -> str:
+    """The id of the result that every table in ``output`` must be of; ``config`` if it has been
+    read there. Raises ConfigError: no run has come to its end here, or ``config.yaml`` is of
+    another one."""
+    manifest = _manifest(output)
+    if (identity := id_in_manifest(manifest)) is None:
         raise unfinished(output)
     try:
         os.stat(output / CONFIG)
     except FileNotFoundError:
-        return origin  # tables alone are a result, too
+        return identity  # tables alone are a result, too
     except OSError as error:
         raise ConfigError(f"{output / CONFIG}: cannot be read: {error.strerror}") from None
-    if (_said_in(output) if config is None else _said(config)) != origin.config:
+    if not _is_made_from(manifest, _config_in(output) if config is None else config):
         raise ConfigError(
             f"{output / CONFIG}: is not the config that the tables in this folder were made from; "
             "run it again"
         )
-    return origin
+    return identity
 
 
-def require(origin: Origin, found: Origin | None, path: Path) -> None:
-    """Refuse a table of another result. Raises ConfigError: it has another origin, or none."""
-    if found == origin:
-        return
+def require_id(wanted: str, found: str | None, path: Path) -> None:
+    """Refuse a table of another result. Raises ConfigError: it has another id, or none."""
     if found is None:
-        what = "does not say what it is made from"
-    elif found.config != origin.config:
-        what = "is made from another config than the result in its folder"
-    else:
-        what = "is made from other cells than the result in its folder"
-    raise ConfigError(f"{path}: {what}; run the same command again")
+        raise ConfigError(f"{path}: does not say what it is made from; run the same command again")
+    if found != wanted:
+        raise ConfigError(
+            f"{path}: is made from another config or other cells than the result in its folder; "
+            "run the same command again"
+        )
 
 
 def unfinished(output: Path) -> ConfigError:
@@ -168,7 +184,7 @@ def unfinished(output: Path) -> ConfigError:
 def nothing_at(path: Path) -> ConfigError:
     """The one line for a table that is not there."""
     output = path.parent
-    if origin_of(output) is None:
+    if id_of(output) is None:
         if (output / "cells").is_dir():
             return unfinished(output)
     elif not any((output / name).is_file() for name in TABLES):
@@ -179,17 +195,17 @@ def nothing_at(path: Path) -> ConfigError:
 def make_way(output: Path, config: Mapping[str, Any]) -> bool:
     """Remove what another config has left in ``output``, and say whether there was such a result.
     The finished cells of the resolved config stay. Raises ConfigError: it cannot be removed."""
-    origin, wanted = origin_of(output), _said(config)
-    if origin is not None and origin.config == wanted:
+    manifest = _manifest(output)
+    if _is_made_from(manifest, config):
         return False
-    another = origin is not None or _said_in(output) != wanted
-    return clear(output) and another
+    finished = id_in_manifest(manifest) is not None
+    return clear(output) and (finished or _config_in(output) != config)
 
 
 def holds_another(output: Path, config: Mapping[str, Any]) -> bool:
     """Whether a run of another config has come to its end in ``output``."""
-    origin = origin_of(output)
-    return origin is not None and origin.config != _said(config)
+    manifest = _manifest(output)
+    return id_in_manifest(manifest) is not None and not _is_made_from(manifest, config)
 
 
 def clear(output: Path) -> bool:
@@ -240,11 +256,11 @@ def has_rows(table: Path) -> bool:
         return True
 
 
-def _said_in(output: Path) -> str | None:
-    """``_said`` of the config that lies in ``output``; ``None`` where none can be read."""
+def _config_in(output: Path) -> Any:
+    """The config that lies in ``output``; ``None`` where none can be read."""
     try:
-        return _said(read_yaml((output / CONFIG).read_text(encoding="utf-8")))
-    except (OSError, TypeError, ValueError):
+        return read_yaml((output / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
 
 

@@ -154,14 +154,24 @@ class Records:
         own, workers, timeline = self.summary[rows], self.workers, self.timeline
         title = f"{self.title}\n{title}" if self.title else title
         of_point = replace(self, summary=own, left_out=left_out, title=title)
-        iterations = _of_cells(self.iterations, own, ["cell", "replication", "iteration"])
-        workers = None if workers is None else _of_cells(workers, own, ["cell", "worker"])
+        iterations = self._of_cells(self.iterations, own)
+        workers = None if workers is None else self._of_cells(workers, own)
         if timeline is not None:
             first, point = (
                 comparable(table[self.swept()].iloc[0].tolist()) for table in (self.summary, own)
             )
             timeline = timeline[timeline["label"].isin(own["label"]) & (point == first)]
         return replace(of_point, iterations=iterations, workers=workers, timeline=timeline)
+
+    def _of_cells(self, table: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+        """Rows of the cells in ``summary``, which is a part of ours. Points that differ in no
+        number but that of their target share their cells, and each has rows of its own."""
+        rows = table[table["cell"].isin(summary["cell"]) & table["label"].isin(summary["label"])]
+        if self.summary["cell"].is_unique:
+            return rows
+        keys = [key for key in ("cell", "label", *self.swept()) if key in table]
+        points, wanted = (pd.MultiIndex.from_frame(each[keys]) for each in (rows, summary))
+        return rows[points.isin(wanted)]
 
     def swept(self) -> list[str]:
         """Swept keys that make points of the grid, columns of both tables; not schemes' fields."""
@@ -206,13 +216,6 @@ def numbered(names: Sequence[str]) -> list[str]:
     return [f"{name} ({n})" if alike else name for name, alike, n in known]
 
 
-def _of_cells(table: pd.DataFrame, summary: pd.DataFrame, unique: list[str]) -> pd.DataFrame:
-    """Rows of the summary's cells; a cell that two points share is in the table twice.
-    Where labels are swept, such points differ in the label alone."""
-    own = table["cell"].isin(summary["cell"]) & table["label"].isin(summary["label"])
-    return table[own].drop_duplicates(["label", *unique])
-
-
 def short_text(value: Any) -> str:
     """A config's value, or section as JSON, for a title; of a delay model name and plain fields."""
     if isinstance(value, str) and value.startswith("{"):
@@ -232,7 +235,7 @@ def read_records(directory: Path) -> Records:
     Raises ConfigError: they are not there, not what a run writes, or not of one run."""
     if not directory.is_dir():
         raise ConfigError(f"{directory}: no such directory")
-    origin = outputs.origin_of(directory)
+    identity = outputs.id_of(directory)
     wanted: dict[str, Sequence[str]] = {  # columns that the tables have at least
         outputs.ITERATIONS: (*IDENTITY, "replication", "iteration", "time"),
         outputs.SUMMARY: (*IDENTITY, "workers", "replications", "iteration_time_mean"),
@@ -243,7 +246,7 @@ def read_records(directory: Path) -> Records:
         columns = ("label", "worker", "kind", "start", "end", "iteration", "ended_by")
         wanted[outputs.TIMELINE_TABLE] = columns
     tables = {
-        name: read_run_table(directory / name, needs, origin) for name, needs in wanted.items()
+        name: read_run_table(directory / name, needs, identity) for name, needs in wanted.items()
     }
     iterations, summary = tables[outputs.ITERATIONS], tables[outputs.SUMMARY]
     if "final_train_loss_mean" in summary and "train_loss" not in iterations:
@@ -272,7 +275,7 @@ def read_records(directory: Path) -> Records:
         if not mine <= every or (name == outputs.ITERATIONS and mine != every):
             others = f"has other cells than {outputs.SUMMARY}; run the same command again"
             raise ConfigError(f"{directory / name}: {others}")
-    if outputs.required_origin(directory, records.config) != origin:
+    if outputs.required_id(directory, records.config) != identity:
         raise ConfigError(f"{directory}: was rewritten while it was read; try again")
     return records
 
@@ -289,10 +292,10 @@ COLUMN_PAIRS = (
 
 
 def read_run_table(
-    path: Path, columns: Sequence[str] = IDENTITY, origin: outputs.Origin | None = None
+    path: Path, columns: Sequence[str] = IDENTITY, identity: str | None = None
 ) -> pd.DataFrame:
-    """Read one table of a run, which must have these columns. ``origin`` is what it must be made
-    from; ``None`` for what the manifest beside it says. Raises ConfigError: it is not there,
+    """Read one table of a run, which must have these columns. ``identity`` is of the result that
+    it must be of; ``None`` for that of the manifest beside it. Raises ConfigError: it is not there,
     damaged, empty, without these columns, or not of the run whose manifest lies beside it."""
     if not path.is_file():
         raise outputs.nothing_at(path)
@@ -312,8 +315,8 @@ def read_run_table(
     if missing or table.empty:
         what = f"has no column {missing[0]}" if missing else "has no rows"
         raise ConfigError(f"{path} {what}; is it the output of a run?")
-    required = outputs.required_origin(path.parent) if origin is None else origin
-    outputs.require(required, outputs.origin_in(arrow.schema.metadata), path)
+    required = outputs.required_id(path.parent) if identity is None else identity
+    outputs.require_id(required, outputs.id_in(arrow.schema.metadata), path)
     return table
 
 

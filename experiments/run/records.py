@@ -338,7 +338,7 @@ def summary_table(finished: Sequence[Finished], simulated: bool = True) -> pd.Da
     asked = {key: same.setdefault(own, own) for key, own in pairs}
     known = simulated and len(same) <= MAX_CLOSED_FORMS
     forms = {key: _looked_up(own) for key, own in asked.items() if known}
-    first = {cell.point: cell.key for cell, _ in reversed(finished)}
+    first = {cell.point: cell for cell, _ in reversed(finished)}
     endless = [pair for pair in finished if known and forms[pair[0].key].endless]
     medians = {cell.key: _without_mean(result) for cell, result in endless}
     none = interval_columns("iteration_time_difference", (np.nan,) * 3)
@@ -350,12 +350,12 @@ def summary_table(finished: Sequence[Finished], simulated: bool = True) -> pd.Da
             "workers": cell.settings.workers,
             "iterations": int(result.per_iteration["iteration"].max()),
             "replications": result.per_replication["elapsed"].size,
-            **(statistics := _statistics(mine := metrics(cell.key)) | medians.get(cell.key, {})),
+            **(statistics := _statistics(mine := metrics(cell)) | medians.get(cell.key, {})),
             **(_theory(cell, forms[cell.key], statistics) if known else {}),
             **_costliest(result.per_worker),
             **({f"code_{k}": v for k, v in vars(c).items()} if (c := result.conditioning) else {}),
             **comparison(mine, metrics(first[cell.point])),
-            **(none if medians.keys() & {cell.key, first[cell.point]} else {}),
+            **(none if medians.keys() & {cell.key, first[cell.point].key} else {}),
         }
         for (cell, result), swept in zip(finished, every, strict=True)
     )
@@ -368,13 +368,13 @@ def summary_table(finished: Sequence[Finished], simulated: bool = True) -> pd.Da
     return pd.concat(parts, ignore_index=True).assign(**{str(k): kinds[k] for k in kinds})
 
 
-def metrics_of(finished: Sequence[Finished]) -> Callable[[str], dict[str, FloatArray]]:
-    """The metrics of each cell, by key; cells of one kind are taken together, as if one had run."""
+def metrics_of(finished: Sequence[Finished]) -> Callable[[Cell], dict[str, FloatArray]]:
+    """The metrics of each cell; cells of one kind are taken together, as if one had run."""
     kinds: dict[tuple[object, ...], list[Finished]] = {}
     for cell, result in finished:
         names = (*result.per_iteration, None, *result.per_replication)
         kinds.setdefault(names, []).append((cell, result))
-    places = dict[str, tuple[dict[str, FloatArray], int, int]]()
+    places = dict[Cell, tuple[dict[str, FloatArray], int, int]]()
     for same in (kind[piece] for kind in kinds.values() for piece in _pieces(kind)):
         starts = np.cumsum([0, *(result.per_replication["elapsed"].size for _, result in same)])
         together = _concatenated([result.per_iteration for _, result in same])
@@ -384,10 +384,10 @@ def metrics_of(finished: Sequence[Finished]) -> Callable[[str], dict[str, FloatA
         whole = _concatenated([result.per_replication for _, result in same])
         values = per_replication(replace(same[0][1], per_iteration=together, per_replication=whole))
         for (cell, _), start, end in zip(same, starts, starts[1:], strict=False):
-            places[cell.key] = values, int(start), int(end)
+            places[cell] = values, int(start), int(end)
 
-    def metrics(key: str) -> dict[str, FloatArray]:
-        values, start, end = places[key]
+    def metrics(cell: Cell) -> dict[str, FloatArray]:
+        values, start, end = places[cell]
         return {name: of_runs[start:end] for name, of_runs in values.items()}
 
     return metrics

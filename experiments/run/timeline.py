@@ -62,7 +62,7 @@ def timeline_table(timelines: Timelines) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=SPAN_COLUMNS)
 
 
-def trace_events(timelines: Timelines, origin: outputs.Origin | None = None) -> bytes:
+def trace_events(timelines: Timelines, identity: str | None = None) -> bytes:
     """The JSON file for a trace viewer, times in microseconds."""
     events: list[Event] = []
     for process, (label, spans) in enumerate(timelines.items(), start=1):
@@ -71,8 +71,8 @@ def trace_events(timelines: Timelines, origin: outputs.Origin | None = None) -> 
         for span in spans:
             events += _events(process, span, "sending" if sends else "computing")
     document: Event = {"displayTimeUnit": "ms", "traceEvents": events}
-    if origin is not None:
-        document["otherData"] = asdict(origin)
+    if identity is not None:
+        document["otherData"] = {"id": identity}
     return json.dumps(document, separators=(",", ":")).encode()
 
 
@@ -109,9 +109,9 @@ def _events(process: int, span: Span, source: str) -> Iterator[Event]:
 
 def write_timeline(finished: Iterable[Cell], file: Path, output: Path) -> None:
     """Write the timelines of the grid's first point: ``file`` and ``output/timeline.parquet``.
-    Both carry the origin of the result in ``output``."""
+    Both carry the id of the result in ``output``."""
     timelines = record(shown(finished))
-    origin = outputs.origin_of(output)
-    files.write_bytes(file, trace_events(timelines, origin))
-    facts = {} if origin is None else origin.facts
+    identity = outputs.id_of(output)
+    files.write_bytes(file, trace_events(timelines, identity))
+    facts = {} if identity is None else {outputs.ID: identity.encode()}
     files.write_table(output / outputs.TIMELINE_TABLE, timeline_table(timelines), facts)

@@ -14,7 +14,6 @@ from xml.parsers import expat
 import pandas as pd
 import pyarrow.parquet as pq
 
-from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.document import read_yaml
 from erasurehead.experiments.page.folder import read_answer
 from erasurehead.experiments.run import outputs
@@ -150,7 +149,7 @@ def run_faults(output: Path, code: int) -> Iterator[str]:
         text = (output / outputs.MANIFEST).read_text(encoding="utf-8")
         manifest = json.loads(text, parse_constant=_no_constant)
         keys = [*manifest["cells"]]
-        origin = outputs.required_origin(output)
+        identity = outputs.required_id(output)
         if not isinstance(config, dict):
             yield "folder: config.yaml is no mapping"
         if (code == 0 or keys) and not keys:
@@ -158,14 +157,12 @@ def run_faults(output: Path, code: int) -> Iterator[str]:
         if not keys:
             return
         for name in (outputs.ITERATIONS, outputs.SUMMARY, outputs.WORKERS):
-            outputs.require(
-                origin, outputs.origin_in(pq.read_metadata(output / name).metadata), output / name
-            )
+            metadata = pq.read_metadata(output / name).metadata
+            outputs.require_id(identity, outputs.id_in(metadata), output / name)
             if set(pd.read_parquet(output / name, columns=["cell"])["cell"]) != set(keys):
                 yield f"folder: {name} has other cells than the manifest"
-        stored = {cell.key: cell.stored for cell in cells(config, output.parent / "data")}
         for key in keys:
-            if read_cell(output, stored[key]) is None:
+            if read_cell(output, key) is None:
                 yield f"folder: cell {key} cannot be read"
     except Exception as error:
         yield f"folder: {type(error).__name__}: {error}"

@@ -113,6 +113,8 @@ def _text(rng: random.Random, files: dict[str, bytes]) -> str:
         b"1",
         b"NaN",
         deep,
+        b'{"id": 1}',
+        b'{"id": {}}',
         b'{"origin": 1}',
         b'{"origin": {}}',
         b"\xff\xfe",
@@ -121,19 +123,23 @@ def _text(rng: random.Random, files: dict[str, bytes]) -> str:
     return f"{name} is {files[name][:20]!r}"
 
 
-def _origin(rng: random.Random, files: dict[str, bytes]) -> str:
+def _id(rng: random.Random, files: dict[str, bytes]) -> str:
     name = "out/manifest.json"
     try:
         document = json.loads(files[name])
-        document["origin"] = rng.choice(({"config": 1, "cells": 2}, [], None, {"config": "x"}, "é"))
+        odd = rng.choice(({"config": 1, "cells": 2}, [], None, {"config": "x"}, "é"))
+        place = rng.choice(("id", "origin", "cells", "live"))  # as now, and as in version 0.3
+        if place == "origin":
+            document.pop("id", None)
+        document[place] = odd
         files[name] = json.dumps(document).encode()
     except (ValueError, KeyError, TypeError):
         pass
-    return "another origin"
+    return "another id"
 
 
 def _columns(rng: random.Random, files: dict[str, bytes]) -> str:
-    """A table of the right origin whose columns are not what they should be."""
+    """A table of the right id whose columns are not what they should be."""
     name = _table(rng, files)
     try:
         table = pq.read_table(io.BytesIO(files[name]))
@@ -204,6 +210,6 @@ CHANGES: tuple[Change, ...] = (
     *(_without, _of_text, _of_number, _of_number, _of_nothing, _fewer, _more, _mixed, _another),
 )
 MUTATORS: tuple[Callable[[random.Random, dict[str, bytes]], str], ...] = (
-    *(_gone, _gone, _bytes, _bytes, _exchanged, _text, _origin),
+    *(_gone, _gone, _bytes, _bytes, _exchanged, _text, _id),
     *(_columns,) * 6,
 )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +13,14 @@ import pandas as pd
 
 from ....sim.base.errors import ConfigError
 from ...config.document import load, write_yaml
+from ...config.installed import code_fingerprint
 from ...page import terminal
 from ...page.content import Page
 from ...page.folder import FORMATS, REPORT, json_at, write_page
 from ...run import files
 from ...run.command import Progress
-from ...run.compute import code_fingerprint
 from ...run.files import ANSWER
-from ...run.outputs import MANIFEST, origin_of, provenance, to_json
+from ...run.outputs import MANIFEST, id_of, provenance, result_id, to_json
 from ...run.pools import open_pool
 from .answer import answered, method
 from .page import WINNER, recommendation_page
@@ -61,10 +59,10 @@ def answer_question(
     for line in question.scenario.notes:
         terminal.tell(f"warning: {line}")
     folder = output or Path("results/recommend") / question.scenario.name
-    if origin_of(folder) is not None:
+    if id_of(folder) is not None:
         raise ConfigError(f"{folder}: holds the result of a run; give another --output")
     with suppress(ConfigError, AttributeError):  # there is none, or a damaged one
-        if json_at(folder / MANIFEST).get("question", {}).get("mark") != _mark(question):
+        if json_at(folder / MANIFEST).get("question", {}).get("id") != _id(question):
             terminal.tell(f"warning: {folder}: the answer to another question is replaced")
     with terminal.progress("stages") as progress:
         written = answer_in(folder, question, jobs, progress, command, reads)
@@ -114,13 +112,12 @@ def found_of(
 ) -> Found:
     """Words, tables and the winner's config of a recommendation."""
     scenario = recommendation.question.scenario
-    mark = _mark(recommendation.question)
     winner = write_yaml(winner_config(recommendation))
     tables = recommendation_tables(recommendation)
     manifest = {
         **provenance(),
         "command": "recommend",
-        "question": {**asdict(recommendation.question.request), "mark": mark},
+        "question": {**asdict(recommendation.question.request), "id": _id(recommendation.question)},
         "seed": scenario.base["seed"],
         "wall_seconds": round(seconds, 3),
         "warnings": list(scenario.notes),
@@ -137,11 +134,9 @@ def write_recommendation(found: Found, output: Path) -> None:
     write_page(found.page, output, FILES, tables, found.page.charts, csv=tables, others=others)
 
 
-def _mark(question: Question) -> str:
+def _id(question: Question) -> str:
     """Equal for the same question to the same code."""
-    asked = [json.dumps(question.scenario.base), asdict(question.request)]
-    text = json.dumps(asked, sort_keys=True, default=str)
-    return sha256(f"{text}\n{code_fingerprint()}".encode()).hexdigest()[:16]
+    return result_id(question.scenario.base, [code_fingerprint()], asdict(question.request))
 
 
 def winner_config(recommendation: Recommendation) -> dict[str, Any]:

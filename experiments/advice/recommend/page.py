@@ -75,7 +75,7 @@ def recommendation_page(
     asked = [
         (name.replace("_", " "), str(value))
         for name, value in (manifest.get("question") or {}).items()
-        if value not in (None, []) and name != "mark"
+        if value not in (None, []) and name not in ("id", "mark")  # a mark is of version 0.3
     ]
     versions = ", ".join(f"{k} {v}" for k, v in (manifest.get("versions") or {}).items())
     words = " ".join([answer.verdict, answer.limits, *answer.why])

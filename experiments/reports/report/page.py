@@ -166,14 +166,13 @@ def _section(value: Any) -> str:
 
 def provenance_of(manifest: Mapping[str, Any], records: Records) -> list[tuple[str, str]]:
     """Where the result comes from, by its manifest."""
-    cells = manifest.get("cells") or {}
-    engines = dict.fromkeys(str(c.get("engine")) for c in cells.values() if isinstance(c, dict))
+    cells = (manifest.get("cells") or {}).values()
+    engines = dict.fromkeys(str(cell.get("engine")) for cell in cells if isinstance(cell, dict))
     versions = manifest.get("versions") or {}
-    origin = manifest.get("origin") or {}
     commit = manifest.get("commit") or "unknown: not run from a Git repository"
     written = number_of(len(records.summary), "cell")
     facts = [
-        ("cells", str(len(cells))),
+        ("cells", str(len(records.summary))),
         ("engine", ", ".join(engines)),
         ("seed", outputs.seeds_of(manifest)),
         ("commit", f"{commit}{', with changes' * bool(manifest.get('dirty'))}"),
@@ -182,7 +181,7 @@ def provenance_of(manifest: Mapping[str, Any], records: Records) -> list[tuple[s
         *(("date", str(date)) for date in [manifest.get("date")] if date),
         ("computed in", f"{manifest.get('wall_seconds')} s"),
         ("versions", ", ".join(f"{name} {v}" for name, v in versions.items() if v)),
-        ("origin", f"config {origin.get('config')}, cells {origin.get('cells')}"),
+        ("id", str(outputs.id_in_manifest(manifest))),
         ("rows", f"{number_of(len(records.iterations), 'iteration')}, {written}"),
     ]
     live = manifest.get("live")

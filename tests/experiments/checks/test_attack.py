@@ -26,7 +26,7 @@ from erasurehead.experiments.checks.attack import (
 from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.files import MARK, locked
-from erasurehead.experiments.run.outputs import ATTACK, Origin, make_way, origin_in
+from erasurehead.experiments.run.outputs import ATTACK, id_in, make_way
 from erasurehead.sim.attack import SearchBudget
 from erasurehead.sim.base.errors import ConfigError
 from tests.golden.records import require_recorded
@@ -101,20 +101,17 @@ def test_the_seed_is_that_of_the_config() -> None:
     assert means[0] == means[1] != means[2]
 
 
-def origin(output: Path) -> Origin | None:
-    return origin_in(pq.read_schema(output / "attack.parquet").metadata)
+def id_in_table(output: Path) -> str | None:
+    return id_in(pq.read_schema(output / "attack.parquet").metadata)
 
 
 def test_a_table_says_what_it_is_made_from(tmp_path: Path) -> None:
     planned, frame = attacked()
     command.write_attack(planned, frame, tmp_path)
-    assert origin(tmp_path) == planned.origin
+    assert id_in_table(tmp_path) == planned.id
     other, _ = attacked(seed=3)
-    assert other.origin.config != planned.origin.config
-    assert (
-        command.plan_attack(DOCUMENT, "0:5", SearchBudget(99, 20)).origin.cells
-        != planned.origin.cells
-    )
+    assert other.id != planned.id
+    assert command.plan_attack(DOCUMENT, "0:5", SearchBudget(99, 20)).id != planned.id
 
 
 def test_one_folder_one_story(tmp_path: Path) -> None:

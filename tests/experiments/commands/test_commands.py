@@ -435,10 +435,10 @@ def test_what_recommend_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         ]  # fmt: skip
         out.mkdir(exist_ok=True)
         (out / MARK).touch()
-        (out / "manifest.json").write_text('{"question": {"mark": "another"}}')
+        (out / "manifest.json").write_text('{"question": {"id": "another"}}')
     assert searched.call_args.args[3:] == (str(out / "winner.yaml"), "erasurehead recommend x")
     assert written.call_args.args[1] == out
-    monkeypatch.setattr(recommend, "origin_of", lambda folder: object())
+    monkeypatch.setattr(recommend, "id_of", lambda folder: object())
     with pytest.raises(ConfigError, match="holds the result of a run; give another --output"):
         recommend.answer_question(question, out, 1, "")
 
@@ -515,7 +515,7 @@ def test_what_a_search_for_the_worst_says(tmp_path: Path, monkeypatch: pytest.Mo
     ]  # fmt: skip
     _, stragglers, budget = asked.call_args.args
     assert (stragglers, budget) == ("1:2", SearchBudget(None, 9))
-    monkeypatch.setattr(outputs, "origin_of", lambda folder: object())
+    monkeypatch.setattr(outputs, "id_of", lambda folder: object())
     monkeypatch.setattr(outputs, "holds_another", lambda folder, config: False)
     assert said_by("verify", "--worst", demo)[-1] == "next: erasurehead report results/demo"
     assert asked.call_args.args[1:] == (None, SearchBudget(None, 400))

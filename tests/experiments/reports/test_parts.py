@@ -689,18 +689,18 @@ def test_where_a_result_comes_from() -> None:
     manifest = {
         "cells": {"1": {"engine": "batch"}, "2": {"engine": "event"}, "3": {"engine": "batch"}},
         "seed": 7, "host": "h", "wall_seconds": 1.5, "versions": {"numpy": "2", "scipy": "1"},
-        "origin": {"config": "abc", "cells": "def"},
+        "id": "abc",
         "live": {"workers": "processes", "time_scale": 2.0, "cells": {}},
     }  # fmt: skip
     assert provenance_of(manifest, told({})) == [
-        ("cells", "3"), ("engine", "batch, event"), ("seed", "7"),
+        ("cells", "1"), ("engine", "batch, event"), ("seed", "7"),
         ("commit", "unknown: not run from a Git repository"), ("host", "h"),
         ("computed in", "1.5 s"), ("versions", "numpy 2, scipy 1"),
-        ("origin", "config abc, cells def"), ("rows", "1 iteration, 1 cell"),
+        ("id", "abc"), ("rows", "1 iteration, 1 cell"),
         ("live", "workers: processes, time_scale: 2.0"),
     ]  # fmt: skip
     bare = dict(provenance_of({"commit": "123"}, told({})))
-    assert (bare["cells"], bare["commit"], "live" in bare) == ("0", "123", False)
+    assert (bare["cells"], bare["commit"], "live" in bare) == ("1", "123", False)
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_what_is_no_result_is_refused(run: Path, tmp_path: Path) -> None:
     assert not (broken / "report.html").exists()
 
 
-@pytest.mark.parametrize("content", ["[]", "{", '{"origin": 3}'])
+@pytest.mark.parametrize("content", ["[]", "{", '{"id": "x"}', '{"origin": 3}'])
 def test_a_damaged_manifest_is_refused(content: str, run: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(run, broken)

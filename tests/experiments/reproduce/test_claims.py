@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.experiments.config.cells import cells
-from erasurehead.experiments.config.document import read_mapping
+from erasurehead.experiments.config.cells import resolved
+from erasurehead.experiments.config.document import read_mapping, write_yaml
 from erasurehead.experiments.reproduce import figure_named, figure_with
 from erasurehead.experiments.reproduce.base import Effort
 from erasurehead.experiments.reproduce.claims import (
@@ -267,7 +267,8 @@ def test_page_summary_and_terminal_begin_with_the_claims(tmp_path: Path) -> None
     [said] = [each for each in claim.sentences(verdict) if each.startswith("Real workers")]
     assert "times as fast in 20 rounds: 4.00 (" in said
     assert "as uncoded (simulated " in said
-    pd.read_parquet(live).assign(cell="another").to_parquet(live)
+    config = live / "config.yaml"
+    config.write_text(config.read_text().replace("iterations: 20", "iterations: 21"))
     [_, _, _, (claim, verdict)] = judged_claims(tmp_path, kept_figures(tmp_path))
     assert not any(each.startswith("Real workers") for each in claim.sentences(verdict))
 
@@ -275,17 +276,16 @@ def test_page_summary_and_terminal_begin_with_the_claims(tmp_path: Path) -> None
 def measured(folder: Path) -> Path:
     """What ``live`` leaves of the config in the folder: uncoded four times as slow as others."""
     rows: list[dict[str, Any]] = []
-    for cell in cells(read_mapping(folder / "live.yaml")):
-        name = cell.scheme["name"]
+    document = read_mapping(folder / "live.yaml")
+    for scheme in document["schemes"]:
+        name = scheme["name"]
         seconds = 4.0 if name == "uncoded" else 1.0
-        rows += [
-            {"cell": cell.key, "scheme": name, "iteration": t, "iteration_time": seconds}
-            for t in range(21)
-        ]
-    file = folder / "live" / "iterations.parquet"
-    file.parent.mkdir()
-    pd.DataFrame(rows).to_parquet(file)
-    return file
+        rows += [{"scheme": name, "iteration": t, "iteration_time": seconds} for t in range(21)]
+    live = folder / "live"
+    live.mkdir()
+    pd.DataFrame(rows).to_parquet(live / "iterations.parquet")
+    (live / "config.yaml").write_text(write_yaml(resolved(document)))
+    return live
 
 
 def test_only_the_papers_claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -330,7 +330,10 @@ def test_a_file_comes_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.Mo
         (2, lambda: files.write_table(path, frame)),
         (2**16, lambda: files.write_table(path, [frame] * 20)),
         (2, lambda: files.write_arrow(path, pa.table({"a": range(10)}))),
-        (2**16, lambda: files.write_arrow(path, pa.table({"a": np.arange(10**5)}), "none")),
+        (
+            2**16,
+            lambda: files.write_arrow(path, pa.table({"a": np.arange(10**5)}), compression="none"),
+        ),
         (2**16, lambda: files.write_table(path, [frame] * 2, csv=True)),
     ):
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, limits[1]))

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,18 +22,19 @@ from pandas.testing import assert_frame_equal
 
 import erasurehead as eh
 from erasurehead.experiments.commands.run import show_outcome, show_plan
+from erasurehead.experiments.config import installed
 from erasurehead.experiments.config.cells import cells
+from erasurehead.experiments.config.document import load
 from erasurehead.experiments.page.content import Answer
 from erasurehead.experiments.page.folder import command_line, json_at, read_answer, write_answer
 from erasurehead.experiments.reports.compare import comparison_answer
 from erasurehead.experiments.reports.report.command import write_pictures
-from erasurehead.experiments.run import command, outputs
 from erasurehead.experiments.run import command as running
+from erasurehead.experiments.run import outputs
 from erasurehead.experiments.run.command import Outcome, Plan, RunOptions, plan, run
 from erasurehead.experiments.run.compute import compute
 from erasurehead.experiments.run.estimate import Checked, Estimate, size_beside_program
 from erasurehead.experiments.run.files import ANSWER, MARK
-from erasurehead.experiments.run.outputs import origin_of
 from erasurehead.experiments.run.pools import Died
 from erasurehead.experiments.run.reader import read_records
 from erasurehead.experiments.run.records import summary_table
@@ -141,6 +142,93 @@ def test_what_stands_in_the_way_is_known_before_anything_is_computed(
     assert target.read_bytes() == b"of the user"
 
 
+OLD = Path(__file__).with_name("result_of_0_3")
+OUTDATED = (
+    "holds 2 cells computed by other code or libraries than are installed here: "
+    "this run computes its own, and removes those at its end"
+)
+
+
+def test_a_result_of_version_0_3_is_read(tmp_path: Path) -> None:
+    """With its config, report and pictures; what is not of it is refused there, too."""
+    old = Path(shutil.copytree(OLD, tmp_path / "old"))
+    result = eh.load(old)
+    assert (len(result.summary), len(result.workers), len(result.iterations)) == (2, 8, 24)
+    assert inside("report", old).returncode == 0
+    assert f"{result.id}" in (old / "report.html").read_text()
+    assert write_pictures(old, "workers")[0]
+    part = result.where({})
+    assert_frame_equal(part.summary, result.summary)
+    (old / "config.yaml").write_text((old / "config.yaml").read_text() + "\npolicy: queue\n")
+    with pytest.raises(ConfigError, match=r"config.yaml: is not the config that the tables"):
+        eh.load(old)
+
+
+def test_a_result_of_version_0_3_is_computed_again(tmp_path: Path) -> None:
+    """Said in a line: its cells are of other code. They go when ours are there."""
+    old = Path(shutil.copytree(OLD, tmp_path / "old"))
+    config = tmp_path / "config.yaml"
+    shutil.copy(old / "config.yaml", config)
+    before = eh.load(old)
+    tables = [before.summary, before.iterations, before.workers]
+    planned = inside("run", config, "--output", old, "--dry-run")
+    assert f"{old} {OUTDATED}\n2 of 2 cells to compute" in planned.stdout
+    assert {*names(old / "cells")} == {*names(OLD / "cells")}
+    outcome, said = go(load(config), old)
+    assert (len(outcome.seconds), said) == (2, [f"{old} {OUTDATED}"])
+    assert not names(old / "cells") & names(OLD / "cells")
+    assert {key.removesuffix(".parquet") for key in names(old / "cells")} == {
+        cell.key for cell in outcome.finished
+    }
+    after = eh.load(old)
+    for mine, its in zip(tables, [after.summary, after.iterations, after.workers], strict=True):
+        assert_frame_equal(its.drop(columns="cell"), mine.drop(columns="cell"))
+    outcome, said = go(load(config), old)
+    assert (len(outcome.seconds), said) == (0, [])
+
+
+def test_cells_of_other_code_stay_until_the_run_is_whole(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run under other code that is stopped has taken nothing away; of the user's files none."""
+    first = names(out / "cells")
+    (out / "cells" / "notes.parquet").write_bytes(b"mine")
+
+    def stopped(*_: object) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(installed, "installed", lambda: {"numpy": "another"})
+        with monkeypatch.context() as inner:
+            inner.setattr(running, "map_unordered", stopped)
+            with pytest.raises(KeyboardInterrupt):
+                go(DOCUMENT, out)
+        assert names(out / "cells") == {*first, "notes.parquet"}
+        assert len(eh.load(out).summary) == 2
+        _, said = go(DOCUMENT, out)
+        assert said == [f"{out} {OUTDATED}"]
+        assert not names(out / "cells") & first
+    assert (out / "cells" / "notes.parquet").read_bytes() == b"mine"
+
+
+def test_points_that_differ_in_their_target_share_their_cells(tmp_path: Path) -> None:
+    """And have rows of their own in every table, and in a part of them."""
+    problem = {"dataset": "synthetic", "loss": "logistic", "rows": 60, "features": 3}
+    optimizer = {"rule": "gd", "learning_rate": 0.02}
+    sweep = {"sweep": {"target_loss": [0.6, 0.3]}}
+    outcome, _ = go(DOCUMENT | sweep | {"problem": problem, "optimizer": optimizer}, tmp_path)
+    assert (len(outcome.seconds), len(outcome.finished)) == (2, 4)
+    assert len(names(tmp_path / "cells")) == 2
+    result = eh.load(tmp_path)
+    assert result.summary["cell"].nunique() == 2
+    part = result.where({"target_loss": 0.3})
+    for table, whole in ((part.summary, 4), (part.iterations, 4 * 84), (part.workers, 4 * 6)):
+        assert len(table) == whole / 2
+        assert {*table["target_loss"]} == {0.3}
+    times = result.summary.set_index(["target_loss", "label"])["time_to_target_median"]
+    assert (times[0.6] < times[0.3]).all()
+
+
 def test_going_back_computes_nothing(out: Path) -> None:
     before = {name: (out / name).read_bytes() for name in TABLES}
     go(DOCUMENT | {"seed": 1}, out)
@@ -212,7 +300,7 @@ def test_a_table_of_another_run_is_refused(table: str, out: Path, tmp_path: Path
     other = pd.read_parquet(tmp_path / "other" / table)
     other.to_parquet(tmp_path / "unknown.parquet")
     changes = {
-        (tmp_path / "other" / table).read_bytes(): "is made from another config",
+        (tmp_path / "other" / table).read_bytes(): "is made from another config or other cells",
         (tmp_path / "unknown.parquet").read_bytes(): "does not say what it is made from",
     }
     for content, reason in changes.items():
@@ -230,12 +318,11 @@ def test_tables_of_other_cells_are_refused(out: Path, monkeypatch: pytest.Monkey
     """The config is the same, but a file that it names, or the code, was another."""
     old = (out / "summary.parquet").read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr("erasurehead.experiments.run.compute.code_fingerprint", lambda: "other code")
-        patch.setattr(command, "code_fingerprint", lambda: "other code")
+        patch.setattr(installed, "installed", lambda: {"numpy": "another"})
         go(DOCUMENT, out)
     assert len(pd.read_parquet(out / "timeline.parquet")) == 0
     (out / "summary.parquet").write_bytes(old)
-    with pytest.raises(ConfigError, match=r"summary.parquet: is made from other cells"):
+    with pytest.raises(ConfigError, match=r"summary.parquet: is made from another config or other"):
         read_records(out)
 
 
@@ -272,8 +359,8 @@ def test_a_timeline_of_another_run_is_not_drawn(out: Path, tmp_path: Path) -> No
     events = tmp_path / "t.json"
     run(DOCUMENT, out, RunOptions(timeline=events))
     assert write_pictures(out, "gantt")[0]
-    timeline, origin = (out / "timeline.parquet").read_bytes(), origin_of(out)
-    assert json.loads(events.read_text())["otherData"] == asdict(origin)  # type: ignore[arg-type]
+    timeline = (out / "timeline.parquet").read_bytes()
+    assert json.loads(events.read_text())["otherData"] == {"id": eh.load(out).id}
     go(DOCUMENT | {"seed": 1}, out)
     with pytest.raises(
         ConfigError, match=r"gantt cannot be drawn: there is no timeline of this run"
@@ -812,23 +899,24 @@ def test_a_timeline_is_emptied_and_a_damaged_one_goes(tmp_path: Path) -> None:
 
 
 def test_whose_a_table_is(tmp_path: Path) -> None:
-    """By its origin: of another config, of other cells, or of none that is known."""
-    mine, path = outputs.Origin("a", "b"), tmp_path / "t.parquet"
-    outputs.require(mine, outputs.Origin("a", "b"), path)
+    """By its id: of another result, or of none that is known."""
+    path = tmp_path / "t.parquet"
+    outputs.require_id("a", "a", path)
     for found, what in (
         (None, "does not say what it is made from"),
-        (outputs.Origin("x", "b"), "is made from another config than the result in its folder"),
-        (outputs.Origin("a", "x"), "is made from other cells than the result in its folder"),
+        ("b", "is made from another config or other cells than the result in its folder"),
     ):
         with pytest.raises(ConfigError) as refused:
-            outputs.require(mine, found, path)
+            outputs.require_id("a", found, path)
         assert str(refused.value) == f"{path}: {what}; run the same command again"
-    assert outputs.origin_in(mine.facts) == mine
-    assert outputs.origin_in(None) is outputs.origin_in({b"else": b"{}"}) is None
-    one, other = (outputs.Origin.of({"a": 1, "b": 2}, keys, "code") for keys in (["k"], ["k", "l"]))
-    assert one.config == other.config == outputs.Origin.of({"b": 2, "a": 1}, [], "").config
-    assert len({one.cells, other.cells, outputs.Origin.of({}, ["k"], "other").cells}) == 3
-    assert len(one.cells) == len(one.config) == 16
+    assert outputs.id_in({outputs.ID: b"a"}) == "a"
+    assert outputs.id_in(None) is outputs.id_in({b"else": b"{}"}) is None
+    mine = outputs.result_id({"a": 1, "b": 2}, ["k", "l"])
+    assert len(mine) == 16
+    assert outputs.result_id({"b": 2, "a": 1}, ["k", "l", "k"]) == mine, "the same said otherwise"
+    others = (({"a": 1}, ["k", "l"], None), ({"a": 1, "b": 2}, ["l", "k"], None))
+    others += (({"a": 1, "b": 2}, ["k"], None), ({"a": 1, "b": 2}, ["k", "l"], "live"))
+    assert len({mine, *(outputs.result_id(*facts) for facts in others)}) == 5
 
 
 def test_what_is_said_of_a_table_that_is_not_there(tmp_path: Path) -> None:
@@ -840,7 +928,7 @@ def test_what_is_said_of_a_table_that_is_not_there(tmp_path: Path) -> None:
     assert "its run has not come to the end; run the same command again" in str(
         outputs.nothing_at(table)
     )
-    (tmp_path / "manifest.json").write_text('{"origin": {"config": "a", "cells": "b"}}')
+    (tmp_path / "manifest.json").write_text('{"id": "a"}')
     assert "no cell of its run could be computed, so there is no table" in str(
         outputs.nothing_at(table)
     )
@@ -849,9 +937,9 @@ def test_what_is_said_of_a_table_that_is_not_there(tmp_path: Path) -> None:
     assert outputs.failed_cells(tmp_path) == {}
     (tmp_path / "manifest.json").write_text('{"failed": {"a": 5}}')
     assert outputs.failed_cells(tmp_path) == {"a": "5"}
-    assert outputs.origin_of(tmp_path) is None
+    assert outputs.id_of(tmp_path) is None
     with pytest.raises(ConfigError, match="its run has not come to the end"):
-        outputs.required_origin(tmp_path)
+        outputs.required_id(tmp_path)
     assert outputs.to_json({"a": [1]}) == b'{\n  "a": [\n    1\n  ]\n}\n'
 
 
@@ -903,7 +991,7 @@ def test_what_a_paper_says_of_a_result(tmp_path: Path) -> None:
     sentence = done.stdout.splitlines()[-1]
     assert "; seeds: 4, 7; " in sentence
     facts = [manifest["host"], manifest["date"][:10], f"numpy {np.__version__}"]
-    facts += [manifest["machine"]["processor"], manifest["origin"]["config"]]
+    facts += [manifest["machine"]["processor"], manifest["id"]]
     assert [fact for fact in facts if fact not in sentence] == []
     assert done.stdout.count("@") == 2
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())["references"][0]

@@ -201,9 +201,9 @@ def test_metrics_of_cells_taken_together_are_those_of_each_to_the_bit() -> None:
     found = metrics_of(several)
     for cell, result in several:
         alone = per_replication(result)
-        assert list(found(cell.key)) == list(alone)
+        assert list(found(cell)) == list(alone)
         for name, values in alone.items():
-            np.testing.assert_array_equal(found(cell.key)[name], values, strict=True)
+            np.testing.assert_array_equal(found(cell)[name], values, strict=True)
 
 
 def test_target_reached_is_the_share_of_those_that_did() -> None:
