@@ -18,8 +18,8 @@ import pandas as pd
 import erasurehead as eh
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.delay_models.measured.read import read_measured
+from erasurehead.experiments.advice.fit.config import CONFIG
 from erasurehead.experiments.advice.fit.laws.goodness import folds, observed_order_statistics
-from erasurehead.experiments.advice.fit.study import CONFIG
 from erasurehead.experiments.pictures import style
 
 SHARES = (0.75, 0.9, 0.97, 1.0)

@@ -174,6 +174,11 @@ class DelayModel(metaclass=Configurable):
         """What a user should look at before believing a run: one line each, those of the parts."""
         return tuple(line for model in self.parts() for line in model.warnings())
 
+    def unknown_after_cut(self) -> str:
+        """What a replay of rounds that stopped listening does not know, and what to do about it, in
+        words; empty: no delay is unknown. Such delays are infinite."""
+        return next(filter(None, (model.unknown_after_cut() for model in self.parts())), "")
+
     def survival(self, seconds: ArrayLike) -> FloatArray | None:
         """P(X > seconds), elementwise: ``sf``, or ``1 - cdf`` for a model without one."""
         precise, below = self.sf(seconds), self.cdf(seconds)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from erasurehead.api.fitting import Fitted, TableRead, fit, read_table
     from erasurehead.api.result import Result
     from erasurehead.api.running import load, run, sweep
+    from erasurehead.api.samples import sample
     from erasurehead.api.simulation import Simulation, simulate, train
     from erasurehead.sim.base.errors import ConfigError
 
@@ -45,7 +46,8 @@ __version__ = "0.3.0"
 __all__ = [
     "Advice", "ConfigError", "Fitted", "Result", "Simulation", "TableRead", "WhatIf", "__version__",
     "delays", "fit", "load", "load_laws", "optimizers", "problems", "read_table", "recommend",
-    "run", "schemes", "simulate", "stopping", "sweep", "testing", "theory", "train", "whatif",
+    "run", "sample", "schemes", "simulate", "stopping", "sweep", "testing", "theory", "train",
+    "whatif",
 ]  # fmt: skip
 
 # where the public names are defined; the others are modules
@@ -55,6 +57,7 @@ _HOMES = {
     "Result": "erasurehead.api.result",
     **dict.fromkeys(("Fitted", "TableRead", "fit", "read_table"), "erasurehead.api.fitting"),
     **dict.fromkeys(("load", "run", "sweep"), "erasurehead.api.running"),
+    "sample": "erasurehead.api.samples",
     **dict.fromkeys(("Simulation", "simulate", "train"), "erasurehead.api.simulation"),
 }
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -212,9 +213,12 @@ def reading_options() -> list[inspect.Parameter]:
     parameters = []
     for field in inspect.signature(Reading, eval_str=True).parameters.values():
         kind, doc = get_args(field.annotation)
-        several, plain = kind == tuple[str, ...], field.name in ("columns", "unit")
+        several = kind == tuple[str, ...]
+        plain = field.name in ("columns", "unit", "round_end")
         given = list[str] | None if several else str | None if plain else kind
         metavar = "NAME,..." if several else None
+        if field.name in ("missing", "late_work", "retries"):  # their choices would fill the line
+            metavar = "HOW"
         info = option(doc.documentation, metavar=metavar, panel=READING_PANEL)
         own: Any = Annotated[given, info]
         parameters.append(field.replace(annotation=own, default=None if several else field.default))
@@ -235,6 +239,11 @@ def reading_of(drop: list[str] | None, keep: list[str] | None, **given: Any) -> 
             given["unit"] = float(unit)
         if not isinstance(given["unit"], float) or not 0 < given["unit"] < float("inf"):
             raise at("--unit", unit, "must be s, ms, us, ns, or how many seconds one is")
+    if (end := given.get("round_end")) is not None:
+        with suppress(ValueError):
+            given["round_end"] = float(end)
+    if (value := given.get("not_heard")) is not None and not isfinite(value):
+        raise at("--not-heard", value, "must be a number; what is no number is missing anyway")
     return Reading(**given)
 
 
@@ -251,6 +260,8 @@ def given_words(*groups: Any) -> list[str]:
                 flag = next(iter(names), f"--{name.strip('_').replace('_', '-')}")
                 if isinstance(value, dict):
                     value = ",".join(f"{role}={column}" for role, column in value.items())
+                if name in ("not_heard", "round_end") and isinstance(value, float):
+                    value = f"{value:.15g}"
                 several = value if isinstance(value, list | tuple) else [value]
                 words += [
                     word for entry in several for word in (flag, str(entry))[: 2 - (entry is True)]

@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isinf, isnan, nan
+from typing import Any
 
 from ..sim.base.errors import ConfigError, escaped
 
@@ -188,12 +189,8 @@ def of_the_user(error: BaseException) -> str | None:
     if isinstance(error, ConfigError):
         return str(error)
     if hasattr(error, "format_message"):  # the command line's parser: an option or argument
-        # how typer begins, and behind it pydantic
-        begins = r"^Invalid value for '([^']+)'(?: / '[^']+')*: (?:Value error, )?"
-        message = re.sub(begins, r"\1: ", error.format_message()).rstrip(".")
-        message = message.replace("Input should be", "must be")
         command = getattr(getattr(error, "ctx", None), "command_path", "erasurehead")
-        return f"{message} (see {command} --help)"
+        return f"{_of_the_parser(error)} (see {command} --help)"
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     if missing and not missing.startswith("erasurehead"):
         how = "in a checkout: make install, and then .venv/bin/erasurehead"
@@ -211,6 +208,19 @@ def of_the_user(error: BaseException) -> str | None:
             hint = f"where results, this text and temporary files go (TMPDIR = {_temporary()})"
             return f"{error.strerror} {hint}"
     return None
+
+
+def _of_the_parser(error: Any) -> str:
+    """What the parser of the command line refuses; of a wrong value its place first, as elsewhere.
+    Typer is not imported: its errors are known by their names."""
+    parameter = getattr(error, "param", None)
+    if type(error).__name__ != "BadParameter" or parameter is None:
+        return str(error.format_message()).rstrip(".")
+    place = parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.metavar
+    text = error.message.rstrip(".").removeprefix("Value error, ")  # of pydantic
+    if text.startswith("Input should be "):  # of pydantic, too
+        text = f"must be {text.removeprefix('Input should be ')}"
+    return f"{place}: {text}"
 
 
 def is_memory(error: BaseException) -> bool:

@@ -7,7 +7,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -40,6 +40,7 @@ from erasurehead.experiments.pictures.picture import (
     mantissas,
 )
 from erasurehead.sim.base import types
+from erasurehead.sim.base.errors import Dialect, Message
 from erasurehead.sim.base.reading import Reading
 from erasurehead.sim.base.types import FloatArray
 from erasurehead.sim.training.problems import LOSSES, Problem
@@ -263,6 +264,11 @@ def numbered(tables: Mapping[Any, np.ndarray]) -> MeasuredDelays:
     """Tables of delays of workers without names, by load."""
     (n,) = {table.shape[1] for table in tables.values()}
     return MeasuredDelays(tuple(map(str, range(n))), tables)
+
+
+def told(lines: Iterable[Message]) -> list[str]:
+    """Lines of a table as the command line says them."""
+    return [line.spelled(Dialect.SHELL) for line in lines]
 
 
 def read_delays(path: str, load: float | None = None) -> FloatArray:

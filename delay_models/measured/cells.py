@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Set
-from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ...sim.base.errors import EMPTY_MESSAGE, Message, Option
 from ...sim.base.files import UnusableFile, reading, short
 from ..base import FloatArray
-from .measured import REMEDY_FOR_MISSING
+from .measured import REMEDY_FOR_MISSING, Times
 from .names import DURATION_WORDS, PER_SECOND, SPELLINGS, UNIT_NAMES, UNIT_SECONDS, parse
 
 NUMBER_KINDS = "fiu"  # kinds of numbers in NumPy: floats, integers, without a sign
@@ -73,12 +73,13 @@ def durations(column: pd.Series, unit: str | float | None) -> pd.Series | None:
     words = {*parse(str(column.name)).words}
     if clocks and unit is None and (words == {"time"} or not words & DURATION_WORDS):
         text = f"column {short(column.name)} holds {short(clocks[0])}, a duration or a time of day"
-        raise UnusableFile(f"{text}: --unit says with s that it is a duration; or drop the column")
+        says = " says with s that it is a duration; or drop the column"
+        raise UnusableFile(f"{text}: ", Option("unit"), says)
     return column.map(lambda cell: duration[0] if (duration := known.get(cell)) else cell)
 
 
 def numbers(
-    column: pd.Series, what: str, remedy: str = "", gaps: bool = False
+    column: pd.Series, what: str, remedy: Message = EMPTY_MESSAGE, gaps: bool = False
 ) -> tuple[FloatArray, NDArray[np.int64]]:
     """The column as numbers of ``what``, and the places of cells that say that something failed:
     with ``gaps``, "timeout" and the like are NaN. Raises UnusableFile: naming the place of the
@@ -102,32 +103,21 @@ def numbers(
     raise UnusableFile(f"{kind}; valid: numbers of {what}")
 
 
-def _no_number(column: pd.Series, row: int, what: str, remedy: str) -> str:
+def _no_number(column: pd.Series, row: int, what: str, remedy: Message) -> Message:
     value = str(column.iloc[row])
     excerpt = value if len(value) <= 40 else f"{value[:40]}..."
     if value == str(column.name):
-        remedy = "the header again: two files in one? split it there"
+        remedy = Message("the header again: two files in one? split it there")
     elif failed(value):
         remedy = REMEDY_FOR_MISSING
     elif re.fullmatch(r"\d{1,3}([,.' \u00a0\u202f]\d{3})*([.,]\d+)?", value.strip()):
-        remedy = "write it without separators of thousands, or say with --decimal what a comma is"
+        remedy = Message(
+            "write it without separators of thousands, or say with ",
+            Option("decimal"),
+            " what a comma is",
+        )
     text = f"row {row + 1}, column {short(column.name)}: {excerpt!r} is not a number of {what}"
-    return f"{text}; {remedy}" if remedy else text
-
-
-@dataclass(frozen=True)
-class Times:
-    """The unit of a file's times."""
-
-    unit: str | float  # of ``PER_SECOND``, or how many seconds one is
-    why: str  # the unit in words, and who says so
-    assumed: str = ""  # nobody says so: a sentence that does, else empty
-
-    def seconds(self, values: FloatArray) -> FloatArray:
-        """Such values in seconds."""
-        if isinstance(self.unit, float):
-            return values * self.unit
-        return values if self.unit == "s" else values / PER_SECOND[self.unit]
+    return Message(f"{text}; ", remedy) if remedy else Message(text)
 
 
 def settle(
@@ -136,7 +126,7 @@ def settle(
     where: str,
     seen: FloatArray | None,
     hint: str = "",
-    also: str = "",
+    also: Message = EMPTY_MESSAGE,
 ) -> Times:
     """The unit of times: what the ``option`` says (a number is how many seconds one is, and counts
     whatever a name says), what ``where`` names it, or else seconds, unless that would be absurd for
@@ -144,23 +134,33 @@ def settle(
     ``hint``; ``also`` ends a line that asks for a unit. Raises UnusableFile: they contradict each
     other, the unit is unknown, or none is said and needed."""
     if isinstance(option, float):
-        return Times(option, f"units of {option:g} s, as --unit says")
+        return Times(option, f"units of {option:g} s", Option("unit"))
     if named is not None and named not in PER_SECOND:
-        seconds = UNIT_SECONDS.get(named)
-        how = f"say --unit {seconds}" if seconds else "with --unit how many one is"
-        raise UnusableFile(f"{where} is in {named} by its name: give seconds, or {how}")
+        how = Message("with ", Option("unit"), " how many one is")
+        if seconds := UNIT_SECONDS.get(named):
+            how = Message("say ", Option("unit", float(seconds)))
+        raise UnusableFile(f"{where} is in {named} by its name: give seconds, or ", how)
     if named is not None and option not in (None, named):
-        text = f"{where} says {named}, but --unit {option} was given; rename it, leave --unit out"
-        raise UnusableFile(f"{text}, or give --unit in seconds: {1 / PER_SECOND[option or 's']:g}")
+        raise UnusableFile(
+            f"{where} says {named}, but ",
+            Option("unit", option),
+            " was given; rename it, leave ",
+            Option("unit"),
+            " out, or give ",
+            Option("unit"),
+            f" in seconds: {1 / PER_SECOND[option or 's']:g}",
+        )
     if named is not None:
-        return Times(named, f"{UNIT_NAMES[named]}, as {where} says")
+        return Times(named, UNIT_NAMES[named], where)
     if option is not None:
-        return Times(option, f"{UNIT_NAMES[option]}, as --unit says")
+        return Times(option, UNIT_NAMES[option], Option("unit"))
     if seen is None:
-        return Times("s", UNIT_NAMES["s"])
+        return Times()
     if hint and hint != "s":
-        unit = hint if hint in PER_SECOND else UNIT_SECONDS.get(hint, "...")
-        raise UnusableFile(f"the file's name alone says {hint}: say --unit {unit} if so{also}")
+        seconds = UNIT_SECONDS.get(hint)
+        unit = float(seconds) if seconds else hint if hint in PER_SECOND else "..."
+        say = Message("say ", Option("unit", unit), " if so", also)
+        raise UnusableFile(f"the file's name alone says {hint}: ", say)
     finite = seen[np.isfinite(seen)]
     middle = float(np.median(finite)) if finite.size else 0.0
     whole = bool(np.any(finite) and not np.any(np.mod(finite, 1)))
@@ -169,6 +169,6 @@ def settle(
     if middle >= MAX_SECONDS_WITHOUT_UNIT or whole:
         numbers = "all whole numbers, " if whole else ""
         text = f"{where} says no unit and is {numbers}typically {middle:.6g}"
-        raise UnusableFile(f"{text}: say with --unit what they are, s, ms, us or ns{also}")
-    assumed = f"no unit is said: read as seconds, typically {middle:.4g} s; --unit ms if not"
-    return Times("s", "seconds, which is assumed", assumed)
+        what = " what they are, s, ms, us or ns"
+        raise UnusableFile(f"{text}: say with ", Option("unit"), what, also)
+    return Times("s", "seconds, which is assumed", typical=middle)

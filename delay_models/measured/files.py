@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from ...sim.base.errors import Message, Option
 from ...sim.base.files import (
     UnusableFile,
     floats,
@@ -25,10 +26,11 @@ from ...sim.base.files import (
     require_regular,
     short,
 )
-from ...sim.base.reading import Reading
+from ...sim.base.reading import LateWork, Reading
 from ...sim.base.tables import BLANKS, MOST_COLUMNS, MOST_LINE_BYTES, read_csv, read_parquet
 from ..base import FloatArray
-from .cells import durations, failed, lasting
+from .cells import NUMBER_KINDS, durations, failed, lasting
+from .listening import ROUNDING_SECONDS
 from .names import SPELLINGS, parse, role_of
 
 HEAD_BYTES, HEAD_LINES = 2**16, 50  # that are looked at
@@ -51,7 +53,7 @@ class FileContents:
     where: str = ""
     hint: str = ""  # the unit that the file's own name names; empty: none
     index: tuple[str, ...] = ()  # columns that are the index of a Parquet file
-    assumed: tuple[str, ...] = ()  # what was taken to be so, a sentence each
+    assumed: tuple[Message, ...] = ()  # what was taken to be so, a sentence each
     others: tuple[str, ...] = ()  # dropped or kept names of no column; perhaps workers
 
     def unit_of(self, name: str) -> str | None:
@@ -85,15 +87,16 @@ def read_file(path: str, most: int | None, options: Reading) -> FileContents:
 
 def with_durations(contents: FileContents, options: Reading) -> FileContents:
     """With durations as seconds, but for columns whose names say that they are something else."""
-    columns, frame, notes = dict[str, pd.Series](), contents.frame, list[str]()
+    columns, frame, notes = dict[str, pd.Series](), contents.frame, list[Message]()
     for name in frame.columns[[dtype.kind in "mO" for dtype in frame.dtypes]]:
         other = role_of(name) not in (None, "seconds", "value")
         if other or (seconds := durations(frame[name], options.unit)) is None:
             continue
         text = f"column {short(name)} holds durations ({short(frame[name].iloc[0])})"
         if options.unit not in (None, "s"):
-            raise UnusableFile(f"{text}, which say their unit: --unit s, or leave it out")
-        columns[name], notes = seconds, notes or [text]
+            which = f"{text}, which say their unit: "
+            raise UnusableFile(which, Option("unit", "s"), ", or leave it out")
+        columns[name], notes = seconds, notes or [Message(text)]
     units, assumed = {**contents.units, **dict.fromkeys(columns, "s")}, (*contents.assumed, *notes)
     return replace(contents, frame=frame.assign(**columns), units=units, assumed=assumed)
 
@@ -223,8 +226,11 @@ def mark_of(cells: list[str]) -> str:
     if commas and all(re.fullmatch(r"[-+]?[1-9]\d{0,2},\d{3}", cell) for cell in commas):
         number = short(commas[0])
         meant = f"{number.replace(',', '.')} or {number.replace(',', '')}"
-        remedy = "write a decimal point, or say with --decimal which it is, point or comma"
-        raise UnusableFile(f"{number!r} could be {meant}; {remedy}")
+        raise UnusableFile(
+            f"{number!r} could be {meant}; write a decimal point, or say with ",
+            Option("decimal"),
+            " which it is, point or comma",
+        )
     return "," if commas else "."
 
 
@@ -245,7 +251,8 @@ def _names_columns(cells: list[str], header: str | None) -> tuple[bool, str]:
     odd = [cell for cell, value in pairs if not value and cell and not failed(cell)]
     if header is None and odd and not named:
         text = f"the first row mixes names and numbers ({short(odd[0])!r} is no number)"
-        raise UnusableFile(f"{text}: --header says whether it names the columns, yes or no")
+        says = " says whether it names the columns, yes or no"
+        raise UnusableFile(f"{text}: ", Option("header"), says)
     named = named if header is None else header == "yes"
     if named and (twice := [c for c, count in Counter(cells).items() if c and count > 1]):
         raise UnusableFile(f"two columns are named {short(twice[0])!r}: rename them, or leave one")
@@ -288,4 +295,133 @@ def _read_text(file: Path, most: int | None, options: Reading) -> FileContents:
     frame = frame.drop(columns=[name for name in ends if frame[name].isna().all()])
     if sep != "," and not str(file).removesuffix(".gz").endswith(".tsv"):
         notes.append(f"{SEPARATOR_NAMES[sep]} separate the cells")
-    return FileContents(frame, known, assumed=tuple(notes))
+    return FileContents(frame, known, assumed=tuple(map(Message, notes)))
+
+
+# Files of times that the programs of ErasureHead's authors write (2019). Beside
+# ``STEM_worker_timeset.dat``, a row per round and a column per worker in which one that was not
+# heard is -1, stands ``STEM_timeset.dat``, a line per round: seconds until the master had updated
+# the model, rounded to milliseconds. Nobody is listened to while it updates, so that a round
+# stopped listening at its last message, which is the largest number of its row.
+#
+# Source: facts read from the authors' public code.
+
+WORKERS_ENDING = "_worker_timeset.dat"
+ROUNDS_ENDING = "_timeset.dat"
+NOT_HEARD = -1.0
+# Runs whose master goes on while stragglers work: they begin the next round late.
+QUEUED = re.compile(r"(coded|avoidstragg|partialcoded|partialreplication)(_.*)?")
+DROPPED = re.compile(r"(naive|replication)(_.*)?")
+TWO_MESSAGES = re.compile(r"partial.*")
+
+
+def is_of_authors(path: str) -> bool:
+    """Whether a file's name is one that the authors' programs give."""
+    return path.endswith(ROUNDS_ENDING)
+
+
+def read_authors(
+    path: str, max_cells: int | None, options: Reading
+) -> tuple[FileContents, Reading]:
+    """Read a file of workers' times: its cells, and how they are to be read. Raises UnusableFile:
+    it is damaged, does not fit the rounds' times beside it, or is to be read as something that it
+    is not."""
+    file = Path(path)
+    if not path.endswith(WORKERS_ENDING):
+        workers_name = file.name.removesuffix(ROUNDS_ENDING) + WORKERS_ENDING
+        raise UnusableFile(f"holds the times of rounds, not of workers: give {short(workers_name)}")
+    if options.missing in ("drop-rounds", "never"):
+        raise UnusableFile(
+            Option("missing", options.missing),
+            " is of calls that failed, and -1 in this file is a worker that was not heard before "
+            "the round stopped listening; valid: later, or nothing",
+        )
+    seconds = _rows_of_numbers(file, max_cells)
+    assumed = _master_update(file, seconds)
+    stem = file.name.removesuffix(WORKERS_ENDING)
+    if TWO_MESSAGES.fullmatch(stem):
+        assumed.append(
+            Message(
+                "each time is that of the later of a worker's two messages: of a worker that was "
+                "not heard the first may have come"
+            )
+        )
+    how = replace(
+        options,
+        missing="later",
+        not_heard=NOT_HEARD if options.not_heard is None else options.not_heard,
+        round_end="last" if options.round_end is None else options.round_end,
+        late_work=options.late_work or _late_work(stem),
+    )
+    contents = FileContents(
+        frame=pd.DataFrame(seconds, columns=[*map(str, range(seconds.shape[1]))]),
+        unit="s",
+        where="the authors' format",
+        assumed=tuple(assumed),
+    )
+    return contents, how
+
+
+def _late_work(stem: str) -> LateWork | None:
+    """What the program of this name does with the work of a worker that was not heard; ``None``:
+    it is none of the authors'."""
+    if QUEUED.fullmatch(stem):
+        return "queued"
+    if DROPPED.fullmatch(stem):
+        return "dropped"
+    return None
+
+
+def _rows_of_numbers(file: Path, max_cells: int | None) -> FloatArray:
+    """The rows of numbers, as many in each. Raises UnusableFile: naming the first that is none."""
+    frame = read_csv(file, max_cells, header=None, sep=BLANKS)
+    kinds = np.array([dtype.kind in NUMBER_KINDS for dtype in frame.dtypes])
+    if not kinds.all():
+        column = int(np.argmin(kinds))
+        with reading("numbers"):
+            known = pd.to_numeric(frame[column], errors="coerce")
+        row = int(np.argmax(known.isna()))
+        raise UnusableFile(
+            f"line {row + 1}, number {column + 1}: {short(frame[column].iloc[row])!r} is no number"
+        )
+    table = frame.to_numpy(np.float64)
+    finite = np.isfinite(table)
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
+        raise UnusableFile(
+            f"line {row + 1} has no number in place {column + 1} of {table.shape[1]}: is the file "
+            "whole?"
+        )
+    return table
+
+
+def _master_update(file: Path, seconds: FloatArray) -> list[Message]:
+    """How long the master updates the model, by the rounds' times beside the workers'; empty where
+    there are none. Raises UnusableFile: they are not of the same rounds."""
+    rounds_file = file.with_name(file.name.removesuffix(WORKERS_ENDING) + ROUNDS_ENDING)
+    if not rounds_file.exists():
+        return []
+    name = short(rounds_file.name)
+    try:
+        of_rounds = _rows_of_numbers(rounds_file, len(seconds) + 10**6)
+    except UnusableFile as error:
+        raise UnusableFile(f"{name} beside it: ", error.message) from None
+    if of_rounds.shape != (len(seconds), 1):
+        raise UnusableFile(
+            f"{name} beside it has {len(of_rounds)} lines of {of_rounds.shape[1]} numbers; must be "
+            f"{len(seconds)} of one, a line for each round of this file"
+        )
+    update = of_rounds[:, 0] - seconds.max(axis=1)
+    if (update < -ROUNDING_SECONDS).any():
+        row = int(np.argmin(update))
+        raise UnusableFile(
+            f"{name} beside it says that round {row} ended after {of_rounds[row, 0]:g} s, before "
+            f"its last message ({seconds[row].max():g} s): are both of one run?"
+        )
+    typical = max(float(np.median(update)), 0.0)
+    return [
+        Message(
+            f"the master's own update, typically {typical:.2g} s, is in {name} beside it and in no "
+            "worker's time: nobody is listened to then"
+        )
+    ]

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from shlex import quote
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ...sim.base.errors import EMPTY_MESSAGE, Message, Option
 from ...sim.base.files import UnusableFile, reading, require_cells, short
 from ...sim.base.reading import Reading
 from ..base import FloatArray
-from .cells import NO_ROWS, NUMBER_KINDS, WORDS_FOR_MISSING, Times, numbers, settle
+from .cells import NO_ROWS, NUMBER_KINDS, WORDS_FOR_MISSING, numbers, settle
 from .files import FileContents
+from .listening import ROUNDING_SECONDS
 from .measured import (
     REMEDY_FOR_MISSING,
     MeasuredDelays,
-    Names,
     RawTable,
     Roles,
+    Times,
     also_needed,
-    drop_option,
     require_durations,
 )
 from .names import parse, role_of, summary_word
@@ -31,6 +31,10 @@ from .roles import (
     allreduce_of,
     allreduce_role,
     are_on,
+    end_column,
+    ends_in_seconds,
+    heard_column,
+    not_heard_value,
     own_seconds,
     part_of_step,
     place_of,
@@ -52,7 +56,8 @@ def between(start: pd.Series, end: pd.Series, unit: str | float | None) -> tuple
         latest = max(float(start.max()), float(end.max()))
         if unit is None and latest > 1e11:  # seconds since 1970: in the year 5138
             text = f"column {short(start.name)} holds {start.max():.15g}, too large for seconds"
-            raise UnusableFile(f"{text} since 1970: say with --unit what they are, ms, us or ns")
+            what = " what they are, ms, us or ns"
+            raise UnusableFile(f"{text} since 1970: say with ", Option("unit"), what)
         taken = (end - start).to_numpy(dtype=np.float64, na_value=np.nan)
         before = (end < start).to_numpy(dtype=np.bool_, na_value=False)
         taken = np.where(before, -1.0, taken)  # numbers without a sign have no negative difference
@@ -110,25 +115,44 @@ class LongTable:
         kinds = {str(name): role_of(str(name)) for name in others.columns}
         racks = [n for n, of in kinds.items() if n == named or (not named and of == "rack")]
         place = place_of(frame, role["worker"], others)
-        used = (reduced, place, *racks)
+        seconds, not_heard, self._failed, times, where = _seconds(contents, role, options)
+        self._not_heard_source = not_heard_value(options) if not_heard.any() else ""
+        heard_by = ""
+        said = heard_column(others, options)
+        if said is not None and not said.heard.all():
+            heard_by = said.name
+            self._not_heard_source = f"column {short(said.name)}"
+            not_heard = not_heard | ~said.heard
+            seconds = np.where(not_heard, np.nan, seconds)
+        end = end_column(frame, options)
+        is_cut = bool(not_heard.any()) or options.missing == "later"
+        if options.end_column is None and (options.round_end is not None or not is_cut):
+            end = None
+        self._ends_source = "" if end is None else f"column {short(end)}"
+        used = (reduced, place, heard_by, end, *racks)
         unused = [short(name) for name in others.columns if name not in used]
         more = f", ... ({len(unused)})" if len(unused) > 6 else ""
-        listed = f"columns not used: {', '.join(unused[:6])}{more}"
-        self._assumed = (*contents.assumed, listed) if unused else contents.assumed
+        self._assumed = contents.assumed
+        if unused:
+            listed = f"columns not used: {', '.join(unused[:6])}{more}"
+            self._assumed = (*self._assumed, Message(listed))
         if (wrong := parse(name := role.get("seconds", "")).wrong) and not options.stages:
-            why = f"column {short(name)} is read as seconds, as --columns says; its name says"
-            self._assumed = (*self._assumed, f"{why} {wrong}")
+            read = f"column {short(name)} is read as seconds, as "
+            says = f" says; its name says {wrong}"
+            self._assumed = (*self._assumed, Message(read, Option("columns"), says))
         is_group = place and not named and are_on(frame, role["worker"], place)
         if is_group and place not in racks:
             racks.append(place)
         roles = {**role, "rack": " and ".join(racks)} if racks else role
         # Role to what of the file has it.
         self.roles = {key: f"column {short(name)}" for key, name in roles.items()}
-        seconds, self._failed, times, where = _seconds(contents, role, options)
-        text = f"{where} says no unit: {times.assumed.partition(': ')[2]}"
-        self._unit = times.why
-        self._notes = [text] if times.assumed else []
+        self._unit = times
+        unsaid = times.assumed(f"{where} says no unit")
+        self._notes = [unsaid] if unsaid else []
         self._calls, self._spent = pd.DataFrame({"seconds": seconds}), pd.Series(seconds)
+        self._calls["not_heard"] = not_heard
+        if end is not None:
+            self._calls["end"] = ends_in_seconds(frame[end], contents, times)
         self._status = _failures(others)
         if self._status is not None:
             self._calls.loc[self._status[1], "seconds"] = np.nan
@@ -147,7 +171,7 @@ class LongTable:
         free = [host for host in self._hosts if host not in (*options.keep, *options.drop)]
         if bad := [host for host in free if summary_word(host)]:
             text = f"worker {short(bad[0])} is a summary of others by its name"
-            raise UnusableFile(f"{text}: --drop {quote(','.join(bad))}")
+            raise UnusableFile(f"{text}: ", Option("drop", bad))
         self._racks = {
             group: hosts
             for name in racks
@@ -177,6 +201,7 @@ class LongTable:
         """The calls at a load. Raises UnusableFile: rows are repeated or missing."""
         rows, options, assumed = self.rows[load], self._options, [*self._assumed]
         calls = self._calls if rows is None else self._calls.iloc[rows]
+        ends = self._ends(calls) if self._ends_source else None
         if self._own:
             calls = own_seconds(calls, self._own, options)
             assumed.append(self._own_times(calls))
@@ -189,31 +214,32 @@ class LongTable:
         lacking, refuses = len(workers) * len(rounds) - len(calls), options.missing == "refuse"
         if lacking and refuses:
             text = f"{len(calls)} rows for {len(rounds)} rounds of {len(workers)} workers"
-            raise UnusableFile(f"{text}: {lacking} delays are missing; {REMEDY_FOR_MISSING}")
+            raise UnusableFile(f"{text}: {lacking} delays are missing; ", REMEDY_FOR_MISSING)
         require_cells(len(workers) * len(rounds), self._most)
         table = np.full((len(rounds), len(workers)), np.nan)
         table[r, w] = calls["seconds"].to_numpy()
+        not_heard = np.zeros(table.shape, np.bool_)
+        not_heard[r, w] = calls["not_heard"].to_numpy()
         stages = stage_seconds(calls, options.stages, table, (r, w))
-        if self._status is not None and refuses and np.isnan(table).any():
+        if self._status is not None and refuses and np.isnan(table[~not_heard]).any():
             name, bad = self._status
             failures = f"{len(bad)} call{'s' * (len(bad) != 1)} failed (first: row {bad[0] + 1})"
-            raise UnusableFile(f"column {short(name)} says that {failures}; {REMEDY_FOR_MISSING}")
+            raise UnusableFile(f"column {short(name)} says that {failures}; ", REMEDY_FOR_MISSING)
         if "seconds" not in options.asked and "seconds" in self.roles:
             require_durations(self.roles["seconds"], table)
         names = self._rounds[rounds]
-        notes = (*self._notes, *retried, *_gaps(names))
+        notes = [*self._notes, *map(Message, [*retried, *_gaps(names)])]
         names = names.astype(np.int64) if np.all(names == np.round(names)) else names
         hosts = tuple(self._hosts[worker] for worker in workers)
-        known: dict[float | None, Names] = {None: names}
         fixed = dict[float | None, FloatArray]()
         if self._own:
             fixed[None] = calls.groupby("round")["transfer"].first().to_numpy(np.float64)
         measured = MeasuredDelays(
             hosts=hosts,
             tables={None: table},
-            notes=notes,
+            notes=tuple(notes),
             unit=self._unit,
-            rounds=known,
+            rounds={None: names},
             assumed=tuple(assumed),
             allreduce=self._reduced,
             stages={None: stages},
@@ -222,20 +248,45 @@ class LongTable:
             host_of=self._host_of,
             fixed=fixed,
         )
-        return measured, min(failed, int(np.isnan(table).sum())), lacking
+        return RawTable(
+            measured=measured,
+            failed_cells=min(failed, int(np.isnan(table).sum())),
+            absent_rows=lacking,
+            not_heard=not_heard,
+            not_heard_source=self._not_heard_source,
+            ends=None if ends is None else ends.loc[rounds].to_numpy(),
+            ends_source=self._ends_source,
+        )
 
-    def _own_times(self, calls: Calls) -> str:
+    def _ends(self, calls: Calls) -> pd.Series:
+        """When each round stopped listening, by the number of the round, in seconds. Raises
+        UnusableFile: rows of a round do not agree."""
+        ends = calls.groupby("round")["end"]
+        earliest = ends.min()
+        latest = ends.max()
+        differ = (latest - earliest > ROUNDING_SECONDS).to_numpy()
+        if differ.any():
+            row = int(np.argmax(differ))
+            raise UnusableFile(
+                f"{self._ends_source} says for round {self._rounds[latest.index[row]]:g} both "
+                f"{earliest.iloc[row]:.6g} and {latest.iloc[row]:.6g} s; valid: one end a round"
+            )
+        return latest
+
+    def _own_times(self, calls: Calls) -> Message:
         """What a worker's own time is, which columns say so, and how to read them otherwise."""
         name = short(self._own)
         if "allreduce" in self._options.asked:
             waited = f"what each worker waited in {name}"
-            return f"own times: without {waited}, beyond the shortest of its round"
+            return Message(f"own times: without {waited}, beyond the shortest of its round")
         step = self.roles["seconds"].removeprefix("column ")
         transfer = float(calls["transfer"].median())
-        return (
+        return Message(
             f"own times: {step} holds the wait for the slowest, which is taken off: {name} less "
-            f"the smallest of its round (the transfer, typically {transfer:.3g} s, which all pay); "
-            "--columns allreduce= leaves the wait in"
+            f"the smallest of its round (the transfer, typically {transfer:.3g} s, which all "
+            "pay); ",
+            Option("columns", {"allreduce": ""}),
+            " leaves the wait in",
         )
 
     def _one_each(self, calls: Calls) -> tuple[Calls, list[str]]:
@@ -250,19 +301,24 @@ class LongTable:
         falls = ordered[ordered["worker"].diff().eq(0) & ordered["round"].diff().lt(0)]
         if 2 * falls["worker"].nunique() >= workers and count >= 2 * max(len(falls), workers):
             restart = int(falls.index.min())
-            text = f"round numbers begin again at row {restart + 1}: two runs in one file, or rows "
-            first = "" if self._options.rows else f"--rows 1:{restart} takes the first; or "
-            text += f"out of order? {first}split it there, or sort it by worker and round"
-            raise UnusableFile(text)
+            first = Message(Option("rows", f"1:{restart}"), " takes the first; or ")
+            raise UnusableFile(
+                f"round numbers begin again at row {restart + 1}: two runs in one file, or rows "
+                "out of order? ",
+                EMPTY_MESSAGE if self._options.rows else first,
+                "split it there, or sort it by worker and round",
+            )
         if self._options.retries == "refuse":
             row = calls[twice].iloc[0]
             worker, number = self._hosts[int(row["worker"])], self._rounds[int(row["round"])]
             text = f"two rows for worker {short(worker)}, round {number:g}"
             text += f", and {count - 1} more such rows" if count > 1 else ""
             gaps = workers * calls["round"].nunique() > len(calls) - count
-            how = "say which counts with --retries, last or sum, if calls were tried again"
-            how = "--retries last, or sum (of all)" if self._tried else how
-            raise UnusableFile(f"{text}: {how}{also_needed(gaps, self._options)}")
+            how = Message(Option("retries", "last"), ", or sum (of all)")
+            if not self._tried:
+                which = ", last or sum, if calls were tried again"
+                how = Message("say which counts with ", Option("retries"), which)
+            raise UnusableFile(f"{text}: ", how, also_needed(gaps, self._options))
         kept, text = calls, "the last of each counts"
         if self._options.retries == "sum":
             # a try that failed took its time, too, if a later one did not fail
@@ -278,22 +334,30 @@ class LongTable:
 
 def _seconds(
     contents: FileContents, role: Roles, options: Reading
-) -> tuple[FloatArray, NDArray[np.int64], Times, str]:
-    """The seconds of each row, the places of calls that failed, and whose unit it is."""
+) -> tuple[FloatArray, NDArray[np.bool_], NDArray[np.int64], Times, str]:
+    """The seconds of each row, whether it says that the worker was not heard, the places of calls
+    that failed, and whose unit it is."""
     frame, gaps = contents.frame, options.missing != "refuse"
     name = role.get("seconds") or role["start"]
     unit, where, failed = contents.unit_of(name), f"column {short(name)}", NO_ROWS
     if "seconds" in role:
         what = "seconds" if unit in (None, "s") else str(unit)
-        values, failed = numbers(frame[name], what, "say --columns seconds=...", gaps)
+        remedy = Message("say ", Option("columns", {"seconds": "..."}))
+        values, failed = numbers(frame[name], what, remedy, gaps)
+        not_heard = values == options.not_heard
+        values = np.where(not_heard, np.nan, values)
     else:
         start, end = frame[name], frame[role["end"]]
-        where = f"{short(name)} and {short(end.name)}"
+        not_heard = np.zeros(len(frame), np.bool_)
+        if options.not_heard is not None and end.dtype.kind in NUMBER_KINDS:
+            not_heard = (end == options.not_heard).to_numpy(np.bool_)
+            end = end.mask(not_heard)
+        where, span = (f"{short(name)} {word} {short(end.name)}" for word in ("and", "to"))
         if contents.unit_of(role["end"]) != unit:
             raise UnusableFile(f"columns {where} are in different units")
         values, stamps = between(start, end, unit or options.unit)
         if stamps:
-            return values, failed, Times("s", f"seconds from {where.replace('and', 'to')}"), where
+            return values, not_heard, failed, Times("s", f"seconds from {span}"), where
         where = f"the difference of {where}"
     if unit is not None and contents.unit not in (None, unit):
         other = f"{contents.where} says {contents.unit}"
@@ -302,12 +366,13 @@ def _seconds(
         unit, where = contents.unit, contents.where
     also = also_needed(not np.isfinite(values).all(), options)
     times = settle(options.unit, unit, where, values, contents.hint, also)
-    return times.seconds(values), failed, times, where
+    return times.seconds(values), not_heard, failed, times, where
 
 
 def _numbered(column: pd.Series, what: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The different numbers, ascending, and for each row which of them it has."""
-    values, _ = numbers(column, f"the {what}", "leave such rows out with --rows")
+    remedy = Message("leave such rows out with ", Option("rows"))
+    values, _ = numbers(column, f"the {what}", remedy)
     if not np.isfinite(values).all():
         raise UnusableFile(f"a {what} is missing or infinite")
     codes, different = pd.factorize(values, sort=True)
@@ -341,8 +406,9 @@ def _groups(
         first, name = int(twice["worker"].iloc[0]), short(column.name)
         text = " and ".join(map(short, twice.loc[twice["worker"] == first, "rack"][:2]))
         raise UnusableFile(
-            f"column {name}: worker {short(hosts[first])} is in {text}; a worker belongs to one: "
-            f"{drop_option([str(column.name)])} leaves the column out"
+            f"column {name}: worker {short(hosts[first])} is in {text}; a worker belongs to one: ",
+            Option("drop", [str(column.name)]),
+            " leaves the column out",
         )
     members = known.sort_values("worker").groupby("rack", sort=False)["worker"]
     groups = {str(value): tuple(hosts[j] for j in group) for value, group in members}
@@ -410,8 +476,8 @@ def _failures(others: pd.DataFrame) -> tuple[str, NDArray[np.int64]] | None:
         elif {*said.unique()} <= {0, 1} and not re.search("code|exit|return|rc", whole):
             if not truth and said.nunique() > 1 and whole in either:
                 text = f"column {short(name)} holds 0 and 1, and which is a failure is not said"
-                named = quote(name)
-                raise UnusableFile(f"{text}: --rows {named}=1 takes those of 1; or --drop {named}")
+                take, leave = Option("rows", f"{name}=1"), Option("drop", [name])
+                raise UnusableFile(f"{text}: ", take, " takes those of 1; or ", leave)
             bad = said.astype(float) == (whole in (*failures, *reasons))
         elif not re.search("exit|return|rc|error", whole) and said.between(200, 208).any():
             bad = (said >= 400) | (said < 100)  # HTTP's

@@ -3,37 +3,73 @@ Numbers are checked, and never decide what a column is."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from shlex import quote
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...sim.base.errors import EMPTY_MESSAGE, Message, Mistake, Option, Part
 from ...sim.base.files import UnusableFile, short
 from ...sim.base.reading import Reading
 from ..base import MAX_DELAY_SECONDS, FloatArray
-from .signs import median_of, unit_warnings
+from .listening import Listening
+from .names import PER_SECOND
+from .signs import left_out_rounds, median_of, unit_warnings
 
-OPTION_NAMES = "columns|drop|keep|rows|header|decimal|unit|missing|retries"  # options in errors
-REMEDY_FOR_MISSING = (
-    "--missing drop-rounds leaves such rounds out, --missing never means that it never arrives"
+REMEDY_FOR_MISSING = Message(
+    Option("missing", "drop-rounds"),
+    " leaves such rounds out, ",
+    Option("missing", "never"),
+    ": it never arrives, ",
+    Option("missing", "later"),
+    ": its round had ended",
 )
 
 
-class TableError(ValueError):
+class TableError(Mistake):
     """A table of delays that cannot be used; the message names the file and the defect."""
 
-    def __init__(self, path: str, defect: str) -> None:
-        super().__init__(f"{path}: {defect}")
-        self.path, self.defect = path, defect
+    def __init__(self, path: str, *defect: Part) -> None:
+        super().__init__(path, *defect)
+        self.path = path
+        self.defect = Message(*defect)
+        self.message = Message(f"{path}: ", self.defect)
 
 
-def as_fields(text: str) -> str:
-    """An error's remedies as fields of a config: ``unit: ms``."""
-    return re.sub(f"--({OPTION_NAMES}) ", r"\1: ", text)
+@dataclass(frozen=True)
+class Times:
+    """The unit of a file's times."""
+
+    unit: str | float = "s"  # of ``PER_SECOND``, or how many seconds one is
+    words: str = "seconds"  # the unit in words
+    said_by: str | Option | None = None  # who says so
+    typical: float | None = None  # the median of the file's times, where they are taken for seconds
+
+    @property
+    def why(self) -> Message:
+        """The unit in words, and who says so."""
+        return Message(self.words, *((", as ", self.said_by, " says") if self.said_by else ()))
+
+    def assumed(self, lacking: str = "no unit is said") -> Message:
+        """That they are taken for seconds, for what is ``lacking``; empty: somebody says so."""
+        if self.typical is None:
+            return EMPTY_MESSAGE
+        taken = f"{lacking}: read as seconds, typically {self.typical:.4g} s; "
+        return Message(taken, Option("unit", "ms"), " if not")
+
+    def seconds(self, values: FloatArray) -> FloatArray:
+        """Such values in seconds."""
+        if isinstance(self.unit, float):
+            return values * self.unit
+        return values if self.unit == "s" else values / PER_SECOND[self.unit]
+
+    def number_of(self, seconds: float) -> float:
+        """What the file has for so many seconds."""
+        if isinstance(self.unit, float):
+            return seconds / self.unit
+        return seconds * PER_SECOND[self.unit]
 
 
 Names = NDArray[Any]  # names, or numbers, one each
@@ -51,13 +87,14 @@ class MeasuredDelays:
 
     hosts: tuple[str, ...]  # workers' names, one a column; ``"0"``, ``"1"``, ... without any
     # ``{load: (rounds, n) seconds}``, loads ascending, the key ``None`` without a column load.
-    # Finite and >= 0; infinite where a worker never arrived, and only if the caller asked for that.
+    # Finite and >= 0; infinite where a worker never arrived, or was not heard (``listening``), and
+    # only if the file or the caller says so.
     tables: ByLoad
-    notes: tuple[str, ...] = ()  # what was left out, mended or counted, a line each
-    unit: str = "seconds"  # of the times, and why, in words
+    notes: tuple[Message, ...] = ()  # what was left out, mended or counted, a line each
+    unit: Times = Times()  # of the file; ``tables`` are in seconds
     rounds: Mapping[float | None, Names] = field(default_factory=dict)  # names, else 0, 1, 2, ...
-    assumed: tuple[str, ...] = ()  # what the file does not say, a sentence each
-    read: tuple[str, ...] = ()  # all this in lines for people
+    assumed: tuple[Message, ...] = ()  # what the file does not say, a sentence each
+    read: tuple[Message, ...] = ()  # all this in lines for people
     allreduce: str = ""  # a column that looks like an all-reduce's time, not read; empty: none
     stages: Mapping[float | None, Stages] = field(default_factory=dict)  # they add up to ``tables``
     roles: Mapping[str, str] = field(default_factory=dict)  # role to what of the file has it
@@ -67,6 +104,8 @@ class MeasuredDelays:
     # ``(rounds,)`` seconds of each step that do not grow with the work, and are in ``tables``: the
     # transfer of an all-reduce, NaN if nobody's is known. Empty where no all-reduce is read.
     fixed: ByLoad = field(default_factory=dict)
+    # Of loads whose rounds did not wait for everybody; empty where every round did.
+    listening: Mapping[float | None, Listening] = field(default_factory=dict)
 
     @property
     def workers(self) -> int:
@@ -84,7 +123,8 @@ class MeasuredDelays:
             load: {name: seconds[:, at] for name, seconds in of_load.items()}
             for load, of_load in self.stages.items()
         }
-        return replace(self, hosts=tuple(hosts), tables=tables, stages=stages)
+        listening = {load: of_load.only(at) for load, of_load in self.listening.items()}
+        return replace(self, hosts=tuple(hosts), tables=tables, stages=stages, listening=listening)
 
     def names_of_rounds(self, load: float | None) -> Names:
         """What the file calls the rounds at a load, ``(rounds,)``; else they are counted from 0."""
@@ -92,20 +132,30 @@ class MeasuredDelays:
         return np.arange(len(self.tables[load])) if names is None else names
 
     @property
-    def warnings(self) -> list[str]:
+    def warnings(self) -> list[Message]:
         """The notes, and signs of a wrong unit, a line each."""
-        lines = [*self.notes, *unit_warnings(self.tables, self.hosts)]
+        lines = [*self.notes, *map(Message, unit_warnings(self.tables, self.hosts))]
         middle = float(median_of(next(iter(self.tables.values()))))
-        if middle > 60 and self.unit.startswith("seconds, as"):
-            ms = "ms" if self.unit == "seconds, as --unit says" else "0.001"  # whatever a name says
-            lines.append(f"steps take {middle:.4g} s: if the table is in ms, say --unit {ms}")
+        if middle > 60 and self.unit.unit == "s" and self.unit.said_by:
+            # a number counts whatever a name says
+            ms = Option("unit", "ms" if isinstance(self.unit.said_by, Option) else 0.001)
+            text = f"steps take {middle:.4g} s: if the table is in ms, say "
+            lines.append(Message(text, ms))
         return lines
 
 
-# What the file holds at one load, before it is known what a missing delay means: under the key
-# ``None``, NaN where there is none; how many of these say that the call failed; and of how many a
-# long table has no row.
-RawTable = tuple[MeasuredDelays, int, int]
+class RawTable(NamedTuple):
+    """What the file holds at one load, before it is known what a missing delay means."""
+
+    measured: MeasuredDelays  # under the key ``None``, NaN where there is no delay
+    failed_cells: int = 0  # how many of the missing ones say that the call failed
+    absent_rows: int = 0  # of how many a long table has no row
+    # Cells of workers that were not heard, ``(rounds, n)``, and what says so; ``None``: nothing.
+    not_heard: NDArray[np.bool_] | None = None
+    not_heard_source: str = ""
+    # When a round stopped listening, ``(rounds,)`` seconds, by a column, and which.
+    ends: FloatArray | None = None
+    ends_source: str = ""
 
 
 def name_at(names: Names, index: int) -> str:
@@ -114,16 +164,16 @@ def name_at(names: Names, index: int) -> str:
     return short(f"{name:.15g}" if isinstance(name, float) else name)
 
 
-def also_needed(missing: bool, options: Reading) -> str:
+def also_needed(missing: bool, options: Reading) -> Message:
     """What to say as well where something else is refused, so that one reading names both options:
     how a missing delay is read, if there is one and nothing was said."""
-    refuses = options.missing == "refuse" and missing
-    return f"; and since a delay is missing, {REMEDY_FOR_MISSING}" if refuses else ""
-
-
-def drop_option(names: Sequence[str]) -> str:
-    """The option that leaves columns out, for a shell; commas part names, and ``?`` matches one."""
-    return f"--drop {quote(','.join(name.replace(',', '?') for name in names))}"
+    if options.missing == "refuse" and missing:
+        return Message(
+            "; and since a delay is missing, ",
+            Option("missing", "drop-rounds"),
+            ", never or later says what it is",
+        )
+    return EMPTY_MESSAGE
 
 
 MIN_ROUNDS_OF_CLOCK = 10  # from which on times that only grow are moments
@@ -148,9 +198,13 @@ def require_no_index(names: Sequence[str], table: FloatArray) -> None:
     if counts.any():
         first = int(np.argmax(counts))
         name, head = names[first], ", ".join(f"{number:.15g}" for number in table[:3, first])
-        text = f"column {short(name)} counts up ({head}, ...), as the number of a round does"
-        how = f"say --columns {quote(f'round={name}')}; or --keep {quote(name)} if not"
-        raise UnusableFile(f"{text}: {how}")
+        raise UnusableFile(
+            f"column {short(name)} counts up ({head}, ...), as the number of a round does: say ",
+            Option("columns", {"round": name}),
+            "; or ",
+            Option("keep", [name]),
+            " if not",
+        )
 
 
 def require_durations(name: str, table: FloatArray) -> None:
@@ -163,32 +217,66 @@ def require_durations(name: str, table: FloatArray) -> None:
     grow = len(table) >= MIN_ROUNDS_OF_CLOCK and table.shape[1] > 1 and bool((steps > 0).all())
     if grow or late.any():
         how = "grows from round to round for every worker" if grow else "holds dates"
-        text = f"{name} {how}: a clock? Give a start and an end (--columns start=...,end=...)"
-        raise UnusableFile(f"{text}, or --columns seconds=... if it is how long each call took")
+        raise UnusableFile(
+            f"{name} {how}: a clock? Give a start and an end (",
+            Option("columns", {"start": "...", "end": "..."}),
+            "), or ",
+            Option("columns", {"seconds": "..."}),
+            " if it is how long each call took",
+        )
+
+
+def _remedy_for_negative(number: float, host: str, not_heard: float | None) -> Message:
+    """What to do about a negative delay of a host, which is such a number in the file."""
+    if not_heard is not None:
+        return Message(f"valid: seconds >= 0, or {not_heard:g} for a worker that was not heard")
+    return Message(
+        "leave the cell empty if the call failed, or ",
+        Option("drop", [host]),
+        f"; if {number:g} says that the worker was not heard, ",
+        Option("not_heard", number),
+    )
 
 
 def complete(raw: RawTable, options: Reading) -> MeasuredDelays:
-    """The part without gaps; ``options`` say what a missing delay is. Raises UnusableFile: one is
-    missing or infinite and nothing was said; one is negative or too long; no round is left."""
-    measured, failed, lacking = raw
+    """The part without gaps; ``options`` say what a missing delay is, and cells that were not heard
+    are none. Raises UnusableFile: one is missing or infinite and nothing was said; one is negative
+    or too long; no round is left."""
+    measured = raw.measured
+    failed, lacking = raw.failed_cells, raw.absent_rows
     hosts, table = measured.hosts, measured.tables[None]
     if table.size == 0:
         raise UnusableFile("the table has no cells")
     names = measured.names_of_rounds(None)
+    listening = measured.listening.get(None)
+    if listening is not None:
+        # Checks are of delays that are known.
+        table = np.where(listening.heard, table, 1.0)
     absent, endless, zero = np.isnan(table), np.isinf(table), table == 0
     refuses, beyond = options.missing == "refuse", (table > MAX_DELAY_SECONDS) & ~endless
-    for bad, defect, remedy in (
-        (absent & refuses, "is missing or not a number (a short row?)", REMEDY_FOR_MISSING),
-        (endless & (refuses | (table < 0)), "is infinite", REMEDY_FOR_MISSING),
-        (table < 0, "is negative", "leave the cell empty if the call failed, or --drop {}"),
-        (beyond, f"is beyond {MAX_DELAY_SECONDS:.0e} s", "valid: finite seconds >= 0"),
+    for kind, bad, defect in (
+        ("missing", absent & refuses, "is missing or not a number (a short row?)"),
+        ("missing", endless & (refuses | (table < 0)), "is infinite"),
+        ("negative", table < 0, "is negative"),
+        ("long", beyond, f"is beyond {MAX_DELAY_SECONDS:.0e} s"),
     ):
         if bad.any():
             row, column = np.argwhere(bad)[0]
+            remedy = {
+                "missing": REMEDY_FOR_MISSING,
+                "negative": _remedy_for_negative(
+                    measured.unit.number_of(float(table[row, column])),
+                    hosts[column],
+                    options.not_heard,
+                ),
+                "long": Message("valid: finite seconds >= 0"),
+            }[kind]
             host, others = short(hosts[column]), int(bad.sum()) - 1
             where = f"the delay of round {name_at(names, row)}, worker {host}"
             more = f", and so {'is' if others == 1 else 'are'} {others} more" if others else ""
-            raise UnusableFile(f"{where} {defect}{more}; {remedy.format(quote(hosts[column]))}")
+            raise UnusableFile(f"{where} {defect}{more}; ", remedy)
+    if options.missing == "later":
+        return measured
     gone = absent | endless | zero
     if refuses or not gone.any():
         return measured
@@ -204,13 +292,18 @@ def complete(raw: RawTable, options: Reading) -> MeasuredDelays:
     elif rounds.all():
         worst = int(np.argmax(gone.sum(axis=0)))
         lost = f"of whose rounds {int(gone[:, worst].sum())} of {len(table)} are missing"
-        leave = f"leave worker {short(hosts[worst])} out, {lost}, or say --missing never"
-        raise UnusableFile(f"{total}; no round has every worker; {leave}")
+        leave = f"leave worker {short(hosts[worst])} out, {lost}, or say "
+        raise UnusableFile(
+            f"{total}; no round has every worker; {leave}", Option("missing", "never")
+        )
     else:
         left = f"{'is' if hit == 1 else 'are'} left out"
-        text = f"{total}: {hit} of {len(table)} rounds {left}"
+        text = f"{total}: {hit} of {len(table)} rounds {left}; {left_out_rounds(table, rounds)}"
         stages = {name: s[~rounds] for name, s in measured.stages.get(None, {}).items()}
-        measured = replace(measured, tables={None: table[~rounds]}, stages={None: stages})
+        whole = measured.tables[None][~rounds]
+        measured = replace(measured, tables={None: whole}, stages={None: stages})
+        if listening is not None:
+            measured = replace(measured, listening={None: listening.of_rounds(~rounds)})
         fixed = {load: seconds[~rounds] for load, seconds in measured.fixed.items()}
         measured = replace(measured, rounds={None: names[~rounds]}, fixed=fixed)
-    return replace(measured, notes=(*measured.notes, text))
+    return replace(measured, notes=(*measured.notes, Message(text)))

@@ -23,6 +23,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from ...sim.base.errors import Message, Option
 from ...sim.base.files import (
     TRACE_ENDINGS,
     UnusableFile,
@@ -55,7 +56,7 @@ def read_traces(path: str, most: int | None) -> FileContents:
         except UnusableFile as error:
             if str(file) == path:
                 raise
-            raise TableError(str(file), str(error)) from error
+            raise TableError(str(file), error.message) from error
         columns: dict[str, Any] = {"worker": worker, "round": [*steps], "dur_us": [*steps.values()]}
         columns |= {f"{name}_us": seconds for name, seconds in spans.items()}
         frames.append(pd.DataFrame(columns))
@@ -65,9 +66,12 @@ def read_traces(path: str, most: int | None) -> FileContents:
     first, last = int(frame["round"].min()), int(frame["round"].max())
     if last - first < 3:
         return FileContents(frame)
-    text = f"steps {first} and {last} are the first and last of the traces, and may be partial: "
-    leave = f"--rows round={first + 1}:{last - 1} leaves them out"
-    return FileContents(frame, assumed=(text + leave,))
+    partial = Message(
+        f"steps {first} and {last} are the first and last of the traces, and may be partial: ",
+        Option("rows", f"round={first + 1}:{last - 1}"),
+        " leaves them out",
+    )
+    return FileContents(frame, assumed=(partial,))
 
 
 def _files(path: str) -> list[Path]:
@@ -272,13 +276,15 @@ def by_keys(frame: pd.DataFrame) -> FileContents:
     outer, inner = (counted([*map(str, keys)]) for keys in (frame.columns, frame.index))
     if outer and not inner:
         return _with_names(frame.T)
-    text = "its outer keys are taken for the workers: --columns worker= if they are rounds"
     if outer:
-        return _with_names(frame, (text,))
+        taken = "its outer keys are taken for the workers: "
+        return _with_names(
+            frame, (Message(taken, Option("columns", {"worker": ""}), " if they are rounds"),)
+        )
     return _with_names(frame if inner else frame.reset_index(names="Unnamed: 0"))
 
 
-def _with_names(frame: pd.DataFrame, assumed: tuple[str, ...] = ()) -> FileContents:
+def _with_names(frame: pd.DataFrame, assumed: tuple[Message, ...] = ()) -> FileContents:
     return FileContents(frame.reset_index(drop=True).rename(columns=str), assumed=assumed)
 
 

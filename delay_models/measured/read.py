@@ -10,17 +10,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from shlex import quote
 
 import numpy as np
 import pandas as pd
 
+from ...sim.base.errors import Message, Option
 from ...sim.base.files import MOST_CELLS, UnusableFile, files_of, short
 from ...sim.base.reading import Reading
 from .cells import numbers
-from .files import FileContents, read_file, retyped, with_durations
+from .cut import finished
+from .files import (
+    FileContents,
+    is_of_authors,
+    read_authors,
+    read_file,
+    retyped,
+    with_durations,
+)
 from .long import LongTable
-from .measured import AS_IT_IS, MeasuredDelays, RawTable, TableError, complete
+from .measured import AS_IT_IS, MeasuredDelays, TableError
 from .names import ROLE_WORDS, SPELLINGS, is_call, parse, role_of
 from .profiler import JSON_ENDINGS, read_json, read_traces
 from .roles import roles_of
@@ -37,7 +45,7 @@ def read_measured(
     file (its ending says the format), or a folder or pattern of profiler traces; ``most``: cells
     that it may have, or ``None``. Raises TableError: it is damaged, or ambiguous."""
     with _opened(path, options, most) as (loads, table_at, notes):
-        return _together({load: complete(table_at(load), options) for load in loads}, notes)
+        return _together({load: table_at(load) for load in loads}, notes)
 
 
 def read_one_load(
@@ -56,16 +64,16 @@ def read_one_load(
             if load is None:
                 raise UnusableFile(f"several loads are in the table; say which: load = {valid}")
             raise UnusableFile(f"no row has load = {load}; valid: {valid}")
-        return _together({load: complete(table_at(chosen), options)}, notes)
+        return _together({load: table_at(chosen)}, notes)
 
 
 @contextmanager
 def _opened(
     path: str, options: Reading, most: int | None
-) -> Iterator[tuple[list[Load], Callable[[Load], RawTable], list[str]]]:
+) -> Iterator[tuple[list[Load], Callable[[Load], MeasuredDelays], list[Message]]]:
     """Loads of a file, what it holds at each, and what was done to all; errors name the file."""
     try:
-        contents, notes = _contents(path, options, most)
+        contents, options, notes = _contents(path, options, most)
         _require_one(contents.frame, options, "event")
         role = roles_of(contents.frame, options)
         if role is None and "worker" in options.asked:
@@ -76,28 +84,35 @@ def _opened(
             role = roles_of(contents.frame, options)
         if role is None:
             for long in {"rack", "load"} & {*options.asked}:
-                raise UnusableFile(f"--columns {long}=... is of a long table, a row for each call")
+                of_long = Option("columns", {long: "..."})
+                raise UnusableFile(of_long, " is of a long table, a row for each call")
             if options.retries != "refuse":
-                raise UnusableFile("--retries is of a long table, a row for each call")
+                of_long = Option("retries")
+                raise UnusableFile(of_long, " is of a long table, a row for each call")
             if contents.others:
                 no_such(contents.others[0], [*contents.frame.columns])
             _require_one(contents.frame, options, "group", len(contents.frame))
             wide = read_wide(contents, options)
-            yield [None], lambda load: wide, notes
+            yield [None], lambda load: finished(wide, options), notes
         else:
             _require_one(contents.frame, options, "group")
             _require_one(contents.frame, options, "unit")
             table = LongTable(contents, role, options, most)
             if stacked is not None:
                 table.roles["worker"] = "names of columns"
-            yield [*table.rows], table.at_load, notes
+            yield [*table.rows], lambda load: finished(table.at_load(load), options), notes
     except UnusableFile as error:
-        raise TableError(path, str(error)) from error
+        raise TableError(path, error.message) from error
 
 
-def _contents(path: str, options: Reading, most: int | None) -> tuple[FileContents, list[str]]:
-    """The rows and columns that count, with numbers where they were written as durations."""
-    if files_of(path) is not None:
+def _contents(
+    path: str, options: Reading, most: int | None
+) -> tuple[FileContents, Reading, list[Message]]:
+    """The rows and columns that count, with numbers where they were written as durations; how they
+    are read, which the format may say; and what was done to all, a line each."""
+    if is_of_authors(path):
+        contents, options = read_authors(path, most, options)
+    elif files_of(path) is not None:
         contents = read_traces(path, most)
     elif path.endswith(JSON_ENDINGS):
         contents = read_json(path, most)
@@ -120,8 +135,8 @@ def _contents(path: str, options: Reading, most: int | None) -> tuple[FileConten
     contents = replace(contents, frame=kept, others=others)
     if is_pai([*kept.columns]) and not options.asked:
         kept, notes = new_measurements(kept)
-        return replace(contents, frame=kept), notes
-    return with_durations(_valued(contents, options), options), []
+        return replace(contents, frame=kept), options, notes
+    return with_durations(_valued(contents, options), options), options, []
 
 
 def _turned(contents: FileContents, options: Reading) -> tuple[FileContents, Reading]:
@@ -165,10 +180,10 @@ def _require_one(frame: pd.DataFrame, options: Reading, role: str, labels: int =
             first = calls[0] if len(calls) == 1 and not parse(calls[0]).wrong else "..."
         some = ", ".join(f"{short(v)} ({counts.iloc[index]})" for index, v in enumerate(values[:3]))
         text = f"rows are of several {short(name)}: {some}{', ...' if len(values) > 3 else ''}"
-        raise UnusableFile(f"{text}: say --rows {quote(f'{name}={first}')}")
+        raise UnusableFile(f"{text}: say ", Option("rows", f"{name}={first}"))
 
 
-def _together(by_load: Mapping[Load, MeasuredDelays], notes: list[str]) -> MeasuredDelays:
+def _together(by_load: Mapping[Load, MeasuredDelays], notes: list[Message]) -> MeasuredDelays:
     """The tables, each under ``None`` before, with the workers that every load has; what is so of
     all is said once."""
     first = next(iter(by_load.values()))
@@ -179,18 +194,32 @@ def _together(by_load: Mapping[Load, MeasuredDelays], notes: list[str]) -> Measu
     notes = [*notes, *(note for own in by_load.values() for note in own.notes)]
     widths = sorted({own.workers for own in by_load.values()})
     if widths != [len(hosts)]:
-        notes.append(f"loads have {widths} workers; the {len(hosts)} that all have are used")
+        text = f"loads have {widths} workers; the {len(hosts)} that all have are used"
+        notes.append(Message(text))
         by_load = {load: own.only(hosts) for load, own in by_load.items()}
     tables = {load: own.tables[None] for load, own in by_load.items()}
     stages = {load: of for load, own in by_load.items() if (of := own.stages.get(None))}
     rounds = {load: own.rounds[None] for load, own in by_load.items() if own.rounds}
     fixed = {load: own.fixed[None] for load, own in by_load.items() if own.fixed}
+    listening = {load: own.listening[None] for load, own in by_load.items() if own.listening}
     assumed = tuple(dict.fromkeys(line for own in by_load.values() for line in own.assumed))
     for load, table in tables.items():
+        # The signs are looked for in whole rounds, and those of cut ones are the fast.
+        if load in listening:
+            continue
         if note := waiting_note(table, first.allreduce, load in stages):
-            notes.append(f"load {load:g}: {note}" if len(by_load) > 1 else note)
+            notes.append(Message(f"load {load:g}: ", note) if len(by_load) > 1 else note)
     known = replace(first, hosts=tuple(hosts), tables=tables, rounds=rounds, stages=stages)
-    return replace(known, notes=tuple(notes), assumed=assumed, fixed=fixed)
+    # A load at which everybody was heard does not say who was heard at others.
+    roles = {role: text for own in by_load.values() for role, text in own.roles.items()}
+    return replace(
+        known,
+        notes=tuple(notes),
+        assumed=assumed,
+        fixed=fixed,
+        listening=listening,
+        roles=roles,
+    )
 
 
 def no_such(name: str, columns: Sequence[str]) -> None:
@@ -207,8 +236,10 @@ def rows_of(frame: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
         if len({*np.diff(filled)}) > 1 or (len(filled) and filled[0]):
             empty = int(np.argmax(filled != np.arange(len(filled))))  # evenly: between all lines
             text = f"row {empty + 1} is empty, and {len(filled) - empty} more follow"
-            take = f"--rows 1:{empty} takes those before it" if empty else "leave it out"
-            raise UnusableFile(f"{text}: {take}")
+            take = Message("leave it out")
+            if empty:
+                take = Message(Option("rows", f"1:{empty}"), " takes those before it")
+            raise UnusableFile(f"{text}: ", take)
         return frame.iloc[filled] if 0 < len(filled) < len(frame) else frame
     name, equals, value = wanted.rpartition("=")
     if equals and name not in frame.columns:
@@ -222,15 +253,17 @@ def rows_of(frame: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
     bounds = r"(\d{0,15}):(\d{0,15})(?::([1-9]\d{0,8}))?"
     if (matched := re.fullmatch(bounds, value.strip())) is None:
         if equals:
-            raise UnusableFile(f"--rows {short(wanted)}: no cell of column {short(name)} is that")
+            none = f": no cell of column {short(name)} is that"
+            raise UnusableFile(Option("rows", short(wanted)), none)
         form = "A:B or A:B:STEP (from 1, both included), COLUMN=VALUE, or COLUMN=A:B"
-        raise UnusableFile(f"--rows {short(wanted)}: must be {form}")
+        raise UnusableFile(Option("rows", short(wanted)), f": must be {form}")
     labels = np.arange(1, len(frame) + 1) if column is None else numbers(column, "rows")[0]
     first = float(matched[1] or (1 if column is None else np.nanmin(labels)))
     chosen = (labels >= first) & (labels <= float(matched[2] or "inf"))
     chosen &= np.mod(labels - first, float(matched[3] or 1)) == 0
     if not chosen.any():
-        raise UnusableFile(f"--rows {short(wanted)}: no row of {len(frame)} is there")
+        none = f": no row of {len(frame)} is there"
+        raise UnusableFile(Option("rows", short(wanted)), none)
     return frame[chosen].reset_index(drop=True)
 
 
@@ -247,7 +280,7 @@ def is_pai(columns: list[str]) -> bool:
     return sampled and sum(parse(name).whole.startswith("batch_time") for name in columns) == 1
 
 
-def new_measurements(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def new_measurements(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Message]]:
     """Each worker's new measurements in the order of time: columns worker, round, seconds. Of each
     the first so many are kept, as many as the worker with the fewest has. Raises UnusableFile: a
     worker or a time is missing, or sampled twice."""
@@ -274,4 +307,5 @@ def new_measurements(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         notes.append(f"{late} measurements are left out, so that every worker has {most}")
     if "norm" in name:
         notes.append(f"{name} is normalised: ratios mean something, seconds do not")
-    return new[new["round"] < most][["worker", "round", "seconds"]].reset_index(drop=True), notes
+    kept = new[new["round"] < most][["worker", "round", "seconds"]].reset_index(drop=True)
+    return kept, [*map(Message, notes)]

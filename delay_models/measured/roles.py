@@ -10,18 +10,19 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from glob import escape
-from shlex import quote
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ...sim.base.errors import EMPTY_MESSAGE, Message, Option
 from ...sim.base.files import UnusableFile, short
 from ...sim.base.reading import Reading
 from ..base import FloatArray
 from .cells import NUMBER_KINDS, numbers, settle
 from .files import FileContents, of_moments
-from .measured import Roles, also_needed, drop_option
+from .measured import Roles, Times, also_needed
 from .names import (
     HOST_WORDS,
     HOST_WORDS_ALONE,
@@ -85,7 +86,8 @@ def workers_of(columns: list[str], options: Reading) -> tuple[list[str], list[st
     if globs := options.asked.get("workers"):
         ways = globs.split("+")
         if none := [way for way in ways if not any(fnmatchcase(name, way) for name in columns)]:
-            raise UnusableFile(f"--columns workers={short(none[0])}: no column is named like that")
+            way = Option("columns", {"workers": short(none[0])})
+            raise UnusableFile(way, ": no column is named like that")
         chosen = [name for name in columns if any(fnmatchcase(name, way) for way in ways)]
         left = [name for name in columns if name not in chosen]
         return chosen, [f"columns not used: {short(', '.join(left))}"] if left else []
@@ -97,9 +99,14 @@ def workers_of(columns: list[str], options: Reading) -> tuple[list[str], list[st
         raise UnusableFile(f"several columns are of worker {short(twice[0])}: leave one of them")
     free = [name for name in columns if name not in options.keep]
     if of_rounds(free):
-        text = f"columns are named after rounds ({short(free[0])}): write a row per round and a "
-        text += "column per worker (transpose the table), or say --columns worker= where a row is a"
-        raise UnusableFile(f"{text} worker's; worker=NAME where that column names them")
+        raise UnusableFile(
+            f"columns are named after rounds ({short(free[0])}): write a row per round and a "
+            "column per worker (transpose the table), or say ",
+            Option("columns", {"worker": ""}),
+            " where a row is a worker's; ",
+            Option("columns", {"worker": "NAME"}),
+            " where that column names them",
+        )
     if all(re.fullmatch(r"\d+(\.0)?", name) for name in free):
         return columns, []
     shapes = Counter(map(shape_of, free))
@@ -115,12 +122,13 @@ def workers_of(columns: list[str], options: Reading) -> tuple[list[str], list[st
     _require_one_pattern(free, wrong, shapes)
     if bad:
         text = f"column {short(bad[0])} holds no worker's delays by its name ({wrong[bad[0]]})"
-        raise UnusableFile(f"{text}: {drop_option(bad)}")
+        raise UnusableFile(f"{text}: ", Option("drop", bad))
     other = [name for name in free if shapes[shape_of(name)] == 1]
     if other and 2 * len(other) < len(free):
-        listed, usual = quote(",".join(other)), short(shapes.most_common(1)[0][0])
-        text = f"column {short(other[0])} is not named as others are ({usual})"
-        raise UnusableFile(f"{text}: {drop_option(other)}, or --keep {listed} if it is a worker's")
+        usual = short(shapes.most_common(1)[0][0])
+        text = f"column {short(other[0])} is not named as others are ({usual}): "
+        leave, take = Option("drop", other), Option("keep", other)
+        raise UnusableFile(text, leave, ", or ", take, " if it is a worker's")
     text = f"all columns are workers', by no common pattern: {short(', '.join(free))}"
     return columns, [text] if len(shapes) > 1 else []
 
@@ -141,14 +149,14 @@ def _require_one_pattern(free: list[str], wrong: dict[str, str], shapes: Counter
     ways = []
     for shape in good[:2]:
         alone = all(shape_of(n) == shape for n in free if fnmatchcase(n, globs[shape]))
-        others = ",".join(globs[other] for other in patterns if other != shape)
-        way = f"columns {quote(f'workers={globs[shape]}')}" if alone else f"drop {quote(others)}"
-        ways.append(f"--{way}")
+        others = Option("drop", [globs[other] for other in patterns if other != shape])
+        ways.append(Option("columns", {"workers": globs[shape]}) if alone else others)
     first = sorted(patterns, key=lambda shape: shape not in good)[:2]
     names = " and ".join(short(of[shape][0]) for shape in sorted(first, key=patterns.index))
     several = "two" if len(patterns) == 2 else "several"
     text = f"columns are named by {several} patterns, as {names}"
-    raise UnusableFile(f"{text}: say {' or '.join(ways)}")
+    first_way, *other_way = ways
+    raise UnusableFile(f"{text}: say ", first_way, *(Message(" or ", way) for way in other_way))
 
 
 CANONICAL = ("worker", "round", "seconds")  # columns that need no choice whatever else there is
@@ -166,6 +174,7 @@ def roles_of(frame: pd.DataFrame, options: Reading) -> dict[str, str] | None:
     allreduce, stages = asked.pop("allreduce", None), asked.pop("stages", None)
     asked.pop("rack", None)
     free = [n for n in map(str, frame.columns) if n not in {*options.named, *options.keep}]
+    free = [name for name in free if not is_round_end(name)]
     if not asked and {*CANONICAL} <= {*free}:
         return {role: role for role in (*CANONICAL, "load") if role in free}
     free = [name for name in free if not least(name, free)]
@@ -203,9 +212,9 @@ def roles_of(frame: pd.DataFrame, options: Reading) -> dict[str, str] | None:
     roles = {role: _the_one(frame, role, ways) for role in ways}
     if "seconds" in roles and {*roles} >= EDGES:
         text = "the seconds could be {seconds}, or {start} and {end}".format(**roles)
-        edges = quote("start={start},end={end}".format(**roles))
-        seconds = quote(f"seconds={roles['seconds']}")
-        raise UnusableFile(f"{short(text)}: say --columns {seconds}, or --columns {edges}")
+        seconds = Option("columns", {"seconds": roles["seconds"]})
+        edges = Option("columns", {"start": roles["start"], "end": roles["end"]})
+        raise UnusableFile(f"{short(text)}: say ", seconds, ", or ", edges)
     return {r: n for r, n in roles.items() if "seconds" not in roles or r not in EDGES}
 
 
@@ -222,14 +231,14 @@ def _the_one(frame: pd.DataFrame, role: str, ways: Ways) -> str:
             return ranks[0]
     text = f"columns {short(' and '.join(names))} could each be the {role}"
     if not other:
-        raise UnusableFile(f"{text}: say --columns {role}=...")
+        raise UnusableFile(f"{text}: say ", Option("columns", {role: "..."}))
     good = [name for name in names if not frame.duplicated([name, ways[other][0]]).any()]
     if not good:
         raise UnusableFile(f"{text}, and calls come again by each: write a column of both")
-    raise UnusableFile(f"{text}: say --columns {quote(f'{role}={good[0]}')}")
+    raise UnusableFile(f"{text}: say ", Option("columns", {role: good[0]}))
 
 
-def _lacking(frame: pd.DataFrame, ways: Ways, timed: bool, options: Reading) -> str:
+def _lacking(frame: pd.DataFrame, ways: Ways, timed: bool, options: Reading) -> Message:
     """What to say where a role has no column by its name, a line."""
     lacking = [role for role in ("worker", "round") if role not in ways]
     lacking += [] if timed else ["seconds"]
@@ -241,25 +250,28 @@ def _lacking(frame: pd.DataFrame, ways: Ways, timed: bool, options: Reading) -> 
     edges = [n for n in free_of_role if of_moments(frame[n]) and frame[n].nunique() > 1]
     wrong = [f"{short(n)} ({parse(n).wrong})" for n in free if parse(n).wrong]
     stages = [n for n in free if parse(n).unit and not parse(n).wrong]
-    text, more = "; valid: rounds x workers; or columns worker, round, seconds, ", ""
-    text += "or as host, step, duration_ms; else"
+    valid = "; valid: rounds x workers; or columns worker, round, seconds, or as host, step, "
+    choice, more = Message(f"{valid}duration_ms; else"), ""
     if "seconds" in lacking and len(edges) == 2:
         edges.sort(key=lambda name: str(frame[name].iloc[0]))
-        text = f"; {short(' and '.join(edges))} say when:"
+        choice = Message(f"; {short(' and '.join(edges))} say when:")
         del asked["seconds"]
         asked |= {"start": edges[0], "end": edges[1]}
     elif "seconds" in lacking:
-        text = "; --columns stages=... names parts of a step; else" if len(stages) > 1 else text
-        text = f"; there are {', '.join(wrong[:3])}; else" if wrong else text
-        more = " or start=...,end=..."
-    what = quote(",".join(f"{role}={name}" for role, name in asked.items()))
-    line = f"no column is the {' or the '.join(lacking)} by its name{text}"
-    line += f" say --columns {what}{more}"
+        if wrong:
+            choice = Message(f"; there are {', '.join(wrong[:3])}; else")
+        elif len(stages) > 1:
+            choice = Message(
+                "; ", Option("columns", {"stages": "..."}), " names parts of a step; else"
+            )
+        more = " (or start and end in place of seconds)"
+    none = f"no column is the {' or the '.join(lacking)} by its name"
+    line = Message(none, choice, " say ", Option("columns", asked), more)
     if lacking != ["seconds"]:
         return line
     keys = frame[[ways["worker"][0], ways["round"][0]]].drop_duplicates()
     cells = keys.iloc[:, 0].nunique() * keys.iloc[:, 1].nunique()
-    return line + also_needed(len(keys) < cells, options)
+    return Message(line, also_needed(len(keys) < cells, options))
 
 
 def has_one_value_each(frame: pd.DataFrame, worker: str, column: str) -> bool:
@@ -297,16 +309,22 @@ def allreduce_role(others: pd.DataFrame, role: Roles, options: Reading) -> str:
     seconds = role.get("seconds") or f"{role['start']} to {role['end']}"
     if not names or options.stages or is_part_of_step(parse(seconds)):
         return ""
-    own = quote(f"allreduce={names[0]}")
     if "seconds" not in role or not is_whole_step(parse(seconds)):
         raise UnusableFile(
             f"column {short(names[0])} is an all-reduce by its name, and {short(seconds)} may hold "
-            f"it or not: say --columns {own} if it does, --columns allreduce= if not"
+            "it or not: say ",
+            Option("columns", {"allreduce": names[0]}),
+            " if it does, ",
+            Option("columns", {"allreduce": ""}),
+            " if not",
         )
     if len(names) > 1:
         raise UnusableFile(
-            f"columns {short(' and '.join(names))} could each be the all-reduce: "
-            f"say --columns {own}; or --columns allreduce= to read none"
+            f"columns {short(' and '.join(names))} could each be the all-reduce: say ",
+            Option("columns", {"allreduce": names[0]}),
+            "; or ",
+            Option("columns", {"allreduce": ""}),
+            " to read none",
         )
     return names[0]
 
@@ -323,9 +341,12 @@ def own_seconds(calls: pd.DataFrame, column: str, options: Reading) -> pd.DataFr
     Who comes last does not wait, so that its all-reduce is the ``transfer`` alone; that is left in
     everybody's own time. Of several rows of a worker and round the last one counts. Raises
     UnusableFile: an all-reduce takes longer than its step, or steps are to be added."""
-    unread = "" if "allreduce" in options.asked else "; --columns allreduce= leaves it unread"
+    unread = EMPTY_MESSAGE
+    if "allreduce" not in options.asked:
+        unread = Message("; ", Option("columns", {"allreduce": ""}), " leaves it unread")
     if options.retries == "sum":
-        raise UnusableFile(f"steps with {short(column)} are not added: --retries last{unread}")
+        last = Option("retries", "last")
+        raise UnusableFile(f"steps with {short(column)} are not added: ", last, unread)
     counted = calls[calls["seconds"].notna()].sort_values("try", kind="stable")
     counted = counted.drop_duplicates(["worker", "round"], keep="last")
     least = calls["round"].map(counted.groupby("round")["allreduce"].min())
@@ -338,13 +359,20 @@ def own_seconds(calls: pd.DataFrame, column: str, options: Reading) -> pd.DataFr
         if _spread(together, calls["round"]) < _spread(calls["seconds"], calls["round"]) / 4:
             raise UnusableFile(
                 f"steps and {short(column)} are equal for all only if they are added, so a step "
-                f"may end before its all-reduce: say --columns {quote(f'allreduce={column}')} if "
-                "it does not, --columns allreduce= if it does"
+                "may end before its all-reduce: say ",
+                Option("columns", {"allreduce": column}),
+                " if it does not, ",
+                Option("columns", {"allreduce": ""}),
+                " if it does",
             )
     if longer.any():
         row = int(own.index[longer.to_numpy()][0]) + 1
-        remedy = "say --columns seconds=...,allreduce=..., and units in their names if they differ"
-        raise UnusableFile(f"row {row}: {short(column)} is longer than its step: {remedy}{unread}")
+        raise UnusableFile(
+            f"row {row}: {short(column)} is longer than its step: say ",
+            Option("columns", {"seconds": "...", "allreduce": "..."}),
+            ", and units in their names if they differ",
+            unread,
+        )
     return calls.assign(seconds=own, transfer=least)
 
 
@@ -356,11 +384,14 @@ def _spread(seconds: pd.Series, rounds: pd.Series) -> float:
 def require_stages(options: Reading) -> None:
     """Refuse a column that is named twice, and a whole step as a stage (UnusableFile)."""
     if twice := [n for index, n in enumerate(options.named) if n in options.named[:index]]:
-        raise UnusableFile(f"--columns names {short(twice[0])} twice; valid: each column once")
+        once = f" names {short(twice[0])} twice; valid: each column once"
+        raise UnusableFile(Option("columns"), once)
     for name in options.stages:
         if ROLE_WORDS.get(parse(name).base.removesuffix("_time")) == "round":
             text = f"column {short(name)} is a whole step by its name, and no stage"
-            raise UnusableFile(f"{text}: say --columns {quote(f'seconds={name},stages=...')}")
+            raise UnusableFile(
+                f"{text}: say ", Option("columns", {"seconds": name, "stages": "..."})
+            )
 
 
 def with_sum(contents: FileContents, role: Roles, options: Reading) -> tuple[FileContents, Roles]:
@@ -370,8 +401,15 @@ def with_sum(contents: FileContents, role: Roles, options: Reading) -> tuple[Fil
     if not stages:
         return contents, role
     if options.asked.get("allreduce") or options.retries == "sum":
-        no = "allreduce=" if options.asked.get("allreduce") else "--retries sum"
-        raise UnusableFile(f"{no} cannot stand beside stages=: who ends a stage needs neither")
+        unneeded = Option("retries", "sum")
+        if options.asked.get("allreduce"):
+            unneeded = Option("columns", {"allreduce": "..."})
+        raise UnusableFile(
+            unneeded,
+            " cannot stand beside ",
+            Option("columns", {"stages": "..."}),
+            ": who ends a stage needs neither",
+        )
     if "seconds" in role or "start" in role:
         return contents, role
     units = [contents.unit_of(name) for name in stages]
@@ -380,7 +418,7 @@ def with_sum(contents: FileContents, role: Roles, options: Reading) -> tuple[Fil
         remedy = "rename one, or name the column of the whole step"
         raise UnusableFile(f"{text} by their names: {remedy}")
     gaps = options.missing != "refuse"
-    total = sum(numbers(contents.frame[name], "a stage", "", gaps)[0] for name in stages)
+    total = sum(numbers(contents.frame[name], "a stage", gaps=gaps)[0] for name in stages)
     name = "+".join(stages)
     known = contents.units if units[0] is None else {**contents.units, name: units[0]}
     frame = contents.frame.assign(**{name: total})
@@ -418,9 +456,66 @@ def part_of_step(
     contents: FileContents, role: Roles, options: Reading, name: str, kind: str
 ) -> FloatArray:
     """Seconds of a column beside that of the step, whose unit it has if nothing else is said."""
-    values, _ = numbers(contents.frame[name], "a part of a step", "", options.missing != "refuse")
+    gaps = options.missing != "refuse"
+    values, _ = numbers(contents.frame[name], "a part of a step", gaps=gaps)
     if np.any(values < 0):
-        raise UnusableFile(f"column {short(name)} is negative; --columns {kind}=... names another")
+        other = Option("columns", {kind: "..."})
+        raise UnusableFile(f"column {short(name)} is negative; ", other, " names another")
     step = role.get("seconds") or role["start"]
     unit = contents.unit_of(name) or contents.unit_of(step) or contents.unit
     return settle(options.unit, unit, f"column {short(name)}", None).seconds(values)
+
+
+# What a table says of rounds that stopped listening before everybody was heard.
+
+HEARD_WORDS = ("heard", "arrived", "received")  # names of columns that say who was heard
+TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
+
+
+def end_column(frame: pd.DataFrame, options: Reading) -> str | None:
+    """The column that says when a round stopped listening: the one that was said, or the one that
+    is called so."""
+    if options.end_column is not None:
+        return options.end_column
+    free = (name for name in map(str, frame.columns) if name not in options.keep)
+    return next((name for name in free if is_round_end(name)), None)
+
+
+def is_round_end(name: str) -> bool:
+    """Whether a name says when a round stopped listening, such as ``round_end_ms``."""
+    return parse(name).base == "round_end"
+
+
+def ends_in_seconds(column: pd.Series, contents: FileContents, times: Times) -> FloatArray:
+    """The ends of rounds that a column says, in its own unit, or else in that of the times."""
+    values, _ = numbers(column, "the end of a round", gaps=True)
+    name = str(column.name)
+    unit = contents.unit_of(name)
+    if unit is None:
+        return times.seconds(values)
+    return settle(None, unit, f"column {short(name)}", None).seconds(values)
+
+
+def not_heard_value(options: Reading) -> str:
+    """What a file has in place of the time of a worker that was not heard."""
+    return f"{options.not_heard:g} where not"
+
+
+class HeardColumn(NamedTuple):
+    """A column that says of each call whether the master heard it."""
+
+    name: str
+    heard: NDArray[np.bool_]  # by row
+
+
+def heard_column(others: pd.DataFrame, options: Reading) -> HeardColumn | None:
+    """The column that says who was heard, by its name and its Booleans; ``None``: none does."""
+    for name in map(str, others.columns):
+        if parse(name).whole not in HEARD_WORDS or name in options.keep:
+            continue
+        column = others[name]
+        if column.dtype.kind == "O":
+            column = column.map(lambda cell: TRUTHS.get(str(cell).strip().lower()))
+        if column.notna().all() and {*column.unique()} <= {0, 1}:
+            return HeardColumn(name, column.to_numpy(np.bool_))
+    return None

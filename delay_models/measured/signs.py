@@ -4,11 +4,12 @@ include the wait for the slowest worker (docs/traces.md), and that units are mix
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from shlex import quote
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ...sim.base.errors import EMPTY_MESSAGE, Message, Option
 from ..base import FloatArray
 
 ROUNDS_PER_SUM = 10  # whose differences are added up
@@ -46,6 +47,22 @@ def waiting(
     lags = range(1, ROUNDS_PER_SUM + 1)
     before, *earlier = (float(np.mean(beyond[lag:] * beyond[:-lag])) / square for lag in lags)
     return "carried" if before <= next_round and max(earlier) < rhythm else ""
+
+
+def left_out_rounds(table: FloatArray, left_out: NDArray[np.bool_]) -> str:
+    """What leaving rounds out of ``(R, n)`` seconds may do, where a delay that is missing is 0, NaN
+    or infinite: by how much the other delays of these ``(R,)`` rounds differ from those that
+    stay."""
+    known = np.isfinite(table) & (table > 0)
+    others = table[left_out][known[left_out]]
+    staying = table[~left_out][known[~left_out]]
+    rounds = "this round may be a slow one" if left_out.sum() == 1 else "these may be the slow ones"
+    what = f"{rounds}, since what is missing may be what was late"
+    if not others.size or not staying.size:
+        return f"{what}; no other delay of {'it' if left_out.sum() == 1 else 'them'} is known"
+    times = float(np.median(others)) / float(np.median(staying))
+    whose = "its" if left_out.sum() == 1 else "their"
+    return f"{what}; {whose} other delays are typically {times:.3g} times those of whole rounds"
 
 
 def look_alike(
@@ -119,21 +136,23 @@ def known_above(rounds: int, workers: int) -> float:
     return float(rounds ** (-1 / workers))
 
 
-def waiting_note(table: FloatArray, column: str = "", by_stage: bool = False) -> str:
+def waiting_note(table: FloatArray, column: str = "", by_stage: bool = False) -> Message:
     """What to know of a table that includes the wait, a line; empty: it need not. ``column`` looks
     like the time of an all-reduce; ``by_stage``: stages are named, and tell who is slow."""
     sign = waiting(table)
     if not sign:
-        return ""
+        return EMPTY_MESSAGE
     unless = ", unless the workers are equal" if sign == "alike" else ""
     text = f"these times include waiting for the slowest (all ranks look alike){unless}"
     if by_stage:
-        return f"{text}: who is slow is told by stage"
+        return Message(f"{text}: who is slow is told by stage")
     share = 100 * known_above(*table.shape)
-    return (
+    return Message(
         f"{text}: only the law of the maximum can be known from them (and, of workers that are "
         f"alike, their own above its {share:.3g} % quantile); own times need an all-reduce column "
-        f"(--columns allreduce={quote(column or '...')}) or profiler traces"
+        "(",
+        Option("columns", {"allreduce": column or "..."}),
+        ") or profiler traces",
     )
 
 

@@ -6,24 +6,24 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from shlex import quote
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ...sim.base.errors import Message, Option
 from ...sim.base.files import UnusableFile, reading, short
 from ...sim.base.reading import Reading
 from ..base import FloatArray
-from .cells import NUMBER_KINDS, Times, failed, numbers, settle
+from .cells import NUMBER_KINDS, failed, numbers, settle
 from .files import ISO_DATE, FileContents, of_moments
 from .measured import (
     MeasuredDelays,
     Names,
     RawTable,
+    Times,
     also_needed,
     counting,
-    drop_option,
     require_durations,
     require_no_index,
 )
@@ -36,12 +36,13 @@ from .names import (
     summary_word,
     without_unit,
 )
-from .roles import of_rounds, workers_of
+from .roles import end_column, ends_in_seconds, not_heard_value, of_rounds, workers_of
 
 
 def read_wide(contents: FileContents, options: Reading) -> RawTable:
     """Read a wide table, perhaps with a column of labels. Raises UnusableFile: a column is no
     worker's by its name, or counts."""
+    contents, round_ends = without_round_ends(contents, options)
     every, column, notes = options.asked.get("round") == "", None, list[str]()
     if not every:
         contents, column = _labelled(contents, options)
@@ -56,14 +57,20 @@ def read_wide(contents: FileContents, options: Reading) -> RawTable:
         # At once: pandas is slow by column.
         table, lost = np.ascontiguousarray(frame.to_numpy(np.float64, na_value=np.nan)), 0
     else:
-        how = "seconds", "--drop leaves a column out", options.missing != "refuse"
-        cells = [numbers(values, *how) for _, values in frame.items()]
+        remedy, gaps = Message(Option("drop"), " leaves a column out"), options.missing != "refuse"
+        cells = [numbers(values, "seconds", remedy, gaps) for _, values in frame.items()]
         table, lost = np.column_stack([v for v, _ in cells]), sum(len(f) for _, f in cells)
+    not_heard = None
+    if options.not_heard is not None:
+        not_heard = table == options.not_heard
+        table = np.where(not_heard, np.nan, table)
     rounds, source, numbered = dict[float | None, Names](), "rows, counted from 0", list[str]()
     if column is not None:
         order, source = _order(column), f"column {short(column.name)}"
         if order is not None:
             table, column = table[order], column.iloc[order]
+            not_heard = None if not_heard is None else not_heard[order]
+            round_ends = None if round_ends is None else round_ends.iloc[order]
         rounds[None] = column.to_numpy()
         ends = [f"{v:.15g}" if isinstance(v, float) else str(v) for v in column.iloc[[0, -1]]]
         call = "the first column, without a name," if column.name == "Unnamed: 0" else source
@@ -72,16 +79,45 @@ def read_wide(contents: FileContents, options: Reading) -> RawTable:
         free = [index for index, name in enumerate(columns) if name not in options.keep]
         require_no_index([columns[index] for index in free], table[:, free])
     hosts, times = _unit(columns, table, contents, options)
-    notes = [*contents.assumed, *numbered, *notes, *([times.assumed] if times.assumed else [])]
+    assumed = [*contents.assumed, *map(Message, [*numbered, *notes])]
+    if unsaid := times.assumed():
+        assumed.append(unsaid)
     # Four times as many workers without names as rounds: perhaps they are rounds.
     if not rounds and 1 < len(table) <= len(hosts) / 4 and all(map(str.isdecimal, hosts)):
-        turned = "if rows are workers, transpose the table, or say --columns worker="
-        notes.append(f"{len(table)} rounds of {len(hosts)} workers: {turned}")
+        turned = "if rows are workers, transpose the table, or say "
+        size = f"{len(table)} rounds of {len(hosts)} workers"
+        assumed.append(Message(f"{size}: {turned}", Option("columns", {"worker": ""})))
     seconds = times.seconds(table)
     require_durations("every column", seconds)
     roles = {"worker": "names of columns", "round": source, "seconds": "the workers' columns"}
-    said = (), times.why, rounds, tuple(notes)
-    return MeasuredDelays(hosts, {None: seconds}, *said, roles=roles), lost, 0
+    return RawTable(
+        measured=MeasuredDelays(
+            hosts=hosts,
+            tables={None: seconds},
+            unit=times,
+            rounds=rounds,
+            assumed=tuple(assumed),
+            roles=roles,
+        ),
+        failed_cells=lost,
+        not_heard=not_heard,
+        not_heard_source="" if not_heard is None else not_heard_value(options),
+        ends=None if round_ends is None else ends_in_seconds(round_ends, contents, times),
+        ends_source="" if round_ends is None else f"column {short(round_ends.name)}",
+    )
+
+
+def without_round_ends(
+    contents: FileContents, options: Reading
+) -> tuple[FileContents, pd.Series | None]:
+    """The columns that are workers' or labels, and the one that says when rounds stopped listening;
+    ``None``: none does, or an option says something else."""
+    name = end_column(contents.frame, options)
+    if name is None:
+        return contents, None
+    column = contents.frame[name]
+    contents = replace(contents, frame=contents.frame.drop(columns=[name]))
+    return contents, column if options.round_end in (None, name) else None
 
 
 # A worker's name before or after that of what was measured: rank0_step_s, step_s_rank0, step_s.0.
@@ -99,7 +135,7 @@ def stacked_with_allreduce(contents: FileContents, options: Reading) -> FileCont
         return None
     frame = contents.frame
     free = [name for name in map(str, frame.columns) if role_of(name) is None]
-    rounds = [name for name in map(str, frame.columns) if name not in free]
+    rounds = [name for name in map(str, frame.columns) if role_of(name) is not None]
     found = _measures(free, WORKER_FIRST) or _measures(free, WORKER_LAST)
     measures = list(dict.fromkeys(measure for names in found.values() for measure in names))
     roles = {name: role_of(name) for name in (*measures, *rounds)}
@@ -133,7 +169,7 @@ def stacked_with_allreduce(contents: FileContents, options: Reading) -> FileCont
         frame=pd.concat(rows, ignore_index=True),
         units=units,
         index=(),
-        assumed=(*contents.assumed, said),
+        assumed=(*contents.assumed, Message(said)),
     )
 
 
@@ -164,20 +200,22 @@ def _labelled(contents: FileContents, options: Reading) -> tuple[FileContents, p
     columns = [*rounds, *(name for name in contents.index if name in free), *first, *when, *texts]
     if len(rounds) > 1 and not asked:
         text = f"columns {short(' and '.join(rounds))} could each number the rounds"
-        raise UnusableFile(f"{text}: say --columns round={quote(rounds[0])}")
+        raise UnusableFile(f"{text}: say ", Option("columns", {"round": rounds[0]}))
     if not (name := asked or (columns[0] if columns else "")):
         return contents, None
     column, constant = frame[name], [n for n in texts if frame[n].nunique() < 2]
     if first == [name] and name not in texts and not asked:
         values, _ = numbers(column, "the round", gaps=True)
         if not counting(values[:, None])[0]:
-            text = f"the first column has no name and does not count: --drop {quote(name)}"
-            raise UnusableFile(f"{text}, or --keep {quote(name)} if a worker's")
+            text = "the first column has no name and does not count: "
+            raise UnusableFile(
+                text, Option("drop", [name]), ", or ", Option("keep", [name]), " if a worker's"
+            )
     unused = [other for other in dict.fromkeys([*when, *constant]) if other != name]
     rest = [other for other in map(str, frame.columns) if other != name and other not in unused]
     if (name in texts or role_of(name) == "worker") and not asked:
         _require_labels(column, rest)
-    notes = [f"columns not used: {short(', '.join(unused))}"] if unused else []
+    notes = [Message(f"columns not used: {short(', '.join(unused))}")] if unused else []
     return replace(contents, frame=frame[rest], assumed=(*contents.assumed, *notes)), column
 
 
@@ -198,19 +236,21 @@ def _require_labels(column: pd.Series, others: Sequence[str]) -> None:
     bad = np.flatnonzero([summary_word(label) for label in labels])
     if len(bad):
         ends = bad[0] > 0 and len(bad) == len(column) - bad[0]
-        take = f"--rows 1:{bad[0]} takes those before it" if ends else "leave such rows out"
+        take = Message("leave such rows out")
+        if ends:
+            take = Message(Option("rows", f"1:{bad[0]}"), " takes those before it")
         text = f"row {bad[0] + 1} is labelled {short(labels[bad[0]])}, which is no round"
-        raise UnusableFile(f"{text}: {take}")
+        raise UnusableFile(f"{text}: ", take)
     if of_moments(column):
         return
     stems = {re.split(r"[^a-z]+", label.lower())[0] for label in labels}
     numbered = (len(others) > 0 and all(map(str.isdecimal, others))) or of_rounds([*others])
     if numbered or role_of(str(column.name)) == "worker" or stems <= HOST_WORDS:
         text = f"column {name} names the rows ({short(labels[0])}), as workers are named"
-        raise UnusableFile(f"{text}: say --columns worker={quote(str(column.name))}")
+        raise UnusableFile(f"{text}: say ", Option("columns", {"worker": str(column.name)}))
     if len({*labels}) < len(labels):
         text = f"column {name} holds texts that come again ({short(labels[0])}), no delays"
-        raise UnusableFile(f"{text}: {drop_option([str(column.name)])}")
+        raise UnusableFile(f"{text}: ", Option("drop", [str(column.name)]))
 
 
 def _order(column: pd.Series) -> NDArray[np.int64] | None:
@@ -227,8 +267,9 @@ def _order(column: pd.Series) -> NDArray[np.int64] | None:
     if not moments and not values.is_unique:
         restart = int(np.flatnonzero(values.diff() <= 0)[0])
         text = f"round numbers of column {short(column.name)} begin again at row {restart + 1}"
-        first = f"--rows 1:{restart} takes the first"
-        raise UnusableFile(f"{text}: two runs in one file? {first}; or split it there")
+        first = Option("rows", f"1:{restart}")
+        split = " takes the first; or split it there"
+        raise UnusableFile(f"{text}: two runs in one file? ", first, split)
     return np.asarray(values.argsort(kind="stable"), dtype=np.int64)
 
 
@@ -240,7 +281,8 @@ def _unit(
     first, where = units[0], f"column {short(columns[0])}"
     if first is not None and all(unit == first for unit in units):
         if options.unit is None and first == "us" and all(name.endswith("_us") for name in columns):
-            raise UnusableFile(f"{where} ends in us: if microseconds, say --unit us")
+            us = Option("unit", "us")
+            raise UnusableFile(f"{where} ends in us: if microseconds, say ", us)
         return tuple(map(without_unit, columns)), settle(options.unit, first, where, table)
     usual, count = Counter(units).most_common(1)[0]
     alone = usual is not None and 1 < count == len(units) - 1

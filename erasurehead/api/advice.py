@@ -18,8 +18,6 @@ from erasurehead.api.fitting import (
     IN_MEMORY,
     ReadingOptions,
     Table,
-    arguments,
-    as_arguments,
     checked_argument,
     command_words,
     from_table,
@@ -33,12 +31,13 @@ from erasurehead.experiments.advice.recommend.question import ask
 from erasurehead.experiments.advice.recommend.request import Criterion, SearchRequest
 from erasurehead.experiments.advice.recommend.scenario import answered_by_whatif
 from erasurehead.experiments.advice.whatif import command as asking
+from erasurehead.experiments.advice.whatif.cut import CutFound
 from erasurehead.experiments.advice.whatif.page import whatif_page
 from erasurehead.experiments.config.document import read_yaml
 from erasurehead.experiments.page.content import Page
 from erasurehead.experiments.page.folder import as_markdown
 from erasurehead.experiments.run.files import output_folder
-from erasurehead.sim.base.errors import ConfigError, at, one_of
+from erasurehead.sim.base.errors import ConfigError, Dialect, at, one_of
 from erasurehead.sim.base.types import FloatArray
 from erasurehead.sim.load_laws import LoadLaw
 
@@ -131,7 +130,7 @@ class WhatIf:
         warnings: what the reader should know of the table, a line each.
     """
 
-    _found: asking.Found
+    _found: asking.Found | CutFound
     _page: Page
     config: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
@@ -155,12 +154,12 @@ class WhatIf:
     def remedies(self) -> pd.DataFrame:
         """All that can be done, a row each: first with the same gradient, by time; then with fewer
         gradients, by time for as much of everybody's data. docs/whatif.md has the columns."""
-        return self._found.ranking.remedies
+        return self._found.remedies
 
     @property
     def hosts(self) -> pd.DataFrame:
         """The hosts, a row each, the one that costs most alone first."""
-        return self._found.study.hosts
+        return self._found.hosts
 
     @property
     def tables(self) -> Mapping[str, pd.DataFrame]:
@@ -168,9 +167,10 @@ class WhatIf:
         return {Path(name).stem: table for name, table in self._found.tables.items()}
 
     @property
-    def delays(self) -> FloatArray:
-        """What ``config`` reads."""
-        return self._found.delays
+    def delays(self) -> FloatArray | None:
+        """What ``config`` reads; ``None`` where rounds ended before all were heard: then it reads
+        the table itself."""
+        return None if isinstance(self._found, CutFound) else self._found.delays
 
     @property
     def report(self) -> str:
@@ -178,8 +178,10 @@ class WhatIf:
         return as_markdown(self._page, {})
 
     def plot(self) -> Axes:
-        """Draw all rounds of all hosts."""
-        return draw(self._page.charts["heat_map"].picture)
+        """Draw all rounds of all hosts; or what waiting for some of them takes, where rounds ended
+        before all were heard."""
+        (chart,) = self._page.charts.values()
+        return draw(chart.picture)
 
     def __repr__(self) -> str:
         return f"<whatif of {self._page.answer.subject}: {self.verdict}>"
@@ -215,18 +217,24 @@ def whatif(
     )
     path = os.fspath(table) if isinstance(table, str | os.PathLike) else None
     source = IN_MEMORY if path is None else Path(path).name
-    found = asking.investigate(measured, options.load, law)
+    found = asking.investigate(measured, options, law)
     then = "`eh.fit(table)` is a delay model of this job."
-    answer = asking.whatif_answer(found, source, measured, command_words(path, reading))
+    words = command_words(path, reading)
+    answer = asking.whatif_answer(found, source, measured, words, Dialect.PYTHON)
     answer = replace(answer, next=(then,)) if path is None else answer
-    lines = tuple(map(as_arguments, warnings))
-    if output is None:
-        page = _in_python(whatif_page(found.tables, answer), then)
-        return WhatIf(found, page, found.config(), lines)
-    folder = running.folder_of("output", output)
-    with output_folder(folder, asking.FILES):
-        page = asking.write_whatif(found, answer, folder)
-    return WhatIf(found, page, found.config(str(folder / asking.ROUNDS)), lines)
+    name = IN_MEMORY if path is None else path
+    lines = tuple(f"{name}: {line.spelled(Dialect.PYTHON)}" for line in warnings)
+    file = None if path is None else Path(path)
+    folder = None if output is None else running.folder_of("output", output)
+    if folder is None:
+        page = whatif_page(found.tables, replace(answer, next=(then,)))
+    else:
+        with output_folder(folder, asking.FILES):
+            page = asking.write_whatif(found, answer, folder, file)
+    if isinstance(found, CutFound):
+        return WhatIf(found, page, {} if path is None else found.config(path), lines)
+    rounds = asking.ROUNDS if folder is None else str(folder / asking.ROUNDS)
+    return WhatIf(found, page, found.config(rounds), lines)
 
 
 class SearchOptions(TypedDict, total=False):
@@ -286,7 +294,7 @@ def recommend(
     request = SearchRequest(**given)
     how_to, changes = running.options_of(jobs, None, data_dir), running.changes_of(set)
     folder = None if output is None else running.folder_of("output", output)
-    with arguments(), reporting(progress, "stages") as update:
+    with reporting(progress, "stages") as update:
         question = ask(document_of(config, changes), request, how_to.data_dir)
         if folder is None:
             found = recommending.search(question, how_to.jobs, update, winner_path=WINNER)
@@ -297,10 +305,3 @@ def recommend(
                 )
                 recommending.write_recommendation(found, folder)
         return Advice(found.page, found.tables, "ranking", question.scenario.notes)
-
-
-def _in_python(page: Page, then: str) -> Page:
-    """A page whose answer names what Python has in place of commands and options, and what to do
-    next where no folder is kept."""
-    read = (as_arguments(text.replace(", as --unit says", "")) for text in page.answer.read)
-    return replace(page, answer=replace(page.answer, next=(then,), read=tuple(read)))

@@ -7,13 +7,14 @@ from functools import wraps
 from inspect import isfunction
 from typing import Any, TypeVar, cast
 
-from erasurehead.sim.base.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError, Dialect
 
 Face = TypeVar("Face", bound=Callable[..., Any])
 
 
 def face(call: Face) -> Face:
-    """A function or a class of which a ``ConfigError`` shows who calls it and one line of ours."""
+    """A function or a class of which a ``ConfigError`` shows who calls it and one line of ours, in
+    which options are arguments of Python."""
     if isinstance(call, type):
         for name, own in [*vars(call).items()]:
             if isinstance(own, property):
@@ -27,6 +28,7 @@ def face(call: Face) -> Face:
         try:
             return call(*given, **named)
         except ConfigError as error:
+            error.dialect = Dialect.PYTHON
             raise error.with_traceback(None) from None
 
     return cast("Face", plain)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import operator
 import os
-import re
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -20,7 +17,6 @@ from typing import (
     TypedDict,
     Unpack,
     final,
-    get_args,
     get_type_hints,
 )
 
@@ -33,10 +29,11 @@ from erasurehead.api.result import Ax, draw
 from erasurehead.api.running import ShowProgress, reporting
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.delay_models.measured.cells import MAX_SECONDS_WITHOUT_UNIT
-from erasurehead.delay_models.measured.measured import OPTION_NAMES, MeasuredDelays
+from erasurehead.delay_models.measured.measured import MeasuredDelays, Times
 from erasurehead.delay_models.trace import MeasuredTrace
 from erasurehead.experiments.advice.fit import command, page
 from erasurehead.experiments.advice.fit.answer import fit_answer
+from erasurehead.experiments.advice.fit.cut.study import CutFindings
 from erasurehead.experiments.advice.fit.study import Findings, study_for, tables
 from erasurehead.experiments.advice.understood import measured_delays
 from erasurehead.experiments.config.document import write_yaml
@@ -45,9 +42,18 @@ from erasurehead.experiments.page.content import Answer, Page
 from erasurehead.experiments.page.folder import as_markdown
 from erasurehead.experiments.run.files import output_folder
 from erasurehead.experiments.text import sentence
-from erasurehead.sim.base.errors import ConfigError, at, one_of, shell_word
+from erasurehead.sim.base.errors import ConfigError, Dialect, Message, at, one_of, shell_word
 from erasurehead.sim.base.files import MOST_CELLS
-from erasurehead.sim.base.reading import Decimal, Header, Missing, Reading, Retries, Role, Unit
+from erasurehead.sim.base.reading import (
+    Decimal,
+    Header,
+    LateWork,
+    Missing,
+    Reading,
+    Retries,
+    Role,
+    Unit,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,7 +74,7 @@ class Fitted:
             it, a line each.
     """
 
-    findings: Findings
+    findings: Findings | CutFindings
     source: str
     warnings: tuple[str, ...]
     _words: str = ""  # of a file, and how it is read, on a command line
@@ -94,7 +100,7 @@ class Fitted:
 
     @cached_property
     def _answer(self) -> Answer:
-        answer = fit_answer(self.findings, self.source, self._words)
+        answer = fit_answer(self.findings, self.source, self._words, Dialect.PYTHON)
         if self.source != IN_MEMORY:
             return answer
         then = "`eh.run(fitted.config)` simulates these workers: put your schemes into it."
@@ -145,8 +151,11 @@ class Fitted:
         return f"<p>{escape(self._title())}</p><pre>{delay}</pre>{columns.to_html(border=0)}"
 
     def _title(self) -> str:
-        rounds, workers = self.findings.main.delays.rounds.shape
-        size = f"{rounds} rounds of {workers} workers"
+        if isinstance(self.findings, CutFindings):
+            rounds = self.findings.rounds
+        else:
+            rounds = len(self.findings.main.delays.rounds)
+        size = f"{rounds} rounds of {self.findings.measured.workers} workers"
         return f"Fitted {self.source}: {size}, delay model {self.delay['model']}"
 
 
@@ -178,16 +187,19 @@ class TableRead:
 
     Attributes:
         tables: load to the delays, a DataFrame of rounds x hosts in seconds; the key is ``None``
-            where the table has no loads. Infinite: the worker never arrived.
+            where the table has no loads. Infinite: the worker never arrived, or was not heard.
         notes: what was assumed, mended or left out, a sentence each.
         lines: size, unit, names and first rounds, as ``erasurehead read`` shows them.
         source: the file, or what stands for it.
+        ends: of rounds that stopped listening before everybody was heard, load to when each did, a
+            Series in seconds; empty where everybody was heard.
     """
 
     tables: dict[float | None, pd.DataFrame]
     notes: tuple[str, ...]
     lines: tuple[str, ...]
     source: str
+    ends: dict[float | None, pd.Series] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<{self.source} {self.lines[0]}>"
@@ -198,6 +210,12 @@ class TableRead:
         words = "".join(f"<p>{escape(line)}</p>" for line in lines)
         for load, table in self.tables.items():
             title = "seconds" if load is None else f"seconds at load {load:g}"
+            if load in self.ends:
+                # a worker that was not heard came after the end of its round
+                first = table.head(12)
+                beyond = self.ends[load].head(12).map("> {:.4g}".format).to_numpy()
+                texts = np.where(np.isfinite(first), first.map("{:.6g}".format), beyond[:, None])
+                table = pd.DataFrame(texts, first.index, first.columns)
             words += f"<p>{title}</p>{table.to_html(border=0, max_rows=12, max_cols=20)}"
         return words
 
@@ -215,6 +233,9 @@ class ReadingOptions(TypedDict, total=False):
     decimal: Decimal | None
     unit: Unit | float | None
     missing: Missing
+    not_heard: float | None
+    round_end: str | float | None
+    late_work: LateWork | None
     retries: Retries
 
 
@@ -232,7 +253,7 @@ def read_table(
 
     Args: as those of ``fit``."""
 
-    def read(path: str, how: Reading) -> tuple[MeasuredDelays, list[str]]:
+    def read(path: str, how: Reading) -> tuple[MeasuredDelays, list[Message]]:
         delays = measured_delays(path, how, MOST_CELLS)
         return delays, [*delays.assumed, *delays.warnings]
 
@@ -244,8 +265,14 @@ def read_table(
         if options.load in (None, key)
     }
     source = os.fspath(table) if isinstance(table, str | os.PathLike) else IN_MEMORY
-    sentences = (sentence(as_arguments(line)) for line in notes)
-    return TableRead(frames, tuple(sentences), measured.read, source)
+    sentences = (sentence(line.spelled(Dialect.PYTHON)) for line in notes)
+    lines = (line.spelled(Dialect.PYTHON) for line in measured.read)
+    ends = {
+        key: pd.Series(of_load.ends, frames[key].index)
+        for key, of_load in measured.listening.items()
+        if key in frames
+    }
+    return TableRead(frames, tuple(sentences), tuple(lines), source, ends)
 
 
 @face
@@ -264,7 +291,8 @@ def fit(
         table: a file as ``erasurehead fit`` reads it; an array ``(rounds, workers)`` of seconds; or
             a DataFrame, either like the array or with the columns ``worker``, ``round``,
             ``seconds`` and perhaps ``load``; docs/traces.md has all layouts.
-        k_range: the first and last order statistic that families are ranked by; default n/2 to n.
+        k_range: the first and last order statistic that families are ranked by; default n/2 to n,
+            and 1 to n where not everybody was heard.
         workers: number of workers in the config, those of the table in turn; default as many as it
             has.
         progress: as for ``run``.
@@ -275,16 +303,15 @@ def fit(
     options = reading_from(reading)
     measured, warnings = from_table(table, options, command.read_tables)
     source = os.fspath(table) if isinstance(table, str | os.PathLike) else IN_MEMORY
-    with arguments():
-        ks = command.k_range(text, measured.workers)
-    with reporting(progress, "fits") as update, arguments():
+    ks = command.k_range(text, measured.workers, cut=bool(measured.listening))
+    with reporting(progress, "fits") as update:
         findings = study_for(workers, measured, ks, options.load, update)
-    lines = [*measured.assumed, *findings.warnings]
+    lines = [line.spelled(Dialect.PYTHON) for line in (*warnings, *measured.assumed)]
+    lines += findings.warnings
     if findings.load is None:
         lines.append(f"one load, so the load law is assumed: {findings.load_law['kind']}")
-    warnings += [f"{source}: {line}" for line in lines]
     words = command_words(source if isinstance(table, str | os.PathLike) else None, reading)
-    return Fitted(findings, source, tuple(map(as_arguments, warnings)), words)
+    return Fitted(findings, source, tuple(f"{source}: {line}" for line in lines), words)
 
 
 # what the arguments of a reading may be: its fields, as a config checks them
@@ -315,6 +342,8 @@ def checked_argument(kind: TypeAdapter[Any], name: str, value: Any) -> Any:
         valid = first["msg"].removeprefix("Input should be ")
         valid = valid.replace("a valid tuple", "a list of names")
         more = ", or how many seconds one is" if name == "unit" else ""
+        if name == "round_end":
+            valid = "last, seconds above 0, or the name of a column"
         raise at(name, value, f"must be {valid}{more}") from None
 
 
@@ -335,44 +364,7 @@ def _range_text(k_range: Any) -> str | None:
     return f"{first}:{last}"
 
 
-@contextmanager
-def arguments() -> Iterator[None]:
-    """Within this context an error names arguments instead of the command line's options."""
-    try:
-        yield
-    except ConfigError as error:
-        text = as_arguments(str(error))
-        option = re.compile(r"^--([a-z-]+)|--k-range")
-        named = option.sub(lambda found: found[0].removeprefix("--").replace("-", "_"), text)
-        raise ConfigError(named) from None
-
-
-def as_arguments(text: str) -> str:
-    """A message with arguments in place of options: ``unit="ms"`` for ``--unit ms``."""
-    word = r"""(?:[^\s'"]|'[^']*'|"[^"]*")+?"""
-    end = r"(?:[,;:)]|(?<!\.)\.)?(?:\s|$)"  # what may follow a value; the dots of ``...`` end none
-    return re.sub(rf"--({OPTION_NAMES}) ({word})(?={end})", _argument, text)
-
-
-def _argument(match: re.Match[str]) -> str:
-    name, value = match.groups()
-    with suppress(ValueError):
-        [value] = shlex.split(value)
-    given: Any = value
-    if name == "columns" and "=" in value:
-        given = dict(pair.split("=", 1) for pair in value.split(",") if "=" in pair)
-    elif name in ("drop", "keep"):
-        given = value.split(",")
-    elif name == "unit" and re.fullmatch(r"[\d.e-]+", value):
-        given = float(value)
-    elif name != "rows":
-        kinds = Unit, Missing, Retries, Header, Decimal
-        if not any(value in get_args(kind) for kind in kinds):
-            return f"{name} {value}"  # no value: a word of the sentence
-    return f"{name}={json.dumps(given, ensure_ascii=False)}"
-
-
-Read = Callable[[str, Reading], tuple[MeasuredDelays, list[str]]]
+Read = Callable[[str, Reading], tuple[MeasuredDelays, list[Message]]]
 
 
 @contextmanager
@@ -404,15 +396,23 @@ def as_file(table: Table, reading: Reading) -> Iterator[tuple[str, Reading]]:
         try:
             yield path, reading
         except ConfigError as error:
-            raise ConfigError(str(error).replace(path, IN_MEMORY)) from None
+            parts = (
+                part.replace(path, IN_MEMORY) if isinstance(part, str) else part
+                for part in error.message.parts
+            )
+            raise ConfigError(*parts) from None
 
 
-def from_table(table: Table, reading: Reading, read: Read) -> tuple[MeasuredDelays, list[str]]:
+def from_table(table: Table, reading: Reading, read: Read) -> tuple[MeasuredDelays, list[Message]]:
     """What a table holds, and warnings. Raises ConfigError: it cannot be used."""
-    with arguments(), as_file(table, reading) as (path, how):
+    with as_file(table, reading) as (path, how):
         measured, warnings = read(path, how)
-        if isinstance(table, str | os.PathLike):
-            return measured, warnings
-        lines = (as_arguments(line.replace(", as --unit says", "")) for line in measured.read)
-        warnings = [line.replace(path, IN_MEMORY) for line in warnings]
-        return replace(measured, read=tuple(lines)), warnings
+    if how.unit == reading.unit:
+        return measured, warnings
+    # Nobody has said that an array is in seconds: that is how arrays are.
+    said = measured.unit.why
+    lines = (
+        Message(*(Times().why if part == said else part for part in line.parts))
+        for line in measured.read
+    )
+    return replace(measured, read=tuple(lines)), warnings

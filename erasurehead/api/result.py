@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -267,10 +266,7 @@ class Plots:
                 the target, else the iteration time.
             ax, schemes, legend, width: as for the other methods.
         """
-        try:
-            return self._draw(AgainstKind(x, y), ax, schemes, None, legend, width)
-        except ConfigError as error:  # of the command line, with its options
-            raise ConfigError(re.sub(r"--([xy]) ", r"\1 ", str(error))) from None
+        return self._draw(AgainstKind(x, y), ax, schemes, None, legend, width)
 
     def workers(self, schemes: Schemes = None, width: float | None = None) -> Axes:
         """Which worker everybody waited for, and what that cost; two panels."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 import warnings
@@ -189,9 +188,6 @@ def _run(
             options = replace(options, tell=terminal.tell)
         try:
             outcome = run_document(config, kept, options)
-        except ConfigError as error:
-            text = re.sub(r"--(scheduler|jobs)", r"\1", str(error))
-            raise ConfigError(text) from None
         except KeyboardInterrupt as stopped:
             resumed = f"finished cells are in {kept}; the same call goes on from them"
             lost = "nothing is kept; with output=FOLDER the same call goes on from what is done"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from ...delay_models.base import FloatArray
+from ...delay_models.measured.listening import Listening, heard_words
 from ...delay_models.measured.measured import MeasuredDelays, TableError, name_at
 from ...delay_models.measured.read import read_measured
 from ...delay_models.measured.signs import median_of
-from ...sim.base.errors import ConfigError, at
+from ...sim.base.errors import ConfigError, Message, Option, at
 from ...sim.base.files import short
 from ...sim.base.reading import Reading
 from ..text import number_of
@@ -27,15 +28,15 @@ def measured_delays(path: str, reading: Reading, most: int | None) -> MeasuredDe
     try:
         measured = read_measured(path, reading, most)
     except TableError as error:
-        raise ConfigError(str(error)) from None
+        raise ConfigError(f"{error.path}: ", error.defect) from None
     if reading.load is not None and reading.load not in measured.tables:
         valid = f"must be one of {short([*measured.tables])}"
         none = "the table has no column load"
-        raise at("--load", reading.load, none if None in measured.tables else valid)
+        raise at(Option("load"), reading.load, none if None in measured.tables else valid)
     return replace(measured, read=tuple(as_read(measured, reading.load)))
 
 
-def as_read(measured: MeasuredDelays, chosen: float | None = None) -> Iterator[str]:
+def as_read(measured: MeasuredDelays, chosen: float | None = None) -> Iterator[Message]:
     """Size, loads, unit and why; an indented table of what is the worker, the round and the
     seconds, the first rounds, and who is slowest and fastest; and what was assumed. A line each;
     rounds and workers are those at the load that was ``chosen``, or at the first one."""
@@ -51,7 +52,7 @@ def as_read(measured: MeasuredDelays, chosen: float | None = None) -> Iterator[s
         kind = "rank" if "rank" in source["worker"] else "worker"
         places = {measured.host_of[host] for host in hosts if host in measured.host_of}
         workers = f"{number_of(len(hosts), kind)} on {number_of(len(places), 'host')}"
-    yield f"read as {size} of {workers}{at}; times in {measured.unit}"
+    yield Message(f"read as {size} of {workers}{at}; times in ", measured.unit.why)
     load = chosen if chosen in tables else next(iter(tables))
     table, names = tables[load], measured.names_of_rounds(load)
     at_load = "" if load is None else f", load {load:g}"
@@ -59,13 +60,20 @@ def as_read(measured: MeasuredDelays, chosen: float | None = None) -> Iterator[s
     source["seconds"] = source["seconds"] or measured.roles.get("start", "")
     rows = [("worker", source["worker"], _some(hosts, SHOWN))]
     rows += [("round", source["round"], f"{name_at(names, 0)} to {name_at(names, -1)}")]
-    rows += [("seconds", source["seconds"], f"typically {float(median_of(table)):.4g}{at_load}")]
+    listening = measured.listening.get(load)
+    of_heard = "" if listening is None else ", of those heard"
+    middle = f"typically {float(median_of(table)):.4g}{of_heard}{at_load}"
+    rows += [("seconds", source["seconds"], middle)]
+    if listening is not None:
+        rows += _cut_rows(listening, measured.roles)
     if measured.groups:
         rows.append(("groups", measured.roles.get("rack", ""), _some([*measured.groups], SHOWN)))
     for row in range(min(ROWS, len(table))):
-        cells = _some([f"{seconds:.4g}" for seconds in table[row]], SHOWN)
+        cells = _some(cells_as_text(table[row], listening, row), SHOWN)
         rows.append((f"round {name_at(names, row)}{at_load}", "", cells))
-    if len(hosts) > 1:
+    if listening is not None:
+        rows += _heard_least(listening, hosts)
+    elif len(hosts) > 1:
         slow, fast = int(np.argmax(typical)), int(np.argmin(typical))
         slower = _slower(table)[slow]
         times = f", {slower:.4g} times the median worker of a round" if slower > 1.005 else ""
@@ -76,8 +84,45 @@ def as_read(measured: MeasuredDelays, chosen: float | None = None) -> Iterator[s
             rows.append((what, "", f"{name}, typically {typical[host]:.4g} s{text}"))
     width = max(len(what) for what, _, _ in rows) + 1
     for what, where, text in rows:
-        yield f"  {what + ':':{width}}  {text}{f' ({where})' if where else ''}"
+        yield Message(f"  {what + ':':{width}}  {text}{f' ({where})' if where else ''}")
     yield from measured.assumed
+
+
+def cells_as_text(row: FloatArray, listening: Listening | None, index: int) -> list[str]:
+    """The delays of a round, of which one that was not heard is beyond the round's end."""
+    if listening is None:
+        return [f"{seconds:.4g}" for seconds in row]
+    beyond = f"> {listening.ends[index]:.4g}"
+    heard = listening.heard[index]
+    return [f"{s:.4g}" if is_heard else beyond for s, is_heard in zip(row, heard, strict=True)]
+
+
+def _cut_rows(listening: Listening, roles: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """What is known of rounds that stopped listening: a name, who says so, and what."""
+    not_heard = int((~listening.heard).sum())
+    heard = f"{heard_words(listening)}; {not_heard:,} cells not heard"
+    end = f"typically after {float(np.median(listening.ends)):.4g} s"
+    late = "dropped: a worker that was not heard begins the next round on time"
+    if roles["late_work"] == "queued":
+        backlog = int((~listening.on_time).sum())
+        late = f"queued; {backlog:,} cells left out as backlog, of workers that began late"
+    return [
+        ("heard", roles["heard"], heard),
+        ("round end", roles["round_end"], end),
+        ("late work", "", late),
+    ]
+
+
+def _heard_least(listening: Listening, hosts: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Who is heard in the fewest and in the most rounds."""
+    rounds = listening.heard.sum(axis=0)
+    return [
+        (what, "", f"{short(hosts[host])}, in {rounds[host]} of {len(listening.ends)} rounds")
+        for what, host in (
+            ("heard least", int(np.argmin(rounds))),
+            ("heard most", int(np.argmax(rounds))),
+        )
+    ]
 
 
 def _slower(table: FloatArray) -> FloatArray:

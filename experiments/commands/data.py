@@ -22,6 +22,7 @@ from ...sim.training.problems.datasets.brought import (
 )
 from ..run.files import write_bytes
 from ..text import OF_THE_MACHINE
+from .samples import SAMPLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,6 +69,15 @@ DATA_SOURCES = {
 }
 
 
+def data_lines() -> list[str]:
+    """The data sets, a line each."""
+    width = max(map(len, DATA_SOURCES))
+    return [
+        f"  {name:{width}}  {source.rows:,} rows, from {source.page}"
+        for name, source in DATA_SOURCES.items()
+    ]
+
+
 def bring(name: str, folder: Path) -> list[str]:
     """Fetch a data set into a folder, unless it is there; returns what there is to say. Written is
     a whole file, after its loader has read it, and its SHA-256 beside it, or nothing.
@@ -75,7 +85,7 @@ def bring(name: str, folder: Path) -> list[str]:
     that is there has changed since it was fetched."""
     name = {"kc_house": "kc_housing"}.get(name, name)  # another name of it
     if name not in DATA_SOURCES:
-        raise at("data", name, one_of(DATA_SOURCES, name))
+        raise at("data", name, one_of([*SAMPLES, *DATA_SOURCES], name))
     source = DATA_SOURCES[name]
     file = folder / source.file
     if file.exists():

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from ... import __version__
-from ...sim.base.errors import ConfigError, at, shell_word
+from ...sim.base.errors import ConfigError, Dialect, at, shell_word
 from ...sim.base.reading import Reading
 from .. import options
 from ..advice.live.request import MEASURING, LiveRequest, MeasureRequest
@@ -65,8 +65,9 @@ class Command(options.Plain, TyperCommand):
             return FIGURES
         if what == "data":
             from .data import DATA_SOURCES
+            from .samples import SAMPLES
 
-            return DATA_SOURCES
+            return [*SAMPLES, *DATA_SOURCES]
         if what == "kinds":
             from ..pictures.kinds import PICTURE_KINDS
 
@@ -316,8 +317,8 @@ def read(trace: options.MeasuredTable, reading: Reading, allow_large: AllowLarge
     from ..advice.understood import measured_delays
 
     measured = measured_delays(str(trace), reading, None if allow_large else MOST_CELLS)
-    terminal.say_all(measured.read)
-    terminal.say_all(f"note: {line}" for line in measured.warnings)
+    terminal.say_all(line.spelled(Dialect.SHELL) for line in measured.read)
+    terminal.say_all(f"note: {line.spelled(Dialect.SHELL)}" for line in measured.warnings)
     terminal.follow("whatif", trace, *given_words(reading))
 
 
@@ -344,15 +345,15 @@ def whatif(
 
     law = None if load_law is None else command.given_law(load_law)
     measured, warnings = command.read_usable(str(trace), reading, allow_large)
-    terminal.say_read(measured.read)
+    terminal.say_read(line.spelled(Dialect.SHELL) for line in measured.read)
     for line in warnings:
-        terminal.tell(f"warning: {line}")
+        terminal.tell(f"warning: {trace}: {line.spelled(Dialect.SHELL)}")
     target = output or Path("results/whatif") / trace.name.split(".")[0]
     with output_folder(target, command.FILES, [trace]):
-        found = command.investigate(measured, reading.load, law)
+        found = command.investigate(measured, reading, law)
         words = " ".join(map(shell_word, [str(trace), *given_words(reading)]))
         answer = command.whatif_answer(found, trace.name, measured, words)
-        command.write_whatif(found, replace(answer, command=_said()), target)
+        command.write_whatif(found, replace(answer, command=_said()), target, trace)
     command.show(found, answer, target)
     terminal.follow("report", target)
 
@@ -373,23 +374,23 @@ def fit(
     """Fit delay models to a measured table, and write a config."""
     from ..advice.fit import command
     from ..advice.fit.answer import fit_answer
-    from ..advice.fit.page import DELAY
+    from ..advice.fit.looks import DELAY
     from ..advice.fit.study import study_for
     from ..run.files import output_folder
 
     measured, warnings = command.read_tables(str(trace), reading, allow_large)
-    terminal.say_read(measured.read)
+    terminal.say_read(line.spelled(Dialect.SHELL) for line in measured.read)
     for line in warnings:
-        terminal.tell(f"warning: {line}")
-    ks = command.k_range(k_range, measured.workers)
+        terminal.tell(f"warning: {trace}: {line.spelled(Dialect.SHELL)}")
+    ks = command.k_range(k_range, measured.workers, cut=bool(measured.listening))
     target = output or Path("results/fit") / trace.name.split(".")[0]
     with output_folder(target, command.FILES, [trace]), terminal.progress("fits") as progress:
         findings = study_for(workers, measured, ks, reading.load, progress)
         words = " ".join(map(shell_word, [str(trace), *given_words(reading)]))
         answer = replace(fit_answer(findings, trace.name, words), command=_said())
         page = command.write_fit(findings, answer, target)
-    for line in findings.warnings:
-        terminal.tell(f"warning: {trace}: {line}")
+    for text in findings.warnings:
+        terminal.tell(f"warning: {trace}: {text}")
     terminal.show(page)
     if len(lines := findings.sections.splitlines()) <= MAX_CONFIG_LINES:
         terminal.say_all(lines)
@@ -630,21 +631,40 @@ def list_(
     terminal.follow(*other.get(what, run))
 
 
-@as_command("data amazon --data-dir data", NAMES)
+@as_command("data slow_host", NAMES)
 def data(
-    name: Annotated[str, argument("covertype, amazon or kc_housing.", complete=completed("data"))],
+    name: Annotated[
+        str | None,
+        argument("A sample or a data set; default a list of both.", complete=completed("data")),
+    ] = None,
     data_dir: Annotated[
-        Path | None, option("Where the file goes; default $ERASUREHEAD_DATA, else data/.")
+        Path | None, option("Where files go; default $ERASUREHEAD_DATA, else data/.")
     ] = None,
 ) -> None:
-    """Fetch a data set that the paper's authors trained on, once."""
+    """Write a sample table, or fetch a data set of the paper.
+
+    Samples ship with the program; data sets need a network, once."""
     import os
 
-    from .data import bring
+    from .data import bring, data_lines
+    from .samples import SAMPLES, sample_lines, write_sample
 
     folder = data_dir or Path(os.environ.get("ERASUREHEAD_DATA") or "data")
-    terminal.say_all(bring(name, folder))
-    terminal.follow("reproduce", "loss_time", "--full", "--data-dir", folder)
+    if name is None:
+        terminal.say("samples: tables of delays that ship with the program")
+        terminal.say_all(sample_lines())
+        terminal.say("data sets: fetched once, which needs a network")
+        terminal.say_all(data_lines())
+        terminal.follow("data", "slow_host")
+    elif name in SAMPLES:
+        table = write_sample(name, folder)
+        terminal.say(f"{name}, {SAMPLES[name].about}")
+        terminal.say(f"licence: {SAMPLES[name].licence}")
+        terminal.say(f"{table} written")
+        terminal.follow("read", table)
+    else:
+        terminal.say_all(bring(name, folder))
+        terminal.follow("reproduce", "loss_time", "--full", "--data-dir", folder)
 
 
 # Results that have a page. Its reader is imported when it is called: a page needs the code of its

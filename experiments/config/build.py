@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from ...delay_models import DelayModel, Tape
 from ...delay_models.base import Finite, IndependentDelays, Seconds
-from ...sim.base.errors import ConfigError, DataNotFound, InvalidParameter, at
+from ...sim.base.errors import ConfigError, DataNotFound, InvalidParameter, at, message_of
 from ...sim.base.fields import configured
 from ...sim.base.numerics import one_thread
 from ...sim.base.types import FloatArray
@@ -244,7 +244,7 @@ def _problem(wanted: _Wanted) -> tuple[Objective, FloatArray]:
     except InvalidParameter as error:
         raise at(f"problem.{error.field}", error.value, error.valid) from None
     except (DataNotFound, ValueError) as error:
-        raise ConfigError(f"problem.dataset: {error}") from None
+        raise ConfigError("problem.dataset: ", message_of(error)) from None
 
 
 def _scheme(settings: Settings) -> Scheme:

@@ -40,7 +40,7 @@ def say_all(lines: Iterable[str]) -> None:
         say(text)
 
 
-def say_read(lines: Sequence[str]) -> None:
+def say_read(lines: Iterable[str]) -> None:
     """Write how a table was read without the indented table, which ``read`` shows."""
     say_all(text for text in lines if not text.startswith("  "))
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from ...sim.base.errors import at
+from ...sim.base.errors import Option, at
 from ...sim.base.numerics import one_thread
 from ..config.build import SharedTapes, require_delays
 from ..config.cells import Cell, cells, resolved
@@ -131,7 +131,13 @@ def plan(document: Mapping[str, Any], output: Path | None, options: RunOptions) 
     """Check every cell of a config, and find out which are on disk. Writes nothing.
     Raises ConfigError: the config is bad, or its data are too large."""
     if options.jobs > 1 and options.scheduler is not None:
-        raise at("--jobs", options.jobs, "must be left out beside --scheduler: its workers compute")
+        raise at(
+            Option("jobs"),
+            options.jobs,
+            "must be left out beside ",
+            Option("scheduler"),
+            ": its workers compute",
+        )
     room = Room() if options.allow_large else Room.here(output)
     grid = cells(document, options.data_dir)
     if options.timeline:

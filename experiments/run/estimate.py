@@ -13,7 +13,16 @@ from pathlib import Path
 import numpy as np
 
 from ...delay_models.base import BLOCK_CELLS
-from ...sim.base.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough, at
+from ...sim.base.errors import (
+    ConfigError,
+    EngineRefused,
+    InvalidParameter,
+    Message,
+    NeverEnough,
+    Option,
+    Part,
+    at,
+)
 from ...sim.engines.batch.arrivals import TASKS_AT_ONCE
 from ...sim.engines.batch.rounds import (
     BYTES_PER_CELL,
@@ -109,7 +118,7 @@ DATA = 2  # how often the data are in memory while they are made
 MARGINS = 4  # arrays with a number for each row and model of the learner
 # worker-rounds of which is seen how old gradients are, where old models can take so many bytes
 PROBED_ROUNDS, SMALL_PAST = 5000, 64 * 2**20
-HOW_TO_ALLOW = "or allow it with --allow-large (in Python allow_large=True)"
+HOW_TO_ALLOW = Message(", or allow it with ", Option("allow_large", True))
 
 
 @dataclass(frozen=True)
@@ -267,12 +276,13 @@ class Room:
         return cls(memory=free_memory(), disk=disk)
 
 
-def require_memory(needed: float, room: Room, what: str, remedy: str) -> None:
+def require_memory(needed: float, room: Room, what: str, remedy: Part) -> None:
     """Refuse what needs more bytes than there are. Raises ConfigError: with both numbers."""
     if room.memory is not None and needed > room.memory:
         raise ConfigError(
-            f"{what} takes about {size(needed)} of memory, and {size(room.memory)} are free: "
-            f"{remedy}, {HOW_TO_ALLOW}"
+            f"{what} takes about {size(needed)} of memory, and {size(room.memory)} are free: ",
+            remedy,
+            HOW_TO_ALLOW,
         )
 
 
@@ -287,14 +297,16 @@ def require_fits(cells: Sequence[tuple[Cell, Estimate]], room: Room, jobs: int =
         require_memory(need.memory, room, _named(cell), remedy)
         together = sum(sorted((need.memory for _, need in cells), reverse=True)[:jobs])
         if len(cells) > 1 and jobs > 1:
-            require_memory(together, room, f"{jobs} cells at a time", "take fewer --jobs")
+            fewer = Message("take fewer ", Option("jobs"))
+            require_memory(together, room, f"{jobs} cells at a time", fewer)
     tables = ROW_BYTES * sum(need.rows for _, need in cells)
     require_memory(tables, room, f"the tables of {len(cells)} cells", "take fewer of them")
     disk = sum(need.disk for _, need in cells)
     if room.disk is not None and disk > room.disk:
         raise ConfigError(
             f"the results take about {size(disk)} of disk, and {size(room.disk)} are free: "
-            f"take fewer cells, iterations or replications, {HOW_TO_ALLOW}"
+            "take fewer cells, iterations or replications",
+            HOW_TO_ALLOW,
         )
 
 

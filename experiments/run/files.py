@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...sim.base.errors import ConfigError
+from ...sim.base.errors import ConfigError, Option
 from ...sim.base.tables import csv_of
 
 # what a command found, and the page made of it
@@ -332,15 +332,17 @@ def output_folder(
         for read in reads:
             if path.exists() and read.exists() and path.samefile(read):
                 raise ConfigError(
-                    f"--output = {str(folder)!r}: {read} is read by this command, which would "
-                    "replace it; choose another folder"
+                    Option("output"),
+                    f" = {str(folder)!r}: {read} is read by this command, which would replace it; "
+                    "choose another folder",
                 )
     with _reported(folder):
         other = None if is_ours(folder) else min(p.name for p in folder.iterdir())
     if other is not None:
         raise ConfigError(
-            f"--output = {str(folder)!r}: holds {other}, and no result of erasurehead; choose "
-            "another folder, new or empty"
+            Option("output"),
+            f" = {str(folder)!r}: holds {other}, and no result of erasurehead; choose another "
+            "folder, new or empty",
         )
     with locked(folder):
         remove_leftovers(folder)

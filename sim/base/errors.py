@@ -1,5 +1,9 @@
 """The errors that the simulator raises on purpose, each with everything a reader needs.
 
+A message is made of texts and of options with their values. How an option is written depends on who
+reads it: ``--unit ms`` in a shell, ``unit: ms`` in a config, ``unit="ms"`` in Python. So parts are
+kept, and the message is spelled once, for its reader.
+
 Labels, names, paths and libraries' words are data. Control characters, half characters and marks of
 direction in them are written as in a Python string: ``\\x1b``, ``\\u202e``.
 
@@ -8,13 +12,16 @@ Nothing here imports a large library, so that errors can be told while nothing e
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import shlex
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from typing_extensions import override
 
@@ -63,21 +70,117 @@ def _acts(character: str) -> bool:
     return (kind[0] == "C" and character not in JOINERS) or kind in ("Zl", "Zp")
 
 
-class ConfigError(ValueError):
-    """A config that cannot be run; one line that names field, value and what is valid.
-    What comes from outside, such as a key or a path, is escaped, so that it stays one line."""
+class Dialect(Enum):
+    """Who reads a message, by how an option with its value is typed there."""
 
-    def __init__(self, line: str) -> None:
-        super().__init__(escaped(line))
+    SHELL = "--unit ms"
+    CONFIG = "unit: ms"
+    PYTHON = 'unit="ms"'
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option that a message names, perhaps with a value for it.
+
+    Args:
+        name: the option's name in Python, such as ``k_range``.
+        value: ``None``: the option alone; ``True``, of a flag; several names; or a mapping, as
+            ``columns`` takes.
+    """
+
+    name: str
+    value: str | float | Sequence[str] | Mapping[str, str] | None = field(
+        default=None,
+        hash=False,  # a mapping has none
+    )
+
+    def spelled(self, dialect: Dialect) -> str:
+        """As the reader types it."""
+        if dialect is Dialect.SHELL:
+            flag = f"--{self.name.replace('_', '-')}"
+            if self.value is None or self.value is True:
+                return flag
+            return f"{flag} {shell_word(_in_shell(self.value))}"
+        if self.value is None:
+            return self.name
+        value = json.dumps(self.value, ensure_ascii=False)
+        if dialect is Dialect.PYTHON:
+            return f"{self.name}={True if self.value is True else value}"
+        is_word = isinstance(self.value, str) and re.fullmatch("[a-z-]+", self.value)
+        return f"{self.name}: {self.value if is_word else value}"  # YAML 1.2 reads JSON
+
+
+def _in_shell(value: str | float | Sequence[str] | Mapping[str, str]) -> str:
+    """A value as one text; a comma parts names, so that one in a name becomes ``?``, which matches
+    any character."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return ",".join(f"{key}={name}" for key, name in value.items())
+    if isinstance(value, Sequence):
+        return ",".join(name.replace(",", "?") for name in value)
+    return f"{value:.15g}"
+
+
+Part: TypeAlias = "str | Option | Message"
+
+
+@dataclass(frozen=True, init=False)
+class Message:
+    """A line of texts, options and other messages. An empty one says nothing, and is false."""
+
+    parts: tuple[Part, ...]
+
+    def __init__(self, *parts: Part) -> None:
+        object.__setattr__(self, "parts", parts)
+
+    def __bool__(self) -> bool:
+        return any(self.parts)
+
+    def spelled(self, dialect: Dialect) -> str:
+        """The line for its reader."""
+        return "".join(
+            part if isinstance(part, str) else part.spelled(dialect) for part in self.parts
+        )
+
+
+EMPTY_MESSAGE = Message()
+
+
+class Mistake(ValueError):
+    """What the user can mend, in one line. What comes from outside, such as a key or a path, is
+    escaped, so that it stays one line.
+
+    Life cycle: raised with the parts of its line, from which it can be made again, as pickle does.
+    Its text is for a shell, until it leaves a function of the package, which sets ``dialect``."""
+
+    dialect = Dialect.SHELL
+
+    def __init__(self, *parts: Part) -> None:
+        super().__init__(*parts)
+        self.message = Message(*parts)
+
+    @override
+    def __str__(self) -> str:
+        return escaped(self.message.spelled(self.dialect))
+
+
+class ConfigError(Mistake):
+    """A config that cannot be run; one line that names field, value and what is valid."""
 
 
 class Failed(RuntimeError):
     """A command that cannot go on, by no mistake of the user: one line, exit code 1."""
 
 
-def at(path: str, value: Any, valid: str) -> ConfigError:
+def message_of(error: BaseException) -> Message:
+    """What an error says, with the options that it names."""
+    return error.message if isinstance(error, Mistake | DataNotFound) else Message(str(error))
+
+
+def at(path: str | Option, value: Any, *valid: Part) -> ConfigError:
     """Make the one line: ``delay.rate = -1: must be greater than 0``."""
-    return ConfigError(f"{path} = {quoted(value)}: {valid}")
+    return ConfigError(path, f" = {quoted(value)}: ", *valid)
 
 
 def one_of(valid: Iterable[str], given: Any, likely: Iterable[str] | None = None) -> str:
@@ -118,12 +221,9 @@ class InvalidParameter(ConfigError):
         self, field: str, value: Any, valid: str, nearest: Mapping[str, Any] | None = None
     ) -> None:
         ValueError.__init__(self, field, value, valid, nearest)
+        self.message = Message(f"{field} = {quoted(value)}: {valid}")
         self.field, self.value, self.valid = field, value, valid
         self.nearest = dict(nearest or {})
-
-    @override
-    def __str__(self) -> str:
-        return f"{self.field} = {quoted(self.value)}: {self.valid}"
 
 
 class NeverEnough(RuntimeError):
@@ -138,6 +238,7 @@ class NeverEnough(RuntimeError):
         crashes, endless: how often one of them has crashed in this round, or a worker that finishes
             task after task in no time, if that is the reason.
         unmet: n and the stopping rule's name, if no worker is missing and the rule is the reason.
+        cut: in words, where measured rounds that stopped listening are replayed, what is unknown.
     """
 
     def __init__(
@@ -148,13 +249,17 @@ class NeverEnough(RuntimeError):
         crashes: int | None = None,
         endless: int | None = None,
         unmet: tuple[int, str] | None = None,
+        cut: str = "",
     ) -> None:
-        super().__init__(iteration, missing, waited, crashes, endless, unmet)
+        super().__init__(iteration, missing, waited, crashes, endless, unmet, cut)
         self.iteration, self.missing, self.unmet = iteration, missing, unmet
+        self.cut = cut
         self.waited, self.crashes, self.endless = waited, crashes, endless
 
     @override
     def __str__(self) -> str:
+        if self.cut:
+            return f"iteration {self.iteration} waits for workers that were not heard: {self.cut}"
         if self.waited is not None:
             reason = f"has not ended after max_wait = {self.waited:g} s: no message has come"
         elif self.crashes is not None:
@@ -204,11 +309,13 @@ class DataNotFound(FileNotFoundError):
         self, dataset: str, names: Sequence[str], looked: Sequence[Path], origin: str
     ) -> None:
         folders = ", ".join(map(str, looked)) or "nowhere: no data directory is known"
-        super().__init__(
+        self.message = Message(
             f"dataset {dataset} needs one of these files: {', '.join(names)} (or .gz); "
             f"looked in {folders}. Fetch it by: erasurehead data {dataset}, or get it from "
-            f"{origin}, and name its directory in --data-dir or the environment variable "
-            "ERASUREHEAD_DATA"
+            f"{origin}, and name its directory in ",
+            Option("data_dir"),
+            " or the environment variable ERASUREHEAD_DATA",
         )
+        super().__init__(self.message.spelled(Dialect.SHELL))
         self.dataset, self.origin = dataset, origin
         self.names, self.looked = list(names), list(looked)

@@ -18,7 +18,7 @@ from pydantic import AllowInfNan, BeforeValidator, ConfigDict, Field, Validation
 from pydantic.dataclasses import dataclass
 from typing_extensions import dataclass_transform
 
-from .errors import ConfigError, InvalidParameter, one_of, quoted
+from .errors import ConfigError, Dialect, InvalidParameter, message_of, one_of, quoted
 
 STRICT = ConfigDict(extra="forbid", defer_build=True, arbitrary_types_allowed=True)
 """Every class of a config is a pydantic dataclass with this: an unknown field is an error."""
@@ -58,10 +58,13 @@ REQUIREMENTS = {
 
 
 def one_line(
-    error: ValidationError, section: str, more: Callable[[str, Problem], str] = lambda path, _: ""
+    error: ValidationError,
+    section: str,
+    more: Callable[[str, Problem], str] = lambda path, _: "",
+    dialect: Dialect = Dialect.CONFIG,
 ) -> ConfigError:
-    """Pydantic's report as one line; ``section`` is where the fields stand. ``more`` adds to what
-    is valid, of a field's path and the first problem."""
+    """Pydantic's report as one line; ``section`` is where the fields stand, and ``dialect`` that of
+    who reads it. ``more`` adds to what is valid, of a field's path and the first problem."""
     first, *_ = problems = error.errors(include_url=False)
     path = _path(section, first["loc"])
     tried = [other for other in problems if _path(section, other["loc"]) == path]
@@ -71,7 +74,7 @@ def one_line(
         case "missing" | "missing_argument" | "missing_keyword_only_argument":
             return ConfigError(f"{path}: missing{end}")
         case "value_error":
-            text = str(first["ctx"]["error"])
+            text = message_of(first["ctx"]["error"]).spelled(dialect)
             return ConfigError(f"{path}: {text}{end}" if path else f"{text}{end}")
         case "fault_of_place":
             return ConfigError(f"{path}: {first['msg']}{end}")
@@ -148,7 +151,7 @@ class Configurable(ABCMeta):
                     form = ", ".join(f"{name}=..." for name in known)
                     text = f"{cls.__name__}: fields are given by name: {cls.__name__}({form})"
                     raise ConfigError(text) from None
-                raise one_line(error, cls.__name__) from None
+                raise one_line(error, cls.__name__, dialect=Dialect.PYTHON) from None
 
 
 def not_bool(value: Any) -> Any:

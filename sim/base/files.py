@@ -1,7 +1,7 @@
 """Checks on files that users bring, before they are read, and a reader of NPZ; ``tables`` reads CSV
 and Parquet. A small file can say that it is huge (a ZIP or gzip that unpacks to gigabytes, a
 header with a shape of 10^12), and reading a FIFO or a device can go on for ever. So size and kind
-are looked at first. This module imports nothing of ours; ``delay_models`` may import it, too."""
+are looked at first."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import Mistake
+
 MOST_CELLS = 50_000_000  # numbers that a file may hold, unless more are allowed: 400 MB
 
 HOW_TO_ALLOW = "unless most_cells in the config, or --allow-large of fit, allows more"
@@ -31,7 +33,7 @@ HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.re
 TRACE_ENDINGS = (".json", ".json.gz")  # of a profiler's traces, one a rank
 
 
-class UnusableFile(ValueError):
+class UnusableFile(Mistake):
     """A file that cannot be read as what it should be; the message is one line without its name."""
 
 

@@ -11,8 +11,9 @@ from typing_extensions import Doc
 
 Unit = Literal["s", "ms", "us", "ns"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
-Missing = Literal["refuse", "drop-rounds", "never"]
+Missing = Literal["refuse", "drop-rounds", "never", "later"]
 Retries = Literal["refuse", "last", "sum"]
+LateWork = Literal["dropped", "queued"]
 Header = Literal["yes", "no"]
 Decimal = Literal["point", "comma"]
 # What a column can be; the last three are only what somebody says they are. ``round`` alone names
@@ -26,6 +27,7 @@ Role = Literal[
     "worker", "round", "seconds", "start", "end", "load", "rack", "allreduce", "stages", "workers"
 ]
 ROLES: tuple[Role, ...] = get_args(Role)
+LAST_MESSAGE = "last"  # a ``round_end``: a round stops listening when its last message has come
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +53,21 @@ class Reading:
         Doc("Unit of times, if no name gives it: s, ms, us, ns, or how many seconds."),
     ] = None
     missing: Annotated[
-        Missing, Doc("A missing delay: refuse it, drop its round, or treat as never arriving.")
+        Missing,
+        Doc("A missing delay: refuse, drop-rounds, never (arrives) or later (than its round)."),
     ] = "refuse"
+    not_heard: Annotated[float | None, Doc("Number that says that a worker was not heard: -1.")] = (
+        None
+    )
+    round_end: Annotated[
+        str | float | None,
+        Doc("When rounds stopped listening: last (message), SECONDS, or a column."),
+    ] = None
+    late_work: Annotated[
+        LateWork | None, Doc("Of a worker that was not heard: dropped, or queued (it goes on).")
+    ] = None
     retries: Annotated[
-        Retries, Doc("Several rows for a worker and round: refuse, keep the last, or sum.")
+        Retries, Doc("Several rows for a worker and round: refuse, last (counts) or sum.")
     ] = "refuse"
 
     @property
@@ -68,10 +81,18 @@ class Reading:
         return tuple(name.strip() for name in self.asked.get("stages", "").split("+") if name)
 
     @property
+    def end_column(self) -> str | None:
+        """The column that says when a round stopped listening, if one is named."""
+        is_column = isinstance(self.round_end, str) and self.round_end != LAST_MESSAGE
+        return str(self.round_end) if is_column else None
+
+    @property
     def named(self) -> list[str]:
         """All columns that have a role."""
         several = ("stages", "workers")
-        return [*(n for role, n in self.asked.items() if n and role not in several), *self.stages]
+        end = [] if self.end_column is None else [self.end_column]
+        roles = [n for role, n in self.asked.items() if n and role not in several]
+        return [*roles, *self.stages, *end]
 
 
 def parse_columns(text: str) -> dict[Role, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +18,7 @@ from .event.barrierless import event_barrierless
 from .event.rounds import event_course, event_rounds
 from .law import law_rounds, round_law
 from .run import Course, Engine, Run
+from .tapes import CheckedTape
 
 
 def simulate(
@@ -43,7 +46,10 @@ def simulate(
             raise EngineRefused(law)
         return law_rounds(run, law)
     batch = run.chosen(engine) == "batch" and recorder is None
-    with np.errstate(over="ignore"):  # a time beyond any number is infinite: it never comes
+    with (
+        np.errstate(over="ignore"),  # a time beyond any number is infinite: it never comes
+        _naming_the_cut(run),
+    ):
         if isinstance(run.scheme, Barrierless):
             return (
                 batch_barrierless(run, heard, work) if batch else event_barrierless(run, recorder)
@@ -67,9 +73,27 @@ def rounds(run: Run, engine: Engine = "auto", recorder: Recorder | None = None) 
     ``(losses, alignment)`` after each outcome where the scheme sees losses, else ``None``. Raises
     ``EngineRefused, NeverEnough, InvalidDelay``: as ``simulate``."""
     run = _with_rounds(run)
-    if run.chosen(engine) == "batch" and recorder is None:
-        return batch_course(run)
-    return event_course(run, recorder)
+    batch = run.chosen(engine) == "batch" and recorder is None
+    return _course_naming_the_cut(run, batch_course(run) if batch else event_course(run, recorder))
+
+
+def _course_naming_the_cut(run: Run, course: Course) -> Course:
+    with _naming_the_cut(run):
+        return (yield from course)
+
+
+@contextmanager
+def _naming_the_cut(run: Run) -> Iterator[None]:
+    """Within this context a round that can never end says so of measured rounds that stopped
+    listening, if it waits for what was not heard."""
+    try:
+        yield
+    except NeverEnough as error:
+        unknown = getattr(CheckedTape(run.tapes[0]).model, "unknown_after_cut", None)
+        cut = "" if unknown is None else unknown()
+        if not cut or error.crashes is not None or error.endless is not None:
+            raise
+        raise NeverEnough(error.iteration, error.missing, cut=cut) from None
 
 
 def _with_work_time(run: Run, trace: Trace) -> Trace:

@@ -23,7 +23,7 @@ from erasurehead.delay_models.measured.read import read_measured
 from erasurehead.experiments.advice.understood import as_read
 from erasurehead.sim.base.files import UnusableFile
 from erasurehead.sim.base.reading import Reading
-from tests.tools import numbered
+from tests.tools import numbered, told
 
 
 def text(frame: pd.DataFrame, path: Path) -> Path:
@@ -46,8 +46,9 @@ def measured(rounds: int = 40, workers: int = 5) -> pd.DataFrame:
 def refusal(frame: pd.DataFrame, path: Path, known: Reading | None = None) -> str:
     with pytest.raises(TableError) as caught:
         read_measured(str(text(frame, path)), known or Reading())
-    assert len(caught.value.defect) < 250
-    return caught.value.defect
+    (defect,) = told([caught.value.defect])
+    assert len(defect) < 250
+    return defect
 
 
 def test_options_say_what_counts(tmp_path: Path) -> None:
@@ -131,7 +132,7 @@ def test_objects_of_numbered_workers_and_rounds_are_said(tmp_path: Path) -> None
     pd.DataFrame(table).to_json(tmp_path / "t.json", orient="columns", double_precision=15)
     found = read_measured(str(tmp_path / "t.json"))
     np.testing.assert_array_equal(found.tables[None], table)
-    assert any("outer keys are taken for the workers" in line for line in found.assumed)
+    assert any("outer keys are taken for the workers" in line for line in told(found.assumed))
     pd.DataFrame(table).to_json(tmp_path / "t.json", orient="index", double_precision=15)
     found = read_measured(str(tmp_path / "t.json"), Reading(columns={"worker": ""}))
     np.testing.assert_array_equal(found.tables[None], table)
@@ -187,7 +188,7 @@ def test_durations_beside_other_cells(tmp_path: Path) -> None:
     found = read_measured(str(text(frame, tmp_path / "t")), Reading(missing="never"))
     table[2, 1] = np.inf
     np.testing.assert_allclose(found.tables[None], table, rtol=1e-12)
-    assert any("holds durations" in line for line in found.assumed)
+    assert any("holds durations" in line for line in told(found.assumed))
     assert "say their unit" in refusal(frame, tmp_path / "t", Reading(unit="ms"))
 
 
@@ -239,8 +240,8 @@ def test_the_unit_of_times(
             settle(said, named, "here", table)
         return
     found = settle(said, named, "here", table)
-    assert (found.unit, found.why) == (unit, words)
-    assert bool(found.assumed) == ("assumed" in words)
+    assert (found.unit, told([found.why])) == (unit, [words])
+    assert bool(found.assumed()) == ("assumed" in words)
     a_second = {"s": 1, "ms": 1000, "us": 10**6}.get(unit, 1 / 2.5)
     assert found.seconds(np.array([3.0 * a_second])) == pytest.approx(3.0)
 
@@ -332,7 +333,8 @@ def test_how_slow_workers_are_that_never_arrive() -> None:
     """Like the others, as nothing says more; the median worker is 1."""
 
     def slowest(table: Any) -> str:
-        (line,) = (line for line in as_read(numbered({None: np.array(table)})) if "slowest" in line)
+        lines = told(as_read(numbered({None: np.array(table)})))
+        (line,) = (line for line in lines if "slowest" in line)
         return line.split(",", 1)[1].strip()
 
     assert slowest(np.full((3, 2), np.inf)) == "typically inf s"

@@ -32,6 +32,7 @@ from tests.delay_models.layouts import (
     wide,
     with_column,
 )
+from tests.tools import told
 
 R, N = SECONDS.shape
 ROUNDS = range(R)
@@ -407,8 +408,9 @@ def check(path: Path, reading: Reading, wanted: Read | str) -> None:
         found = read_measured(str(path), reading)
         np.testing.assert_array_equal(found.tables[None], wanted.table)
         assert found.hosts == wanted.hosts
-        assert all(any(text in note for note in found.notes) for text in wanted.said), found.notes
-        assert bool(wanted.said) == bool(found.notes), found.notes
+        notes = told(found.notes)
+        assert all(any(text in note for note in notes) for text in wanted.said), notes
+        assert bool(wanted.said) == bool(notes), notes
         return
     with pytest.raises(TableError) as caught:
         read_measured(str(path), reading)
@@ -454,7 +456,7 @@ def test_rounds_are_named_by_the_column_that_numbers_them(name: str, tmp_path: P
     (tmp_path / "t.csv").write_bytes(text(with_column(wide(), named, name)))
     found = read_measured(str(tmp_path / "t.csv"))
     assert found.names_of_rounds(None).tolist() == named
-    assert f"column {name} numbers the rounds, {named[0]} to {named[-1]}" in found.assumed
+    assert f"column {name} numbers the rounds, {named[0]} to {named[-1]}" in told(found.assumed)
 
 
 def test_a_column_of_racks_names_groups_of_workers(tmp_path: Path) -> None:
@@ -465,9 +467,9 @@ def test_a_column_of_racks_names_groups_of_workers(tmp_path: Path) -> None:
     zones = {"zone_id a": HOSTS[1:2], "zone_id b": (HOSTS[0], HOSTS[2])}
     found = read_measured(str(tmp_path / "t.csv"))
     assert found.groups == zones
-    assert "  groups:   zone_id a, zone_id b (column zone_id)" in as_read(found)
-    assert "cabinet" in " ".join(found.assumed)
-    assert "zone_id" not in " ".join(found.assumed)
+    assert "  groups:   zone_id a, zone_id b (column zone_id)" in told(as_read(found))
+    assert "cabinet" in " ".join(told(found.assumed))
+    assert "zone_id" not in " ".join(told(found.assumed))
     found = read_measured(str(tmp_path / "t.csv"), Reading(columns={"rack": "cabinet"}))
     assert list(found.groups) == ["cabinet 2", "cabinet 10"]
     (tmp_path / "t.csv").write_bytes(text(with_column(long(), ["Rack7"] * 4 * R, "rack")))
@@ -507,7 +509,7 @@ def test_other_formats_are_looked_through_as_well(tmp_path: Path) -> None:
     pd.DataFrame(indexed, columns=["step", *HOSTS]).to_parquet(tmp_path / "wide.parquet")
     check(tmp_path / "wide.parquet", Reading(), WHOLE)
     said = read_measured(str(tmp_path / "wide.parquet"), Reading()).assumed
-    assert f"column step numbers the rounds, 0 to {R - 1}" in said
+    assert f"column step numbers the rounds, 0 to {R - 1}" in told(said)
 
 
 @pytest.mark.parametrize("gaps", [(2,), (2, 5), (R,)])
@@ -560,8 +562,8 @@ def test_samples_that_are_held_are_no_new_measurements(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(text(rows))
     found = read_measured(str(tmp_path / "t.csv"))
     np.testing.assert_array_equal(found.tables[None], MILLISECONDS)
-    assert any(note.startswith(f"{R * (N + 1)} of") for note in found.notes)
-    assert any("normalised" in note for note in found.notes)
+    assert any(note.startswith(f"{R * (N + 1)} of") for note in told(found.notes))
+    assert any("normalised" in note for note in told(found.notes))
     mixed = [
         rows[0],
         *sorted(rows[1:], key=lambda row: row[3], reverse=True),

@@ -21,6 +21,7 @@ from erasurehead.delay_models.measured.profiler import read_traces
 from erasurehead.delay_models.measured.read import read_measured
 from erasurehead.experiments.advice.fit.command import read_tables
 from erasurehead.sim.base.reading import Reading
+from tests.tools import told
 
 FOLDER = Path(__file__).parent / "profiler"
 SLEPT = np.array([[2.0 * (rank + 1) + step for rank in range(3)] for step in range(2, 6)]) / 1000
@@ -171,7 +172,7 @@ def test_other_json_beside_the_traces_is_one_line(content: str, ranks: Path) -> 
 def test_a_fit_reads_a_folder(ranks: Path) -> None:
     measured, warnings = read_tables(str(ranks))
     assert measured.workers == 3
-    assert not [line for line in warnings if "unit" in line]
+    assert not [line for line in told(warnings) if "unit" in line]
 
 
 def test_a_large_trace_takes_little_memory_and_a_larger_one_is_refused(
@@ -197,7 +198,7 @@ def test_spans_of_collectives_take_the_wait_out(ranks: Path) -> None:
     expected = whole.copy()
     expected[1] -= waited - waited.min()
     np.testing.assert_allclose(found.tables[None], expected, rtol=1e-12)
-    assert any("allreduce_us" in line for line in found.assumed)
+    assert any("allreduce_us" in line for line in told(found.assumed))
 
 
 @pytest.mark.parametrize("kind", ["ncclDevKernel_AllReduce_Sum_f32_RING_LL(x)", "nccl:all_reduce"])
@@ -220,7 +221,7 @@ def test_own_times_of_ranks_that_look_alike(kind: str, tmp_path: Path) -> None:
             ]
             at = end
         (tmp_path / f"rank{rank}.json").write_text(trace(*events))
-    (note,) = read_measured(str(tmp_path), WITH_WAITS).notes
+    (note,) = told(read_measured(str(tmp_path), WITH_WAITS).notes)
     assert "--columns allreduce=allreduce_us" in note
     found = read_measured(str(tmp_path), Reading(columns=REDUCED))
     np.testing.assert_allclose(found.tables[None], (own + 50.0) / 1e6, rtol=0.01)
@@ -248,10 +249,10 @@ def test_spans_that_have_a_name_are_stages(tmp_path: Path) -> None:
             at += first + second + 40.0
         (tmp_path / f"rank{rank}.json").write_text(trace(*reversed(events)))
     plain = read_measured(str(tmp_path))
-    (unused,) = (line for line in plain.assumed if "not used" in line)
+    (unused,) = (line for line in told(plain.assumed) if "not used" in line)
     assert unused.endswith(": forward_us, ## backward ##_us")
     assert not plain.stages
-    (partial,) = (line for line in plain.assumed if "may be partial" in line)
+    (partial,) = (line for line in told(plain.assumed) if "may be partial" in line)
     assert partial.startswith("steps 0 and 11 are the first and last of the traces")
     assert partial.endswith("--rows round=1:10 leaves them out")
     found = read_measured(
@@ -312,7 +313,7 @@ def test_the_first_and_the_last_step_may_be_partial(steps: int, said: int, tmp_p
         (tmp_path / f"rank{rank}.json").write_text(trace(*made))
     text = f"--rows round=6:{3 + steps} leaves them out"
     found = read_measured(str(tmp_path))
-    assert sum(text in line for line in found.assumed) == said
+    assert sum(text in line for line in told(found.assumed)) == said
     assert len(found.tables[None]) == steps
 
 

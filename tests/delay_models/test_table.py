@@ -23,7 +23,7 @@ from scipy.stats import chi2
 
 import erasurehead as eh
 from erasurehead.delay_models.measured import files
-from erasurehead.delay_models.measured.cells import Times, settle
+from erasurehead.delay_models.measured.cells import settle
 from erasurehead.delay_models.measured.long import between
 from erasurehead.delay_models.measured.measured import MeasuredDelays, TableError
 from erasurehead.delay_models.measured.read import read_measured, rows_of
@@ -38,9 +38,10 @@ from erasurehead.delay_models.measured.signs import (
 )
 from erasurehead.delay_models.trace import MeasuredTrace
 from erasurehead.experiments.advice.understood import as_read
+from erasurehead.sim.base.errors import Message
 from erasurehead.sim.base.files import UnusableFile
 from erasurehead.sim.base.reading import Reading, parse_columns
-from tests.tools import inside, numbered, read_all_loads, read_delays
+from tests.tools import inside, numbered, read_all_loads, read_delays, told
 
 LONG = "worker,round,seconds\n"
 EVENT = "host,step,event,value\n"
@@ -312,7 +313,7 @@ def test_what_was_mended_or_assumed_is_said(
 ) -> None:
     (tmp_path / "t.csv").write_text(text)
     found = read_measured(str(tmp_path / "t.csv"), reading)
-    assert said in "|".join([*found.warnings, *found.assumed, ""])
+    assert said in "|".join([*told([*found.warnings, *found.assumed]), ""])
 
 
 @pytest.mark.parametrize(
@@ -322,7 +323,9 @@ def test_nothing_is_said_of_a_table_as_it_may_well_be(text: str, tmp_path: Path)
     """A median of a minute; one round of eight workers, or two of seven."""
     (tmp_path / "t.csv").write_text(text)
     found = read_measured(str(tmp_path / "t.csv"), S)
-    assert not re.search("if the table|if rows are", "|".join([*found.warnings, *found.assumed]))
+    assert not re.search(
+        "if the table|if rows are", "|".join(told([*found.warnings, *found.assumed]))
+    )
 
 
 def test_a_median_is_of_the_delays_that_are_finite() -> None:
@@ -413,7 +416,7 @@ def test_a_table_shows_what_was_understood(
 ) -> None:
     """Six workers, three rounds, of the first load unless one is chosen; one worker is no slower
     than another."""
-    shown = [line for line in as_read(numbered(tables), chosen) if line.startswith("  ")]
+    shown = [line for line in told(as_read(numbered(tables), chosen)) if line.startswith("  ")]
     found = {line.split(":")[0].strip(): line.split(":", 1)[1].strip() for line in shown}
     assert found == found | rows
     assert ("slowest" in found) == (next(iter(tables.values())).shape[1] > 1)
@@ -487,14 +490,14 @@ def test_detection_and_false_alarms_over_sizes_and_laws() -> None:
     sizes = [*itertools.product((4, 8, 64), (20, 50, 100, 500))]
     found = detection(sizes, 100) + detection([*itertools.product((512,), (20, 100, 500))], 8)
     assert sum(round(100 * false) for *_, (false, _, _) in found) <= 2
-    for workers, rounds, law, (_, as_equal, told) in found:
+    for workers, rounds, law, (_, as_equal, share) in found:
         assert as_equal == 1, (workers, rounds, law)
         enough = workers >= 8 or rounds >= 50
-        assert told >= (0.93 if enough else 0.15), (workers, rounds, law)
+        assert share >= (0.93 if enough else 0.15), (workers, rounds, law)
     few = detection([(4, 20), (2, 50)], 200)
     for workers, share in ((4, 0.35), (2, 0.23)):
-        told = [each[-1] for n, _, _, each in few if n == workers]
-        assert np.mean(told) == pytest.approx(share, abs=0.06)
+        shares = [each[-1] for n, _, _, each in few if n == workers]
+        assert np.mean(shares) == pytest.approx(share, abs=0.06)
 
 
 def test_the_statistics_of_waiting() -> None:
@@ -586,7 +589,7 @@ def test_every_reading_says_that_times_include_waiting(
         assert WAITS in done.stdout + done.stderr, command
     assert "Who is slow cannot be told: these times include waiting" in done.stdout
     assert "nothing to gain" not in done.stdout + (out / "report.md").read_text()
-    assert "--columns allreduce='NCCL (ms)'" in done.stdout + done.stderr
+    assert "--columns 'allreduce=NCCL (ms)'" in done.stdout + done.stderr
     for columns in ((), ("--columns", "allreduce=NCCL (ms)")):
         assert "Replace host" in inside("whatif", path, *columns, "--output", out).stdout
 
@@ -685,7 +688,7 @@ def test_stages_of_a_long_table(
         whole = sum(parts.values()) + 0.25 * rest
         np.testing.assert_allclose(found.tables[None], whole, rtol=1e-9)
         np.testing.assert_allclose(sum(stages.values()), whole, rtol=1e-9)
-        assert not any("not used" in line for line in found.assumed)
+        assert not any("not used" in line for line in told(found.assumed))
     assert not read_stages(frame, tmp_path, columns={"seconds": "step_ms"}).stages
     rounded = read_stages(frame.assign(step_ms=(frame["step_ms"] - 250).round(-1)), tmp_path)
     assert all((part >= 0).all() for part in rounded.stages[None].values())
@@ -777,7 +780,7 @@ def test_minutes_alone_are_a_duration(tmp_path: Path) -> None:
 def test_numbers_that_no_round_has(rounds: list[float], said: str | None, tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     pd.DataFrame({"worker": "a", "round": rounds, "seconds": 1.5}).to_csv(path, index=False)
-    found = [note for note in read_measured(str(path)).notes if "missing for all" in note]
+    found = [note for note in told(read_measured(str(path)).notes) if "missing for all" in note]
     assert len(found) == (said is not None)
     assert said is None or found[0].startswith(said)
 
@@ -882,7 +885,7 @@ def test_racks_and_rounds_are_those_of_their_rows(tmp_path: Path) -> None:
     path.write_text("round,a1,a2\n2,1.5,2.5\n0,1.6,2.5\n1,1.7,2.6\n")
     found = read_measured(str(path))
     assert found.tables[None][:, 0].tolist() == [1.6, 1.7, 1.5]
-    assert "column round numbers the rounds, 0 to 2" in found.assumed
+    assert "column round numbers the rounds, 0 to 2" in told(found.assumed)
 
 
 def test_a_comma_before_three_digits_may_be_of_either_kind() -> None:
@@ -1059,10 +1062,12 @@ NOBODY = "no unit is said: read as seconds, typically {} s; --unit ms if not"
 )
 def test_what_times_without_a_unit_are(seen: list[float], hint: str, says: str) -> None:
     def judge() -> Any:
-        return settle(None, None, "it", np.array(seen, float), hint, " -- so")
+        return settle(None, None, "it", np.array(seen, float), hint, Message(" -- so"))
 
     if says.startswith("no unit is said"):
-        assert judge() == Times("s", "seconds, which is assumed", says)
+        times = judge()
+        assert times.unit == "s"
+        assert told([times.why, times.assumed()]) == ["seconds, which is assumed", says]
         return
     with pytest.raises(UnusableFile, match=says) as refused:
         judge()
@@ -1151,9 +1156,9 @@ def test_stages_may_be_longer_than_their_step_by_a_hundredth(tmp_path: Path) -> 
         read_measured(str(path), alone)
     left = read_measured(str(path), replace(alone, missing="drop-rounds"))
     np.testing.assert_allclose(left.tables[None][:, 0], [2.0, 1.5])
-    for also, no in (({"retries": "sum"}, "--retries sum"), ({}, "allreduce=")):
+    for also, no in (({"retries": "sum"}, "--retries sum"), ({}, "--columns allreduce=...")):
         columns = {"stages": "read_s+work_s"} | ({} if also else {"allreduce": "step_s"})
-        with pytest.raises(TableError, match=f"{no} cannot stand beside stages="):
+        with pytest.raises(TableError, match=f"{no} cannot stand beside --columns stages="):
             read_measured(str(path), Reading(columns=columns, **also, drop=(), rows=":"))  # type: ignore[arg-type]
 
 

@@ -26,7 +26,6 @@ import erasurehead as eh
 from erasurehead import delays, schemes
 from erasurehead.api import fitting, running
 from erasurehead.api.face import face
-from erasurehead.api.fitting import as_arguments
 from erasurehead.api.running import bar, in_notebook
 from erasurehead.experiments.config.document import write_yaml
 from erasurehead.experiments.pictures import paint
@@ -361,7 +360,7 @@ def test_a_table_says_how_it_is_read(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.tables[None], SECONDS[:30, [0, 2, 3, 4, 5]])
     assert [*found.tables[None].columns] == [*"acdef"]
     assert found.notes == ("All columns are workers', by no common pattern: a, c, d, e, f.",)
-    assert found.lines[0] == "read as 30 rounds of 5 workers; times in milliseconds, as --unit says"
+    assert found.lines[0] == "read as 30 rounds of 5 workers; times in milliseconds, as unit says"
     (assumed,) = eh.read_table(pd.DataFrame(SECONDS)).notes
     assert assumed.startswith("No unit is said: read as seconds, typically 0.5")
     with pytest.raises(
@@ -727,7 +726,10 @@ def test_an_unknown_band_is_one_line(result: eh.Result) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"missing": "drop"}, "missing = 'drop': must be 'refuse', 'drop-rounds' or 'never'"),
+        (
+            {"missing": "drop"},
+            "missing = 'drop': must be 'refuse', 'drop-rounds', 'never' or 'later'",
+        ),
         ({"retries": "x"}, "retries = 'x': must be 'refuse', 'last' or 'sum'"),
         ({"columns": {"rond": "step"}}, "columns = .*: must be 'worker', 'round', 'seconds'"),
         ({"unit": "sec"}, "unit = 'sec': must be 's', 'ms', 'us' or 'ns', or how many seconds"),
@@ -753,30 +755,6 @@ def test_an_argument_is_refused_in_its_own_words(
     for call in calls:
         with pytest.raises(eh.ConfigError, match=said):
             call(table, **options)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("give --unit ms, or", 'give unit="ms", or'),
-        ("give --unit 60.", "give unit=60.0."),
-        ("give --unit 1e-3", "give unit=0.001"),
-        ("--drop loss,mean settles it", 'drop=["loss", "mean"] settles it'),
-        ("--keep 'a b' settles it", 'keep=["a b"] settles it'),
-        ("--columns worker=host,seconds=took", 'columns={"worker": "host", "seconds": "took"}'),
-        ("--columns worker=a=b", 'columns={"worker": "a=b"}'),
-        ("--columns round= says so", 'columns={"round": ""} says so'),
-        ("--columns says it", "columns says it"),
-        ("(--rows 1:40)", '(rows="1:40")'),
-        ("--rows COLUMN=VALUE", 'rows="COLUMN=VALUE"'),
-        ("--missing never; --retries sum", 'missing="never"; retries="sum"'),
-        ("--missing says what it is", "missing says what it is"),
-        ("--load 1", "--load 1"),
-    ],
-)
-def test_remedies_are_told_as_arguments(text: str, said: str) -> None:
-    """What an option's words mean; a word that is no value of it belongs to the sentence."""
-    assert as_arguments(text) == said
 
 
 @pytest.mark.parametrize(("seconds", "refused"), [(99.0, False), (101.0, True)])

@@ -100,6 +100,8 @@ def test_wheel_of_the_checkout_and_of_the_sdist_are_equal(clone: Path, tmp_path:
         for part in (*PARTS, "erasurehead")
         for path in (clone / part).rglob("*.py")
     }
+    for file in (clone / "delay_models" / "samples").iterdir():
+        assert contents[0][f"erasurehead/delay_models/samples/{file.name}"] == file.read_bytes()
     packed = {name for name in contents[0] if name.endswith(".py")}
     assert packed == {re.sub(f"^({'|'.join(PARTS)})/", r"erasurehead/\1/", m) for m in modules}
 

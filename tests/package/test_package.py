@@ -354,26 +354,6 @@ def test_an_argument_of_a_wrong_kind_is_one_line_that_names_it(
         wrong()
 
 
-@pytest.mark.parametrize(
-    ("said", "expected"),
-    [
-        ("--missing drop-rounds leaves", 'missing="drop-rounds" leaves'),
-        ("say --unit s, ms, us or ns", 'say unit="s", ms, us or ns'),
-        (
-            "or give --unit in seconds: 2, or --unit 0.01.",
-            "or give unit in seconds: 2, or unit=0.01.",
-        ),
-        ("--drop 'a b,c' if not", 'drop=["a b", "c"] if not'),
-        ("(--columns allreduce=...) or", '(columns={"allreduce": "..."}) or'),
-        ("--columns worker=a,round=b: no", 'columns={"worker": "a", "round": "b"}: no'),
-        ("--rows : takes, --rows 1:40", 'rows=":" takes, rows="1:40"'),
-        ("--drop a\\", r'drop=["a\\"]'),
-    ],
-)
-def test_remedies_of_the_command_line_are_arguments(said: str, expected: str) -> None:
-    assert public("api.fitting").as_arguments(said) == expected
-
-
 @pytest.mark.filterwarnings("error")
 def test_a_table_of_nothing_is_refused_without_a_warning() -> None:
     with pytest.raises(eh.ConfigError, match='missing="never"'):

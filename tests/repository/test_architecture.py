@@ -30,7 +30,7 @@ LAYERS = [
   experiments.advice.statistics experiments.config experiments.checks.conformance
   experiments.run experiments.options experiments.advice.understood
   experiments.pictures
-  experiments.page
+  experiments.page experiments.commands.samples
   experiments.checks experiments.reports.explore experiments.commands.data experiments.commands.run
   experiments.reports.compare experiments.reproduce experiments.advice.live experiments.advice.fit
   experiments.advice.whatif

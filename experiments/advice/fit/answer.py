@@ -7,10 +7,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from ....sim.base.errors import shell_word
+from ....sim.base.errors import Dialect, shell_word
 from ...page.content import Answer
 from ...text import at_a_glance, enumerated, left_out, number, number_of, percent, sentence
 from ..statistics.job import waiting_saves
+from .cut.answer import cut_answer
+from .cut.study import CutFindings
 from .laws.law import section_of
 from .laws.load import LoadFit
 from .laws.variance import Memory
@@ -23,8 +25,16 @@ MOST_WORKERS, MOST_NAMED = 3, 8  # that stand out: with a sentence of their own,
 LAGS = (1, 2, 5, 10)  # at which the correlation of being slow is told
 
 
-def fit_answer(findings: Findings, source: str, words: str = "") -> Answer:
-    """Which model simulates the workers of ``source``; ``words`` has also the options it took."""
+def fit_answer(
+    findings: Findings | CutFindings,
+    source: str,
+    words: str = "",
+    dialect: Dialect = Dialect.SHELL,
+) -> Answer:
+    """Which model simulates the workers of ``source``; ``words`` has also the options it took, and
+    ``dialect`` is that of who reads it."""
+    if isinstance(findings, CutFindings):
+        return cut_answer(findings, source, dialect)
     main, chosen, ks = findings.main, findings.chosen, findings.ks
     best = main.fits[0]
     fields = section_of(best.law).items()
@@ -82,8 +92,17 @@ def fit_answer(findings: Findings, source: str, words: str = "") -> Answer:
         "fixing them would save.",
     )
     reasons = tuple(map(sentence, why))
-    notes, read = (*findings.measured.notes, *refused), findings.measured.read
-    return Answer("fit", source, verdict, reasons, steps, notes=notes, read=read, limits=limit)
+    notes = [line.spelled(dialect) for line in findings.measured.notes]
+    return Answer(
+        "fit",
+        source,
+        verdict,
+        reasons,
+        steps,
+        notes=(*notes, *refused),
+        read=tuple(line.spelled(dialect) for line in findings.measured.read),
+        limits=limit,
+    )
 
 
 def _checked_sentence(findings: Findings) -> str:

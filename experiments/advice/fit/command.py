@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ....delay_models.measured.measured import AS_IT_IS, MeasuredDelays
-from ....sim.base.errors import ConfigError, at
+from ....delay_models.measured.signs import left_out_rounds
+from ....sim.base.errors import ConfigError, Message, Option, at
 from ....sim.base.reading import Reading
 from ...config.document import write_yaml
 from ...page.content import Answer, Page
@@ -18,7 +19,9 @@ from ...page.folder import FORMATS, REPORT, write_page
 from ...run.files import ANSWER
 from ...text import number_of
 from ..understood import measured_delays
-from .page import DELAY, NEEDED, fit_page
+from .cut.study import CutFindings
+from .looks import DELAY
+from .page import NEEDED, fit_page
 from .study import Findings
 from .study import tables as tables_of
 
@@ -36,52 +39,68 @@ FILES = (
 
 def read_tables(
     path: str, reading: Reading = AS_IT_IS, allow_large: bool = False
-) -> tuple[MeasuredDelays, list[str]]:
+) -> tuple[MeasuredDelays, list[Message]]:
     """Read a table of delays that can be fitted, however large if that is allowed: without the
     rounds in which a worker never arrived, for no law of this program gives infinite delays; and
     warnings. Raises ConfigError: the table cannot be used, or has no such load."""
     measured = measured_delays(path, reading, None if allow_large else MOST_FITTED)
-    whole = {load: np.isfinite(table).all(axis=1) for load, table in measured.tables.items()}
+    cut = measured.listening  # where nobody was heard is known there, and is fitted
+    whole = {
+        load: np.ones(len(table), bool) if load in cut else np.isfinite(table).all(axis=1)
+        for load, table in measured.tables.items()
+    }
     tables = {load: table[whole[load]] for load, table in measured.tables.items()}
     if not all(len(table) for table in tables.values()):
         text = "no round has every worker; a fit needs rounds in which all arrive"
         raise ConfigError(f"{path}: {text}")
-    lost, load = sum(int((~rows).sum()) for rows in whole.values()), reading.load
-    some = number_of(lost, "round")
-    warnings = [f"{some} in which a worker never arrives: not fitted"] if lost else []
-    if (smallest := min(table.size for table in tables.values())) < FEWEST:
+    load = reading.load
+    left_out = list[Message]()
+    for own, rows in whole.items():
+        if lost := int((~rows).sum()):
+            where = "" if own is None else f" at load {own:g}"
+            some = f"{number_of(lost, 'round')}{where}"
+            differ = left_out_rounds(measured.tables[own], np.asarray(~rows))
+            text = f"{some} in which a worker never arrives: not fitted; {differ}"
+            left_out.append(Message(text))
+    heard = [
+        table[np.isfinite(table)] if own in cut else table.ravel() for own, table in tables.items()
+    ]
+    if (smallest := min(map(len, heard))) < FEWEST:
         few = number_of(smallest, "delay")
         raise ConfigError(f"{path}: {few} at a load; a fit needs at least {FEWEST}")
-    for table in tables.values():
-        if (least := float(table.min(where=table > 0, initial=1.0))) < SHORTEST:
+    for delays in heard:
+        if (least := float(delays.min(where=delays > 0, initial=1.0))) < SHORTEST:
             text = f"a delay of {least:g} s; a fit needs 0 or at least {SHORTEST:g} s"
             raise ConfigError(f"{path}: {text}")
-        if np.ptp(table) == 0:
-            model = f"{{model: deterministic, value: {table.flat[0]:g}}}"
+        if np.ptp(delays) == 0:
+            model = f"{{model: deterministic, value: {delays[0]:g}}}"
             raise ConfigError(f"{path}: all delays are equal; nothing to fit: use {model}")
     measured = replace(measured, tables=tables)
-    warnings += measured.warnings
+    warnings = [*left_out, *measured.warnings]
     if load is not None and len(tables) > 1 and len(tables[load]) < 2:
-        warnings.append(f"one round at load {load:g}: workers and rounds cannot be told apart")
-    return measured, [f"{path}: {line}" for line in warnings]
+        text = f"one round at load {load:g}: workers and rounds cannot be told apart"
+        warnings.append(Message(text))
+    return measured, warnings
 
 
-def k_range(text: str | None, workers: int) -> Sequence[int]:
-    """Order statistics ``A:B``, both included; default n/2 to n. Of more than ``MOST_KS`` some, at
-    equal distances. Raises ConfigError: not two numbers, or not 1 <= A <= B <= n."""
-    first, last = max(1, workers // 2), workers
+def k_range(text: str | None, workers: int, cut: bool = False) -> Sequence[int]:
+    """Order statistics ``A:B``, both included; default n/2 to n, and 1 to n where rounds were
+    ``cut``, since the first ones are what was measured. Of more than ``MOST_KS`` some, at equal
+    distances. Raises ConfigError: not two numbers, or not 1 <= A <= B <= n."""
+    first, last = 1 if cut else max(1, workers // 2), workers
     if text is not None:
         if (match := re.fullmatch(r"0*([0-9]+):0*([0-9]+)", text)) is None:
-            raise at("--k-range", text, "must be A:B, two whole numbers")
+            raise at(Option("k_range"), text, "must be A:B, two whole numbers")
         first, last = (int(number[:20]) for number in match.groups())  # 20 digits are too many
         if not 1 <= first <= last <= workers:
-            raise at("--k-range", text, f"must be A:B with 1 <= A <= B <= {workers} workers")
+            valid = f"must be A:B with 1 <= A <= B <= {workers} workers"
+            raise at(Option("k_range"), text, valid)
     if last - first < MOST_KS:
         return range(first, last + 1)
     return [int(k) for k in np.linspace(first, last, MOST_KS).round()]
 
 
-def write_fit(findings: Findings, answer: Answer, output: Path) -> Page:
+def write_fit(findings: Findings | CutFindings, answer: Answer, output: Path) -> Page:
     """Write tables, pictures, report, config and answer under ``output``; returns the page."""
     config, tables = write_yaml(findings.config), tables_of(findings)
     whole = fit_page(tables, answer, config)

@@ -14,17 +14,13 @@ import pandas as pd
 from ...page.content import Answer, CommandLine, Page, Section, Table, capped, plain_cell
 from ...page.folder import read_answer, table_at, text_at
 from ...pictures import style
-from ...pictures.looks import DASHED, DOTTED, GRID_COLOUR, LONG_DASHED, MUTED, SOLID, Look
 from ...pictures.picture import Axis, Chart, Curve, Mark, Panel, Picture
 from ...text import NOTHING, TableCell, interval, number, percent
 from ..statistics.series import SPELL_CORRELATION
-from .study import CONFIG, ESTIMATES, MARKED_LEVELS
-
-DELAY = "delay.yaml"
-RUN_IT = CommandLine(
-    "Simulate these workers, in the folder of this result; the config takes your schemes:",
-    f"erasurehead run {DELAY}",
-)
+from .config import CONFIG
+from .cut.page import cut_page, is_of_cut_rounds
+from .looks import DELAY, DIAGONAL, MEASURED, RUN_IT, WITHOUT_COLD_STARTS, look_of
+from .study import ESTIMATES, MARKED_LEVELS
 
 NEEDED = {  # tables that every fit leaves, with columns that an older version may lack
     "fit": ("load", "family", "held_out", "order_error", "aic", "ks", "parameters", "delays"),
@@ -36,21 +32,6 @@ NEEDED = {  # tables that every fit leaves, with columns that an older version m
     "workers": ("host", "stands_out", "slower", "slow", "cost"),
 }
 
-FAMILY_LOOKS = {  # how a family is drawn in every picture
-    CONFIG: Look("#000000", "o", DASHED, "fitted config"),
-    "mixture": Look("#D55E00", "P", SOLID, "mixture"),
-    "lognormal": Look("#0072B2", "s", DASHED, "lognormal"),
-    "gamma": Look("#009E73", "^", DOTTED, "gamma"),
-    "weibull": Look("#CC79A7", "v", LONG_DASHED, "weibull"),
-    "shifted_exponential": Look("#E69F00", "D", SOLID, "shifted_exponential"),
-    "exponential": Look("#56B4E9", "X", DASHED, "exponential"),
-    "pareto": Look("#A89A00", "<", DOTTED, "pareto"),
-    "empirical": Look("#7A7A7A", "*", (0, (3, 1)), "empirical"),
-}
-
-MEASURED = Look(MUTED, "", SOLID, "measured")
-WITHOUT_COLD_STARTS = Look(GRID_COLOUR, "", SOLID, "measured, no cold starts")
-DIAGONAL = Look(MUTED, "", SOLID, "")
 REACH = 1.5  # how far fitted quantiles are shown beyond the measured ones
 SMALLEST = 1e-12  # seconds that stand for 0 on a logarithmic axis
 REACHES = (1.1, 1.25, 1.5, 2.0)  # ends of the axis of ratios; what is beyond the last is not shown
@@ -74,6 +55,8 @@ def read_fit(directory: Path) -> Page:
 
 def fit_page(tables: Mapping[str, pd.DataFrame], answer: Answer, config: str) -> Page:
     """What is said of a fit, from the tables of ``study.tables`` and the text of ``delay.yaml``."""
+    if is_of_cut_rounds(tables):
+        return cut_page(tables, answer, config)
     fits, loads, ks = tables["fit"], tables["loads"], tables["order_statistics"]["k"]
     labels = [label for label in loads["load"] if label not in ("", "all")]
     unit = "unit delays: seconds with the load taken out" if labels else "seconds"
@@ -271,7 +254,7 @@ def _order_chart(tables: Mapping[str, pd.DataFrame]) -> Chart:
         left.append(Curve(WITHOUT_COLD_STARTS, k, bulk, width=4))
     far = [1.0]
     for family, rows in [*_drawn(laws), (CONFIG, config)]:
-        look = _look(family)
+        look = look_of(family)
         far += [max(ratio, 1 / ratio) for ratio in rows["ratio"] if ratio > 0]
         left.append(Curve(look, k, rows["predicted"].to_numpy(dtype=float)))
         right.append(Curve(look, k, rows["ratio"].to_numpy(dtype=float)))
@@ -300,7 +283,7 @@ def _quantiles(tables: Mapping[str, pd.DataFrame]) -> Chart:
     for family, rows in _drawn(table.replace([np.inf], np.nan)):
         x, y = (rows[name].to_numpy(dtype=float) for name in ("fitted", "measured"))
         marked = tuple(map(int, np.flatnonzero(rows["marked"])))
-        marks.append(Curve(_look(family), x, y, marked=marked))
+        marks.append(Curve(look_of(family), x, y, marked=marked))
     fitted = Axis("quantile of the fitted law (s)", True, (1, 2, 5), low / 1.15, high * REACH)
     what = f"measured quantile of {_what(tables)} (s)"
     measured = Axis(what, True, (1, 2, 5), low / 1.15, high * 1.15)
@@ -317,10 +300,6 @@ def _quantiles(tables: Mapping[str, pd.DataFrame]) -> Chart:
 
 def _drawn(laws: pd.DataFrame) -> list[tuple[Any, pd.DataFrame]]:
     return [*laws.groupby("family", sort=False)][:DRAWN]
-
-
-def _look(family: object) -> Look:
-    return FAMILY_LOOKS.get(str(family), Look(MUTED, "o", SOLID, str(family)))
 
 
 def _what(tables: Mapping[str, pd.DataFrame]) -> str:

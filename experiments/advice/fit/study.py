@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ....delay_models.measured.measured import MeasuredDelays
-from ....sim.base.errors import ConfigError, at
+from ....sim.base.errors import ConfigError, Option, at
 from ....sim.base.numerics import one_thread
 from ...config.document import write_yaml
 from ...text import number_of
@@ -25,10 +25,11 @@ from .candidates import (
     may_be_bootstrapped,
     mixture_of,
 )
+from .config import CONFIG, small_config
+from .cut.study import CutFindings, cut_tables, for_workers, is_cut, study_cut
 from .laws.cold import UnitDelays, by_load
 from .laws.families import EMPIRICAL, FAMILIES
 from .laws.goodness import (
-    ITERATIONS,
     Resimulated,
     fit_families,
     folds,
@@ -41,7 +42,6 @@ from .laws.variance import measure_memory, split_variance
 from .laws.workers import Racks, Workers, find_racks, in_turn, judge_workers, without
 from .recipes import MEASURED_ROUNDS
 
-CONFIG = "config"  # what tables call the whole ``delay:`` section, beside the families
 LOAD_COLUMNS = ["load", "rounds", "median", "spread", "delays", "worker", "round", "rest"]
 LOAD_COLUMNS += ["worker_chance", "round_chance", "persistence", "persistence_low"]
 LOAD_COLUMNS += ["persistence_high", "persistence_chance", "cold_rounds", "cold_beyond"]
@@ -112,27 +112,14 @@ class Findings:
     def config(self) -> dict[str, Any]:
         """A whole small config with the fitted sections, for ``erasurehead run``."""
         n = self.size or self.measured.workers
-        most = max(1, min(n - 1, round(0.9 * n)))
-        iterations = max(1, min(ITERATIONS, len(self.main.delays.rounds)))
-        # A power of two with which the mean step is known to 1 % (a standard error), without more
-        # delays than a run takes in a few seconds.
-        varies, replications = max(check.varies for check in self.checked), 32
-        while (
-            replications < 1024
-            and varies > 0.01 * replications**0.5
-            and 2 * replications * iterations * n <= 100_000_000
-        ):
-            replications *= 2
-        return {
-            "name": "fitted",
-            "workers": n,
-            "iterations": iterations,
-            "replications": replications,
-            "seed": 0,
-            "delay": dict(self.chosen.section),
-            "load_law": dict(self.load_law),
-            "schemes": [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": most}],
-        }
+        return small_config(
+            delay=self.chosen.section,
+            load_law=self.load_law,
+            workers=n,
+            wait_for=max(1, min(n - 1, round(0.9 * n))),
+            rounds=len(self.main.delays.rounds),
+            varies=max(check.varies for check in self.checked),
+        )
 
 
 def _at(check: Resimulated) -> str:
@@ -216,30 +203,38 @@ def study_for(
     ks: Sequence[int],
     load: float | None,
     progress: Callable[[int, int], None],
-) -> Findings:
-    """``study``, with a section for so many workers, those of the table in turn; ``None``: as many
-    as it has. Raises ConfigError: there are none, or too many; or nothing can be fitted."""
+) -> Findings | CutFindings:
+    """``study``, or ``study_cut`` where rounds ended before all were heard, with a section for so
+    many workers, those of the table in turn; ``None``: as many as it has. Raises ConfigError: there
+    are none, or too many; or nothing can be fitted."""
+    if count is not None and not 1 <= count <= MOST_WORKERS:
+        raise at(Option("workers"), count, f"must be 1 to {MOST_WORKERS}")
+    cut = is_cut(measured, load)
     if count is None:
+        if cut:
+            return study_cut(measured, ks, load, progress)
         return study(measured, ks, load, progress)
-    if not 1 <= count <= MOST_WORKERS:
-        raise at("--workers", count, f"must be 1 to {MOST_WORKERS}")
     workers = measured.workers
-    findings = study(measured, ks, load, progress, bootstrap=count <= workers)
-    chosen = findings.chosen
     who = f"the {workers} of the table in turn" if count >= workers else "the first of the table"
     text = f"{number_of(count, 'worker')}: {who}, each with as large a task as it had"
+    if cut:
+        return for_workers(study_cut(measured, ks, load, progress), count, text)
+    findings = study(measured, ks, load, progress, bootstrap=count <= workers)
+    chosen = findings.chosen
     section = in_turn(chosen.section, workers, count)
     chosen = replace(chosen, section=section, why=(*chosen.why, text))
     return replace(findings, size=count, chosen=chosen)
 
 
-def tables(findings: Findings) -> dict[str, pd.DataFrame]:
+def tables(findings: Findings | CutFindings) -> dict[str, pd.DataFrame]:
     """All that is kept of the findings, each by the name of its file; docs/traces.md has columns.
     ``fit``: a row per load and family, best prediction of held-out rounds first.
     ``order_statistics``: a row per load, family and k. ``quantiles``: of the delays that the config
     is made from, a row per family and level. ``candidates``: the delay sections that competed, from
     simple to full. ``loads``: a row per load. ``load_laws``: a row per law. ``workers``: a row per
     worker, those that stand out first."""
+    if isinstance(findings, CutFindings):
+        return cut_tables(findings)
     growth, chosen = findings.load, findings.chosen
     rows = [
         ("; ".join(recipe.words), score.error, score.bias, recipe is chosen.taken)

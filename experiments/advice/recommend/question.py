@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ....sim.base.errors import at, one_of
+from ....sim.base.errors import Option, at, one_of
 from ....sim.base.types import FloatArray, IntArray
 from ....sim.training.learner import Learner, training_context
 from ...config import build
@@ -115,11 +115,11 @@ def read_limits(request: SearchRequest, features: int) -> dict[str, float]:
     for name, value in given.items():
         least = 1.0 if name == "load" else 0.0
         if not (math.isfinite(value) and value >= least):
-            option = f"--max-{name.replace('_', '-')}"
+            option = Option(f"max_{name}")
             raise at(option, value, f"must be a number of at least {least:g}")
     if "bytes" in given and not features:
         text = "needs a problem, which says how long a gradient is"
-        raise at("--max-bytes", request.max_bytes, text)
+        raise at(Option("max_bytes"), request.max_bytes, text)
     return given
 
 
@@ -131,7 +131,7 @@ def read_schemes(request: SearchRequest, catalogue: Catalogue) -> tuple[str, ...
     known: Mapping[str, Any] = catalogue["schemes"].classes
     for name in names:
         if name not in known:
-            raise at("--only", name, one_of(known, name))
+            raise at(Option("only"), name, one_of(known, name))
     return names
 
 
@@ -245,16 +245,16 @@ def _goal(scenario: Scenario, request: SearchRequest) -> tuple[Goal, ExactDescen
     ConfigError: both goals are given, or what is asked for cannot be."""
     target, budget = request.target, request.budget
     if target is not None and budget is not None:
-        raise at("--budget", budget, "give either a target or a budget")
+        raise at(Option("budget"), budget, "give either a target or a budget")
     if budget is not None and not 0 < budget < np.inf:
-        raise at("--budget", budget, "must be a number of seconds greater than 0")
+        raise at(Option("budget"), budget, "must be a number of seconds greater than 0")
     if target is not None and not 0 < target < np.inf:
-        raise at("--target", target, "must be a number greater than 0")
+        raise at(Option("target"), target, "must be a number greater than 0")
     iterations = scenario.iterations
     if not scenario.features:
         if budget is not None:
             text = "needs a problem; without one a ranking by seconds is the same for any budget"
-            raise at("--budget", budget, text)
+            raise at(Option("budget"), budget, text)
         return Goal("iterations", iterations if target is None else target), None
     learning = build.training(cells({**scenario.base, "schemes": [TODAY]}, scenario.data_dir)[0])
     assert learning is not None
@@ -266,11 +266,11 @@ def _goal(scenario: Scenario, request: SearchRequest) -> tuple[Goal, ExactDescen
         return Goal("target", exact.halfway), exact
     goal = Goal("target", float(wanted))
     if not exact.losses[-1] <= goal.value:
-        option = "target_loss" if target is None else "--target"
+        option = "target_loss" if target is None else Option("target")
         text = f"exact gradients come down to {float(np.nanmin(exact.losses)):.4g} in {iterations}"
         must = "must be at least that, or give more iterations"
         raise at(option, goal.value, f"{text} iterations; {must}")
     if exact.losses[0] <= goal.value:
         text = f"must be below the loss at the start, {exact.losses[0]:.4g}"
-        raise at("--target", goal.value, text)
+        raise at(Option("target"), goal.value, text)
     return goal, exact

@@ -14,7 +14,7 @@ from ....delay_models import Tape
 from ....delay_models.base import DelayModel, ReplayedDelays
 from ....delay_models.factors import GroupEffects
 from ....delay_models.trace import MeasuredRounds, MeasuredTrace
-from ....sim.base.errors import ConfigError, at
+from ....sim.base.errors import ConfigError, Option, at
 from ....sim.base.types import FloatArray, IntArray, Loads, TapeAround, TapeLike
 from ....sim.engines.run import Run
 from ....sim.engines.tapes import RememberedTape
@@ -64,7 +64,8 @@ def read_scenario(document: Mapping[str, Any], data_dir: Path | None) -> Scenari
     rounds are measured ones."""
     if sweep := read_sweep(document):
         keys = ", ".join(sweep)
-        raise ConfigError(f"sweep: must be empty; choose one value with --set for {keys}")
+        choose = "sweep: must be empty; choose one value with "
+        raise ConfigError(choose, Option("set"), f" for {keys}")
     whole = {"schemes": None, **document}
     whole["schemes"] = whole["schemes"] or [TODAY]
     grid = cells(whole, data_dir)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -19,6 +19,7 @@ RUNS = 10  # runs of consecutive rounds whose medians give the error of a worker
 DRAWS = 199  # times that the rounds' slowest workers are dealt out at random
 SPANS_PER_BLOCK = 4.0  # a block is so many times as long as workers stay slow
 FEWEST_ROUNDS = 30  # fewer do not show how long workers stay slow
+FAR_CELLS = 100_000  # values that are drawn for how far one of them lies from the others
 MOST_REPLACED = 20  # hosts that are looked for
 # The data of a host that is in fewer steps than this share of what a mean one is in is hardly
 # learned; ``recommend`` asks so of partitions.
@@ -165,14 +166,15 @@ class Job:
 
     def standing_out(self, known: Sequence[int] = ()) -> list[int]:
         """The workers that are the slowest more often, or for longer, than chance explains. By
-        chance, whoever is the slowest in a block of rounds might as well be any other worker. A
-        block is as long as workers stay slow, so that a spell counts once; the one with most blame
-        has no say in that, or a single slow worker would hide itself. Where all wander, or rounds
-        are too few to tell, some worker is slow for most of a table by chance; there a worker must
-        also be further from the others than they differ among themselves. The one with most blame
-        among those who stand out is taken away, and the question is asked again of the others: of
-        two slow hosts, one may hide the other. Those who are ``known`` to stand out are taken away
-        before. At most ``MOST_REPLACED``, in the order of being taken."""
+        chance, whoever is the slowest in a block of rounds might as well be any other worker that
+        is not far faster than most. A block is as long as workers stay slow, so that a spell counts
+        once; the one with most blame has no say in that, or a single slow worker would hide itself.
+        Where all wander, or rounds are too few to tell, some worker is slow for most of a table by
+        chance; there a worker must also be further from the others than they differ among
+        themselves. The one with most blame among those who stand out is taken away, and the
+        question is asked again of the others: of two slow hosts, one may hide the other. Those who
+        are ``known`` to stand out are taken away before. At most ``most_standing``, in the order of
+        being taken."""
         gone = [*known]
         (rounds, n), blame, last = self.table.shape, self.blame, self.slowest
         logs = np.zeros(n)  # each worker's mean logarithm of delay over round's median
@@ -184,10 +186,12 @@ class Job:
         # Clocks that tick coarsely make ties; the first worker is not to end all of these rounds.
         order = np.lexsort((rng.random(last.seconds.shape), -last.seconds), axis=-1)
         last = replace(last, workers=np.take_along_axis(last.workers, order, axis=1))
-        while len(gone) < MOST_REPLACED and n - len(gone) > 2:
+        while len(gone) < most_standing(n):
             left = np.delete(np.arange(n), gone)
             span = wandering(self.table, [*gone, int(left[np.argmax(blame[left])])])
             length = max(1, min(int(np.ceil(SPANS_PER_BLOCK * span)), rounds // 4))
+            reach = far_by_chance(len(left))
+            fast = int(np.count_nonzero(beyond(-logs[left]) > reach))
             first, worker, second = last.without(gone)
             in_block = np.arange(rounds) // length * n + worker
             blocks, inverse = np.unique(in_block, return_inverse=True)
@@ -197,12 +201,10 @@ class Job:
             for weights in (first - second, np.ones(rounds)):
                 sums = np.bincount(inverse, weights=weights).astype(np.float64)
                 seen = np.bincount(blocks % n, weights=sums, minlength=n)
-                dealt = (rng.integers(0, len(left), len(sums)) for _ in range(DRAWS))
+                dealt = (rng.integers(0, len(left) - fast, len(sums)) for _ in range(DRAWS))
                 chance = max(np.bincount(deal, sums, len(left)).max() for deal in dealt)
                 out |= seen > float(chance) * (1 + 1e-9)
             if out.any() and (span > 0 or rounds < FEWEST_ROUNDS):
-                deals = (rng.standard_normal(len(left)) for _ in range(DRAWS))
-                reach = max(float(beyond(deal).max()) for deal in deals)
                 out[left] &= beyond(logs[left]) > reach
             if not out.any():
                 break
@@ -211,19 +213,34 @@ class Job:
 
     def standing(self, slow: SlowRounds) -> list[int]:
         """The workers that have a spell longer than chance makes any, and those that stand out
-        among the others, those to blame most first; at most ``MOST_REPLACED``, and all but two. A
-        spell in a table is a stretch in which nobody else ends the rounds, and would hide who is
-        always slow."""
-        blame, most = self.blame, max(0, min(MOST_REPLACED, self.table.shape[1] - 2))
+        among the others, those to blame most first; at most ``most_standing``. A spell in a table
+        is a stretch in which nobody else ends the rounds, and would hide who is always slow."""
+        blame = self.blame
+        most = most_standing(self.table.shape[1])
         long = slow.long  # asked once: it looks at all spells of all workers
         first = [int(j) for j in np.argsort(-blame, kind="stable") if long[j]][:most]
         return sorted(self.standing_out(first), key=lambda j: -blame[j])
 
 
+def most_standing(workers: int) -> int:
+    """How many workers can stand out from the others: of unequal ones, which all end more rounds
+    than those that are faster, half are left."""
+    return min(MOST_REPLACED, workers // 2) if workers > 2 else 0
+
+
 def beyond(values: FloatArray) -> FloatArray:
-    """How far values lie above their median, in robust standard deviations."""
-    above = values - np.median(values)
-    return np.asarray(above / max(1.4826 * float(np.median(np.abs(above))), 1e-12))
+    """How far values lie above their median, in robust standard deviations; of ``(..., n)``."""
+    above = values - np.median(values, axis=-1, keepdims=True)
+    deviations = 1.4826 * np.median(np.abs(above), axis=-1, keepdims=True)
+    return np.asarray(above / np.maximum(deviations, 1e-12))
+
+
+@cache
+def far_by_chance(count: int) -> float:
+    """How far ``beyond`` the others one of so many normal values lies in 1 % of the cases."""
+    rng = np.random.default_rng(SEED)
+    deals = rng.standard_normal((max(DRAWS, FAR_CELLS // count), count))
+    return float(np.quantile(beyond(deals).max(axis=1), 0.99))
 
 
 def shrunk(factors: FloatArray, errors: FloatArray, freedom: int) -> FloatArray:

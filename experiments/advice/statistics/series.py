@@ -139,6 +139,8 @@ FEWEST_ROUNDS = 8  # of fewer, no spells are found
 SPELL_CORRELATION = 0.2
 # P(some worker of a table has so long a spell, or some so many at once) by chance
 SPELL_CHANCE = 1e-3
+STRETCH_CHANCE = 0.01  # P(a worker that is always alike has a stretch of slow rounds) by chance
+MOST_ENDS = 250  # rounds at which a stretch may begin, which are compared with each other
 
 
 def fading(
@@ -305,6 +307,91 @@ def _path(odds: FloatArray, begins: float, ends: float) -> NDArray[np.bool_]:
         path[at] = slow
         slow = leads[at - 1] > (begin - stay_slow if slow else stay_fast - end)
     return path
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Successive rounds, the first and the last of which count."""
+
+    first: int
+    last: int
+
+
+def normal_scores(values: FloatArray) -> FloatArray:
+    """The ranks of ``(R, n)`` values in their columns, as normal values."""
+    ranks = values.argsort(axis=0, kind="stable").argsort(axis=0)
+    return np.asarray(special.ndtri((ranks + 0.5) / len(values)))
+
+
+def slow_stretches(logs: FloatArray, most: int, deviation: float) -> list[Stretch]:
+    """The stretches of rounds in which a worker is slower than in its other rounds, by its ``(R,)``
+    logarithms of delay over the round's median; at most so many, in their order. The clearest one
+    is taken out, and the next is looked for among the rounds that are left. One counts if chance
+    shows as much in less than ``STRETCH_CHANCE`` of the tables (all pairs of ends are tried), where
+    means of long runs deviate so many times as much as those of independent rounds. Rounds count by
+    the normal scores of their ranks: a few large delays make no stretch. Source: circular binary
+    segmentation, Olshen et al., Biostatistics 5 (2004). Cost: all pairs of ``MOST_ENDS`` rounds."""
+    rounds = len(logs)
+    scores = normal_scores(logs)
+    reach = -deviation * float(special.ndtri(STRETCH_CHANCE / (rounds * (rounds + 1) / 2)))
+    left = np.arange(rounds)
+    found = list[Stretch]()
+    while len(found) < most and len(left) > 1:
+        first, after, clear = _clearest(scores[left])
+        if clear < reach:
+            break
+        first, after = _unbroken(scores[left], first, after, reach)
+        first, after = _sharpened(logs[left], first, after)
+        found.append(Stretch(int(left[first]), int(left[after - 1])))
+        left = np.delete(left, slice(first, after))
+    return sorted(found, key=lambda stretch: stretch.first)
+
+
+def _clearest(scores: FloatArray) -> tuple[int, int, float]:
+    """The stretch of ``(R,)`` scores whose mean is furthest above that of the others: its first
+    round, the one after its last, and how far, in standard errors of scores of deviation 1. It
+    begins and ends at one of ``MOST_ENDS`` rounds."""
+    rounds = len(scores)
+    before = np.concatenate([[0.0], np.cumsum(scores - scores.mean())])
+    ends = np.linspace(0, rounds, min(rounds, MOST_ENDS) + 1).astype(np.int64)
+    length = ends - ends[:, None]
+    inside = np.clip(length, 1, rounds - 1)
+    clear = (before[ends] - before[ends, None]) / np.sqrt(inside * (rounds - inside) / rounds)
+    clear[(length < 1) | (length >= rounds)] = -np.inf
+    first, after = np.unravel_index(int(np.argmax(clear)), clear.shape)
+    return int(ends[first]), int(ends[after]), float(clear[first, after])
+
+
+def _unbroken(scores: FloatArray, first: int, after: int, reach: float) -> tuple[int, int]:
+    """The slowest part of a stretch that has no break: rounds that are as clearly faster than the
+    others of the stretch as it must be slower. Many spells are no long one."""
+    while after - first > 1:
+        begin, end, clear = _clearest(-scores[first:after])
+        if clear < reach:
+            break
+        parts = ((first, first + begin), (first + end, after))
+        first, after = max(parts, key=lambda part: scores[slice(*part)].sum())
+    return first, after
+
+
+def _sharpened(logs: FloatArray, first: int, after: int) -> tuple[int, int]:
+    """The ends of a stretch, by how far each round lies above the middle between the mean in the
+    stretch and that of the others: the sum from end to end is the largest."""
+    outside = np.delete(logs, slice(first, after))
+    middle = (logs[first:after].mean() + outside.mean()) / 2
+    before = np.concatenate([[0.0], np.cumsum(logs - middle)])
+    centre = (first + after) // 2
+    return int(np.argmin(before[: centre + 1])), centre + 1 + int(np.argmax(before[centre + 1 :]))
+
+
+def long_run_deviation(series: FloatArray) -> float:
+    """How many times as much means of long runs of ``(R,)`` values of deviation 1 deviate as if
+    they were independent, at least 1."""
+    length = min(block_length(series), len(series) // FEWEST_BLOCKS)
+    if length < 2:
+        return 1.0
+    runs = series[: len(series) // length * length].reshape(-1, length).mean(axis=1)
+    return max(1.0, float(runs.std(ddof=1)) * float(np.sqrt(length)))
 
 
 def has_spells(correlation: float, slow: float, spell: float) -> bool:

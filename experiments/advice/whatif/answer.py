@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -74,8 +75,9 @@ def beside(study: Study, ranking: Ranking, names: Names) -> Iterator[str]:
             f"A step takes {three_digits(study.step)} s, {study.step / study.causes.typical:.3g} "
             f"times a typical task; largest cause: {what}, {share}."
         )
-    for host in study.slow.over[:SPELLED_HOSTS]:
-        when = _when(study, _spells(study, host), names)
+    for host, spells in islice(study.slow.over.items(), SPELLED_HOSTS):
+        spans = [[int(study.kept[at]) for at in (spell.first, spell.last)] for spell in spells]
+        when = _when(spans, names)
         yield f"{_called(study, host)} was slow in {when} only; do not replace it."
     for host, first in study.slow.since.items():
         if host in study.slow.to_replace:
@@ -177,7 +179,7 @@ def _spells(study: Study, host: int) -> Sequence[Sequence[int]]:
     return spells
 
 
-def _when(study: Study, spans: Sequence[Sequence[int]], names: Names) -> str:
+def _when(spans: Sequence[Sequence[int]], names: Names) -> str:
     """The longest of some spells, in their order, and how many there are beside them."""
     if not spans:
         return "all rounds"
@@ -196,7 +198,7 @@ def _caveats(study: Study) -> Iterator[str]:
         worst = int(np.argmax(absent))
         yield (
             f"All rows are of the same {number_of(whole, 'round')} of {every}, in which all hosts "
-            f"arrive ({study.names[worst]} is missing in {int(absent[worst])})."
+            f"arrive ({study.names[worst]} is missing in {int(absent[worst])}); {study.left_out}."
         )
     if whole < FEWEST_ROUNDS and study.workers > 1:
         yield (
@@ -256,7 +258,7 @@ def _who_stands_out(study: Study, names: Names) -> Iterator[str]:
         yield (
             f"host {study.names[host]} is slow in spells ({factors.in_spells:.3g} times the "
             f"round's median, {factors.outside:.3g} times outside them): "
-            f"{_when(study, _spells(study, host), names)}"
+            f"{_when(_spells(study, host), names)}"
         )
 
 
@@ -267,7 +269,7 @@ def _together(study: Study, names: Names) -> Iterator[str]:
         many = f"{number_of(len(hosts), 'host')}, {enumerated(hosts, NAMED_IN_LIST)}"
         many = f"{group.name} ({many})" if group.name else many
         spans = [] if group.slow.all() else study.kept[group.spans].tolist()
-        yield f"slow together in {_when(study, spans, names)}: {many}"
+        yield f"slow together in {_when(spans, names)}: {many}"
     if (more := len(study.groups) - SPELLED_HOSTS) > 0:
         yield f"{number_of(more, 'other group')} of hosts that are slow together"
 

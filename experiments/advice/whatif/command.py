@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ....delay_models.measured.measured import MeasuredDelays, Names, name_at
-from ....sim.base.errors import ConfigError, at, shell_word
+from ....delay_models.measured.measured import AS_IT_IS, MeasuredDelays, Names, name_at
+from ....sim.base.errors import ConfigError, Dialect, Message, at, shell_word
 from ....sim.base.files import MOST_CELLS, short
 from ....sim.base.reading import Reading
 from ....sim.base.types import FloatArray, IntArray
@@ -26,8 +26,9 @@ from ...text import number_of
 from ..statistics.groups import placed
 from ..statistics.series import DRAWS
 from ..understood import measured_delays
-from . import page
+from . import cut, page
 from .answer import beside, facts, growth_line, shown, verdict
+from .cut import CutFound, cut_answer, investigate_cut, show_cut
 from .ranking import Ranking, ranked
 from .remedies import NEW_DEVICES, NEW_HOSTS, Cluster, Growth, remedies
 from .study import Study, study_load
@@ -41,7 +42,7 @@ CSV = (page.SLOWDOWN, page.HOSTS, page.REMEDIES, page.STAGES)  # are written as 
 FILES = (
     *(ANSWER, CONFIG, ROUNDS, REPORT, *CSV, page.HEAT_MAP),
     *(str(Path(name).with_suffix(".csv")) for name in CSV),
-    *(f"heat_map.{kind}" for kind in FORMATS),
+    *(f"{picture}.{kind}" for picture in ("heat_map", "arrivals") for kind in FORMATS),
 )
 # What version 0.3 left, which goes when a folder is written anew.
 OLDER = (page.OLDER, "timeline.png", "timeline.svg")
@@ -68,6 +69,16 @@ class Found:
             page.STAGES: self.study.stages,
         }
         return {name: table for name, table in every.items() if name != page.STAGES or len(table)}
+
+    @property
+    def remedies(self) -> pd.DataFrame:
+        """What can be done, a row each."""
+        return self.ranking.remedies
+
+    @property
+    def hosts(self) -> pd.DataFrame:
+        """The hosts, a row each."""
+        return self.study.hosts
 
     @property
     def _law_is_simulated(self) -> bool:
@@ -107,18 +118,22 @@ class Found:
         }
 
 
-def read_usable(path: str, reading: Reading, allow_large: bool) -> tuple[MeasuredDelays, list[str]]:
+def read_usable(
+    path: str, reading: Reading, allow_large: bool
+) -> tuple[MeasuredDelays, list[Message]]:
     """Read a table of delays, and warnings. Raises ConfigError: it cannot be used."""
     measured = measured_delays(path, reading, None if allow_large else MOST_CELLS)
     if reading.load is not None:
         measured = replace(measured, tables={reading.load: measured.tables[reading.load]})
     for load in measured.tables:
         _require_usable(path, measured, load)
-    return measured, [f"{path}: {line}" for line in measured.warnings]
+    return measured, measured.warnings
 
 
 def _require_usable(path: str, measured: MeasuredDelays, load: float | None) -> None:
     """Refuse a table in which no round ends, or whose medians are nothing to divide by."""
+    if load in measured.listening:
+        return
     table, hosts = measured.tables[load], measured.hosts
     finite = np.isfinite(table)
     whole = finite.all(axis=1)
@@ -216,11 +231,15 @@ def with_ranks_on_hosts(measured: MeasuredDelays) -> MeasuredDelays:
 
 
 def investigate(
-    measured: MeasuredDelays, chosen: float | None = None, law: LoadLaw | None = None
-) -> Found:
-    """Study the rounds of the smallest load, or of the one ``chosen``, and rank the remedies.
+    measured: MeasuredDelays, reading: Reading = AS_IT_IS, law: LoadLaw | None = None
+) -> Found | CutFound:
+    """Study the rounds of the smallest load, or of the one that is asked for, and rank the
+    remedies; of rounds that ended before all were heard, what waiting for some takes.
     Raises ConfigError: the load law cannot be that of these rounds."""
     measured = with_ranks_on_hosts(measured)
+    chosen = reading.load
+    if measured.listening:
+        return investigate_cut(measured, chosen, reading, law)
     growth = growth_of(measured, chosen, law)
     load = None if None in measured.tables else growth.load
     study = study_load(
@@ -258,9 +277,17 @@ def _racks(study: Study, measured: MeasuredDelays) -> IntArray | None:
     return racks if len(alone) < len(racks) else None
 
 
-def whatif_answer(found: Found, source: str, measured: MeasuredDelays, words: str) -> Answer:
+def whatif_answer(
+    found: Found | CutFound,
+    source: str,
+    measured: MeasuredDelays,
+    words: str,
+    dialect: Dialect = Dialect.SHELL,
+) -> Answer:
     """The findings in a few sentences; ``source`` is what the table is called. ``words`` are the
-    table with the options that read it, for a shell."""
+    table with the options that read it, for a shell; ``dialect`` is that of who reads it."""
+    if isinstance(found, CutFound):
+        return cut_answer(found, source, measured, words, dialect)
     study, blocks = found.study, found.study.blocks
     made = (
         f"Intervals are made from {number_of(blocks.count, 'block')} of "
@@ -283,15 +310,24 @@ def whatif_answer(found: Found, source: str, measured: MeasuredDelays, words: st
         verdict(study, found.ranking),
         why=tuple(why),
         next=tuple(steps),
-        notes=(*measured.notes, made),
-        read=measured.read,
+        notes=(*(line.spelled(dialect) for line in measured.notes), made),
+        read=tuple(line.spelled(dialect) for line in measured.read),
         limits=" ".join(beside(study, found.ranking, found.names)),
     )
 
 
-def write_whatif(found: Found, answer: Answer, output: Path) -> Page:
-    """Write tables, picture, report, config and answer under ``output``; returns what they say."""
+def write_whatif(
+    found: Found | CutFound, answer: Answer, output: Path, source: Path | None
+) -> Page:
+    """Write tables, picture, report, config and answer under ``output``; returns what they say.
+    ``source`` is the table's file, if it is in one."""
     whole = page.whatif_page(found.tables, answer)
+    if isinstance(found, CutFound):
+        config = {} if source is None else found.config(str(source))
+        others = {CONFIG: write_yaml(config).encode()} if config else {}
+        csv = (cut.REMEDIES, cut.HOSTS)
+        write_page(whole, output, (ANSWER, *FILES, *OLDER), found.tables, ["arrivals"], csv, others)
+        return whole
     sink = BytesIO()
     np.savez(sink, delays=found.delays)
     others = {ROUNDS: sink.getvalue(), CONFIG: write_yaml(found.config()).encode()}
@@ -300,8 +336,11 @@ def write_whatif(found: Found, answer: Answer, output: Path) -> Page:
     return whole
 
 
-def show(found: Found, answer: Answer, output: Path) -> None:
+def show(found: Found | CutFound, answer: Answer, output: Path) -> None:
     """Print what to do, the best rows of both blocks, and what to do next, in ``MOST_LINES``."""
+    if isinstance(found, CutFound):
+        show_cut(found, answer)
+        return
     study, rows = found.study, found.ranking.remedies
     sentences = [answer.verdict, *beside(study, found.ranking, found.names)][:MOST_SENTENCES]
     for text in sentences:

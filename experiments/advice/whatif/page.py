@@ -19,6 +19,8 @@ from ...page.terminal import Column
 from ...pictures.picture import Axis, Chart, Heat, Panel, Picture
 from ...text import NOTHING, TableCell, interval, number_of, percent, shortened
 from .answer import NAMED, PARTS, three_digits
+from .cut import TABLES as CUT_TABLES
+from .cut import cut_page
 from .remedies import NEW_DEVICES, NEW_HOSTS, SPARE_HOSTS, TODAY
 from .study import as_hosts
 
@@ -74,12 +76,17 @@ def read_whatif(directory: Path) -> Page:
     if (directory / OLDER).exists():
         raise ConfigError(f"{directory}: is of an older version; run `erasurehead whatif` again")
     answer = read_answer(directory)
+    if "known" in table_at(directory / REMEDIES, ("kind", "text")).columns:
+        tables = {name: table_at(directory / name, columns) for name, columns in CUT_TABLES.items()}
+        return cut_page(tables, answer)
     there = [name for name in TABLES if name != STAGES or (directory / name).exists()]
     return whatif_page({name: table_at(directory / name, TABLES[name]) for name in there}, answer)
 
 
 def whatif_page(tables: Mapping[str, pd.DataFrame], answer: Answer) -> Page:
     """The page, made from the saved tables alone, so that ``report`` can make it again."""
+    if "known" in tables[REMEDIES].columns:
+        return cut_page(tables, answer)
     hosts = tables[HOSTS]
     waits = bool(tables[SLOWDOWN]["waits"].iloc[0])
     folded = list[Section]()

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ....delay_models.base import FloatArray
-from ....delay_models.measured.signs import Sign, awaited, waiting
+from ....delay_models.measured.signs import Sign, awaited, left_out_rounds, waiting
 from ....sim.base.types import BoolArray, IntArray
 from ...text import interval_columns
 from ..statistics.groups import Group, slow_together
@@ -43,6 +43,7 @@ class Study:
     waits: Sign  # whether the times include the wait for the slowest, if it shows
     waited_for: int | None  # the host that the others then probably wait for, if that shows
     stages: pd.DataFrame = field(default_factory=pd.DataFrame)  # a row per stage and host
+    left_out: str = ""  # how rounds in which somebody is missing differ from the others
     of_ranks: bool = False  # whether workers are ranks, several a host, and groups are the hosts
 
     @property
@@ -104,7 +105,7 @@ class Study:
             "missing": self.missing.mean(axis=0),
             "stands_out": np.isin(everybody, self.slow.standing),
             "replace": np.isin(everybody, self.slow.to_replace),
-            "over": np.isin(everybody, self.slow.over),
+            "over": np.isin(everybody, [*self.slow.over]),
             "in_spells": np.isin(everybody, [*self.slow.factors]),
             "spell_factor": spell_factors[0],
             "fast_factor": spell_factors[1],
@@ -195,6 +196,7 @@ def study_load(
         waits=sign,
         waited_for=awaited(job.table) if sign else None,
         stages=by_stage,
+        left_out="" if whole.all() else left_out_rounds(table, np.asarray(~whole)),
     )
 
 

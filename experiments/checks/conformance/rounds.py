@@ -224,7 +224,7 @@ def _named(family: SchemeFamily, workers: int, error: InvalidParameter) -> None:
         where = f"refuses {error.field} = {error.value!r} with {workers} workers"
         fields = {field.name for field in dataclasses.fields(family)}  # type: ignore[arg-type]
         ensure(error.field.partition(".")[0] in fields, f"{where}; it has no field {error.field}")
-        ensure("\n" not in str(error), f"{where} in more than one line")
+        ensure("\n" not in error.valid, f"{where} in more than one line")
         number = isinstance(error.value, int | float) and not isinstance(error.value, bool)
         ensure(error.nearest or not number, f"{where} and names no value that works: give nearest")
         if not error.nearest or "." in error.field:  # a part of another field

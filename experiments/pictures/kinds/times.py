@@ -132,12 +132,12 @@ class AgainstKind(PictureKind):
             return "nothing was swept; it needs a key with several values"
         if self.x and lengths.get(self.x, 0) < 2:
             keys = [key for key in lengths if lengths[key] > 1]
-            return f"{self.x} was not swept; --x {one_of(keys, self.x)}"
+            return f"{self.x} was not swept; x {one_of(keys, self.x)}"
         columns = _columns(records)
         if self.y and self.y not in columns:
             missed = self.y == "time_to_target" and "target_reached" in records.summary
             lack = NOT_REACHED_NOTE if missed else f"the summary has no numbers {self.y}"
-            return f"{lack}; --y {one_of(columns, self.y)}"
+            return f"{lack}; y {one_of(columns, self.y)}"
         return None if columns else "the summary holds no means"
 
     @override

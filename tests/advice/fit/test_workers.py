@@ -33,7 +33,7 @@ from erasurehead.experiments.advice.fit.study import study, tables, worker_table
 from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.page.content import Answer
 from erasurehead.experiments.page.folder import as_markdown
-from erasurehead.sim.base.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError, Message
 from tests.advice.fit.walled import fit_told
 from tests.golden.records import require_recorded
 from tests.tools import inside, numbered
@@ -494,7 +494,7 @@ def finding(**changes: Any) -> Any:
         load_law={"kind": "proportional"}, shorter={}, workers=None,
         checked=[Resimulated(None, Comparison((4, 5), ones, ones, ones, ones))],
         measured=SimpleNamespace(
-            workers=5, hosts=(), notes=("a note",), read=("as read",),
+            workers=5, hosts=(), notes=(Message("a note"),), read=(Message("as read"),),
             tables={None: np.array([[1.0, 1.0, 3.0, 1.0, 2.0], [2.0, 1.0, 1.0, 1.0, 1.0]])},
         ),
     )  # fmt: skip

@@ -18,6 +18,7 @@ from erasurehead.experiments.advice.statistics import series
 from erasurehead.experiments.advice.whatif.remedies import Cluster, Growth, remedies
 from erasurehead.experiments.advice.whatif.study import study_load
 from erasurehead.sim.base.types import FloatArray
+from tests.advice.whatif.beaten import require_none_beaten
 from tests.tools import inside
 
 HOSTS = 16
@@ -332,55 +333,12 @@ def test_a_load_law_that_cannot_be_is_one_line(law: str, words: str, tmp_path: P
 # What is listed, by the rows alone.
 
 
-def beaten(rows: pd.DataFrame) -> dict[str, set[str]]:
-    """Which rows beat each one: faster, with the same gradient if it has, and no worse in anything
-    else. Needs are words; where a code's time is not known, its least counts."""
-    found: dict[str, set[str]] = {text: set() for text in rows["text"]}
-    needs = {row["text"]: {*row["needs"].split(", ")} - {""} for _, row in rows.iterrows()}
-    for _, row in rows.iterrows():
-        for _, other in rows.iterrows():
-            no_worse = (
-                other["exact"] >= row["exact"]
-                and other["least"] >= row["least"]
-                and other["heard"] >= row["heard"]
-                and other["load"] <= row["load"]
-                and other["copies"] <= row["copies"] * (1 + 1e-9)
-                and other["hosts"] <= row["hosts"]
-                and other["worker_seconds"] <= row["worker_seconds"] * (1 + 1e-9)
-                and needs[other["text"]] <= needs[row["text"]]
-            )
-            if no_worse and other["seconds"] < row["seconds_low"] * (1 - 1e-9):
-                found[row["text"]].add(other["text"])
-    return found
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_row_that_is_shown_is_beaten(kind: str, tmp_path: Path) -> None:
-    """From the CSV file and the terminal alone: a row has a rival if one beats it, which itself has
-    none; what is shown has none; and the blocks are in order."""
     table = tmp_path / "t.csv"
     pd.DataFrame(KINDS[kind][0](0), columns=NAMES).to_csv(table, index=False)
     done = inside("whatif", table, "--unit", "s", "--output", tmp_path / "out")
-    rows = pd.read_csv(tmp_path / "out" / "whatif.csv", keep_default_na=False)
-    by = beaten(rows)
-    for _, row in rows.iterrows():
-        rivals = by[row["text"]]
-        assert (row["beaten_by"] in rivals) if rivals else not row["beaten_by"]
-        if row["beaten_by"]:
-            assert not by[row["beaten_by"]]
-    lines = [line.rstrip(" *") for line in done.stdout.splitlines()]
-    shown = [
-        text
-        for text in rows["text"]
-        if any(line.startswith((f"{text}  ", f"{text} *")) for line in lines)
-    ]
-    assert shown
-    assert not any(by[text] for text in shown)
-    exact = rows[rows["exact"].astype(str) == "True"]
-    assert exact.index.tolist() == [*range(len(exact))]
-    assert exact["seconds"].is_monotonic_increasing
-    others = rows[rows["exact"].astype(str) == "False"]
-    assert others["for_all"].astype(float).is_monotonic_decreasing
+    require_none_beaten(tmp_path / "out" / "whatif.csv", done.stdout)
 
 
 def test_rows_that_the_rounds_cannot_tell_apart_are_tied() -> None:
@@ -470,8 +428,9 @@ def test_hosts_of_a_study_are_judged_once() -> None:
     told = answer.hosts.set_index("host")["stands_out"]
     assert {*workers.index[workers]} == {*told.index[told]} == {"node05", "node03"}
     assert "this is over, so it need not be replaced" in fitted.report.replace("\n", " ")
+    assert answer.hosts["host"][answer.hosts["over"]].tolist() == ["node03"]
     study = study_load(one_slow(), NAMES)
-    assert (study.slow.to_replace, study.slow.over) == ([5], [3])
+    assert (study.slow.to_replace, [*study.slow.over]) == ([5], [3])
 
 
 # How far intervals hold: what the best row of each block saves on fresh rounds.

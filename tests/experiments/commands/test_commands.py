@@ -60,7 +60,7 @@ from erasurehead.experiments.run import command as run_command
 from erasurehead.experiments.run import outputs
 from erasurehead.experiments.run.files import MARK
 from erasurehead.sim.attack import SearchBudget
-from erasurehead.sim.base.errors import ConfigError
+from erasurehead.sim.base.errors import ConfigError, Message
 from erasurehead.sim.base.reading import Reading
 from erasurehead.sim.engines.run import Network
 from erasurehead.sim.schemes import SCHEMES
@@ -114,7 +114,7 @@ def test_every_help_fits_a_screen(words: str, monkeypatch: pytest.MonkeyPatch) -
     assert max(map(len, lines)) <= 80
 
 
-READING = [f"--{field.name}" for field in fields(Reading)]
+READING = [f"--{field.name.replace('_', '-')}" for field in fields(Reading)]
 
 
 @pytest.mark.parametrize("command", ["read", "whatif", "fit"])
@@ -454,16 +454,16 @@ def test_what_fit_says(
     alone. What the table and the fit should be warned of is on stderr."""
     config = [f"key{i}: 1" for i in range(lines)]
     findings = SimpleNamespace(warnings=["a miss"], sections="\n".join(config))
-    measured = SimpleNamespace(read=READ, workers=8)
+    measured = SimpleNamespace(read=[*map(Message, READ)], workers=8, listening={})
     asked = Mock(return_value=findings)
-    monkeypatch.setattr(fit, "read_tables", lambda *given: (measured, ["a gap"]))
+    monkeypatch.setattr(fit, "read_tables", lambda *given: (measured, [Message("a gap")]))
     monkeypatch.setattr(fit_study, "study", asked)
     monkeypatch.setattr(fit_page, "fit_answer", lambda *given: PAGE.answer)
     written = Mock(return_value=PAGE)
     monkeypatch.setattr(fit, "write_fit", written)
     monkeypatch.chdir(tmp_path)
     done = inside("fit", "my.t.csv", "--load", 2, "--k-range", "3:5")
-    assert done.stderr.splitlines() == ["warning: a gap", "warning: my.t.csv: a miss"]
+    assert done.stderr.splitlines() == ["warning: my.t.csv: a gap", "warning: my.t.csv: a miss"]
     assert done.stdout.splitlines() == [
         READ[0], READ[3], "One is as fast as the other.", "", *(config if shown else []),
         "report, pictures and config in results/fit/my/",
@@ -475,20 +475,22 @@ def test_what_fit_says(
 
 def test_what_whatif_and_read_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``read`` shows all lines and notes; the next command has the options that were given."""
-    measured = SimpleNamespace(read=READ, workers=8, tables={}, warnings=["a note"])
+    lines = [*map(Message, READ)]
+    notes = [Message("a note")]
+    measured = SimpleNamespace(read=lines, workers=8, tables={}, listening={}, warnings=notes)
     monkeypatch.setattr(understood, "measured_delays", lambda path, reading, most: measured)
     monkeypatch.chdir(tmp_path)
     assert said_by("read", "t.csv", "--unit", "ms") == [
         *READ, "note: a note", "next: erasurehead whatif t.csv --unit ms",
     ]  # fmt: skip
-    monkeypatch.setattr(whatif, "read_usable", lambda *given: (measured, ["a gap"]))
+    monkeypatch.setattr(whatif, "read_usable", lambda *given: (measured, [Message("a gap")]))
     monkeypatch.setattr(whatif, "investigate", lambda *given: None)
     monkeypatch.setattr(whatif, "whatif_answer", lambda *given: PAGE.answer)
     written, shown = Mock(return_value=PAGE), Mock()
     monkeypatch.setattr(whatif, "write_whatif", written)
     monkeypatch.setattr(whatif, "show", shown)
     done = inside("whatif", "my.t.csv", "--load-law", "proportional")
-    assert done.stderr == "warning: a gap\n"
+    assert done.stderr == "warning: my.t.csv: a gap\n"
     assert done.stdout.splitlines() == [
         READ[0], READ[3], "next: erasurehead report results/whatif/my",
     ]  # fmt: skip

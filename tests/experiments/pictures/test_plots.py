@@ -1554,7 +1554,7 @@ def test_where_nobody_reaches_the_target_one_line_says_so() -> None:
     lack = "no scheme reaches the target loss in more than half of its runs"
     assert against(records).remark == lack
     asked = AgainstKind("", "time_to_target").obstacle(records)
-    assert asked.startswith(f"{lack}; --y must be one of")
+    assert asked.startswith(f"{lack}; y must be one of")
     assert against(records, y="iteration_time").remark == ""
 
 
@@ -1595,9 +1595,9 @@ def test_a_dotted_line_over_what_was_swept_needs_two_points() -> None:
     ("values", "x", "y", "words"),
     [
         ({"delay.rate": [1]}, "", "", "nothing was swept"),
-        ({"delay.rate": [1, 2], "seed": [1]}, "seed", "", "seed was not swept; --x must be one of"),
+        ({"delay.rate": [1, 2], "seed": [1]}, "seed", "", "seed was not swept; x must be one of"),
         ({"delay.rate": [1, 2]}, "speed", "", "speed was not swept"),
-        ({"delay.rate": [1, 2]}, "", "speed", "the summary has no numbers speed; --y must be one"),
+        ({"delay.rate": [1, 2]}, "", "speed", "the summary has no numbers speed; y must be one"),
         ({"delay.rate": [1, 2]}, "delay.rate", "iteration_time", None),
         ({"delay.rate": [1, 2]}, "", "workers", None),
     ],

@@ -158,4 +158,7 @@ def test_what_does_not_arrive_whole_is_one_line_and_no_file(
 def test_an_unknown_set_is_refused_with_the_names(tmp_path: Path) -> None:
     done = inside("data", "amazone", "--data-dir", tmp_path)
     assert done.returncode == 2
-    assert "must be one of: amazon, covertype, kc_housing (did you mean amazon?)" in done.stderr
+    assert (
+        "must be one of: amazon, covertype, cut_rounds, kc_housing, llm_steps, slow_host"
+        in done.stderr
+    )

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from scipy import optimize, special
@@ -14,7 +15,7 @@ from scipy.linalg import solveh_banded
 from .....delay_models import parametric
 from .....delay_models.base import FloatArray
 from .....delay_models.empirical import Empirical
-from .law import ROUNDING, TAIL, CannotFit, Family, Law, Weighed, require_spread, rounded
+from .law import LARGE, ROUNDING, TAIL, CannotFit, Family, Law, Weighed, require_spread, rounded
 from .lognormals import fit_two_lognormals, refit_two_lognormals
 
 # Families whose fit is a formula: exponential, shifted exponential, Pareto.
@@ -156,27 +157,40 @@ GRID = 48  # shifts at which the profile is evaluated before the search
 LARGEST_SHAPE = 1e4
 
 
+class Sized(Protocol):
+    """Cells that a law is fitted to."""
+
+    @property
+    def size(self) -> float:
+        """How many cells there are."""
+
+
+AnyCells = TypeVar("AnyCells", bound=Sized)
+
+
 @dataclass(frozen=True)
-class WithShift:
-    """How a family with a shift is fitted."""
+class WithShift(Generic[AnyCells]):
+    """How a family with a shift is fitted to cells."""
 
     # The delay model; its fields are the two other parameters and the shift, in this order.
     model: type[parametric.LogNormal | parametric.Gamma | parametric.Weibull]
     # Best two other parameters for cells beyond the shift, and the mean log density.
-    at_shift: Callable[[Weighed, float], tuple[float, float, float]]
+    at_shift: Callable[[AnyCells, float], tuple[float, float, float]]
     # Of the two, c of the distribution function (x/c)**shape near the shift; ``None``: no such law.
     start_scale: Callable[[float, float], float] | None
 
-    def fit(self, sample: FloatArray) -> Law:
-        """Profile likelihood over the shift: some 80 fits at a shift, the last to all cells."""
+    def fit(self, sample: FloatArray, cells_of: Callable[[FloatArray, float], AnyCells]) -> Law:
+        """Profile likelihood over the shift: some 80 fits at a shift, the last to all cells, which
+        ``cells_of`` makes of the sample: all, or groups of them where there are more than so
+        many."""
         require_spread(sample)
         # The smallest value is moved to the middle of its cell.
         least = float(sample.min())
         middle = (least + float(sample[sample > least].min())) / 2
         middle = max(middle, float(np.nextafter(least, np.inf)))  # between neighbours there is none
         every = np.where(sample > least, sample, middle)
-        gap, cells = float(every.min()) - least, Weighed.of(every)
-        whole = Weighed.of(every, large=np.inf)
+        gap, cells = float(every.min()) - least, cells_of(every, LARGE)
+        whole = cells_of(every, np.inf)
 
         def loss(log_distance: float) -> float:
             return -self.at_shift(cells, least - np.exp(log_distance))[2]
@@ -192,7 +206,7 @@ class WithShift:
             first, second, _ = self.at_shift(whole, least)
             bias = 0.0
             if self.start_scale is not None:
-                bias = self.start_scale(first, second) * len(every) ** (-1 / first)
+                bias = self.start_scale(first, second) * whole.size ** (-1 / first)
                 bias *= float(special.gamma(1 + 1 / first))
             # Where the bias is lost to rounding, the next smaller number keeps densities finite.
             shift = min(least - bias, float(np.nextafter(least, -np.inf)))
@@ -275,10 +289,10 @@ FAMILIES = {  # classic families: a handful of parameters each
     for family in (
         Family("exponential", 1, fit_exponential),
         Family("shifted_exponential", 2, fit_shifted_exponential),
-        Family("weibull", 3, WEIBULL.fit),
+        Family("weibull", 3, partial(WEIBULL.fit, cells_of=Weighed.of)),
         Family("pareto", 2, fit_pareto),
-        Family("lognormal", 3, LOGNORMAL.fit),
-        Family("gamma", 3, GAMMA.fit),
+        Family("lognormal", 3, partial(LOGNORMAL.fit, cells_of=Weighed.of)),
+        Family("gamma", 3, partial(GAMMA.fit, cells_of=Weighed.of)),
         Family("mixture", 5, fit_two_lognormals, refit_two_lognormals),
     )
 }

@@ -55,6 +55,11 @@ class Weighed:
         counts = np.diff(starts, append=len(sample)).astype(np.float64)
         return cls(np.add.reduceat(ordered, starts) / counts, counts)
 
+    @property
+    def size(self) -> float:
+        """How many values they stand for."""
+        return float(self.counts.sum())
+
     def sum(self, numbers: FloatArray) -> FloatArray:
         """Sum over the sample of ``(..., N)`` numbers, one for each value."""
         return np.asarray((numbers * self.counts).sum(axis=-1))

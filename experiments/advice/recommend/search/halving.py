@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .....sim.base.errors import ConfigError
+from .....sim.base.errors import ConfigError, Option
 from ..compare import ANYTHING, behind, order
 from ..question import Question
 from ..scenario import MOST_RUNS
@@ -303,7 +303,10 @@ def _set_horizon(evaluate: Evaluator, first: Candidate) -> None:
     goal, most = question.goal, MOST_ITERATIONS * seconds
     if goal.kind == "budget" and goal.value > most:
         text = f"is {goal.value / seconds:.3g} iterations of uncoded"
-        raise ConfigError(f"--budget = {goal.value:g}: {text}; must be at most {most:.4g} s")
+        raise ConfigError(
+            Option("budget"),
+            f" = {goal.value:g}: {text}; must be at most {most:.4g} s",
+        )
 
 
 def _completed(result: SearchResult, evaluate: Evaluator, at_a_time: int = 4) -> SearchResult:

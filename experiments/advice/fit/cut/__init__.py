@@ -1,0 +1,1 @@
+"""Fits of rounds that ended before everybody was heard."""
