@@ -58,7 +58,8 @@ class Blocks:
         self, values: FloatArray, judged: Iterable[int], series: Callable[[int], FloatArray]
     ) -> tuple[FloatArray, FloatArray]:
         """Around means of workers, ``(n,)`` each, by their ``(R,)`` series; NaN if not judged."""
-        low, high = np.full_like(values, np.nan), np.full_like(values, np.nan)
+        low = np.full_like(values, np.nan)
+        high = np.full_like(values, np.nan)
         for worker in judged:
             means = self.means(series(worker))
             low[worker], high[worker] = self.interval(float(values[worker]), means)
@@ -67,7 +68,8 @@ class Blocks:
 
 def blocks(series: Sequence[FloatArray]) -> Blocks:
     """Blocks that suit ``(R,)`` series: block bootstrap, Carlstein, Ann. Statist. 14 (1986)."""
-    rounds, longest = len(series[0]), max(map(block_length, series))
+    rounds = len(series[0])
+    longest = max(map(block_length, series))
     length = max(min(longest, rounds // FEWEST_BLOCKS), -(-rounds // MOST_BLOCKS))
     count = -(-rounds // length)
     rng = np.random.default_rng(SEED)
@@ -133,7 +135,8 @@ def correlations(tables: Sequence[FloatArray]) -> Estimates:
 
 # A worker is *slow* in a round if it takes more than the first times the round's median, or more
 # than the second robust standard deviations beyond it if workers usually vary more than that.
-SLOW_FACTOR, SLOW_DEVIATIONS = 1.2, 4.0
+SLOW_FACTOR = 1.2
+SLOW_DEVIATIONS = 4.0
 FEWEST_ROUNDS = 8  # of fewer, no spells are found
 # Smallest correlation of successive rounds, at its interval's lower end, of who has spells.
 SPELL_CORRELATION = 0.2
@@ -243,9 +246,11 @@ def runs_of(cells: NDArray[np.bool_], ends: Sequence[int] = ()) -> list[Runs]:
     """The runs of true cells in each column of ``(R, n)``; none crosses one of the ``ends``."""
     # A fast round before each table ends the runs of the one before.
     padded = np.insert(cells, [0, *ends, len(cells)], False, axis=0).astype(np.int8)
-    added, runs = [end + index for index, end in enumerate(ends, 1)], list[Runs]()
+    added = [end + index for index, end in enumerate(ends, 1)]
+    runs = list[Runs]()
     for column in np.diff(padded, axis=0).T:
-        first, after = np.flatnonzero(column > 0), np.flatnonzero(column < 0)
+        first = np.flatnonzero(column > 0)
+        after = np.flatnonzero(column < 0)
         runs.append((first - np.searchsorted(added, first, "right"), after - first))
     return runs
 

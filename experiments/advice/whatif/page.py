@@ -197,12 +197,21 @@ def _slowdown(slowdown: pd.DataFrame) -> Table:
 
 
 def _hosts(hosts: pd.DataFrame) -> Table:
-    header = ["host", "costs alone (s a step, 95 %)", "share", "lasting factor"]
-    header += ["rounds it ends", "blame (s a step)"]
-    rows = []
+    header = [
+        "host",
+        "costs alone (s a step, 95 %)",
+        "share",
+        "lasting factor",
+        "rounds it ends",
+        "blame (s a step)",
+    ]
+    rows = list[list[TableCell]]()
     for row in hosts.to_dict("records"):
-        signs = {"stands out": row["stands_out"], "in spells": row["in_spells"]}
-        signs["over"] = row["over"]
+        signs = {
+            "stands out": row["stands_out"],
+            "in spells": row["in_spells"],
+            "over": row["over"],
+        }
         known = "".join(f" ({sign})" for sign, holds in signs.items() if holds)
         factor = str(plain_cell(row["factor"]))
         if row["spell_factor"] > 0:
@@ -216,15 +225,18 @@ def _hosts(hosts: pd.DataFrame) -> Table:
             plain_cell(row["blame"]),
         ]
         rows.append(cells)
-    note = "Costs alone: what a median host in its place saves. "
-    note += "Of a host with few spells an interval is wide: how often they come is hardly known."
+    note = (
+        "Costs alone: what a median host in its place saves. Of a host with few spells an interval "
+        "is wide: how often they come is hardly known."
+    )
     return capped("hosts", "Hosts", header, rows, "hosts.csv", note)
 
 
 def _stages(stages: pd.DataFrame) -> Table:
     rows = []
     for stage, hosts in stages.groupby("stage", sort=False):
-        first, most = hosts.iloc[0], hosts.dropna(subset="ends").nlargest(1, "ends")
+        first = hosts.iloc[0]
+        most = hosts.dropna(subset="ends").nlargest(1, "ends")
         slow = [*map(str, hosts.loc[hosts["stands_out"], "host"])]
         cells = [
             plain_cell(stage),
@@ -235,9 +247,15 @@ def _stages(stages: pd.DataFrame) -> Table:
             plain_cell(as_hosts(slow, NAMED) if slow else "nobody" if len(most) else "not known"),
         ]
         rows.append(cells)
-    header = ["stage", "adds (s a step, 95 %)", "share", "ends it most often", "rounds it ends"]
+    header = [
+        "stage",
+        "adds (s a step, 95 %)",
+        "share",
+        "ends it most often",
+        "rounds it ends",
+        "slow in it",
+    ]
     note = "In the order in which a worker does them; what they add is the step."
-    header.append("slow in it")
     return capped("stages", "By stage", header, rows, "stages.csv", note)
 
 

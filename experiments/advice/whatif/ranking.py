@@ -4,8 +4,9 @@ told first."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,7 @@ class Ranking:
     """The list, and the row of each block that is told first: its place, if one clearly saves."""
 
     remedies: pd.DataFrame  # ``COLUMNS``; the best row of each block first
-    sections: Sequence[dict[str, object] | None]  # of a config, for each row that has one
+    sections: Sequence[Mapping[str, Any] | None]  # of a config, for each row that has one
     headline: int | None  # with the same gradient
     fewer: int | None  # with fewer gradients
 
@@ -80,14 +81,10 @@ def ranked(remedies: Sequence[Remedy], blocks: Blocks) -> Ranking:
     place: dict[int | None, int] = {row: index for index, row in enumerate(order)}
     return Ranking(
         remedies=table.iloc[order][[*COLUMNS]].reset_index(drop=True),
-        sections=[_as_dict(remedies[row]) for row in order],
+        sections=[remedies[row].section for row in order],
         headline=place.get(told[True]),
         fewer=place.get(told[False]),
     )
-
-
-def _as_dict(remedy: Remedy) -> dict[str, object] | None:
-    return None if remedy.section is None else dict(remedy.section)
 
 
 def _order(table: pd.DataFrame) -> list[int]:

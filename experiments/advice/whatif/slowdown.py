@@ -11,7 +11,10 @@ import numpy as np
 from ....delay_models.base import FloatArray
 from ..statistics.job import pieces
 
-WORKERS, ROUNDS, REST = CAUSES = ("workers", "rounds", "rest")
+WORKERS = "workers"
+ROUNDS = "rounds"
+REST = "rest"
+CAUSES = (WORKERS, ROUNDS, REST)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,18 +46,19 @@ class Slowdown:
 
 def slowdown(table: FloatArray, medians: FloatArray, factors: FloatArray) -> Slowdown:
     """Of ``(R, n)`` seconds, with ``(R,)`` medians of the rounds and ``(n,)`` workers' factors."""
-    pieces_alike = [(table[rows] / factors).max(axis=1) for rows in pieces(*table.shape)]
-    real, alike, largest = table.max(axis=1), np.concatenate(pieces_alike), float(factors.max())
-    m = float(np.median(medians))
-    b = medians / m
+    real = table.max(axis=1)
+    alike = np.concatenate([(table[rows] / factors).max(axis=1) for rows in pieces(*table.shape)])
+    largest = float(factors.max())
+    typical = float(np.median(medians))
+    of_round = medians / typical
     jobs = {
-        (): np.full(len(b), m),
-        (WORKERS,): np.full(len(b), m * largest),
+        (): np.full(len(medians), typical),
+        (WORKERS,): np.full(len(medians), typical * largest),
         (ROUNDS,): medians,
-        (REST,): alike / b,
+        (REST,): alike / of_round,
         (WORKERS, ROUNDS): largest * medians,
-        (WORKERS, REST): real / b,
+        (WORKERS, REST): real / of_round,
         (ROUNDS, REST): alike,
         CAUSES: real,
     }
-    return Slowdown(m, {frozenset(causes): seconds for causes, seconds in jobs.items()})
+    return Slowdown(typical, {frozenset(causes): seconds for causes, seconds in jobs.items()})
