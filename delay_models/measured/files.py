@@ -1,4 +1,4 @@
-"""The files that a table of delays can be in, each as a data frame."""
+"""The files that a table of delays can be in, and tables in memory, each as a data frame."""
 
 from __future__ import annotations
 
@@ -23,16 +23,25 @@ from ...sim.base.files import (
     read_npy,
     read_npz,
     reading,
+    require_cells,
     require_regular,
     short,
 )
 from ...sim.base.reading import LateWork, Reading
-from ...sim.base.tables import BLANKS, MOST_COLUMNS, MOST_LINE_BYTES, read_csv, read_parquet
+from ...sim.base.tables import (
+    BLANKS,
+    MOST_COLUMNS,
+    MOST_LINE_BYTES,
+    plain_columns,
+    read_csv,
+    read_parquet,
+)
 from ..base import FloatArray
 from .cells import NUMBER_KINDS, durations, failed, lasting
 from .listening import ROUNDING_SECONDS
 from .names import SPELLINGS, parse, role_of
 
+TableInMemory = pd.DataFrame | np.ndarray
 HEAD_BYTES, HEAD_LINES = 2**16, 50  # that are looked at
 SEPARATOR_NAMES = {";": "semicolons", "\t": "tabs", "|": "bars |", BLANKS: "spaces"}
 NUMBER_FORM = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(inf|nan)", re.IGNORECASE)
@@ -83,6 +92,19 @@ def read_file(path: str, most: int | None, options: Reading) -> FileContents:
     contents.frame.columns = contents.frame.columns.map(str)
     stem = file.name.split(".")[0]
     return replace(contents, hint=parse(stem).unit or "") if len(stem) > 2 else contents
+
+
+def read_memory(table: TableInMemory, most: int | None) -> FileContents:
+    """A table in memory as one that is read from a file: of a frame, columns have the types that a
+    Parquet file keeps. Raises UnusableFile: it has too many cells, or such as no file has."""
+    if isinstance(table, np.ndarray):
+        require_cells(table.size, most)
+        frame = pd.DataFrame(_numbers_of("the array", table))
+        return FileContents(frame.rename(columns=str))
+    frame = plain_columns(table.rename(columns=str), most)
+    frame, index = _with_index_as_columns(frame)
+    unit = SPELLINGS.get(str(frame.attrs.get("unit", "")).lower())
+    return FileContents(frame, unit=unit, where="its metadata", index=index)
 
 
 def with_durations(contents: FileContents, options: Reading) -> FileContents:
@@ -141,8 +163,17 @@ def _numbers_of(what: str, array: np.ndarray) -> FloatArray:
 
 
 def _read_parquet(file: Path, most: int | None) -> FileContents:
-    """An index with a name is a column, and one of texts is as well."""
-    frame = read_parquet(file, most)
+    frame, index = _with_index_as_columns(read_parquet(file, most))
+    with reading("parquet"):
+        schema = pq.read_schema(file)
+    free = [column for column in schema if parse(column.name).unit is None]
+    units = {column.name: u for column in free if (u := _unit_in(column.metadata))}
+    unit = _unit_in(schema.metadata) or SPELLINGS.get(str(frame.attrs.get("unit", "")).lower())
+    return FileContents(frame, units, unit, "its metadata", index=index)
+
+
+def _with_index_as_columns(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """An index with a name is a column, and one of texts is as well; and which columns they are."""
     if frame.index.nlevels == 1 and frame.index.name is None and frame.index.dtype.kind == "O":
         frame = frame.rename_axis("label") if len(frame) else frame
     index = tuple(str(name) for name in frame.index.names if name is not None)
@@ -150,12 +181,7 @@ def _read_parquet(file: Path, most: int | None) -> FileContents:
         raise UnusableFile(f"the index and a column are both named {short(min(twice))!r}")
     if index:
         frame = frame.reset_index(level=[name for name in frame.index.names if name is not None])
-    with reading("parquet"):
-        schema = pq.read_schema(file)
-    free = [column for column in schema if parse(column.name).unit is None]
-    units = {column.name: u for column in free if (u := _unit_in(column.metadata))}
-    unit = _unit_in(schema.metadata) or SPELLINGS.get(str(frame.attrs.get("unit", "")).lower())
-    return FileContents(frame, units, unit, "its metadata", index=index)
+    return frame, index
 
 
 def _unit_in(metadata: Mapping[bytes, bytes] | None) -> str | None:

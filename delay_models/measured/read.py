@@ -21,9 +21,11 @@ from .cells import numbers
 from .cut import finished
 from .files import (
     FileContents,
+    TableInMemory,
     is_of_authors,
     read_authors,
     read_file,
+    read_memory,
     retyped,
     with_durations,
 )
@@ -36,24 +38,32 @@ from .signs import waiting_note
 from .wide import read_wide, stacked_with_allreduce
 
 Load = float | None  # a key of ``MeasuredDelays.tables``.
+Source = str | TableInMemory
+IN_MEMORY = "the table"  # what messages call a table that is in no file
+
+
+def name_of(source: Source) -> str:
+    """What messages call a table: its path, or ``IN_MEMORY``."""
+    return source if isinstance(source, str) else IN_MEMORY
 
 
 def read_measured(
-    path: str, options: Reading = AS_IT_IS, most: int | None = MOST_CELLS
+    source: Source, options: Reading = AS_IT_IS, most: int | None = MOST_CELLS
 ) -> MeasuredDelays:
-    """Read a table of delays: every load, the workers' names, and what was repaired. ``path`` is a
-    file (its ending says the format), or a folder or pattern of profiler traces; ``most``: cells
-    that it may have, or ``None``. Raises TableError: it is damaged, or ambiguous."""
-    with _opened(path, options, most) as (loads, table_at, notes):
+    """Read a table of delays: every load, the workers' names, and what was repaired. ``source`` is
+    a file (its ending says the format), a folder or pattern of profiler traces, or a table in
+    memory; ``most``: cells that it may have, or ``None``. Raises TableError: it is damaged, or
+    ambiguous."""
+    with _opened(source, options, most) as (loads, table_at, notes):
         return _together({load: table_at(load) for load in loads}, notes)
 
 
 def read_one_load(
-    path: str, options: Reading = AS_IT_IS, most: int | None = MOST_CELLS
+    source: Source, options: Reading = AS_IT_IS, most: int | None = MOST_CELLS
 ) -> MeasuredDelays:
     """Read the load that the options name, or the only one, whatever is wrong with the others.
     Raises TableError: as ``read_measured``; or there is no such load."""
-    with _opened(path, options, most) as (loads, table_at, notes):
+    with _opened(source, options, most) as (loads, table_at, notes):
         load = options.load
         chosen = loads[0] if load is None and len(loads) == 1 else load
         if chosen not in loads:
@@ -69,11 +79,11 @@ def read_one_load(
 
 @contextmanager
 def _opened(
-    path: str, options: Reading, most: int | None
+    source: Source, options: Reading, most: int | None
 ) -> Iterator[tuple[list[Load], Callable[[Load], MeasuredDelays], list[Message]]]:
-    """Loads of a file, what it holds at each, and what was done to all; errors name the file."""
+    """Loads of a table, what it holds at each, and what was done to all; errors name it."""
     try:
-        contents, options, notes = _contents(path, options, most)
+        contents, options, notes = _contents(source, options, most)
         _require_one(contents.frame, options, "event")
         role = roles_of(contents.frame, options)
         if role is None and "worker" in options.asked:
@@ -102,25 +112,28 @@ def _opened(
                 table.roles["worker"] = "names of columns"
             yield [*table.rows], lambda load: finished(table.at_load(load), options), notes
     except UnusableFile as error:
-        raise TableError(path, error.message) from error
+        raise TableError(name_of(source), error.message) from error
 
 
 def _contents(
-    path: str, options: Reading, most: int | None
+    source: Source, options: Reading, most: int | None
 ) -> tuple[FileContents, Reading, list[Message]]:
     """The rows and columns that count, with numbers where they were written as durations; how they
     are read, which the format may say; and what was done to all, a line each."""
-    if is_of_authors(path):
-        contents, options = read_authors(path, most, options)
-    elif files_of(path) is not None:
-        contents = read_traces(path, most)
-    elif path.endswith(JSON_ENDINGS):
-        contents = read_json(path, most)
+    if not isinstance(source, str):
+        contents = read_memory(source, most)
+    elif is_of_authors(source):
+        contents, options = read_authors(source, most, options)
+    elif files_of(source) is not None:
+        contents = read_traces(source, most)
+    elif source.endswith(JSON_ENDINGS):
+        contents = read_json(source, most)
     else:
-        contents = read_file(path, most, options)
+        contents = read_file(source, most, options)
     frame = contents.frame
     if frame.empty:
-        raise UnusableFile(f"the table has no {'cells' if path.endswith('.npz') else 'rows'}")
+        of_array = isinstance(source, np.ndarray) or name_of(source).endswith(".npz")
+        raise UnusableFile(f"the table has no {'cells' if of_array else 'rows'}")
     for name in options.named:
         if name not in frame.columns:
             no_such(name, [*frame.columns])
@@ -128,7 +141,8 @@ def _contents(
     known = {*frame.columns, *(way for way in options.drop for n in drop if fnmatchcase(n, way))}
     others = tuple(name for name in (*options.drop, *options.keep) if name not in known)
     # an array has no empty lines: a round in which nobody arrived is missing, and is counted
-    whole = options.rows is None and path.endswith((".npz", ".npy", ".parquet"))
+    has_no_lines = not isinstance(source, str) or source.endswith((".npz", ".npy", ".parquet"))
+    whole = options.rows is None and has_no_lines
     rows = frame if whole else rows_of(frame, options.rows)
     kept = rows.drop(columns=drop)
     kept = retyped(kept) if len(kept) < len(frame) else kept

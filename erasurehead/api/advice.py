@@ -15,7 +15,6 @@ from pydantic import TypeAdapter
 from erasurehead.api import running
 from erasurehead.api.face import face
 from erasurehead.api.fitting import (
-    IN_MEMORY,
     ReadingOptions,
     Table,
     checked_argument,
@@ -25,6 +24,7 @@ from erasurehead.api.fitting import (
 )
 from erasurehead.api.result import draw
 from erasurehead.api.running import Config, Folder, ShowProgress, document_of, reporting
+from erasurehead.delay_models.measured.read import IN_MEMORY
 from erasurehead.experiments.advice.recommend import command as recommending
 from erasurehead.experiments.advice.recommend.page import WINNER
 from erasurehead.experiments.advice.recommend.question import ask
@@ -213,7 +213,7 @@ def whatif(
     law = None if load_law is None else asking.law_of(load_law, "load_law")
     options = reading_from(reading)
     measured, warnings = from_table(
-        table, options, lambda path, how: asking.read_usable(path, how, False)
+        table, options, lambda source, how: asking.read_usable(source, how, False)
     )
     path = os.fspath(table) if isinstance(table, str | os.PathLike) else None
     source = IN_MEMORY if path is None else Path(path).name

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -30,6 +28,7 @@ from erasurehead.api.running import ShowProgress, reporting
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.delay_models.measured.cells import MAX_SECONDS_WITHOUT_UNIT
 from erasurehead.delay_models.measured.measured import MeasuredDelays, Times
+from erasurehead.delay_models.measured.read import IN_MEMORY, Source
 from erasurehead.delay_models.trace import MeasuredTrace
 from erasurehead.experiments.advice.fit import command, page
 from erasurehead.experiments.advice.fit.answer import fit_answer
@@ -57,8 +56,6 @@ from erasurehead.sim.base.reading import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-IN_MEMORY = "the table"  # what errors call a table that is not in a file
 
 
 @face
@@ -253,8 +250,8 @@ def read_table(
 
     Args: as those of ``fit``."""
 
-    def read(path: str, how: Reading) -> tuple[MeasuredDelays, list[Message]]:
-        delays = measured_delays(path, how, MOST_CELLS)
+    def read(source: Source, how: Reading) -> tuple[MeasuredDelays, list[Message]]:
+        delays = measured_delays(source, how, MOST_CELLS)
         return delays, [*delays.assumed, *delays.warnings]
 
     options = reading_from(reading)
@@ -364,55 +361,34 @@ def _range_text(k_range: Any) -> str | None:
     return f"{first}:{last}"
 
 
-Read = Callable[[str, Reading], tuple[MeasuredDelays, list[Message]]]
-
-
-@contextmanager
-def as_file(table: Table, reading: Reading) -> Iterator[tuple[str, Reading]]:
-    """A path to read a table from: a table in memory goes through a file, so that it is checked as
-    every other one. An array is in seconds. Errors call it ``IN_MEMORY``."""
-    if isinstance(table, str | os.PathLike):
-        yield os.fspath(table), reading
-        return
-    with TemporaryDirectory(prefix="erasurehead-") as folder:
-        path = str(Path(folder) / "t")
-        try:
-            if isinstance(table, pd.DataFrame):
-                path += ".parquet"
-                plain = table.rename(columns=str)
-                named = any(name is not None for name in plain.index.names)
-                (plain if named else plain.reset_index(drop=True)).to_parquet(path)
-            else:
-                path += ".npz"
-                array = np.asarray(table)
-                if reading.unit is None and array.dtype.kind in "fiu":
-                    known = array[~np.isnan(array)]
-                    seconds = np.median(known) if known.size else 0.0
-                    plausible = seconds < MAX_SECONDS_WITHOUT_UNIT
-                    reading = replace(reading, unit="s" if plausible else None)
-                np.savez(path, delays=array)
-        except (ValueError, TypeError) as error:
-            raise at(IN_MEMORY, type(table).__name__, f"cannot be used: {error}") from None
-        try:
-            yield path, reading
-        except ConfigError as error:
-            parts = (
-                part.replace(path, IN_MEMORY) if isinstance(part, str) else part
-                for part in error.message.parts
-            )
-            raise ConfigError(*parts) from None
+Read = Callable[[Source, Reading], tuple[MeasuredDelays, list[Message]]]
 
 
 def from_table(table: Table, reading: Reading, read: Read) -> tuple[MeasuredDelays, list[Message]]:
     """What a table holds, and warnings. Raises ConfigError: it cannot be used."""
-    with as_file(table, reading) as (path, how):
-        measured, warnings = read(path, how)
-    if how.unit == reading.unit:
-        return measured, warnings
+    if isinstance(table, str | os.PathLike):
+        return read(os.fspath(table), reading)
+    if isinstance(table, pd.DataFrame):
+        return read(table, reading)
+    try:
+        array = np.asarray(table)
+    except ValueError as error:
+        raise at(IN_MEMORY, type(table).__name__, f"cannot be used: {error}") from None
+    if reading.unit is not None or not _is_in_seconds(array):
+        return read(array, reading)
     # Nobody has said that an array is in seconds: that is how arrays are.
+    measured, warnings = read(array, replace(reading, unit="s"))
     said = measured.unit.why
     lines = (
         Message(*(Times().why if part == said else part for part in line.parts))
         for line in measured.read
     )
     return replace(measured, read=tuple(lines)), warnings
+
+
+def _is_in_seconds(array: np.ndarray) -> bool:
+    if array.dtype.kind not in "fiu":
+        return False
+    known = array[~np.isnan(array)]
+    typical = np.median(known) if known.size else 0.0
+    return bool(typical < MAX_SECONDS_WITHOUT_UNIT)

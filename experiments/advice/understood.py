@@ -10,7 +10,7 @@ import numpy as np
 from ...delay_models.base import FloatArray
 from ...delay_models.measured.listening import Listening, heard_words
 from ...delay_models.measured.measured import MeasuredDelays, TableError, name_at
-from ...delay_models.measured.read import read_measured
+from ...delay_models.measured.read import Source, read_measured
 from ...delay_models.measured.signs import median_of
 from ...sim.base.errors import ConfigError, Message, Option, at
 from ...sim.base.files import short
@@ -22,11 +22,11 @@ ROWS = 3  # rounds that are shown
 LISTED = 8  # loads that are listed
 
 
-def measured_delays(path: str, reading: Reading, most: int | None) -> MeasuredDelays:
+def measured_delays(source: Source, reading: Reading, most: int | None) -> MeasuredDelays:
     """Read a table of at most so many delays; it has the load that ``reading`` names, if any.
     Raises ConfigError: the table cannot be used, or has no such load."""
     try:
-        measured = read_measured(path, reading, most)
+        measured = read_measured(source, reading, most)
     except TableError as error:
         raise ConfigError(f"{error.path}: ", error.defect) from None
     if reading.load is not None and reading.load not in measured.tables:

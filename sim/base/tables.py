@@ -126,12 +126,7 @@ def read_parquet(path: Path, most: int | None = MOST_CELLS) -> pd.DataFrame:
         if most is not None:
             _require_footer(path)
         schema = pq.read_schema(path)
-        if twice := [name for name, count in Counter(schema.names).items() if count > 1]:
-            raise UnusableFile(f"two columns are named {short(twice[0])!r}")
-        for field in schema:
-            if pa.types.is_nested(field.type):
-                held = f"column {short(field.name)} holds {short(field.type)}"
-                raise UnusableFile(f"{held}; valid: numbers")
+        _require_flat(schema)
         # Types that a file can store as indices into a dictionary.
         indexed = pa.types.is_string, pa.types.is_large_string, pa.types.is_binary
         texts = [field.name for field in schema if any(fits(field.type) for fits in indexed)]
@@ -145,6 +140,30 @@ def read_parquet(path: Path, most: int | None = MOST_CELLS) -> pd.DataFrame:
         if not frame.columns.is_unique:
             raise UnusableFile("its metadata, which pandas wrote, name two columns alike")
         return frame
+
+
+def plain_columns(frame: pd.DataFrame, most: int | None = MOST_CELLS) -> pd.DataFrame:
+    """The columns of a frame in memory with the types that they have in a Parquet file, where
+    ``read_parquet`` reads the same. Raises ``UnusableFile``: a column holds values of several types
+    or of one that no file has, two are named alike, or there are too many cells."""
+    require_cells(frame.size, most)
+    named = any(name is not None for name in frame.index.names)
+    try:
+        table = pa.Table.from_pandas(frame if named else frame.reset_index(drop=True))
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise UnusableFile(f"cannot be used: {short(error)}") from None
+    _require_flat(table.schema)
+    plain: pd.DataFrame = _with_plain_texts(table).to_pandas()
+    return plain
+
+
+def _require_flat(schema: pa.Schema) -> None:
+    if twice := [name for name, count in Counter(schema.names).items() if count > 1]:
+        raise UnusableFile(f"two columns are named {short(twice[0])!r}")
+    for field in schema:
+        if pa.types.is_nested(field.type):
+            held = f"column {short(field.name)} holds {short(field.type)}"
+            raise UnusableFile(f"{held}; valid: numbers")
 
 
 def _require_footer(path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ....delay_models.measured.measured import AS_IT_IS, MeasuredDelays
+from ....delay_models.measured.read import Source, name_of
 from ....delay_models.measured.signs import left_out_rounds
 from ....sim.base.errors import ConfigError, Message, Option, at
 from ....sim.base.reading import Reading
@@ -38,12 +39,13 @@ FILES = (
 
 
 def read_tables(
-    path: str, reading: Reading = AS_IT_IS, allow_large: bool = False
+    source: Source, reading: Reading = AS_IT_IS, allow_large: bool = False
 ) -> tuple[MeasuredDelays, list[Message]]:
     """Read a table of delays that can be fitted, however large if that is allowed: without the
     rounds in which a worker never arrived, for no law of this program gives infinite delays; and
     warnings. Raises ConfigError: the table cannot be used, or has no such load."""
-    measured = measured_delays(path, reading, None if allow_large else MOST_FITTED)
+    measured = measured_delays(source, reading, None if allow_large else MOST_FITTED)
+    name = name_of(source)
     cut = measured.listening  # where nobody was heard is known there, and is fitted
     whole = {
         load: np.ones(len(table), bool) if load in cut else np.isfinite(table).all(axis=1)
@@ -52,7 +54,7 @@ def read_tables(
     tables = {load: table[whole[load]] for load, table in measured.tables.items()}
     if not all(len(table) for table in tables.values()):
         text = "no round has every worker; a fit needs rounds in which all arrive"
-        raise ConfigError(f"{path}: {text}")
+        raise ConfigError(f"{name}: {text}")
     load = reading.load
     left_out = list[Message]()
     for own, rows in whole.items():
@@ -67,14 +69,14 @@ def read_tables(
     ]
     if (smallest := min(map(len, heard))) < FEWEST:
         few = number_of(smallest, "delay")
-        raise ConfigError(f"{path}: {few} at a load; a fit needs at least {FEWEST}")
+        raise ConfigError(f"{name}: {few} at a load; a fit needs at least {FEWEST}")
     for delays in heard:
         if (least := float(delays.min(where=delays > 0, initial=1.0))) < SHORTEST:
             text = f"a delay of {least:g} s; a fit needs 0 or at least {SHORTEST:g} s"
-            raise ConfigError(f"{path}: {text}")
+            raise ConfigError(f"{name}: {text}")
         if np.ptp(delays) == 0:
             model = f"{{model: deterministic, value: {delays[0]:g}}}"
-            raise ConfigError(f"{path}: all delays are equal; nothing to fit: use {model}")
+            raise ConfigError(f"{name}: all delays are equal; nothing to fit: use {model}")
     measured = replace(measured, tables=tables)
     warnings = [*left_out, *measured.warnings]
     if load is not None and len(tables) > 1 and len(tables[load]) < 2:

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from ....delay_models.measured.measured import AS_IT_IS, MeasuredDelays, Names, name_at
-from ....sim.base.errors import ConfigError, Dialect, Message, at, shell_word
+from ....delay_models.measured.read import Source, name_of
+from ....sim.base.errors import ConfigError, Dialect, Message, Option, at, shell_word
 from ....sim.base.files import MOST_CELLS, short
 from ....sim.base.reading import Reading
 from ....sim.base.types import FloatArray, IntArray
@@ -119,18 +120,18 @@ class Found:
 
 
 def read_usable(
-    path: str, reading: Reading, allow_large: bool
+    source: Source, reading: Reading, allow_large: bool
 ) -> tuple[MeasuredDelays, list[Message]]:
     """Read a table of delays, and warnings. Raises ConfigError: it cannot be used."""
-    measured = measured_delays(path, reading, None if allow_large else MOST_CELLS)
+    measured = measured_delays(source, reading, None if allow_large else MOST_CELLS)
     if reading.load is not None:
         measured = replace(measured, tables={reading.load: measured.tables[reading.load]})
     for load in measured.tables:
-        _require_usable(path, measured, load)
+        _require_usable(name_of(source), measured, load)
     return measured, measured.warnings
 
 
-def _require_usable(path: str, measured: MeasuredDelays, load: float | None) -> None:
+def _require_usable(name: str, measured: MeasuredDelays, load: float | None) -> None:
     """Refuse a table in which no round ends, or whose medians are nothing to divide by."""
     if load in measured.listening:
         return
@@ -142,21 +143,29 @@ def _require_usable(path: str, measured: MeasuredDelays, load: float | None) -> 
         worst = int(np.argmax(absent))
         lost = f"missing in {int(absent[worst])} of {len(table)} rounds"
         leave = f"leave host {short(hosts[worst])} out, which is {lost}"
-        raise ConfigError(f"{path}: no round has every worker; {leave}")
+        raise ConfigError(f"{name}: no round has every worker; {leave}")
     table = table if whole.all() else table[whole]
     if (least := float(table.min(where=table > 0, initial=1.0))) < SHORTEST:
-        raise ConfigError(f"{path}: a delay of {least:g} s; must be 0 or at least {SHORTEST:g} s")
+        raise ConfigError(f"{name}: a delay of {least:g} s; must be 0 or at least {SHORTEST:g} s")
     zeros = table == 0
     if not zeros.any():
         return
     rounds, workers = zeros.mean(axis=1), zeros.mean(axis=0)
-    remedy = "were they measured? --missing drop-rounds or never takes 0 s for missing"
+    remedy = Message(
+        "were they measured? ",
+        Option("missing", "drop-rounds"),
+        " or ",
+        Option("missing", "never"),
+        " takes 0 s for missing",
+    )
     if rounds.max() >= 0.5:
         first = name_at(measured.names_of_rounds(load)[whole], int(np.argmax(rounds)))
-        raise ConfigError(f"{path}: half or more of the delays of round {first} are 0 s: {remedy}")
+        of_round = f"{name}: half or more of the delays of round {first} are 0 s: "
+        raise ConfigError(of_round, remedy)
     if workers.max() >= 0.5:
-        name = short(hosts[int(np.argmax(workers))])
-        raise ConfigError(f"{path}: half or more of the delays of host {name} are 0 s: {remedy}")
+        host = short(hosts[int(np.argmax(workers))])
+        of_host = f"{name}: half or more of the delays of host {host} are 0 s: "
+        raise ConfigError(of_host, remedy)
 
 
 def given_law(text: str) -> LoadLaw:
