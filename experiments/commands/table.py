@@ -363,7 +363,8 @@ def fit(
     trace: options.MeasuredTable,
     reading: Reading,
     k_range: Annotated[
-        str | None, option("Order statistics to rank by, A:B; default n/2 to n.")
+        str | None,
+        option("Order statistics to rank by, A:B; default n/2 to n, of cut rounds 1 to n."),
     ] = None,
     workers: Annotated[
         int | None, option("Workers of the config: those of the table in turn; default as many.")

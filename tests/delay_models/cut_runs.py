@@ -4,28 +4,41 @@ ours)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from erasurehead.delay_models.base import FloatArray
+from erasurehead.delay_models.measured.listening import Listening, began_on_time
+from erasurehead.delay_models.measured.measured import MeasuredDelays
 
 NOT_HEARD = -1.0
 
 
 @dataclass(frozen=True)
 class CutRun:
-    """Measured rounds: ``seconds`` ``(rounds, n)``, infinite where a worker was not heard, and the
-    moment ``(rounds,)`` at which each round stopped listening."""
+    """Measured rounds: ``seconds`` ``(rounds, n)``, infinite where a worker was not heard; the
+    moment ``(rounds,)`` at which each round stopped listening; and whether a worker that was not
+    heard begins the next round late."""
 
     seconds: FloatArray
     ends: FloatArray
+    is_queued: bool = False
 
     @property
     def marked(self) -> FloatArray:
         """The seconds with -1 where a worker was not heard."""
         return np.where(np.isinf(self.seconds), NOT_HEARD, self.seconds)
+
+    @property
+    def measured(self) -> MeasuredDelays:
+        """The table as it is read."""
+        heard = np.isfinite(self.seconds)
+        on_time = began_on_time(heard, self.is_queued)
+        hosts = tuple(map(str, range(self.seconds.shape[1])))
+        listening = Listening(self.ends, heard, on_time)
+        return MeasuredDelays(hosts, {None: self.seconds}, listening={None: listening})
 
 
 def shifted_exponential(rounds: int, workers: int, seed: int = 0) -> FloatArray:
@@ -40,11 +53,12 @@ def first(delays: FloatArray, count: int) -> CutRun:
     return _cut(delays, ends)
 
 
-def covering(delays: FloatArray, group: int, at_most: int) -> CutRun:
+def covering(delays: FloatArray, group: int = 3, at_most: int | None = None) -> CutRun:
     """Rounds that wait until a worker of each group is heard, or so many workers: ErasureHead."""
     groups = delays.reshape(len(delays), -1, group)
     covered = groups.min(axis=2).max(axis=1)
-    return _cut(delays, np.minimum(covered, np.sort(delays, axis=1)[:, at_most - 1]))
+    enough = np.sort(delays, axis=1)[:, (at_most or delays.shape[1]) - 1]
+    return _cut(delays, np.minimum(covered, enough))
 
 
 def until(delays: FloatArray, deadline: float) -> CutRun:
@@ -63,7 +77,7 @@ def queued(service: FloatArray, count: int) -> CutRun:
         seconds[t] = left + service[t]
         ends[t] = np.sort(seconds[t])[count - 1]
         left = np.maximum(seconds[t] - ends[t], 0.0)
-    return CutRun(seconds=np.where(seconds > ends[:, None], np.inf, seconds), ends=ends)
+    return replace(_cut(seconds, ends), is_queued=True)
 
 
 def _cut(delays: FloatArray, ends: FloatArray) -> CutRun:

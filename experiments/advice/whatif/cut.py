@@ -147,7 +147,7 @@ def cut_answer(
     found: CutFound, source: str, measured: MeasuredDelays, words: str, dialect: Dialect
 ) -> Answer:
     """The findings in a few sentences; as ``whatif_answer``."""
-    from ..fit.cut.answer import host_sentences, known_sentence, later_sentence
+    from ..fit.cut.answer import host_sentences, known_sentence, later_sentences
 
     findings = found.findings
     fit = (
@@ -161,7 +161,7 @@ def cut_answer(
         next=(sentence(_whole_rounds(findings)), fit),
         notes=tuple(line.spelled(dialect) for line in measured.notes),
         read=tuple(line.spelled(dialect) for line in measured.read),
-        limits=" ".join(map(sentence, [later_sentence(findings), *findings.warnings])),
+        limits=" ".join(map(sentence, [*later_sentences(findings), *findings.warnings])),
     )
 
 

@@ -34,7 +34,7 @@ def cut_answer(findings: CutFindings, source: str, dialect: Dialect) -> Answer:
     why = [
         "; ".join(findings.chosen.why),
         known_sentence(findings),
-        later_sentence(findings),
+        *later_sentences(findings),
         *host_sentences(findings),
         f"the table has one load, so the load law is assumed: {findings.load_law['kind']}",
         _law_sentence(findings.fits[0]),
@@ -84,23 +84,24 @@ def _span(ks: Sequence[int]) -> str:
     return f"{ks[0]}" if len(ks) == 1 else f"{ks[0]} to {ks[-1]}"
 
 
-def later_sentence(findings: CutFindings) -> str:
+def later_sentences(findings: CutFindings) -> list[str]:
     """What waiting for the last that was asked for costs, and how that is known."""
     arrivals = findings.arrivals
     last = int(arrivals.ks[-1])
     of = f"arrival {last} of {findings.measured.workers}"
     if arrivals.known[-1] == "measured":
-        return f"{of} is measured: {arrivals.seconds[-1]:.4g} s in the mean"
+        return [f"{of} is measured: {arrivals.seconds[-1]:.4g} s in the mean"]
     first, *others = findings.alike
-    said = f"{of} is extrapolated: {_seconds(first)} by {first.family.name}"
+    extrapolated = f"{of} is extrapolated: {_seconds(first)} by {first.family.name}"
     if others:
         alike = [f"{fit.family.name} {_seconds(fit)}" for fit in others]
-        said += f"; as well fit {enumerated(alike, MOST_FAMILIES)}"
-    return (
-        f"{said}; {percent(findings.beyond)} of delays are beyond the largest end, "
-        f"{findings.largest_end:.4g} s, where a slow state could begin unseen, so these are no "
-        f"interval; it is at least {arrivals.at_least[-1]:.4g} s"
-    )
+        extrapolated += f"; as well fit {enumerated(alike, MOST_FAMILIES)}"
+    return [
+        extrapolated,
+        f"it is at least {arrivals.at_least[-1]:.4g} s, and has no interval: "
+        f"{percent(findings.beyond)} of delays are beyond the largest end, "
+        f"{findings.largest_end:.4g} s, where a slow state would be unseen",
+    ]
 
 
 def _seconds(fit: CutFit) -> str:
