@@ -17,7 +17,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from website import command_line, config_keys, galleries, notebooks
+from website import command_line, config_keys, galleries, notebooks, vocabulary
 from website.formulas import with_drawings
 from website.markdown import lead_to_parts, parts_of, with_code
 
@@ -29,6 +29,7 @@ PICTURES = "results/reference"
 PAGES: dict[str, Callable[[], str]] = {
     "reference/commands.md": command_line.page,
     "reference/config.md": config_keys.page,
+    "reference/vocabulary.md": vocabulary.page,
     "delays.md": galleries.delays,
     "figures.md": partial(galleries.figures, ROOT / PICTURES, PICTURES),
 }

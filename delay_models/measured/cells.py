@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Set
 from datetime import timedelta
 
 import numpy as np
@@ -14,14 +13,17 @@ from ...sim.base.errors import EMPTY_MESSAGE, Message, Option
 from ...sim.base.files import UnusableFile, reading, short
 from ..base import FloatArray
 from .measured import REMEDY_FOR_MISSING, Times
-from .names import DURATION_WORDS, PER_SECOND, SPELLINGS, UNIT_NAMES, UNIT_SECONDS, parse
+from .names import (
+    DURATION_WORDS,
+    FAILED_WORDS,
+    PER_SECOND,
+    SPELLINGS,
+    UNIT_NAMES,
+    UNIT_SECONDS,
+    parse,
+)
 
 NUMBER_KINDS = "fiu"  # kinds of numbers in NumPy: floats, integers, without a sign
-WORDS_FOR_MISSING: Set[str] = {  # texts that stand where a delay is missing, in small letters
-    *("timeout", "timedout", "timed out", "time out", "time-out", "timed-out", "expired"),
-    *("failed", "fail", "error", "err", "killed", "dead", "crashed", "oom", "cancelled"),
-    *("canceled", "aborted", "lost", "missing", "-", "--", "---", "?", "x"),
-}
 NO_ROWS = np.empty(0, np.int64)
 MAX_SECONDS_WITHOUT_UNIT = 100.0  # times that are typically larger are rather ms
 # A pandas duration, D-HH:MM:SS, HH:MM:SS, MM:SS; and one of ISO 8601.
@@ -33,7 +35,13 @@ PERIOD = re.compile(r"P(?:(\d+)D)?T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?")
 
 def failed(cell: object) -> bool:
     """Whether a cell says that its delay is missing."""
-    return isinstance(cell, str) and cell.strip().lower() in WORDS_FOR_MISSING
+    return isinstance(cell, str) and status_word(cell) in FAILED_WORDS
+
+
+def status_word(cell: str) -> str:
+    """A text in small letters and with ``_`` between words, as the vocabulary has those of calls
+    that failed."""
+    return re.sub(r"(?<=\w)[ -]+(?=\w)", "_", cell.strip().lower())
 
 
 def lasting(cell: object) -> tuple[float, bool] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,11 @@ from ...sim.base.errors import EMPTY_MESSAGE, Message, Option
 from ...sim.base.files import UnusableFile, reading, require_cells, short
 from ...sim.base.reading import Reading
 from ..base import FloatArray
-from .cells import NO_ROWS, NUMBER_KINDS, WORDS_FOR_MISSING, numbers, settle
+from .cells import NO_ROWS, NUMBER_KINDS, numbers, settle, status_word
 from .files import FileContents
 from .listening import ROUNDING_SECONDS
 from .measured import (
+    CLOCK_SUFFIX,
     REMEDY_FOR_MISSING,
     MeasuredDelays,
     RawTable,
@@ -26,7 +27,8 @@ from .measured import (
     also_needed,
     require_durations,
 )
-from .names import parse, role_of, summary_word
+from .names import APART_WORDS, FAILED_WORDS, parse, role_of, summary_word
+from .names.vocabulary import words_of
 from .roles import (
     allreduce_of,
     allreduce_role,
@@ -38,7 +40,9 @@ from .roles import (
     own_seconds,
     part_of_step,
     place_of,
+    said_of_seconds,
     stage_seconds,
+    with_differences,
     with_sum,
 )
 
@@ -106,9 +110,13 @@ class LongTable:
     def __init__(
         self, contents: FileContents, role: Roles, options: Reading, most: int | None
     ) -> None:
+        clock = role.get("clock")
+        contents, role = with_differences(contents, role, options)
         contents, role = with_sum(contents, role, options)
         self._options, self._most, frame = options, most, contents.frame
         others = frame.drop(columns=list({*role.values(), *options.stages}))
+        self._others = others
+        self._role = role
         self._own = reduced = allreduce_role(others, role, options)
         self._reduced = "" if reduced else allreduce_of(others)
         named = options.asked.get("rack")
@@ -136,16 +144,18 @@ class LongTable:
         if unused:
             listed = f"columns not used: {', '.join(unused[:6])}{more}"
             self._assumed = (*self._assumed, Message(listed))
-        if (wrong := parse(name := role.get("seconds", "")).wrong) and not options.stages:
-            read = f"column {short(name)} is read as seconds, as "
-            says = f" says; its name says {wrong}"
-            self._assumed = (*self._assumed, Message(read, Option("columns"), says))
+        name = role.get("seconds", "")
+        if of_name := said_of_seconds(frame, name, options):
+            self._assumed = (*self._assumed, of_name)
         is_group = place and not named and are_on(frame, role["worker"], place)
         if is_group and place not in racks:
             racks.append(place)
         roles = {**role, "rack": " and ".join(racks)} if racks else role
         # Role to what of the file has it.
         self.roles = {key: f"column {short(name)}" for key, name in roles.items()}
+        if clock is not None:
+            self.roles["seconds"] += CLOCK_SUFFIX
+        self._seconds = name
         self._unit = times
         unsaid = times.assumed(f"{where} says no unit")
         self._notes = [unsaid] if unsaid else []
@@ -226,7 +236,7 @@ class LongTable:
             failures = f"{len(bad)} call{'s' * (len(bad) != 1)} failed (first: row {bad[0] + 1})"
             raise UnusableFile(f"column {short(name)} says that {failures}; ", REMEDY_FOR_MISSING)
         if "seconds" not in options.asked and "seconds" in self.roles:
-            require_durations(self.roles["seconds"], table)
+            require_durations(self.roles["seconds"], table, self._seconds)
         names = self._rounds[rounds]
         notes = [*self._notes, *map(Message, [*retried, *_gaps(names)])]
         names = names.astype(np.int64) if np.all(names == np.round(names)) else names
@@ -289,6 +299,35 @@ class LongTable:
             " leaves the wait in",
         )
 
+    def _apart(self, calls: Calls) -> Message:
+        """Which column tells rows of one worker and round apart by its name, or else by what it
+        holds, and how to say so; empty: none does."""
+        ways = list[tuple[int, Message]]()
+        for name in map(str, self._others.columns):
+            column = self._others[name].iloc[calls.index]
+            values = column.nunique()
+            fractions = column.dtype.kind == "f" and bool((column % 1 != 0).any())
+            if role_of(name) in ("attempt", "label", "status") and parse(name).whole != "phase":
+                continue
+            if values < 2 or values == len(column) or fractions or column.isna().any():
+                continue
+            if calls.assign(apart=column.to_numpy()).duplicated(["worker", "round", "apart"]).any():
+                continue
+            plain = parse(name).whole.removesuffix("_id").removesuffix("_idx")
+            plain = plain.removesuffix("_index").removesuffix("_name").removesuffix("_number")
+            says = f"column {short(name)} tells such rows apart: say "
+            part_of_role = APART_WORDS.get(parse(name).whole) or APART_WORDS.get(plain)
+            if part_of_role == "worker":
+                joined = f"{self._role['worker']}+{name}"
+                ways.append((0, Message(says, Option("columns", {"worker": joined}))))
+            elif part_of_role == "round":
+                joined = f"{name}+{self._role['round']}"
+                ways.append((1, Message(says, Option("columns", {"round": joined}))))
+            else:
+                one = Option("rows", f"{name}={column.iloc[0]}")
+                ways.append((2, Message(says, one, ", or another of its values")))
+        return min(ways, key=lambda way: way[0], default=(0, EMPTY_MESSAGE))[1]
+
     def _one_each(self, calls: Calls) -> tuple[Calls, list[str]]:
         """One row for each worker and round: calls may have been tried again. Raises UnusableFile:
         nobody said what repeated rows mean, or they are of several runs, which nothing can mean."""
@@ -299,7 +338,10 @@ class LongTable:
         # else rows are in no order, or single calls were tried again later.
         ordered, workers = calls.sort_values("worker", kind="stable"), calls["worker"].nunique()
         falls = ordered[ordered["worker"].diff().eq(0) & ordered["round"].diff().lt(0)]
+        apart = self._apart(calls) if self._options.retries == "refuse" else EMPTY_MESSAGE
         if 2 * falls["worker"].nunique() >= workers and count >= 2 * max(len(falls), workers):
+            if apart:
+                raise UnusableFile("round numbers come again for a worker: ", apart)
             restart = int(falls.index.min())
             first = Message(Option("rows", f"1:{restart}"), " takes the first; or ")
             raise UnusableFile(
@@ -313,6 +355,8 @@ class LongTable:
             worker, number = self._hosts[int(row["worker"])], self._rounds[int(row["round"])]
             text = f"two rows for worker {short(worker)}, round {number:g}"
             text += f", and {count - 1} more such rows" if count > 1 else ""
+            if apart:
+                raise UnusableFile(f"{text}: ", apart)
             gaps = workers * calls["round"].nunique() > len(calls) - count
             how = Message(Option("retries", "last"), ", or sum (of all)")
             if not self._tried:
@@ -450,6 +494,17 @@ def _gaps(rounds: NDArray[np.float64]) -> list[str]:
     return [f"{many} missing for all workers (first: {first:g}); the others follow each other"]
 
 
+def _says_failure(status: str, failed: Set[str]) -> bool:
+    """Whether a status, in small letters, says that a call failed: by a word of its own, as in
+    ``error:_out_of_memory`` or Slurm's ``cancelled_by_7``, or as an exit code, ``1:0``."""
+    if status in failed:
+        return True
+    if code := re.fullmatch(r"(\d{1,3}):(\d{1,3})", status):
+        return int(code[1]) != 0 or int(code[2]) != 0
+    words = {*re.split(r"[^a-z0-9]+", status)}
+    return bool(words & failed) and not words & {"no", "not", "none", "without", "0"}
+
+
 def _failures(others: pd.DataFrame) -> tuple[str, NDArray[np.int64]] | None:
     """The first column that says by its name how calls ended, and the rows of those that failed; an
     empty cell says nothing, but where others name an error. Raises UnusableFile: its name does not
@@ -458,19 +513,18 @@ def _failures(others: pd.DataFrame) -> tuple[str, NDArray[np.int64]] | None:
     reasons = "error", "exception", "error_message", "failure_reason", "traceback"
     truths = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
     either = "status", "state", "result", "outcome"  # of which 0 and 1 may mean both
-    texts = WORDS_FOR_MISSING - {"-", "--", "---", "?", "x"}
-    texts |= {"failure", "out_of_memory", "node_fail", "preempted"}
+    texts = FAILED_WORDS - words_of("failed", "in a cell alone")
     for name in map(str, others.columns):
         column, whole = others[name], parse(name).whole
         if role_of(name) != "status":
             continue
         said, truth = column.dropna(), column.dtype.kind == "b"
         if column.dtype.kind == "O":
-            said = said.map(lambda cell: str(cell).strip().lower())
+            said = said.map(lambda cell: status_word(str(cell)))
             truth = {*said} <= {*truths}
             said = said.map(truths) if truth else said
         if said.dtype.kind == "O":
-            bad = said.isin(texts) | said.str.startswith("cancelled by ")  # as Slurm says it
+            bad = said.map(lambda text: _says_failure(text, texts))
             if whole in reasons and column.isna().any():
                 bad = said.notna()
         elif {*said.unique()} <= {0, 1} and not re.search("code|exit|return|rc", whole):

@@ -15,7 +15,7 @@ from ...sim.base.files import UnusableFile, short
 from ...sim.base.reading import Reading
 from ..base import MAX_DELAY_SECONDS, FloatArray
 from .listening import Listening
-from .names import PER_SECOND
+from .names import EITHER_WORDS, PER_SECOND, parse
 from .signs import left_out_rounds, median_of, unit_warnings
 
 REMEDY_FOR_MISSING = Message(
@@ -74,6 +74,7 @@ class Times:
 
 Names = NDArray[Any]  # names, or numbers, one each
 Roles = Mapping[str, str]  # role to column of a long table
+CLOCK_SUFFIX = ", a clock"  # of the role of seconds that are differences of a clock
 AS_IT_IS = Reading()  # nothing is said beyond what the file says
 
 
@@ -177,6 +178,7 @@ def also_needed(missing: bool, options: Reading) -> Message:
 
 
 MIN_ROUNDS_OF_CLOCK = 10  # from which on times that only grow are moments
+FEWEST_STEPS_OF_EITHER = 6  # that grow, of a column that is a clock or a duration by its name
 
 
 def counting(table: FloatArray) -> NDArray[np.bool_]:
@@ -207,16 +209,27 @@ def require_no_index(names: Sequence[str], table: FloatArray) -> None:
         )
 
 
-def require_durations(name: str, table: FloatArray) -> None:
+def require_durations(name: str, table: FloatArray, column: str = "") -> None:
     """Refuse (UnusableFile) ``(rounds, n)`` seconds that say when, not how long: they are beyond
-    all durations, or grow in each of ten rounds or more for all of several workers."""
+    all durations, or grow in each of ten rounds or more for all of several workers; of a ``column``
+    whose name may say either, in all of eight cells or more."""
     with np.errstate(invalid="ignore"):
         steps = np.diff(table, axis=0)
         # No call takes 1e8 seconds, three years, and since 1970 there have been more.
         late = (table > 1e8).all(axis=0) & (steps >= 0).all(axis=0) & (len(table) > 1)
-    grow = len(table) >= MIN_ROUNDS_OF_CLOCK and table.shape[1] > 1 and bool((steps > 0).all())
+    either = bool({*parse(column).words} & EITHER_WORDS)
+    enough = steps.size >= FEWEST_STEPS_OF_EITHER if either else len(table) >= MIN_ROUNDS_OF_CLOCK
+    grow = enough and table.shape[1] > 1 and bool((steps > 0).all())
     if grow or late.any():
         how = "grows from round to round for every worker" if grow else "holds dates"
+        if column:
+            raise UnusableFile(
+                f"{name} {how}: say ",
+                Option("columns", {"clock": column}),
+                " if it is a clock that runs on, ",
+                Option("columns", {"seconds": column}),
+                " if it is how long each call took",
+            )
         raise UnusableFile(
             f"{name} {how}: a clock? Give a start and an end (",
             Option("columns", {"start": "...", "end": "..."}),
@@ -273,6 +286,9 @@ def complete(raw: RawTable, options: Reading) -> MeasuredDelays:
             }[kind]
             host, others = short(hosts[column]), int(bad.sum()) - 1
             where = f"the delay of round {name_at(names, row)}, worker {host}"
+            source = measured.roles.get("seconds", "")
+            if source.endswith(CLOCK_SUFFIX):
+                where += f", of {source.removesuffix(CLOCK_SUFFIX)},"
             more = f", and so {'is' if others == 1 else 'are'} {others} more" if others else ""
             raise UnusableFile(f"{where} {defect}{more}; ", remedy)
     if options.missing == "later":

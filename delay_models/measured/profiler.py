@@ -248,6 +248,8 @@ def _table(content: Any, most: int | None) -> FileContents | None:
     names, keyed = None, False
     if isinstance(content, dict) and {"columns", "data"} <= {*content}:  # orient="split" of pandas
         names, content = content["columns"], content["data"]
+    if isinstance(content, dict) and {"schema", "data"} <= {*content}:  # orient="table"
+        content = [{k: v for k, v in row.items() if k != "index"} for row in content["data"]]
     if keyed := isinstance(content, dict) and "traceEvents" not in content:
         rows = [*content.values()]
     else:

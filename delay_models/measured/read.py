@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ...sim.base.errors import Message, Option
-from ...sim.base.files import MOST_CELLS, UnusableFile, files_of, short
+from ...sim.base.files import MOST_CELLS, TRACE_ENDINGS, UnusableFile, files_of, short
 from ...sim.base.reading import Reading
 from .cells import numbers
 from .cut import finished
@@ -31,14 +32,15 @@ from .files import (
 )
 from .long import LongTable
 from .measured import AS_IT_IS, MeasuredDelays, TableError
-from .names import ROLE_WORDS, SPELLINGS, is_call, parse, role_of
-from .profiler import JSON_ENDINGS, read_json, read_traces
+from .names import ROLE_WORDS, SPELLINGS, is_call, parse, role_of, summary_word
+from .profiler import JSON_ENDINGS, RANK_IN_NAME, read_json, read_traces
 from .roles import roles_of
 from .signs import waiting_note
 from .wide import read_wide, stacked_with_allreduce
 
 Load = float | None  # a key of ``MeasuredDelays.tables``.
 Source = str | TableInMemory
+JOB_IDS = ("job_id", "jobid", "job_idraw")
 IN_MEMORY = "the table"  # what messages call a table that is in no file
 
 
@@ -124,8 +126,11 @@ def _contents(
         contents = read_memory(source, most)
     elif is_of_authors(source):
         contents, options = read_authors(source, most, options)
-    elif files_of(source) is not None:
-        contents = read_traces(source, most)
+    elif (files := files_of(source)) is not None:
+        if files and not source.endswith(TRACE_ENDINGS) and not Path(source).is_dir():
+            contents = _of_several(files, most, options)
+        else:
+            contents = read_traces(source, most)
     elif source.endswith(JSON_ENDINGS):
         contents = read_json(source, most)
     else:
@@ -135,7 +140,8 @@ def _contents(
         of_array = isinstance(source, np.ndarray) or name_of(source).endswith(".npz")
         raise UnusableFile(f"the table has no {'cells' if of_array else 'rows'}")
     for name in options.named:
-        if name not in frame.columns:
+        several = {*name.split("+")} <= {*frame.columns}
+        if name not in frame.columns and not several:
             no_such(name, [*frame.columns])
     drop = [n for n in frame.columns if any(n == w or fnmatchcase(n, w) for w in options.drop)]
     known = {*frame.columns, *(way for way in options.drop for n in drop if fnmatchcase(n, way))}
@@ -147,10 +153,137 @@ def _contents(
     kept = rows.drop(columns=drop)
     kept = retyped(kept) if len(kept) < len(frame) else kept
     contents = replace(contents, frame=kept, others=others)
+    contents = _without_job_steps(contents)
+    contents = _without_summaries(contents, options)
+    contents = _with_joined(_with_factors(contents, options), options)
     if is_pai([*kept.columns]) and not options.asked:
         kept, notes = new_measurements(kept)
         return replace(contents, frame=kept), options, notes
     return with_durations(_valued(contents, options), options), options, []
+
+
+def _of_several(files: Sequence[Path], most: int | None, options: Reading) -> FileContents:
+    """The rows of several files, each of a worker whom its name names, unless a column does. Raises
+    UnusableFile: their columns differ, or one cannot be read."""
+    every = list[FileContents]()
+    for file in files:
+        is_json = file.name.endswith(JSON_ENDINGS)
+        path = str(file)
+        try:
+            one = read_json(path, most) if is_json else read_file(path, most, options)
+        except UnusableFile as error:
+            raise TableError(str(file), error.message) from error
+        every.append(one)
+    columns = [{*one.frame.columns} for one in every]
+    if odd := next((index for index, names in enumerate(columns) if names != columns[0]), None):
+        names = short(", ".join(map(str, every[odd].frame.columns)))
+        raise UnusableFile(f"{files[odd].name} has other columns than {files[0].name} ({names})")
+    first = every[0]
+    workers = [file.name.split(".")[0] for file in files]
+    assumed = first.assumed
+    if "worker" not in map(role_of, map(str, first.frame.columns)):
+        if len({*workers}) < len(workers):  # run/metrics.0.jsonl
+            workers = [file.name.rpartition(".")[0] for file in files]
+        ranks = [RANK_IN_NAME.search(worker) for worker in workers]
+        numbers_of = [rank[1] for rank in ranks if rank is not None]
+        workers = numbers_of if len({*numbers_of}) == len(files) else workers
+        frames = [
+            one.frame.assign(worker=worker) for one, worker in zip(every, workers, strict=True)
+        ]
+        named = f"each of {len(files)} files is a worker's, by its name: {workers[0]}, ..."
+        assumed = (*assumed, Message(named))
+    else:
+        frames = [one.frame for one in every]
+    frame = pd.concat(frames, ignore_index=True)
+    return replace(first, frame=frame, hint="", assumed=assumed)
+
+
+def _without_job_steps(contents: FileContents) -> FileContents:
+    """Without rows of the steps of jobs, as Slurm's ``sacct`` lists them beside the job's own row:
+    ``12345.batch`` beside ``12345``."""
+    frame = contents.frame
+    jobs = [n for n in map(str, frame.columns) if parse(n).whole in JOB_IDS]
+    if not jobs or frame[jobs[0]].dtype.kind not in "Of":
+        return contents
+    texts = frame[jobs[0]].map(str)
+    steps = texts.str.fullmatch(r"\d[\d_\[\]-]*\.(batch|extern|interactive|\d+)").to_numpy(np.bool_)
+    own = {*texts[~steps]}
+    steps = steps & texts.str.partition(".")[0].isin(own).to_numpy(np.bool_)
+    if not steps.any():
+        return contents
+    count = int(steps.sum())
+    said = f"{count} rows of steps of jobs ({texts[steps].iloc[0]}, ...) are left out"
+    left = frame[~steps].reset_index(drop=True)
+    return replace(contents, frame=left, assumed=(*contents.assumed, Message(said)))
+
+
+def _without_summaries(contents: FileContents, options: Reading) -> FileContents:
+    """Without rows whose worker, round or label is a summary of others, such as ``TOTAL``."""
+    frame = contents.frame
+    roles = {name: role_of(name) for name in map(str, frame.columns)}
+    names = {name for name, role in roles.items() if role in ("worker", "round", "label")}
+    names |= {*map(str, frame.columns[:1]), *contents.index}
+    texts = [name for name in frame.columns if frame[name].dtype.kind == "O" and name in names]
+    summaries = np.zeros(len(frame), np.bool_)
+    words = list[str]()
+    for name in texts:
+        if name in options.keep:
+            continue
+        labels = frame[name].map(lambda cell: str(cell).strip())
+        of_name = labels.map(summary_word).to_numpy(np.bool_)
+        if of_name.all():
+            continue
+        summaries = summaries | of_name
+        words += [*labels[of_name]]
+    if not summaries.any():
+        return contents
+    different = short(", ".join(dict.fromkeys(words)))
+    count = int(summaries.sum())
+    rows = "1 row is" if count == 1 else f"{count} rows are"
+    said = Message(f"{rows} left out, of summaries by their labels ({different})")
+    left = retyped(frame[~summaries].reset_index(drop=True))
+    return replace(contents, frame=left, assumed=(*contents.assumed, said))
+
+
+def _with_factors(contents: FileContents, options: Reading) -> FileContents:
+    """With the numbers of columns times the factor that a name says: ``Duration (10 ms)``. A unit
+    that is a number counts whatever a name says."""
+    frame = contents.frame
+    notes = list[Message]()
+    columns = dict[str, pd.Series]()
+    for name in map(str, frame.columns):
+        factor = parse(name).factor
+        if factor == 1 or isinstance(options.unit, float) or frame[name].dtype.kind not in "fiu":
+            continue
+        columns[name] = frame[name] * factor
+        notes.append(Message(f"column {short(name)}: its numbers are taken times {factor:g}"))
+    if not columns:
+        return contents
+    assumed = (*contents.assumed, *notes)
+    return replace(contents, frame=frame.assign(**columns), assumed=assumed)
+
+
+def _with_joined(contents: FileContents, options: Reading) -> FileContents:
+    """With a column of the worker, or of the round, where somebody says that it is several: names
+    with ``/`` between them, and rounds in the order of the columns. Raises UnusableFile: there is
+    no such column."""
+    frame = contents.frame
+    for role in ("worker", "round"):
+        joined = options.asked.get(role, "")
+        names = joined.split("+")
+        if len(names) < 2 or joined in frame.columns:
+            continue
+        for name in names:
+            if name not in frame.columns:
+                no_such(name, [*frame.columns])
+        if role == "worker":
+            texts = [frame[name].map(lambda cell: str(cell).removesuffix(".0")) for name in names]
+            together = pd.concat(texts, axis=1).agg("/".join, axis=1)
+            frame = frame.assign(**{joined: together})
+        else:
+            keys = frame[names].apply(lambda column: numbers(column, "the round")[0])
+            frame = frame.assign(**{joined: keys.groupby(names).ngroup()})
+    return replace(contents, frame=frame)
 
 
 def _turned(contents: FileContents, options: Reading) -> tuple[FileContents, Reading]:
@@ -184,7 +317,8 @@ def _require_one(frame: pd.DataFrame, options: Reading, role: str, labels: int =
         if role_of(name) != role or name in {*options.named, *options.keep}:
             continue
         counts = frame[name].value_counts(dropna=False)
-        if len(counts) in (0, 1, labels) or (options.rows or "").startswith(f"{name}="):
+        is_own = parse(name).whole in JOB_IDS and len(counts) == len(frame)  # a job each
+        if len(counts) in (0, 1, labels) or is_own or (options.rows or "").startswith(f"{name}="):
             continue
         values = [str(value).removesuffix(".0") for value in counts.index]
         first = str(frame[name].iloc[0]).removesuffix(".0")

@@ -10,31 +10,37 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from glob import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from ...sim.base.errors import EMPTY_MESSAGE, Message, Option
-from ...sim.base.files import UnusableFile, short
+from ...sim.base.files import UnusableFile, reading, short
 from ...sim.base.reading import Reading
 from ..base import FloatArray
 from .cells import NUMBER_KINDS, numbers, settle
 from .files import FileContents, of_moments
 from .measured import Roles, Times, also_needed
 from .names import (
+    APART_WORDS,
+    COUNT_PER_TIME,
+    DURATION_WORDS,
     HOST_WORDS,
     HOST_WORDS_ALONE,
+    OF_A_CALL,
     QUANTILE_NAME,
     ROLE_WORDS,
     WRONG_WORDS,
     is_allreduce,
+    is_clock,
     is_part_of_step,
     is_place,
     is_whole_step,
     least,
     parse,
+    part_of,
     role_of,
     without_unit,
 )
@@ -61,7 +67,8 @@ def wrong_of(name: str, unit: object = None) -> str:
     parsed, role = parse(name), role_of(name)
     if role is not None:
         return f"it is the {role}"
-    if parsed.wrong and ("per" in parsed.whole.split("_") or "{" in name or "two" in parsed.wrong):
+    is_per = "per" in parsed.whole.split("_") or parsed.wrong == COUNT_PER_TIME
+    if parsed.wrong and (is_per or "{" in name or "two" in parsed.wrong):
         return parsed.wrong
     pieces = re.split(r"[^0-9A-Za-zµμ%-]+", without_unit(name))
     pieces = [piece for piece in pieces if re.search("[A-Za-z%]", piece)]
@@ -72,7 +79,9 @@ def wrong_of(name: str, unit: object = None) -> str:
         if numbered and "-" in piece and len(words) > 1 and not {*words} & HOST_WORDS:
             continue  # a host's name, such as log-7-a
         alone = len(pieces) == len(words) == 1 and bool(re.search(r"\d", name))
-        allowed = HOST_WORDS_ALONE if alone else {"min"} if isinstance(unit, float) else set()
+        allowed = frozenset({"min"} if isinstance(unit, float) else ())
+        if alone:
+            allowed = HOST_WORDS_ALONE | {w for w in words if WRONG_WORDS.get(w) == "a wait"}
         if bad := [word for word in words if word in WRONG_WORDS and word not in allowed]:
             return WRONG_WORDS[bad[0]]
         if not alone and any(map(QUANTILE_NAME.fullmatch, raw)):
@@ -116,11 +125,19 @@ def workers_of(columns: list[str], options: Reading) -> tuple[list[str], list[st
         if share and f"{share[1]}{int(share[2]) - 1}" not in hosts:
             wrong[name] = "a summary"
     bad = [name for name in free if wrong[name]]
-    if bad and len(bad) == len(free):
+    if bad and len(bad) == len(free) and not are_clocks(free, options):
         text = f"columns such as {short(bad[0])} say {wrong[bad[0]]} by their names"
+        if wrong[bad[0]] == "a wait":
+            all_named = Option("columns", {"workers": pattern_of(bad)})
+            raise UnusableFile(f"{text}: say ", all_named, " if they are how long calls took")
         raise UnusableFile(f"{text}, not how long calls took: export the seconds of each call")
+    kinds = {part_of(parse(name)) for name in free if is_timed(name)}
+    if kinds in ({"loading data"}, {"the optimizer's"}):
+        all_named = Option("columns", {"workers": pattern_of(free)})
+        text = f"columns such as {short(free[0])} are a part of a step by their names"
+        raise UnusableFile(f"{text} ({min(kinds)}): say ", all_named, " if they are all of it")
     _require_one_pattern(free, wrong, shapes)
-    if bad:
+    if bad and not are_clocks(free, options):
         text = f"column {short(bad[0])} holds no worker's delays by its name ({wrong[bad[0]]})"
         raise UnusableFile(f"{text}: ", Option("drop", bad))
     other = [name for name in free if shapes[shape_of(name)] == 1]
@@ -131,6 +148,32 @@ def workers_of(columns: list[str], options: Reading) -> tuple[list[str], list[st
         raise UnusableFile(text, leave, ", or ", take, " if it is a worker's")
     text = f"all columns are workers', by no common pattern: {short(', '.join(free))}"
     return columns, [text] if len(shapes) > 1 else []
+
+
+def are_clocks(names: Sequence[str], options: Reading) -> bool:
+    """Whether all columns of a wide table are clocks by their names, which run on."""
+    free = [name for name in names if name not in options.keep]
+    words = {word for name in free for word in re.sub(r"\d+", "", parse(name).whole).split("_")}
+    wrong = {WRONG_WORDS[word] for word in words & {*WRONG_WORDS}}
+    clocks = all(wrong_of(name, options.unit) == "a clock" for name in free)
+    return len(free) > 1 and clocks and wrong == {"a clock"}
+
+
+def pattern_of(names: Sequence[str]) -> str:
+    """The first pattern, with ``*`` for numbers, of names that may follow several."""
+    return re.sub(r"[0-9]+|(?<=[-_ ./])[A-Za-z]$", "*", escape(names[0]))
+
+
+def is_timed(name: str) -> bool:
+    """Whether a name has a unit of time, or a word for a duration."""
+    parsed = parse(name)
+    return parsed.unit is not None or bool({*parsed.words} & DURATION_WORDS)
+
+
+def round_columns(names: Sequence[str]) -> list[str]:
+    """The columns that number rounds by their names; an epoch does where no other does."""
+    rounds = [name for name in names if role_of(name) == "round"]
+    return rounds or [name for name in names if parse(name).whole in ("epoch", "epoch_id")]
 
 
 def _require_one_pattern(free: list[str], wrong: dict[str, str], shapes: Counter[str]) -> None:
@@ -145,7 +188,7 @@ def _require_one_pattern(free: list[str], wrong: dict[str, str], shapes: Counter
     apart = hosts and len(good) == len(patterns) and not (keys and set.intersection(*keys))
     if len(patterns) < 2 or not good or apart:
         return
-    globs = {s: re.sub(r"[0-9]+|(?<=[-_ ./])[A-Za-z]$", "*", escape(of[s][0])) for s in patterns}
+    globs = {shape: pattern_of(of[shape]) for shape in patterns}
     ways = []
     for shape in good[:2]:
         alone = all(shape_of(n) == shape for n in free if fnmatchcase(n, globs[shape]))
@@ -161,6 +204,7 @@ def _require_one_pattern(free: list[str], wrong: dict[str, str], shapes: Counter
 
 CANONICAL = ("worker", "round", "seconds")  # columns that need no choice whatever else there is
 EDGES = {"start", "end"}
+PASS_WORDS = {"forward": "forward", "fwd": "forward", "backward": "backward", "bwd": "backward"}
 Ways = dict[str, list[str]]  # role to the columns that could have it
 
 
@@ -182,7 +226,9 @@ def roles_of(frame: pd.DataFrame, options: Reading) -> dict[str, str] | None:
     for name in free:
         if (role := role_of(name)) in (*CANONICAL, *EDGES, "load") and role not in asked:
             ways.setdefault(role, []).append(name)
-    if {*asked} == {"worker"} and not {"round", "seconds", *EDGES} & {*ways}:
+    if "round" not in asked and (rounds := round_columns(free)):
+        ways["round"] = rounds
+    if {*asked} == {"worker"} and not {"round", "seconds", "clock", *EDGES} & {*ways}:
         return None  # a row for each worker, and a column for each round
     kinds = {str(name): dtype.kind for name, dtype in frame.dtypes.items()}
     rest = [name for name in free if role_of(name) is None and kinds[name] in NUMBER_KINDS]
@@ -190,16 +236,30 @@ def roles_of(frame: pd.DataFrame, options: Reading) -> dict[str, str] | None:
     calls = ways.pop("seconds", [])
     calls = [n for n in calls if parse(n).whole != "time" or len(calls) == 1]  # it may say when
     if timed and [parse(name).whole for name in calls] in ([], ["time"]) and not {*ways} >= EDGES:
-        calls = timed if len(timed) == 1 else []  # whatever it is called: there is no other
+        # Whatever it is called, if there is no other; but no part that is not computing.
+        calls = timed if len(timed) == 1 and not _is_other_part(timed[0]) else []
+        calls = calls or whole_of(frame, free)
+    if {*words_in(timed)} >= {"forward", "backward"} and len(calls) > 1:
+        calls = [name for name in calls if parse(name).base != "step"]  # the optimizer's part
+    if not options.asked and not any(map(is_allreduce, [*free, *options.drop])):
+        _require_no_optimizer_step(calls, timed)
     if (calls and "seconds" in asked) or (not EDGES & {*asked} and calls):
         ways["seconds"] = calls
-    if "seconds" in asked or (stages and not {*ways} >= EDGES):
+    if not {"seconds", "clock", *EDGES} & {*ways} and not stages:
+        clocks = [name for name in free if is_clock(name)]
+        clocks = [name for name in clocks if role_of(name) is None] or clocks
+        if clocks and "value" not in map(role_of, free):
+            ways["clock"] = clocks
+    if {"seconds", "clock"} & {*asked} or (stages and not {*ways} >= EDGES):
         ways = {role: names for role, names in ways.items() if role not in EDGES}
-    both, known = {"worker", "round"} <= {*ways}, "seconds" in ways or {*ways} >= EDGES or stages
+    if "clock" in asked:
+        ways.pop("seconds", None)
+    both = {"worker", "round"} <= {*ways}
+    known = {"seconds", "clock"} & {*ways} or {*ways} >= EDGES or stages
     if not (both and known):
         shapes = [*map(shape_of, rest)]
         alike = any(shapes.count(shape) > 1 for shape in shapes)
-        wanted = {"worker", "seconds", *EDGES} & {*asked} or allreduce or stages or both
+        wanted = {"worker", "seconds", "clock", *EDGES} & {*asked} or allreduce or stages or both
         if not wanted and (alike or len({*ways} - {"load"}) < 2):
             return None
         raise UnusableFile(_lacking(frame, ways, bool(known), options))
@@ -218,6 +278,44 @@ def roles_of(frame: pd.DataFrame, options: Reading) -> dict[str, str] | None:
     return {r: n for r, n in roles.items() if "seconds" not in roles or r not in EDGES}
 
 
+def _is_other_part(name: str) -> bool:
+    """Whether a duration is by its name a part of a step that is no computing of the worker's."""
+    return part_of(parse(name)) not in ("", "computing") or is_allreduce(name)
+
+
+def whole_of(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """The column of a total that stands beside at least two parts of a step, whose whole it is."""
+    kinds = {str(name): dtype.kind for name, dtype in frame.dtypes.items()}
+    timed = [name for name in names if kinds[name] in NUMBER_KINDS and is_timed(name)]
+    parts = [name for name in timed if part_of(parse(name)) or is_allreduce(name)]
+    parts += [name for name in timed if parse(name).wrong == "a wait"]
+    others = DURATION_WORDS | OF_A_CALL
+    totals = [n for n in timed if {*parse(n).words} - others in ({"total"}, {"overall"})]
+    return totals if len(totals) == 1 and len(parts) >= 2 else []
+
+
+def words_in(names: Sequence[str]) -> list[str]:
+    """The passes, forward or backward, that names are of."""
+    return [PASS_WORDS[word] for name in names for word in parse(name).words if word in PASS_WORDS]
+
+
+def _require_no_optimizer_step(calls: Sequence[str], timed: Sequence[str]) -> None:
+    """Refuse (UnusableFile) a step beside a forward and a backward pass and without an optimizer:
+    in some programs it is all of them, and in others the optimizer's part alone."""
+    if len(calls) != 1 or parse(calls[0]).base != "step":
+        return
+    passes = [name for name in timed if {*parse(name).words} & {*PASS_WORDS}]
+    has_optimizer = any(part_of(parse(name)) == "the optimizer's" for name in timed)
+    if has_optimizer or not {*words_in(passes)} >= {"forward", "backward"}:
+        return
+    raise UnusableFile(
+        f"column {short(calls[0])} beside {short(' and '.join(passes))} may be the whole step or "
+        "the optimizer's part of it: say ",
+        Option("columns", {"stages": "+".join([*passes, calls[0]])}),
+        " if it is a part, or call it step_time if it is the whole",
+    )
+
+
 def _the_one(frame: pd.DataFrame, role: str, ways: Ways) -> str:
     """The column of a role. Raises UnusableFile: there are several; of workers and rounds those are
     named in which no call comes twice."""
@@ -231,10 +329,16 @@ def _the_one(frame: pd.DataFrame, role: str, ways: Ways) -> str:
             return ranks[0]
     text = f"columns {short(' and '.join(names))} could each be the {role}"
     if not other:
-        raise UnusableFile(f"{text}: say ", Option("columns", {role: "..."}))
+        raise UnusableFile(f"{text}: say ", Option("columns", {role: names[0]}))
     good = [name for name in names if not frame.duplicated([name, ways[other][0]]).any()]
     if not good:
-        raise UnusableFile(f"{text}, and calls come again by each: write a column of both")
+        text = f"{text}, and calls come again by each"
+        places = sorted(names, key=lambda name: not is_place(name))
+        parts = [n for n in map(str, frame.columns) if APART_WORDS.get(parse(n).whole) == role]
+        for joined in (places, *([place, part] for place in places[:1] for part in parts)):
+            if not frame.duplicated([*joined, ways[other][0]]).any():
+                raise UnusableFile(f"{text}: say ", Option("columns", {role: "+".join(joined)}))
+        raise UnusableFile(f"{text}: write a column of both")
     raise UnusableFile(f"{text}: say ", Option("columns", {role: good[0]}))
 
 
@@ -257,13 +361,20 @@ def _lacking(frame: pd.DataFrame, ways: Ways, timed: bool, options: Reading) -> 
         choice = Message(f"; {short(' and '.join(edges))} say when:")
         del asked["seconds"]
         asked |= {"start": edges[0], "end": edges[1]}
+    elif "seconds" in lacking and len(stages) > 1:
+        named = Option("columns", {"stages": "+".join(stages)})
+        choice = Message("; ", named, " names parts of a step; else")
+        more = " (or start and end in place of seconds)"
+    elif likely := [n for n in free if _may_be_seconds(frame, n)] if "seconds" in lacking else []:
+        reasons = [f"{short(n)} ({_reason(n)})" for n in likely]
+        choice = Message(f"; there are {', '.join(reasons[:3])};")
+        if len(reasons) == 1:
+            choice = Message(f"; there is {reasons[0]};")
+        asked["seconds"] = likely[0]
+        more = " if that is how long calls took"
     elif "seconds" in lacking:
         if wrong:
             choice = Message(f"; there are {', '.join(wrong[:3])}; else")
-        elif len(stages) > 1:
-            choice = Message(
-                "; ", Option("columns", {"stages": "..."}), " names parts of a step; else"
-            )
         more = " (or start and end in place of seconds)"
     none = f"no column is the {' or the '.join(lacking)} by its name"
     line = Message(none, choice, " say ", Option("columns", asked), more)
@@ -272,6 +383,94 @@ def _lacking(frame: pd.DataFrame, ways: Ways, timed: bool, options: Reading) -> 
     keys = frame[[ways["worker"][0], ways["round"][0]]].drop_duplicates()
     cells = keys.iloc[:, 0].nunique() * keys.iloc[:, 1].nunique()
     return Message(line, also_needed(len(keys) < cells, options))
+
+
+def _may_be_seconds(frame: pd.DataFrame, name: str) -> bool:
+    """Whether a column is a time by its name, and one that a call may have taken."""
+    is_number = frame[name].dtype.kind in NUMBER_KINDS
+    named = parse(name).wrong == "a wait" or _is_other_part(name)
+    return is_number and is_timed(name) and named
+
+
+def _reason(name: str) -> str:
+    """Why a time is not read as that of calls unasked."""
+    parsed = parse(name)
+    part = "an all-reduce" if is_allreduce(name) else f"a part: {part_of(parsed)}"
+    return parsed.wrong or part
+
+
+def said_of_seconds(frame: pd.DataFrame, name: str, options: Reading) -> Message:
+    """What is to be known of a column that is read as the seconds; empty: its name says it."""
+    parsed = parse(name)
+    if options.stages or not name or is_clock(name):
+        return EMPTY_MESSAGE
+    if "seconds" in options.asked and parsed.wrong:
+        read = f"column {short(name)} is read as seconds, as "
+        return Message(read, Option("columns"), f" says; its name says {parsed.wrong}")
+    if parsed.wrong == "a summary" and whole_of(frame, [*map(str, frame.columns)]) == [name]:
+        return Message(f"column {short(name)} is the whole of the parts beside it by its name")
+    if "seconds" not in options.asked and part_of(parsed) == "computing":
+        text = (
+            f"column {short(name)} is what a worker computes by its name, and read as all it does"
+        )
+        return Message(text)
+    return EMPTY_MESSAGE
+
+
+def with_differences(
+    contents: FileContents, role: Roles, options: Reading
+) -> tuple[FileContents, Roles]:
+    """In place of a clock that runs on, what passed since the row before of the same worker, as the
+    seconds. The first round has none; rounds in which a clock starts again are left out; where a
+    row is missing, what passed is unknown. Raises UnusableFile: the clock is no time."""
+    if "clock" not in role:
+        return contents, role
+    name = role["clock"]
+    frame = contents.frame
+    moments, unit = moments_of(frame[name])
+    rounds, _ = numbers(frame[role["round"]], "the round")
+    numbered = np.unique(rounds, return_inverse=True)[1]
+    workers = pd.factorize(frame[role["worker"]])[0]
+    order = np.lexsort((numbered, workers))
+    follows = (np.diff(workers[order]) == 0) & (np.diff(numbered[order]) == 1)
+    passed = np.full(len(frame), np.nan)
+    passed[order[1:]] = np.where(follows, np.diff(moments[order]), np.nan)
+    restarts = np.unique(numbered[passed < 0])
+    if len(restarts) >= numbered.max():
+        raise UnusableFile(f"column {short(name)} is a clock by its name, and never runs on")
+    kept = ~np.isin(numbered, [0, *restarts])
+    said = (
+        f"column {short(name)} is a clock by its name: read is what passed since the worker's "
+        "row before, which the first round does not have"
+    )
+    if "clock" in options.asked:
+        said = said.replace(" by its name", "", 1)
+    if len(restarts) == 1:
+        said += "; 1 round in which a clock starts again is left out"
+    elif len(restarts):
+        said += f"; {len(restarts)} rounds in which a clock starts again are left out"
+    units = contents.units if unit is None else {**contents.units, name: unit}
+    contents = replace(
+        contents,
+        frame=frame.assign(**{name: passed})[kept].reset_index(drop=True),
+        units=units,
+        assumed=(*contents.assumed, Message(said)),
+    )
+    others = {of: column for of, column in role.items() if of != "clock"}
+    return contents, {**others, "seconds": name}
+
+
+def moments_of(column: pd.Series) -> tuple[NDArray[Any], str | None]:
+    """The numbers of a clock, and their unit where they were written as moments. Differences of
+    whole numbers are exact. Raises UnusableFile: it is no time."""
+    if column.dtype.kind in "iu" and column.notna().all():
+        return column.to_numpy(np.int64), None
+    if not of_moments(column):
+        return numbers(column, "a clock", gaps=True)[0], None
+    with reading("time stamps"):
+        stamps = pd.to_datetime(column, format="ISO8601", utc=True)
+    since = (stamps - stamps.min()) / pd.Timedelta(seconds=1)
+    return since.to_numpy(np.float64), "s"
 
 
 def has_one_value_each(frame: pd.DataFrame, worker: str, column: str) -> bool:
@@ -387,7 +586,8 @@ def require_stages(options: Reading) -> None:
         once = f" names {short(twice[0])} twice; valid: each column once"
         raise UnusableFile(Option("columns"), once)
     for name in options.stages:
-        if ROLE_WORDS.get(parse(name).base.removesuffix("_time")) == "round":
+        passes = {word for other in options.stages for word in parse(other).words} & {*PASS_WORDS}
+        if ROLE_WORDS.get(parse(name).base.removesuffix("_time")) == "round" and not passes:
             text = f"column {short(name)} is a whole step by its name, and no stage"
             raise UnusableFile(
                 f"{text}: say ", Option("columns", {"seconds": name, "stages": "..."})

@@ -30,13 +30,22 @@ from .measured import (
 from .names import (
     HOST_WORDS,
     is_allreduce,
+    is_clock,
     is_whole_step,
     parse,
     role_of,
     summary_word,
     without_unit,
 )
-from .roles import end_column, ends_in_seconds, not_heard_value, of_rounds, workers_of
+from .roles import (
+    are_clocks,
+    end_column,
+    ends_in_seconds,
+    not_heard_value,
+    of_rounds,
+    round_columns,
+    workers_of,
+)
 
 
 def read_wide(contents: FileContents, options: Reading) -> RawTable:
@@ -75,7 +84,15 @@ def read_wide(contents: FileContents, options: Reading) -> RawTable:
         ends = [f"{v:.15g}" if isinstance(v, float) else str(v) for v in column.iloc[[0, -1]]]
         call = "the first column, without a name," if column.name == "Unnamed: 0" else source
         numbered.append(f"{call} numbers the rounds, {short(ends[0])} to {short(ends[1])}")
-    if not every:
+    clocks = not every and not options.asked.get("workers") and are_clocks(columns, options)
+    if clocks:
+        table, kept, said = _differences(table)
+        notes.append(said)
+        not_heard = None if not_heard is None else not_heard[1:][kept]
+        round_ends = None if round_ends is None else round_ends.iloc[1:][kept]
+        labels = rounds.get(None, np.arange(len(kept) + 1))
+        rounds[None] = labels[1:][kept]
+    elif not every:
         free = [index for index, name in enumerate(columns) if name not in options.keep]
         require_no_index([columns[index] for index in free], table[:, free])
     hosts, times = _unit(columns, table, contents, options)
@@ -105,6 +122,22 @@ def read_wide(contents: FileContents, options: Reading) -> RawTable:
         ends=None if round_ends is None else ends_in_seconds(round_ends, contents, times),
         ends_source="" if round_ends is None else f"column {short(round_ends.name)}",
     )
+
+
+def _differences(clocks: FloatArray) -> tuple[FloatArray, NDArray[np.bool_], str]:
+    """What passed between rows of clocks that run on, ``(R, n)``; which of the R - 1 rows are kept;
+    and what is to be said. Raises UnusableFile: none runs on."""
+    passed = np.diff(clocks, axis=0)
+    with np.errstate(invalid="ignore"):
+        kept = np.asarray(~(passed < 0).any(axis=1))
+    if not kept.any():
+        raise UnusableFile("columns are clocks by their names, and never run on")
+    said = "columns are clocks by their names: read is what passed since the row before"
+    restarts = int((~kept).sum())
+    if restarts:
+        rounds = "1 round" if restarts == 1 else f"{restarts} rounds"
+        said += f"; {rounds} in which a clock starts again left out"
+    return passed[kept], kept, said
 
 
 def without_round_ends(
@@ -193,10 +226,20 @@ def _labelled(contents: FileContents, options: Reading) -> tuple[FileContents, p
     kinds = {str(name): dtype.kind for name, dtype in frame.dtypes.items()}
     texts = [name for name in free if kinds[name] in "OM" and _is_text(frame[name])]
     ours = {*free[:1], *contents.index}
-    texts = [n for n in texts if n in ours or role_of(n) or frame[n].nunique() < 2]
-    rounds = [name for name in free if role_of(name) == "round"]
+    texts = [
+        name
+        for name in texts
+        if name in ours or role_of(name) or frame[name].nunique() < 2 or of_moments(frame[name])
+    ]
+    rounds = [n for n in round_columns(free) if role_of(n) or frame[n].is_unique]
     first = [name for name in free[:1] if name.startswith("Unnamed: ")]
-    when = [n for n in free if role_of(n) in ("label", "group") or parse(n).whole == "time"]
+    clocks = {name for name in free if is_clock(name) and not parse(name).whole.startswith("epoch")}
+    clocks = clocks if len(clocks) == 1 else set()  # else they may be the workers'
+    when = [
+        name
+        for name in free
+        if role_of(name) in ("label", "group") or parse(name).whole == "time" or name in clocks
+    ]
     columns = [*rounds, *(name for name in contents.index if name in free), *first, *when, *texts]
     if len(rounds) > 1 and not asked:
         text = f"columns {short(' and '.join(rounds))} could each number the rounds"
@@ -211,7 +254,8 @@ def _labelled(contents: FileContents, options: Reading) -> tuple[FileContents, p
             raise UnusableFile(
                 text, Option("drop", [name]), ", or ", Option("keep", [name]), " if a worker's"
             )
-    unused = [other for other in dict.fromkeys([*when, *constant]) if other != name]
+    moments = [name for name in texts if of_moments(frame[name]) and len(texts) < len(free)]
+    unused = [other for other in dict.fromkeys([*when, *moments, *constant]) if other != name]
     rest = [other for other in map(str, frame.columns) if other != name and other not in unused]
     if (name in texts or role_of(name) == "worker") and not asked:
         _require_labels(column, rest)

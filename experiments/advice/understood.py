@@ -52,7 +52,10 @@ def as_read(measured: MeasuredDelays, chosen: float | None = None) -> Iterator[M
         kind = "rank" if "rank" in source["worker"] else "worker"
         places = {measured.host_of[host] for host in hosts if host in measured.host_of}
         workers = f"{number_of(len(hosts), kind)} on {number_of(len(places), 'host')}"
-    yield Message(f"read as {size} of {workers}{at}; times in ", measured.unit.why)
+    column = source["seconds"]
+    unsaid = column.startswith("column ") and column != measured.unit.said_by
+    of_column = f" of {column}" if unsaid else ""
+    yield Message(f"read as {size} of {workers}{at}; times{of_column} in ", measured.unit.why)
     load = chosen if chosen in tables else next(iter(tables))
     table, names = tables[load], measured.names_of_rounds(load)
     at_load = "" if load is None else f", load {load:g}"

@@ -23,8 +23,20 @@ Decimal = Literal["point", "comma"]
 # name says that no column is to be read so.
 # ``stages`` are the columns of parts of a step, in a worker's order, with ``+`` between them; they
 # add up to the step if no column is its seconds. A ``rack`` is any group that shares something.
+# Of a ``clock`` that runs on, what passed since the worker's row before is read. A ``worker`` or a
+# ``round`` may be several columns with ``+`` between them.
 Role = Literal[
-    "worker", "round", "seconds", "start", "end", "load", "rack", "allreduce", "stages", "workers"
+    "worker",
+    "round",
+    "seconds",
+    "start",
+    "end",
+    "clock",
+    "load",
+    "rack",
+    "allreduce",
+    "stages",
+    "workers",
 ]
 ROLES: tuple[Role, ...] = get_args(Role)
 LAST_MESSAGE = "last"  # a ``round_end``: a round stops listening when its last message has come

@@ -188,9 +188,24 @@ def _rows_of(file: pq.ParquetFile, most: int | None) -> pa.Table:
     return pa.Table.from_batches(batches) if batches else file.read()
 
 
+def _with_plain_numbers(table: pa.Table) -> pa.Table:
+    """Decimals as numbers, and times of the type ``time`` as durations since 0:00."""
+    for index, field in enumerate(table.schema):
+        column = table.column(index)
+        if pa.types.is_decimal(field.type):
+            column = column.cast(pa.float64())
+        elif pa.types.is_time32(field.type) or pa.types.is_time64(field.type):
+            whole = pa.int32() if pa.types.is_time32(field.type) else pa.int64()
+            column = column.cast(whole).cast(pa.int64()).cast(pa.duration(field.type.unit))
+        if column.type != field.type:
+            table = table.set_column(index, field.with_type(column.type), column)
+    return table
+
+
 def _with_plain_texts(table: pa.Table) -> pa.Table:
     """Decode texts, from bytes and from their dictionary; it can repeat a text cheaply, so that a
     long one is refused."""
+    table = _with_plain_numbers(table)
     kinds = pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary
     for index, field in enumerate(table.schema):
         column, name = table.column(index), short(field.name)

@@ -147,7 +147,7 @@ METRICS = (
     *("log_time", "log10_latency_ms", "step_time_std", "latency_stddev_ms", "latency_var"),
     *("gpu_util_percent", "util (%)", "busy_pct", "share", "step_time.max", "latency_p95_ms"),
     *("mean_step_time", "total_time_s", "step_count", "bytes_sent", "loss", "lr", "temperature"),
-    *("eta_s", "timeout_s", "target_ms", "predicted_time_s", "uptime_s", "clock_skew_ms", "age_s"),
+    *("eta_s", "timeout_s", "target_ms", "predicted_time_s", "clock_skew_ms", "age_s"),
     *(
         "time_ratio",
         "memory_gb",
@@ -155,7 +155,6 @@ METRICS = (
         "avg_latency_ms",
         "cumulative_time_s",
         "accuracy",
-        "relative_time_s",
         "latency_upper_ms",
     ),
 )
@@ -249,7 +248,7 @@ def summary_rows(rng: Rng) -> Case:
     low = [[word, *table.mean(axis=0).round(3)] for word in words]
     last = pd.DataFrame(low, columns=frame.columns)
     if rng.integers(2):
-        return Case(f"row {words}", csv(pd.concat([frame, last])), [table], "refuse")
+        return Case(f"row {words}", csv(pd.concat([frame, last])), [table])
     plain = frame.drop(columns=frame.columns[0])
     rest = pd.DataFrame([row[1:] for row in low], columns=plain.columns)
     text = (
@@ -450,7 +449,7 @@ def runs(rng: Rng) -> Case:
         return Case(f"two {name}", csv(both), [table], "refuse")
     if kind == 1:
         both = pd.concat([one.assign(epoch=0), two.assign(epoch=1)])
-        return Case("two epochs", csv(both), [table], "refuse")
+        return Case("two epochs", csv(both), [np.concatenate([table, second])], "refuse")
     if kind == 2:
         tries = one.assign(attempt=0)
         again = tries.iloc[[5, 9]].assign(attempt=1, duration_s=9.5)
@@ -461,7 +460,7 @@ def runs(rng: Rng) -> Case:
     if kind == 3:
         split = one.assign(rank=[int(n[-1]) % 2 for n in one["host"]])
         split["host"] = [f"h{(int(n[-1]) + 1) // 2}" for n in one["host"]]
-        return Case("host and local rank", csv(split), [], "refuse")
+        return Case("host and local rank", csv(split), [table[:, [1, 0, 3, 2]]], "refuse")
     if kind == 4:
         bad = one.assign(state=["FAILED" if k in (3, 17) else "COMPLETED" for k in range(len(one))])
         never = table.copy()
@@ -472,7 +471,6 @@ def runs(rng: Rng) -> Case:
         "a worker named mean",
         csv(pd.concat([one, one.iloc[:8].assign(host="mean", step=range(8))])),
         [table],
-        "refuse",
     )
 
 

@@ -333,7 +333,7 @@ TEXTS: dict[str, tuple[bytes, Reading, Read | str]] = {
     "long, a clock": (
         text(with_column([row[:2] for row in LONG], np.repeat(CLOCK, N), "time (s)", 2)),
         Reading(),
-        "a start and",
+        "clock=time (s)",
     ),
     "long, no worker": (
         text([["step", "duration_ms"], *([t, "5"] for _, t, _ in LONG[1:])]),
@@ -548,7 +548,7 @@ def test_a_clock_grows_in_every_round_of_a_long_table(
     if stays:
         table[4] = table[3]
     (tmp_path / "t.csv").write_bytes(text(long(hosts=HOSTS[:workers], table=table)))
-    wanted = "a clock?" if clock else Read(table / 1000, HOSTS[:workers])
+    wanted = "if it is a clock that runs on" if clock else Read(table / 1000, HOSTS[:workers])
     check(tmp_path / "t.csv", Reading(), wanted)
 
 

@@ -10,7 +10,6 @@ import warnings
 import zipfile
 from contextlib import suppress
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +69,7 @@ def refused(path: Path, *mentions: str) -> None:
             assert mention in f"{line}."
 
 
-@pytest.mark.parametrize("name", ["compute_ms", "fwd_bwd_us", "wait (s)"])
+@pytest.mark.parametrize("name", ["compute_ms", "fwd_bwd_us", "phase 2 (s)"])
 def test_the_only_other_column_with_a_unit_is_the_seconds(name: str, tmp_path: Path) -> None:
     """Whatever it is called; not beside others that could be, and it is said."""
     path = tmp_path / "t.csv"
@@ -80,7 +79,7 @@ def test_the_only_other_column_with_a_unit_is_the_seconds(name: str, tmp_path: P
     (table,) = read_all_loads(str(path)).values()
     np.testing.assert_allclose(table, unit * np.array([[1, 2], [2, 3], [3, 4]]))
     path.write_text("\n".join([f"step,rank,{name},data_ms", *(f"{row},5" for row in rows)]))
-    refused(path, "no column is the seconds by its name; --columns stages=... names parts")
+    refused(path, "no column is the seconds by its name; --columns ", "stages=", "+data_ms")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +97,7 @@ def test_the_only_other_column_with_a_unit_is_the_seconds(name: str, tmp_path: P
         ("a,b\n1,2\na,b\n3,4\n", "row 2, column a: 'a' is not a number"),
         (LONG + "0,0,1\n" + LONG + "1,0,2\n", "row 2, column seconds: 'seconds'"),
         (LONG + "0,2020-01-01,1\n", "column round: '2020-01-01'"),
-        (LONG + "0,0,1\n1,all,2\n", "'all' is not a number of the round; leave such rows out"),
+        (LONG + "0,0,1\n1,one,2\n", "'one' is not a number of the round; leave such rows out"),
         (",0,1\n0,1.5,2.5\n", "the first column has no name and does not count"),
         (",a,b\n0,1.5,2.5\n", "the first column has no name"),
         ("1,2,\n3,4,\n", "worker 2 is missing"),
@@ -126,7 +125,8 @@ def test_the_only_other_column_with_a_unit_is_the_seconds(name: str, tmp_path: P
         ("host,rank,step,took_s\na,0,0,3\na,0,0,4\n", "the worker, and calls come again by each"),
         ("loss,fps\n0.5,1\n0.6,2\n", "columns such as loss say another quantity by their names"),
         ("loss-7,loss-8\n1,2\n", "columns such as loss-7 say another quantity by their names"),
-        ("a0,a1,a0_wait,a1_wait\n1,2,3,4\n", "--drop 'a*_wait' or --columns 'workers=a*_wait'."),
+        ("a0,a1,a0_wait,a1_wait\n1,2,3,4\n", "--drop 'a*_wait'."),
+        ("a0,a1,a0_more,a1_more\n1,2,3,4\n", "--drop 'a*_more' or --columns 'workers=a*_more'."),
         ("a0b,a1b,a0c,a1c,a0d,a1d\n1,2,3,4,5,6\n", "'workers=a*b' or --columns 'workers=a*c'."),
         ("a1,a2,b\n1,2,3\n", "column b is not named as others are (a#): --drop b, or --keep b"),
         ("a_s,a (s)\n1,2\n", "several columns are of worker a: leave one of them"),
@@ -135,8 +135,6 @@ def test_the_only_other_column_with_a_unit_is_the_seconds(name: str, tmp_path: P
         ("a,b,c\n1.5,foo,2\n2,bar,3\n3,foo,4\n", "row 1, column b: 'foo' is not a number"),
         ("a,b,c\n1.5,foo,2\n2,foo,3\n", "texts that come again (foo), no delays: --drop b"),
         ("x,a,b\nnode1,2,3\nnode2,5,7\n", "names the rows (node1), as workers are named"),
-        ("step,a,b\n1,2,3\nsum,5,7\n2,3,4\n", "row 2 is labelled sum, which is no round: le"),
-        ("step,a,b\n1,2,3\nsum,5,7\n", "row 2 is labelled sum, which is no round: --rows 1:1 t"),
         ("step,a,b\nstd,2,3\nmean,5,7\n", "row 1 is labelled std, which is no round: leave such"),
         ("x,1\nfoo,2\nbar,5\n", "column x names the rows (foo), as workers are named"),
         ("host,step,tier,colour\na,0,x,red\nb,0,y,blue\n", "name; valid: rounds x workers"),
@@ -147,7 +145,7 @@ def test_the_only_other_column_with_a_unit_is_the_seconds(name: str, tmp_path: P
         (LONG + "a,0,1\na,0,2\na,0,3\n", "round 0, and 1 more such rows: say which counts with"),
         (LONG + "a,0,1\na,0,2\nb,0,1\n", "last or sum, if calls were tried again."),
         (LONG[:-1] + ",job\n0,0,1,7\n0,1,2,8\n", "several job: 7 (1), 8 (1): say --rows job=7."),
-        ("host,step,took,elapsed\na,0,1,3\n", "each be the seconds: say --columns seconds=..."),
+        ("host,step,took,elapsed\na,0,1,3\n", "each be the seconds: say --columns seconds=took."),
         ("host,step,loss,fps,lr,acc\na,0,1,2,3,4\n", "lr (another quantity); else say --columns"),
         ("host,step,took_m\na,0,1\n", "column took_m is in min by its name: give seconds"),
         ("host,step,loss_ms_per_step\na,0,7\n", "there are loss_ms_per_step (another quantity)"),
@@ -175,7 +173,6 @@ def test_odd_csv_files_are_refused(text: str, mention: str, tmp_path: Path) -> N
         ([b"\xff", b"\xfe"], "column a holds bytes that are no text"),
         ([[1.0, 2.0], [3.0]], "column a holds list<element: double>"),
         ([{"x": 1}, {"x": 2}], "column a holds struct"),
-        ([Decimal("1.5"), Decimal("2.5")], "column a holds object"),
         (pd.to_datetime(["2020-01-01", "2020-01-02"]), "column a holds datetime64"),
         ([None, None], "row 1, column a: 'None'"),
     ],
@@ -727,7 +724,7 @@ def test_stages_of_workers_rounds_and_loads_that_are_left_out(
         ({"data_ms": 5e3}, STAGES, "take longer than their step: do they overlap"),
         ({"rank": None, "step": None}, STAGES, "no column is the worker or the round"),
         ({"step_ms": None, "nccl_us": 5.0}, "data_ms+nccl_us", "nccl_us are in different units"),
-        ({"step_ms": None}, "", "--columns stages=... names parts of a step"),
+        ({"step_ms": None}, "", "+nccl_ms names parts of a step"),
     ],
 )
 def test_stages_that_cannot_be_told(

@@ -89,8 +89,8 @@ TABLES: dict[str, tuple[pd.DataFrame, dict[str, Any], list[str], str, str]] = {
         CALLS.assign(elapsed_s=SECONDS.ravel()).rename(columns={"seconds": "duration_s"}),
         {},
         [],
-        'say columns={"seconds": "..."}',
-        "say --columns seconds=...",
+        'say columns={"seconds": "duration_s"}',
+        "say --columns seconds=duration_s",
     ),
     "two jobs": (
         CALLS.assign(job=np.repeat(["one", "two"], 18)),

@@ -235,7 +235,7 @@ def test_stages_are_a_table_on_every_page_where_they_are_named(
     frame.to_csv(path, index=False)
     said = inside("whatif", path, "--output", out)
     assert said.returncode == 2
-    assert "--columns stages=... names parts of a step" in said.stderr
+    assert "--columns stages=forward_s+backward_s names parts of a step" in said.stderr
     words = ("--columns", "stages=forward_s+backward_s")
     done = inside("whatif", path, *words, "--output", out)
     assert done.returncode == 0, done.stderr

@@ -1,5 +1,5 @@
 """What the name of a column says: its role, its unit, and whether it can be a duration. No number
-is looked at; docs/traces.md has the rule and its words."""
+is looked at; docs/traces.md has the rule, and ``vocabulary`` its words."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
+
+from .vocabulary import meanings_of, words_of
 
 # How many of each unit. Dividing by it is exact to the last bit, multiplying by 1e-3 is not.
 PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
@@ -15,93 +18,30 @@ UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": 
 UNIT_SECONDS = {"min": "60", "h": "3600", "days": "86400", "cs": "0.01", "ds": "0.1", "ps": "1e-12"}
 
 
-def _keyed(**lists: str) -> dict[str, str]:
-    return {word: key.replace("_", " ") for key, words in lists.items() for word in words.split()}
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-SPELLINGS = _keyed(
-    s="s sec secs second seconds",
-    ms="ms msec msecs milli millis millisecond milliseconds",
-    us="us µs μs usec usecs micro micros microsecond microseconds",
-    ns="ns nsec nsecs nano nanos nanosecond nanoseconds",
-    min="min mins minute minutes",
-    h="h hr hrs hour hours",
-    days="day days",
-    cs="cs csec centisecond centiseconds",
-    ds="ds dsec decisecond deciseconds",
-    ps="ps picosecond picoseconds",
-) | {unit: unit for unit in ("ticks", "cycles", "jiffies", "clocks")}
+SPELLINGS = meanings_of("unit")
 # Spellings that are a unit wherever they stand in a name.
 ANYWHERE = {word for word in SPELLINGS if len(word) > 3} | {"ms", "sec", "secs", "µs", "μs", "ns"}
-
-ROLE_WORDS = _keyed(
-    worker="worker host hostname host_name node nodename node_name nodelist node_list rank "
-    "world_rank dp_rank global_rank machine instance pod pod_name device server executor",
-    round="round step iteration iter global_step train_step training_step batch minibatch "
-    "mini_batch time_step timestep",
-    load="load",
-    rack="rack zone group availability_zone",
-    group="job run experiment trial session jobid run_name job_name",
-    event="event event_type metric metric_name key tag variable statistic stat quantile le",
-    value="value val",
-    unit="unit units",
-    attempt="attempt retry retries try attempt_number task_attempt",
-    status="status state ok success succeeded failed failure error timed_out killed crashed result "
-    "outcome exit_code exit_status return_code returncode rc error_code exitcode status_code "
-    "http_status http_code response_code code exception error_message failure_reason traceback",
-    label="label index idx row id unnamed level timestamp time_stamp ts date datetime wall_time "
-    "time_utc created_at logged_at",
-)
-EDGE_WORDS = _keyed(start="start begin started began", end="end stop finish ended stopped finished")
-CLOCK_WORDS = _words("t ts time at timestamp")  # that may stand beside a start or an end
+ROLE_WORDS = meanings_of("role")
+EDGE_WORDS = meanings_of("edge")
+CLOCK_WORDS = words_of("edge clock")
 ENDINGS = re.compile(r"_(id|name|index|idx|number|no|num|\d+)$")
-
-DURATION_WORDS = _words("duration dur time elapsed latency delay runtime walltime took seconds")
-# Words that may stand beside one of these in the name of how long a call took.
-OF_A_CALL = _words(
-    "run step iteration iter it round batch minibatch compute task train training execution exec "
-    "processing response completion call worker job per"
-)
-# Words for the place of a rank, where a rank has a column as well.
-PLACES = _words("host hostname node nodename machine server instance")
-STEP_WORDS = _words("step iteration iter it round batch minibatch")
-PART_WORDS = _words(
-    "compute computation computing forward fwd backward bwd data dataloader loader loading "
-    "optimizer optim kernel own work busy local processing"
-)
-ALLREDUCE_WORDS = _words("allreduce nccl comm comms communication collective collectives")
-BESIDE_ALLREDUCE = _words("exposed grad grads gradient gradients per")
-WRONG_WORDS = _keyed(  # what a word says that is not how long something took
-    a_rate="rate throughput speed bandwidth fps ips qps rps tps sps bps kbps mbps gbps hz khz mhz "
-    "ghz flops gflops tflops mfu freq frequency rpm",
-    a_logarithm="log log2 log10 ln logarithm",
-    a_spread="std stddev stdev sd var variance stderr sem cv mad iqr jitter skew skewness kurtosis "
-    "drift error ci confidence lower upper",
-    a_summary="min max mean avg average median mode minimum maximum total sum cumulative cum "
-    "cumsum percentile quantile slowest fastest overall aggregate bucket ema smoothed all le best "
-    "worst rolling moving",
-    a_share="percent pct share ratio fraction util utilization utilisation usage efficiency "
-    "occupancy load speedup slowdown factor normalized normalised",
-    a_count="count counts counter num samples tokens images records rows size length bytes kb mb "
-    "gb kib mib gib retries errors failures depth threads concurrency inflight",
-    another_quantity="loss lr accuracy acc perplexity ppl temp temperature celsius watts power "
-    "volts memory mem rss vram norm learning seed score energy "
-    "joules amps weight priority",
-    a_plan="eta timeout deadline target expected predicted prediction forecast estimate estimated "
-    "remaining limit threshold sla slo budget ttl slack headroom",
-    a_clock="timestamp stamp date datetime clock wall epoch utc uptime age since relative offset",
-)
-# Words that a machine may be called by, alone before a number: log-7. But loss_1 is a loss.
-HOST_WORDS_ALONE = {"log", "max"}
-SUMMARY_WORDS = {word for word, reason in WRONG_WORDS.items() if reason == "a summary"}
-SUMMARY_WORDS |= _words("count std stddev var variance totals sums averages grand subtotal")
-SUMMARY_WORDS -= {"le", "bucket"}
+DURATION_WORDS = words_of("duration")
+EITHER_WORDS = words_of("either")
+OF_A_CALL = words_of("of a call")
+PLACES = words_of("place")
+STEP_WORDS = words_of("step")
+PART_WORDS = meanings_of("part")
+ALLREDUCE_WORDS = words_of("all-reduce", "")
+BESIDE_ALLREDUCE = words_of("all-reduce", "beside")
+COUNTED_WORDS = words_of("counted")
+WRONG_WORDS = meanings_of("no duration")
+HOST_WORDS = words_of("host")
+HOST_WORDS_ALONE = words_of("host alone")
+SUMMARY_WORDS = (words_of("no duration", "a summary") | words_of("summary")) - {"le", "bucket"}
+FAILED_WORDS = words_of("failed")
+APART_WORDS = meanings_of("apart")
+CLOCK_LABELS = words_of("clock label")
 QUANTILE_NAME = re.compile(r"(p|q|pct)\d{2,4}|\d{1,3}%")
-HOST_WORDS = _words("worker host node gpu cpu tpu rank machine server executor instance pod device")
 WORD_BREAK = re.compile(r"[^0-9a-zA-Zµμ/]+")
 
 
@@ -113,6 +53,9 @@ class Name:
     base: str  # without the unit
     unit: str | None  # a value of ``SPELLINGS``, or ``None``
     wrong: str  # what it says that is no duration, such as ``a rate``; empty: it may be one
+    factor: float = (
+        1.0  # of its numbers, before the unit: ``Duration (10 ms)``, ``ms_per_10_steps``
+    )
 
     @property
     def words(self) -> list[str]:
@@ -124,14 +67,70 @@ class Name:
 def parse(name: str) -> Name:
     """Take a column's name apart. Of ``seconds{host="a"}`` the labels' names count as words."""
     metric, _, labels = name.strip().partition("{")
+    metric, factor, unclear = _factor(metric)
     text = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", metric)
     pieces = [piece.lower() for piece in WORD_BREAK.split(text.replace("%", "_percent_"))]
     words = [word for piece in pieces for word in _slashed(piece) if word]
+    words, share = _of_one(words)
     least_of = re.search(r"(__|[./ -])min$", name.lower())  # no minutes, which follow a single _
     rest, unit, wrong = _per(words) if "per" in words[1:] else _unit(words, least_of is not None)
+    wrong = wrong or unclear
+    if unit is not None:
+        rest = "_".join(rest).replace("wall_time", "walltime").split("_")
+    timed = bool({*rest} & DURATION_WORDS)
     for word in (*rest, *re.findall(r"(\w+)\s*=", labels)) if not wrong else ():
+        if word == "epoch" and timed:
+            continue  # how long one took
         wrong = wrong or WRONG_WORDS.get(word, "a summary" if QUANTILE_NAME.fullmatch(word) else "")
-    return Name("_".join(words), "_".join(rest), unit, wrong)
+    return Name("_".join(words), "_".join(rest), unit, wrong, factor * share)
+
+
+UNCLEAR_FACTOR = "an unclear factor"
+COUNT_PER_TIME = "a rate, a count per time"
+FACTOR_IN_BRACKETS = re.compile(
+    r"(?:[(\[]\s*(?:in\s+)?(?:units\s+of\s+)?|\bin\s+)[x×]?"
+    r"(\d+(?:\.\d+)?(?:e[-+]?\d+)?)\s+([A-Za-zµμ]+)\s*[)\]]?",
+    re.IGNORECASE,
+)
+FACTOR_AT_UNIT = re.compile(r"(?<![0-9A-Za-z.])(10+)(ms|us|µs|μs|ns)(?![0-9A-Za-z])")
+FACTOR_BEHIND = re.compile(r"[\s_.\-(\[]*[x×*]\s?(\d{2,})[)\]]?$")
+FACTOR_WITHIN = re.compile(r"(?<![0-9a-z])[x×*]\d{2,}(?![0-9a-z])", re.IGNORECASE)
+FACTOR_IN_WORDS = re.compile(
+    r"\b(tens|hundreds|thousands)\s+of\b"
+    r"|(?<![0-9a-z])per[\s_]+(n|k|m|few|some|several|many)[\s_]+[a-z]"
+    r"|(^|(?<![0-9a-z])for[\s_]+)\d+[\s_]+(step|iter|batch|round|epoch)",
+    re.IGNORECASE,
+)
+
+
+def _factor(name: str) -> tuple[str, float, str]:
+    """The name without a factor of its unit, as in ``Duration (10 ms)`` or ``time_100us``; the
+    factor; and ``UNCLEAR_FACTOR`` where a number behind the unit may be meant either way."""
+    for form in (FACTOR_IN_BRACKETS, FACTOR_AT_UNIT):
+        match = form.search(name)
+        if match and match[2].lower() in SPELLINGS and float(match[1]) > 0:
+            plain = f"{name[: match.start()]}_{match[2]}{name[match.end() :]}"
+            return plain, float(match[1]), ""
+    if FACTOR_WITHIN.search(name) or FACTOR_IN_WORDS.search(name):
+        return name, 1.0, UNCLEAR_FACTOR
+    behind = FACTOR_BEHIND.search(name)
+    if behind and parse(name[: behind.start()]).unit:
+        return name[: behind.start()], 1.0, UNCLEAR_FACTOR
+    return name, 1.0, ""
+
+
+def _of_one(words: list[str]) -> tuple[list[str], float]:
+    """``per 10 steps`` as ``per step``, and the share of the number that one of them takes."""
+    if "per" not in words[1:-2]:
+        return words, 1.0
+    index = words.index("per", 1)
+    number = re.fullmatch(r"([1-9]\d*)(k?)", words[index + 1])
+    if number is None:
+        return words, 1.0
+    one = words[index + 2].removesuffix("s") if words[index + 2] != "s" else "s"
+    one = {"batche": "batch"}.get(one, one)
+    count = int(number[1]) * (1000 if number[2] else 1)
+    return [*words[: index + 1], one, *words[index + 3 :]], 1 / count
 
 
 def _slashed(piece: str) -> list[str]:
@@ -139,17 +138,27 @@ def _slashed(piece: str) -> list[str]:
     first, *rest = piece.split("/")
     words = [first]
     for left, right in zip([first, *rest], rest, strict=False):
-        per = right in SPELLINGS or (left in SPELLINGS and right in OF_A_CALL)
+        several = re.fullmatch(r"\d+k?", right)
+        per = right in SPELLINGS or (left in SPELLINGS and (right in OF_A_CALL or several))
         words += ["per", right] if per else [right]
     return words
 
 
 def _unit(words: list[str], minimum: bool = False) -> tuple[list[str], str | None, str]:
     """The words without a unit, the unit, and what is wrong with it."""
-    last, timed = words[-1] if words else "", bool({*words[:-1]} & DURATION_WORDS)
+    last = words[-1] if words else ""
+    timed = bool({*words[:-1]} & DURATION_WORDS)
+    pairs = pairwise(words)
+    per_time = any(
+        count in COUNTED_WORDS and SPELLINGS.get(unit) in ("s", "min", "h") for count, unit in pairs
+    )
+    if per_time and not timed:
+        return words, None, COUNT_PER_TIME
     least = last == "min" and (minimum or not timed)  # not minutes
     if len(words) > 1 and not least and (last in SPELLINGS or (last == "m" and timed)):
-        return words[: -2 if words[-2] == "in" else -1], SPELLINGS.get(last, "min"), ""
+        rest = words[: -2 if words[-2] == "in" else -1]
+        of_ten = len(rest) > 1 and rest[-2] in DURATION_WORDS and re.fullmatch("10+", rest[-1])
+        return rest, SPELLINGS.get(last, "min"), UNCLEAR_FACTOR if of_ten else ""
     if len(words) == 1:
         known = last in ANYWHERE and SPELLINGS[last] in PER_SECOND
         return words, SPELLINGS[last] if known else None, ""
@@ -179,6 +188,8 @@ def role_of(name: str) -> str | None:
     plain = ENDINGS.sub("", parsed.whole)
     if parsed.whole in ROLE_WORDS or (plain in ROLE_WORDS and not parsed.whole[-1].isdigit()):
         return ROLE_WORDS.get(parsed.whole) or ROLE_WORDS[plain]
+    if parsed.words[-1] in ("status", "state"):
+        return "status"
     if plain in ("unnamed", "level"):
         return "label"
     words = [word for word in parsed.words if word not in CLOCK_WORDS]
@@ -196,12 +207,31 @@ def is_whole_step(name: Name) -> bool:
     """Whether a duration is that of a whole step by its name, with the all-reduce in it; ``dur_us``
     is what a profiler's trace calls it."""
     words = {*name.words}
-    return bool(words & STEP_WORDS and not words & PART_WORDS) or name.base == "dur"
+    return bool(words & STEP_WORDS and not words & {*PART_WORDS}) or name.base == "dur"
+
+
+def part_of(name: Name) -> str:
+    """Which part of a step a name says that a duration is: a meaning of the vocabulary; ``""``: no
+    part."""
+    words = {*name.words}
+    parts = {PART_WORDS[word] for word in words & {*PART_WORDS}}
+    return next((part for part in dict.fromkeys(PART_WORDS.values()) if part in parts), "")
 
 
 def is_part_of_step(name: Name) -> bool:
     """Whether a duration is by its name what a worker does for itself in a step."""
-    return bool({*name.words} & PART_WORDS)
+    return bool(part_of(name))
+
+
+def is_clock(name: str) -> bool:
+    """Whether a column's name says that it is a clock, which runs on from round to round."""
+    parsed = parse(name)
+    if role_of(name) == "label":
+        return parsed.whole in CLOCK_LABELS
+    words = {*parsed.words}
+    relative = "relative" not in words or "time" in words
+    wrong = {WRONG_WORDS[word] for word in words & {*WRONG_WORDS}}
+    return parsed.wrong == "a clock" and relative and wrong == {"a clock"}
 
 
 @lru_cache(maxsize=2**18)  # more than a CSV has columns
@@ -232,8 +262,10 @@ def without_unit(name: str) -> str:
 
 def summary_word(label: object) -> bool:
     """Whether a row's or a worker's label is that of a summary of others: ``Total:``, ``p95``."""
-    word = re.sub(r"[^a-z0-9%]+", " ", str(label).lower()).strip()
-    return bool(word) and ({*word.split()} <= SUMMARY_WORDS or bool(QUANTILE_NAME.fullmatch(word)))
+    text = re.sub(r"[^a-z0-9%]+", " ", str(label).lower()).strip()
+    words = {*text.split()}
+    named = words <= SUMMARY_WORDS and words != {"dev"}
+    return bool(words) and (named or bool(QUANTILE_NAME.fullmatch(text)))
 
 
 def least(name: str, names: Iterable[str]) -> bool:
