@@ -17,8 +17,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.models import ArgumentInfo
 
-from ..sim.base.errors import at
+from ..sim.base.errors import ConfigError, Option, at
 from ..sim.base.reading import UNITS, Reading, parse_columns
+from .text import enumerated
 
 # names that a place of the command line takes
 Known = Literal["data", "examples", "figures", "kinds", "keys", "topics"]
@@ -132,6 +133,9 @@ DataDir = Annotated[Path | None, option("Data sets; default $ERASUREHEAD_DATA.")
 Formats = Annotated[str, option("Any of png, svg and pdf, separated by commas.", "--format")]
 Tables = Annotated[str, option("parquet, or csv to have CSV files beside them.")]
 AllowLarge = Annotated[bool, option("Run even if it seems too large.", "--allow-large")]
+AllowPlugins = Annotated[
+    bool, option("Run the code that a result's config names.", "--allow-plugins")
+]
 MeasuredTable = Annotated[
     Path,
     argument("Measured delays: CSV, Parquet, NPZ, JSON, or a folder of profiler traces.", "TABLE"),
@@ -152,12 +156,24 @@ class GivenConfig:
 
     config: Annotated[Path, argument("What to run; init writes an example.", "CONFIG.yaml")]
     set_: Set = None
+    allow_plugins: AllowPlugins = False
 
     def document(self) -> dict[str, Any]:
-        """The config to be run. Raises ConfigError: it cannot be read, or a change does not fit."""
+        """The config to be run. Raises ConfigError: it cannot be read, a change does not fit, or it
+        lies in a result and names code."""
         from .config.document import load
+        from .run.carried import code_in, sent_code
 
-        return load(self.config, self.set_ or [])
+        document = load(self.config, self.set_ or [])
+        if not self.allow_plugins:
+            sent = sent_code(load(self.config), self.config)
+            if names := [name for name in code_in(document) if name in sent]:
+                raise ConfigError(
+                    f"{self.config}: lies in a result, and the code that it names would be run: "
+                    f"{enumerated(names, 3)}; read it, then add ",
+                    Option("allow_plugins"),
+                )
+        return document
 
 
 def refuse_set_alone(config: Path | None, changes: list[str] | None) -> None:

@@ -24,9 +24,16 @@ from erasurehead.api.fitting import (
     reading_from,
 )
 from erasurehead.api.result import draw
-from erasurehead.api.running import Config, Folder, ShowProgress, document_of, reporting
+from erasurehead.api.running import (
+    Config,
+    Folder,
+    Plugins,
+    ShowProgress,
+    document_of,
+    reporting,
+    with_plugins,
+)
 from erasurehead.experiments.advice.recommend import command as recommending
-from erasurehead.experiments.advice.recommend.page import WINNER
 from erasurehead.experiments.advice.recommend.question import ask
 from erasurehead.experiments.advice.recommend.request import Criterion, SearchRequest
 from erasurehead.experiments.advice.recommend.scenario import answered_by_whatif
@@ -258,6 +265,7 @@ def recommend(
     set: Mapping[str, Any] | None = None,
     jobs: int = 1,
     data_dir: Folder = None,
+    plugins: Plugins = (),
     output: Folder = None,
     progress: ShowProgress = None,
     **options: Unpack[SearchOptions],
@@ -271,6 +279,7 @@ def recommend(
         set: values that replace those of the config, as for ``run``.
         jobs: schemes computed at the same time.
         data_dir: where the public data sets lie.
+        plugins: what the config can name besides, as for ``run``.
         output: keep report, tables, pictures and the winner's config in this folder.
         progress: as for ``run``.
         options: the options of the command, ``SearchOptions``.
@@ -295,13 +304,12 @@ def recommend(
     how_to, changes = running.options_of(jobs, None, data_dir), running.changes_of(set)
     folder = None if output is None else running.folder_of("output", output)
     with reporting(progress, "stages") as update:
-        question = ask(document_of(config, changes), request, how_to.data_dir)
+        document = with_plugins(document_of(config, changes, plugins), plugins, how_to)
+        question = ask(document, request, how_to.data_dir)
         if folder is None:
-            found = recommending.search(question, how_to.jobs, update, winner_path=WINNER)
+            found = recommending.search(question, how_to.jobs, update, folder=None)
         else:
             with output_folder(folder, recommending.FILES):
-                found = recommending.search(
-                    question, how_to.jobs, update, winner_path=str(folder / WINNER)
-                )
+                found = recommending.search(question, how_to.jobs, update, folder)
                 recommending.write_recommendation(found, folder)
         return Advice(found.page, found.tables, "ranking", question.scenario.notes)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from erasurehead.api.face import face
-from erasurehead.experiments.config.document import read_mapping
+from erasurehead.experiments.config.document import anchored, read_mapping
 from erasurehead.experiments.pictures import paint, style
 from erasurehead.experiments.pictures.base import PictureKind, on_axes
 from erasurehead.experiments.pictures.kinds import PICTURE_KINDS
@@ -29,6 +29,7 @@ from erasurehead.experiments.run.outputs import (
 from erasurehead.experiments.run.reader import Records, read_records, read_run_table
 from erasurehead.experiments.text import number_of
 from erasurehead.sim.base.errors import ConfigError, at, one_of
+from erasurehead.sim.base.looking import looking
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,7 +86,7 @@ class Result:
     def config(self) -> Mapping[str, Any]:
         """The config with every default written out; ``run`` takes it as it is."""
         if self.directory is not None:
-            return read_mapping(self.directory / CONFIG)
+            return anchored(read_mapping(self.directory / CONFIG), self.directory)
         assert self._memory is not None
         return self._memory.config or {}
 
@@ -187,6 +188,7 @@ class Plots:
 
     _records: Records
 
+    @looking()
     def __repr__(self) -> str:
         can = [
             name
@@ -283,6 +285,7 @@ class Plots:
             raise ConfigError("this result has no timeline: make it with run(..., timeline=True)")
         return self._draw(PICTURE_KINDS["gantt"], None, schemes, width=width)
 
+    @looking()
     def _draw(
         self,
         kind: PictureKind,

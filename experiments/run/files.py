@@ -366,7 +366,12 @@ def is_ours(folder: Path) -> bool:
     """Whether a folder is not there yet, is empty, or has results of ours."""
     if not folder.is_dir():
         return True  # what else is there is refused when the folder is made
-    if (folder / MARK).is_file() or all(p.name.startswith(".") for p in folder.iterdir()):
+    return has_results(folder) or all(p.name.startswith(".") for p in folder.iterdir())
+
+
+def has_results(folder: Path) -> bool:
+    """Whether a folder has results of ours."""
+    if (folder / MARK).is_file():
         return True
     # files with these facts are in folders that were made before there was a mark
     for name, fact in (("manifest.json", "versions"), ("answer.json", "verdict")):

@@ -30,6 +30,7 @@ from ...config.document import write_yaml
 from ...config.names import shown_cell, shown_point
 from ...page import terminal
 from ...run import files
+from ...run.carried import carried
 from ...run.command import Outcome, Progress, write_result
 from ...run.compute import CellResult, learn, result
 from ...run.estimate import Room, check
@@ -246,7 +247,8 @@ def run_live(
     checked = check(grid, Room() if asked.allow_large else Room.here(output))
     possible = [cell for cell in grid if cell.key not in checked.impossible]
     total = require_live(possible, how, asked.allow_large)
-    config = resolved(document)
+    in_folder = carried(resolved(document), output)
+    config = in_folder.config
     failed = [(cell, checked.impossible[cell.key]) for cell in grid if cell not in possible]
     finished, facts, seconds = list[tuple[Cell, CellResult]](), list[Facts](), dict[str, float]()
 
@@ -280,6 +282,7 @@ def run_live(
         files.require_writable(output)
         if make_way(output, config):
             terminal.say(f"{output} held another run: its tables and pictures go, its cells stay")
+        in_folder.write(output)
         files.write_bytes(output / CONFIG, write_yaml(config).encode())
         for turn, (cell, became, taken) in enumerate(_played(possible, how, progress, total), 1):
             if isinstance(became, str):

@@ -26,6 +26,7 @@ from typing_extensions import override
 
 from ...base.errors import InvalidParameter
 from ...base.fields import STRICT
+from ...base.looking import is_looking
 from ...base.types import FloatArray
 from .functions import Functions, wrong
 from .network import Start
@@ -95,6 +96,8 @@ class OwnModel(Objective):
 
     @cached_property
     def _functions(self) -> Functions:
+        if is_looking():
+            raise wrong(self.model, "is code, which is not run to look at a result")
         try:
             content = Path(self.model).read_bytes()
         except OSError as error:
