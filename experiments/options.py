@@ -133,9 +133,7 @@ DataDir = Annotated[Path | None, option("Data sets; default $ERASUREHEAD_DATA.")
 Formats = Annotated[str, option("Any of png, svg and pdf, separated by commas.", "--format")]
 Tables = Annotated[str, option("parquet, or csv to have CSV files beside them.")]
 AllowLarge = Annotated[bool, option("Run even if it seems too large.", "--allow-large")]
-AllowPlugins = Annotated[
-    bool, option("Run the code that a result's config names.", "--allow-plugins")
-]
+AllowPlugins = Annotated[bool, option("Run a result's plugins and models.", "--allow-plugins")]
 MeasuredTable = Annotated[
     Path,
     argument("Measured delays: CSV, Parquet, NPZ, JSON, or a folder of profiler traces.", "TABLE"),
