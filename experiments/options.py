@@ -18,6 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.models import ArgumentInfo
 
 from ..sim.base.errors import ConfigError, Option, at
+from ..sim.base.files import address_defect
 from ..sim.base.reading import UNITS, Reading, parse_columns
 from .text import enumerated
 
@@ -283,6 +284,20 @@ def given_words(*groups: Any) -> list[str]:
     return words
 
 
+def require_here(parameter: inspect.Parameter, value: Any) -> None:
+    """Refuse (ConfigError) the path of an option or argument that is an address."""
+    if isinstance(value, Path) and (defect := address_defect(value)) is not None:
+        if isinstance(parameter.annotation.__metadata__[0], ArgumentInfo):
+            raise ConfigError(f"{_as_given(value)}: {defect}")
+        raise at(Option(parameter.name), _as_given(value), defect)
+
+
+def _as_given(address: Path) -> str:
+    """An address with both its slashes, of which a path keeps one."""
+    scheme, rest = str(address).split(":/", 1)
+    return f"{scheme}://{rest}"
+
+
 def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
     """Make a parameter whose type is a dataclass into an option for each of its fields. A field
     that two of them have is one option of both."""
@@ -294,6 +309,8 @@ def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(**given: Any) -> None:
+        for parameter in parameters:
+            require_here(parameter, given.get(parameter.name))
         values = {name: given.pop(name) for name in grouped}
         for name, group in groups.items():
             make = reading_of if group is Reading else group

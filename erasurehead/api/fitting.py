@@ -26,7 +26,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from erasurehead.api.face import face
 from erasurehead.api.result import Ax, draw
-from erasurehead.api.running import ShowProgress, reporting
+from erasurehead.api.running import ShowProgress, folder_of, reporting
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.delay_models.measured.cells import MAX_SECONDS_WITHOUT_UNIT
 from erasurehead.delay_models.measured.measured import MeasuredDelays, Times
@@ -138,9 +138,10 @@ class Fitted:
 
     def save(self, output: str | os.PathLike[str]) -> list[Path]:
         """Write tables, pictures, report and config, as ``erasurehead fit`` does."""
-        with output_folder(Path(output), command.FILES):
-            command.write_fit(self.findings, self._answer, Path(output))
-        return [Path(output) / name for name in command.FILES]
+        folder = folder_of("output", output)
+        with output_folder(folder, command.FILES):
+            command.write_fit(self.findings, self._answer, folder)
+        return [folder / name for name in command.FILES]
 
     def __repr__(self) -> str:
         return f"<{self._title()}>"

@@ -37,6 +37,7 @@ from erasurehead.experiments.run.timeline import record, shown, timeline_table
 from erasurehead.experiments.text import enumerated, number_of
 from erasurehead.sim.base.errors import ConfigError, at
 from erasurehead.sim.base.fields import Configurable
+from erasurehead.sim.base.files import address_defect
 from erasurehead.sim.training.problems import DatasetFamily, Objective
 
 # ``None``: a bar in a terminal or notebook. ``False``: no bar. A function: it is called instead,
@@ -174,6 +175,8 @@ def folder_of(name: str, value: Any) -> Path:
     """A path that was given. Raises ConfigError: it is none."""
     if not isinstance(value, str | os.PathLike):
         raise at(name, value, "must be a path")
+    if (defect := address_defect(os.fspath(value))) is not None:
+        raise at(name, os.fspath(value), defect)
     return Path(value)
 
 

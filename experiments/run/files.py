@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...sim.base.errors import ConfigError, Option
+from ...sim.base.files import address_defect
 from ...sim.base.tables import csv_of
 
 # what a command found, and the page made of it
@@ -71,7 +72,10 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _reported(path: Path) -> Iterator[None]:
-    """Turn what the system refuses within this context into the one line for ``path``."""
+    """Turn what the system refuses within this context into the one line for ``path``, where an
+    address is refused, too."""
+    if (defect := address_defect(path)) is not None:
+        raise ConfigError(f"{path}: {defect}")
     try:
         yield
     except ConfigError:
