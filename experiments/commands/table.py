@@ -476,7 +476,7 @@ def _run_live(given: GivenConfig, asked: LiveRequest) -> None:
     command.show_live(outcome, facts)
     if outcome.finished:
         terminal.follow("report", target)
-    if outcome.failed:
+    if outcome.failed or any(own.died for own in facts):
         raise typer.Exit(1)
 
 

@@ -141,6 +141,13 @@ def failed_cells(output: Path) -> dict[str, str]:
         return {}  # results of before had none
 
 
+def warnings_of_live(output: Path) -> tuple[str, ...]:
+    """What the reader of a measured result should know of it; empty for a simulated one."""
+    manifest = _manifest(output)
+    warnings = manifest.get("warnings")
+    return tuple(map(str, warnings)) if "live" in manifest and isinstance(warnings, list) else ()
+
+
 def required_id(output: Path, config: Any = None) -> str:
     """The id of the result that every table in ``output`` must be of; ``config`` if it has been
     read there. Raises ConfigError: no run has come to its end here, or ``config.yaml`` is of

@@ -126,6 +126,8 @@ class Facts:
     late: float | None  # share of messages that computing made late; ``None``: no delays
     replayed: Difference | None  # from models that the simulator finds; ``None``: no problem
     died: tuple[str, ...] = ()  # workers, as a person finds them
+    deaths: tuple[str, ...] = ()  # the same with the update before which each died
+    shared: int = 0  # workers that share their process, and so its interpreter, with another
 
 
 def play(
@@ -145,6 +147,8 @@ def play(
         first = 2 * EMPTY_ROUNDS + 2
         session = Session(run, workers, learning, how.injected, progress, next_task=first)
         masters = play_all(session)
+        # Who died after the last update has been missed by none.
+        session.died |= {event.worker: 0.0 for event in workers.hear(0.0)}
     trace = trace_of(run, masters)
     steps = steps_of(run, trace, masters)
     trained = replayed = None
@@ -153,9 +157,26 @@ def play(
         trained = learned(learning.problem, masters)
         replayed = difference(trained, learn(learning, steps, run.iterations))
     late = sum(m.late for m in masters) / max(1, sum(m.messages for m in masters))
-    died = tuple(workers.names[worker] for worker in sorted(session.died))
-    facts = Facts(message, everybody, late if how.injected else None, replayed, died)
+    facts = Facts(
+        message=message,
+        round=everybody,
+        late=late if how.injected else None,
+        replayed=replayed,
+        died=tuple(workers.names[worker] for worker in sorted(session.died)),
+        deaths=tuple(death_line(session, worker) for worker in sorted(session.died)),
+        shared=workers.shared,
+    )
     return result(run, trace, steps, trained, cell.settings.target_loss), facts
+
+
+def death_line(session: Session, worker: int) -> str:
+    """Who died, and when: ``worker 2 (process 71) died before update 5``."""
+    name = session.workers.names[worker]
+    if worker not in session.missed:
+        return f"{name} died after the last update"
+    replication, update = session.missed[worker]
+    several = f" of replication {replication + 1}" if len(session.run.tapes) > 1 else ""
+    return f"{name} died before update {update}{several}"
 
 
 def play_all(session: Session) -> list[LiveMaster]:
@@ -257,6 +278,17 @@ def run_live(
         summary = summary_table(finished, simulated=False)
         summary["live"] = True
         warnings = [*checked.warnings, *diverged(finished, shown_point)]
+        for (cell, _), own in zip(finished, facts, strict=True):
+            warnings += [
+                f"{shown_point(cell)}: {death}: from there on these are the times of fewer workers "
+                "than the config has; measure again"
+                for death in own.deaths
+            ]
+        if shared := max((own.shared for own in facts), default=0):
+            warnings.append(
+                f"{shared} workers share a process with another, so that one computes while the "
+                "other waits: start Dask workers with --nthreads 1"
+            )
         late = max((own.late or 0.0 for own in facts), default=0.0)
         if late > 0.01:
             warnings.append(
