@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
 import secrets
 import signal
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -37,6 +39,10 @@ FILE_TYPES = {
 }
 # of a cell; in version 0.3 keys had no second part, which is of the code and the libraries
 CELL_FILE = re.compile(r"(?P<key>[0-9a-f]{16}(-[0-9a-f]{8})?)\.parquet")
+# of the Windows API: the right to wait for a process, an error, and the answer while it runs
+WINDOWS_SYNCHRONIZE = 0x100000
+WINDOWS_ACCESS_DENIED = 5
+WINDOWS_WAIT_TIMEOUT = 0x102
 MARK = ".erasurehead"  # a file in each folder of results, also after a command that was killed
 MARK_TEXT = b"The files beside this one are results of erasurehead, which replaces them.\n"
 
@@ -152,6 +158,8 @@ def remove(paths: Iterable[Path]) -> None:
 
 def alive(process: int) -> bool:
     """Whether there is such a process on this machine."""
+    if sys.platform == "win32":  # where ``os.kill`` ends a process, whatever the signal
+        return _alive_on_windows(process)
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
@@ -159,6 +167,17 @@ def alive(process: int) -> bool:
     except OSError:  # somebody else's
         return True
     return True
+
+
+def _alive_on_windows(process: int) -> bool:
+    kernel: Any = vars(ctypes)["windll"].kernel32
+    handle = kernel.OpenProcess(WINDOWS_SYNCHRONIZE, False, process)
+    if not handle:
+        return bool(kernel.GetLastError() == WINDOWS_ACCESS_DENIED)  # somebody else's
+    try:
+        return bool(kernel.WaitForSingleObject(handle, 0) == WINDOWS_WAIT_TIMEOUT)
+    finally:
+        kernel.CloseHandle(handle)
 
 
 def remove_leftovers(output: Path, name: str = "*") -> None:
