@@ -23,7 +23,7 @@ from erasurehead.api.fitting import (
     from_table,
     reading_from,
 )
-from erasurehead.api.result import draw
+from erasurehead.api.result import draw, folder_of
 from erasurehead.api.running import (
     Config,
     Folder,
@@ -232,7 +232,7 @@ def whatif(
     name = IN_MEMORY if path is None else path
     lines = tuple(f"{name}: {line.spelled(Dialect.PYTHON)}" for line in warnings)
     file = None if path is None else Path(path)
-    folder = None if output is None else running.folder_of("output", output)
+    folder = None if output is None else folder_of("output", output)
     if folder is None:
         page = whatif_page(found.tables, replace(answer, next=(then,)))
     else:
@@ -302,7 +302,7 @@ def recommend(
         given["only"] = ",".join(given["only"])
     request = SearchRequest(**given)
     how_to, changes = running.options_of(jobs, None, data_dir), running.changes_of(set)
-    folder = None if output is None else running.folder_of("output", output)
+    folder = None if output is None else folder_of("output", output)
     with reporting(progress, "stages") as update:
         document = with_plugins(document_of(config, changes, plugins), plugins, how_to)
         question = ask(document, request, how_to.data_dir)

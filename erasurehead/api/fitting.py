@@ -25,8 +25,8 @@ import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
 from erasurehead.api.face import face
-from erasurehead.api.result import Ax, draw
-from erasurehead.api.running import ShowProgress, folder_of, reporting
+from erasurehead.api.result import Ax, draw, folder_of
+from erasurehead.api.running import ShowProgress, reporting
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.delay_models.measured.cells import MAX_SECONDS_WITHOUT_UNIT
 from erasurehead.delay_models.measured.measured import MeasuredDelays, Times

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from erasurehead.api.face import face
-from erasurehead.api.result import Result
+from erasurehead.api.result import Result, folder_of
 from erasurehead.experiments.config import document
 from erasurehead.experiments.config.catalogue import (
     BUILT_IN,
@@ -37,7 +37,6 @@ from erasurehead.experiments.run.timeline import record, shown, timeline_table
 from erasurehead.experiments.text import enumerated, number_of
 from erasurehead.sim.base.errors import ConfigError, at
 from erasurehead.sim.base.fields import Configurable
-from erasurehead.sim.base.files import address_defect
 from erasurehead.sim.training.problems import DatasetFamily, Objective
 
 # ``None``: a bar in a terminal or notebook. ``False``: no bar. A function: it is called instead,
@@ -169,15 +168,6 @@ def options_of(
         valid = 'must be an address such as "tcp://host:8786", or a Client of dask.distributed'
         raise at("scheduler", scheduler, valid)
     return RunOptions(int(jobs), scheduler, data, allow_large=allow_large)
-
-
-def folder_of(name: str, value: Any) -> Path:
-    """A path that was given. Raises ConfigError: it is none."""
-    if not isinstance(value, str | os.PathLike):
-        raise at(name, value, "must be a path")
-    if (defect := address_defect(os.fspath(value))) is not None:
-        raise at(name, os.fspath(value), defect)
-    return Path(value)
 
 
 def changes_of(values: Any) -> Mapping[str, Any]:

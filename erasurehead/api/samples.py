@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from erasurehead.api.face import face
-from erasurehead.api.running import folder_of
+from erasurehead.api.result import folder_of
 from erasurehead.experiments.commands.samples import write_sample
 
 

@@ -58,7 +58,7 @@ def result_id(config: Any, cells: Iterable[str], beside: Any = None) -> str:
 
 def id_of(output: Path) -> str | None:
     """The id of the result in ``output``; ``None`` where no run has come to its end."""
-    return id_in_manifest(_manifest(output))
+    return id_in_manifest(manifest_in(output))
 
 
 def id_in(metadata: Mapping[bytes, bytes] | None) -> str | None:
@@ -70,7 +70,7 @@ def id_in(metadata: Mapping[bytes, bytes] | None) -> str | None:
         return None
 
 
-def _manifest(output: Path) -> dict[str, Any]:
+def manifest_in(output: Path) -> dict[str, Any]:
     """The manifest in ``output``; nothing where there is none, or a damaged one."""
     try:
         manifest = json.loads((output / MANIFEST).read_bytes())
@@ -124,7 +124,7 @@ def checksum_of(output: Path, cells: Iterable[str]) -> str:
 def warnings_of_whole(output: Path, wanted: str, cells: Iterable[str]) -> tuple[str, ...] | None:
     """The warnings of the result with this id, if its tables and these cells are there as they were
     written; else ``None``."""
-    manifest = _manifest(output)
+    manifest = manifest_in(output)
     try:
         whole = manifest["id"] == wanted and manifest["checksum"] == checksum_of(output, cells)
         return tuple(map(str, manifest["warnings"])) if whole else None
@@ -135,7 +135,7 @@ def warnings_of_whole(output: Path, wanted: str, cells: Iterable[str]) -> tuple[
 def failed_cells(output: Path) -> dict[str, str]:
     """The cells that could not be computed, with the reasons."""
     try:
-        failed = _manifest(output)["failed"]
+        failed = manifest_in(output)["failed"]
         return {str(name): str(reason) for name, reason in failed.items()}
     except (KeyError, AttributeError):
         return {}  # results of before had none
@@ -143,7 +143,7 @@ def failed_cells(output: Path) -> dict[str, str]:
 
 def warnings_of_live(output: Path) -> tuple[str, ...]:
     """What the reader of a measured result should know of it; empty for a simulated one."""
-    manifest = _manifest(output)
+    manifest = manifest_in(output)
     warnings = manifest.get("warnings")
     return tuple(map(str, warnings)) if "live" in manifest and isinstance(warnings, list) else ()
 
@@ -152,7 +152,7 @@ def required_id(output: Path, config: Any = None) -> str:
     """The id of the result that every table in ``output`` must be of; ``config`` if it has been
     read there. Raises ConfigError: no run has come to its end here, or ``config.yaml`` is of
     another one."""
-    manifest = _manifest(output)
+    manifest = manifest_in(output)
     if (identity := id_in_manifest(manifest)) is None:
         raise unfinished(output)
     try:
@@ -202,7 +202,7 @@ def nothing_at(path: Path) -> ConfigError:
 def make_way(output: Path, config: Mapping[str, Any]) -> bool:
     """Remove what another config has left in ``output``, and say whether there was such a result.
     The finished cells of the resolved config stay. Raises ConfigError: it cannot be removed."""
-    manifest = _manifest(output)
+    manifest = manifest_in(output)
     if _is_made_from(manifest, config):
         return False
     finished = id_in_manifest(manifest) is not None
@@ -211,7 +211,7 @@ def make_way(output: Path, config: Mapping[str, Any]) -> bool:
 
 def holds_another(output: Path, config: Mapping[str, Any]) -> bool:
     """Whether a run of another config has come to its end in ``output``."""
-    manifest = _manifest(output)
+    manifest = manifest_in(output)
     return id_in_manifest(manifest) is not None and not _is_made_from(manifest, config)
 
 
