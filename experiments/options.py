@@ -17,8 +17,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.models import ArgumentInfo
 
-from ..sim.base.errors import ConfigError, Option, at
-from ..sim.base.files import address_defect
+from ..sim.base.errors import ConfigError, Option, address_defect, at
 from ..sim.base.reading import UNITS, Reading, parse_columns
 from .text import enumerated
 
@@ -160,8 +159,9 @@ class GivenConfig:
     def document(self) -> dict[str, Any]:
         """The config to be run. Raises ConfigError: it cannot be read, a change does not fit, or it
         lies in a result and names code."""
+        from .config.code import code_in
         from .config.document import load
-        from .run.carried import code_in, sent_code
+        from .run.outputs import sent_code
 
         document = load(self.config, self.set_ or [])
         if not self.allow_plugins:

@@ -34,8 +34,7 @@ from erasurehead.experiments.run.reader import (
     write_records,
 )
 from erasurehead.experiments.text import number_of
-from erasurehead.sim.base.errors import ConfigError, at, one_of
-from erasurehead.sim.base.files import address_defect
+from erasurehead.sim.base.errors import ConfigError, address_defect, at, one_of
 from erasurehead.sim.base.looking import looking
 
 if TYPE_CHECKING:

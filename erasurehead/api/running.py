@@ -26,12 +26,13 @@ from erasurehead.experiments.config.catalogue import (
     plugins_of_objects,
 )
 from erasurehead.experiments.config.cells import resolved
+from erasurehead.experiments.config.code import code_in, is_same_code
 from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.page import terminal
-from erasurehead.experiments.run.carried import code_in, is_same_code, sent_code
 from erasurehead.experiments.run.command import Progress, RunOptions, tables_of
 from erasurehead.experiments.run.command import run as run_document
 from erasurehead.experiments.run.files import as_written
+from erasurehead.experiments.run.outputs import sent_code
 from erasurehead.experiments.run.reader import Records
 from erasurehead.experiments.run.timeline import record, shown, timeline_table
 from erasurehead.experiments.text import enumerated, number_of

@@ -20,6 +20,7 @@ from ...sim.base.types import FloatArray
 from ...sim.theory import NoFormula, WorstCase, worst_bound, worst_cases
 from ..config import build
 from ..config.cells import Cell, cells, resolved
+from ..config.code import carried
 from ..config.document import write_yaml
 from ..config.names import shown_cell, shown_in, shown_name
 from ..options import numbers_up_to
@@ -28,8 +29,7 @@ from ..pictures import paint, style
 from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, Look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from ..run import files
-from ..run.carried import carried
-from ..run.outputs import ATTACK, CONFIG, ID, holds_another, result_id
+from ..run.outputs import ATTACK, CONFIG, ID, holds_another, result_id, write_code
 from ..text import TableCell, number, number_of
 
 
@@ -185,7 +185,7 @@ def write_attack(planned: AttackPlan, frame: pd.DataFrame, output: Path) -> None
     parquet, csv, *pictures = (output / name for name in ATTACK)
     files.remove((csv, *pictures, parquet))
     in_folder = carried(planned.config, output)
-    in_folder.write(output)
+    write_code(in_folder, output)
     files.write_bytes(output / CONFIG, write_yaml(in_folder.config).encode())
     files.write_table(parquet, frame, {ID: planned.id.encode()})
     style.save(paint.figure(picture(frame)), pictures[0].with_suffix(""))

@@ -23,6 +23,7 @@ from ...sim.training.problems import Objective
 from ...sim.training.problems.losses import ProblemSettings
 from ..config.catalogue import with_plugins
 from ..config.cells import catalogue_of, plugins_of
+from ..config.code import plugins_in
 from ..config.codec import FOLLOWING
 from ..config.document import load
 from ..config.schema import FieldRow, field_rows, first_sentence, schema
@@ -113,11 +114,12 @@ def schema_text(config: Path | None) -> str:
 def _listed(config: Path | None) -> tuple[dict[str, Any], bool]:
     """A config whose plugins are listed, too, and whether these are of a result, so that they are
     not run: that is said on stderr. Raises ConfigError: it cannot be read."""
-    from ..run.carried import plugins_in, sent_code  # imports pandas
-
     document = {} if config is None else load(config)
-    sent = [] if config is None else sent_code(document, config)
-    plugins = [name for name in plugins_in(document) if name in sent]
+    plugins = plugins_in(document)
+    if config is not None and plugins:
+        from ..run.outputs import sent_code  # imports pandas
+
+        plugins = [name for name in plugins if name in sent_code(document, config)]
     if plugins:
         terminal.tell(
             f"note: {config} lies in a result, so its plugins are not run and not listed: "

@@ -291,7 +291,7 @@ def _find_worst(given: GivenConfig, search: WorstRequest) -> None:
     """Find the worst stragglers for each code of a config."""
     from ...sim.attack import SearchBudget
     from ..checks import attack
-    from ..run.carried import carried
+    from ..config.code import carried
     from ..run.files import output_folder
     from ..run.outputs import holds_another, id_of
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from ...sim.base.errors import ConfigError, at, one_of, shell_word
-from ...sim.base.files import UnusableFile, address_defect, require_regular
+from ...sim.base.errors import ConfigError, address_defect, at, one_of, shell_word
+from ...sim.base.files import UnusableFile, require_regular
 
 # YAML is read as version 1.2 has it: PyYAML follows version 1.1, in which ``1e-4`` is a text,
 # ``yes`` is true, ``010`` is eight and of two equal keys the last one silently wins.

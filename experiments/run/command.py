@@ -18,12 +18,12 @@ from ...sim.base.errors import Option, at
 from ...sim.base.numerics import one_thread
 from ..config.build import SharedTapes, require_delays
 from ..config.cells import Cell, cells, resolved
+from ..config.code import Carried, carried
 from ..config.document import write_yaml
 from ..config.installed import code_fingerprint
 from ..config.names import shown_point
 from ..text import number_of
 from . import files, outputs, timeline
-from .carried import Carried, carried
 from .compute import (
     CellResult,
     Done,
@@ -195,7 +195,7 @@ def run(document: Mapping[str, Any], output: Path | None, options: RunOptions) -
             options.tell(f"{output} held another run: its tables and pictures go, its cells stay")
         if planned.outdated:
             options.tell(planned.outdated_line())
-        planned.carried.write(output)
+        outputs.write_code(planned.carried, output)
         files.write_bytes(output / outputs.CONFIG, write_yaml(config).encode())
         if planned.known is not None:
             outcome = _known(planned, output, planned.known)

@@ -21,8 +21,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...sim.base.errors import ConfigError, Option
-from ...sim.base.files import address_defect
+from ...sim.base.errors import ConfigError, Option, address_defect
 from ...sim.base.tables import csv_of
 
 # what a command found, and the page made of it

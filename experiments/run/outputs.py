@@ -23,8 +23,19 @@ from threadpoolctl import threadpool_info
 
 from ... import __version__
 from ...sim.base.errors import ConfigError
-from ..config.document import read_yaml
-from .files import MARK, REPORT_FILE, cell_path, remove, write_arrow, write_bytes, writer_of
+from ..config.code import FOLDER as CODE_FOLDER
+from ..config.code import Carried, code_in
+from ..config.document import is_file, read_yaml
+from .files import (
+    MARK,
+    REPORT_FILE,
+    cell_path,
+    has_results,
+    remove,
+    write_arrow,
+    write_bytes,
+    writer_of,
+)
 
 # What stays of another config, and what a result's id is for: docs/design.md, cells.
 
@@ -342,3 +353,60 @@ def _commit() -> tuple[str | None, bool | None]:
         # in an installed package: the commit that it was built from
         return (here.parents[1] / "commit.txt").read_text().strip(), None
     return None, None
+
+
+# The code of a result: whose it is, and the copies.
+
+
+def sent_code(document: Mapping[str, Any], config: Path | None = None) -> list[str]:
+    """The code that a document names and that the user need not have written: all of it where the
+    ``config`` lies in a result; of a mapping (``None``) the files that lie in one."""
+    code = code_in(document)
+    if config is not None:
+        folders = (config.absolute().parent, config.resolve().parent)
+        return code if any(map(has_results, folders)) else []
+    return [name for name in code if is_file(name) and _lies_in_result(Path(name))]
+
+
+def _lies_in_result(file: Path) -> bool:
+    folders = {*file.absolute().parents, *file.resolve().parents}
+    return any(map(has_results, folders))
+
+
+def write_code(carried: Carried, output: Path) -> None:
+    """Make the copies of code that a result carries, and remove those of another config. Raises
+    ConfigError: a file is not there, or something else than copies lies in their place."""
+    folder, mark = output / CODE_FOLDER, output / CODE_FOLDER / MARK
+    if not carried.copies and not mark.is_file():
+        return
+    if folder.is_dir() and not mark.is_file():
+        own = {path.resolve() for path in carried.copies.values()}
+        others = [path for path in folder.iterdir() if path.resolve() not in own]
+        if others:
+            raise ConfigError(
+                f"{folder}: holds {min(path.name for path in others)}, where copies of plugins "
+                "and models go; choose another output folder"
+            )
+    before = mark.read_text(errors="replace").splitlines() if mark.is_file() else []
+    noted = "".join(f"{name}\n" for name in sorted({*before, *carried.copies}))
+    write_bytes(mark, noted.encode())
+    for name, file in carried.copies.items():
+        copy = folder / name
+        content = _content(file)
+        if not (copy.is_file() and copy.read_bytes() == content):
+            write_bytes(copy, content)
+    old = {Path(name).name for name in before} - {*carried.copies}
+    remove(folder / name for name in sorted(old))
+    if carried.copies:
+        write_bytes(mark, "".join(f"{name}\n" for name in sorted(carried.copies)).encode())
+    else:
+        remove([mark])
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror or error}") from None

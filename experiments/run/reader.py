@@ -284,8 +284,8 @@ def write_records(records: Records, failed: Mapping[str, str], output: Path) -> 
     """Write a result, or a part of one, so that ``read_records`` reads it again: tables, config
     with its code, and manifest; no cells. Returns the files. Raises ConfigError: another command
     writes to ``output``, or it cannot be written."""
+    from ..config.code import Carried, carried
     from ..config.document import anchored, write_yaml
-    from .carried import Carried, carried
 
     before = {} if records.directory == Path() else outputs.manifest_in(records.directory)
     keys = [*dict.fromkeys(map(str, records.summary["cell"]))]
@@ -315,7 +315,7 @@ def write_records(records: Records, failed: Mapping[str, str], output: Path) -> 
     names = [name for name, table in tables.items() if table is not None]
     with files.postponed(), files.output_folder(output, outputs.RUN_FILES):
         outputs.clear(output)
-        in_folder.write(output)
+        outputs.write_code(in_folder, output)
         if records.config is not None:
             files.write_bytes(output / outputs.CONFIG, write_yaml(in_folder.config).encode())
             names.append(outputs.CONFIG)

@@ -20,7 +20,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import Mistake
+from .errors import Mistake, address_defect
 
 MOST_CELLS = 50_000_000  # numbers that a file may hold, unless more are allowed: 400 MB
 
@@ -49,20 +49,6 @@ def files_of(path: str) -> list[Path] | None:
     except (OSError, ValueError):
         return None
     return sorted(map(Path, glob.iglob(path)))
-
-
-# ``s3://bucket/x``, ``file:///x`` or ``host:/x``; a path has one slash left of several. A single
-# letter is a drive of Windows.
-ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.@_-]+:/")
-
-
-def address_defect(path: str | Path) -> str | None:
-    """Why a path cannot be used that is an address of something elsewhere; ``None`` for a path of
-    this machine. Files rest on locks and on renaming in one step, which stores of objects lack, and
-    a folder of that name would come into being in silence."""
-    if ADDRESS.match(str(path)) is None:
-        return None
-    return "is an address, and files are read and written on this machine alone: copy or mount it"
 
 
 def require_regular(path: Path) -> None:

@@ -1,7 +1,7 @@
 """Whether code that somebody else may have written is run at the moment.
 
 A result that was sent holds plugins and models. To look at it runs none of them; to compute from it
-does, where the user allows that (``experiments.run.carried``)."""
+does, where the user allows that (``experiments.config.code``)."""
 
 from __future__ import annotations
 

@@ -26,15 +26,15 @@ from ....sim.training.problems.objective import Objective
 from ....sim.training.steps import SingleGradients, Steps
 from ...config import build
 from ...config.cells import Cell, cells, resolved
+from ...config.code import carried
 from ...config.document import write_yaml
 from ...config.names import shown_cell, shown_point
 from ...page import terminal
 from ...run import files
-from ...run.carried import carried
 from ...run.command import Outcome, Progress, write_result
 from ...run.compute import CellResult, learn, result
 from ...run.estimate import Room, check
-from ...run.outputs import CONFIG, OWN_PROCESSES, RUN_FILES, make_way
+from ...run.outputs import CONFIG, OWN_PROCESSES, RUN_FILES, make_way, write_code
 from ...run.records import diverged, summary_table
 from ...text import whole_percent
 from .masters import (
@@ -314,7 +314,7 @@ def run_live(
         files.require_writable(output)
         if make_way(output, config):
             terminal.say(f"{output} held another run: its tables and pictures go, its cells stay")
-        in_folder.write(output)
+        write_code(in_folder, output)
         files.write_bytes(output / CONFIG, write_yaml(config).encode())
         for turn, (cell, became, taken) in enumerate(_played(possible, how, progress, total), 1):
             if isinstance(became, str):

@@ -12,16 +12,16 @@ from typing import Any
 import pandas as pd
 
 from ....sim.base.errors import ConfigError
+from ...config.code import Carried, carried
 from ...config.document import write_yaml
 from ...config.installed import code_fingerprint
 from ...page import terminal
 from ...page.content import Page
 from ...page.folder import FORMATS, REPORT, json_at, write_page
 from ...run import files
-from ...run.carried import Carried, carried
 from ...run.command import Progress
 from ...run.files import ANSWER
-from ...run.outputs import MANIFEST, id_of, provenance, result_id, to_json
+from ...run.outputs import MANIFEST, id_of, provenance, result_id, to_json, write_code
 from ...run.pools import open_pool
 from .answer import answered, method
 from .page import WINNER, recommendation_page
@@ -134,7 +134,7 @@ def found_of(
 def write_recommendation(found: Found, output: Path) -> None:
     """Write everything under ``output``, in place of an earlier answer."""
     tables = {f"{name}.parquet": table for name, table in found.tables.items()}
-    found.winner.write(output)
+    write_code(found.winner, output)
     others = {WINNER: write_yaml(found.winner.config).encode(), MANIFEST: to_json(found.manifest)}
     write_page(found.page, output, FILES, tables, found.page.charts, csv=tables, others=others)
 

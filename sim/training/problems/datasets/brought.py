@@ -14,9 +14,9 @@ from annotated_types import Ge
 from numpy.typing import ArrayLike
 from typing_extensions import override
 
-from ....base.errors import DataNotFound, InvalidParameter
+from ....base.errors import DataNotFound, InvalidParameter, address_defect
 from ....base.fields import configured
-from ....base.files import MOST_CELLS, UnusableFile, address_defect, floats, read_npz, sha256
+from ....base.files import MOST_CELLS, UnusableFile, floats, read_npz, sha256
 from ....base.types import FloatArray
 from ..objective import Task
 from .base import Dataset, DatasetFamily, interactions, one_hot, split

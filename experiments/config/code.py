@@ -1,4 +1,4 @@
-"""The code that a config names, in a result: whose it is, and the copy that the result carries.
+"""The code that a config names, and the copy of it that a result carries.
 
 *Code* is what a config names that is run: the files and modules among ``plugins``, and the file of
 ``problem.model``. A result carries a copy of the files in its folder ``code``, and its config names
@@ -12,10 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...sim.base.errors import ConfigError
-from ..config.cells import renamed
-from ..config.document import is_file
-from . import files
+from .cells import renamed
+from .document import is_file
 
 FOLDER = "code"  # of a result, with the copies
 
@@ -45,21 +43,6 @@ def code_in(document: Mapping[str, Any]) -> list[str]:
     return [*dict.fromkeys([*plugins_in(document), *models_in(document)])]
 
 
-def sent_code(document: Mapping[str, Any], config: Path | None = None) -> list[str]:
-    """The code that a document names and that the user need not have written: all of it where the
-    ``config`` lies in a result; of a mapping (``None``) the files that lie in one."""
-    code = code_in(document)
-    if config is not None:
-        folders = (config.absolute().parent, config.resolve().parent)
-        return code if any(map(files.has_results, folders)) else []
-    return [name for name in code if is_file(name) and _lies_in_result(Path(name))]
-
-
-def _lies_in_result(file: Path) -> bool:
-    folders = {*file.absolute().parents, *file.resolve().parents}
-    return any(map(files.has_results, folders))
-
-
 def is_same_code(first: str, second: str) -> bool:
     """Whether two names are of one module, or of files with the same content."""
     if first == second or not (is_file(first) and is_file(second)):
@@ -78,44 +61,6 @@ class Carried:
     copies: Mapping[str, Path] = field(
         default_factory=dict
     )  # by the name of each copy: the file that it is of
-
-    def write(self, output: Path) -> None:
-        """Make the copies, and remove those of another config. Raises ConfigError: a file is not
-        there, or something else than copies lies in their place."""
-        folder, mark = output / FOLDER, output / FOLDER / files.MARK
-        if not self.copies and not mark.is_file():
-            return
-        if folder.is_dir() and not mark.is_file():
-            own = {path.resolve() for path in self.copies.values()}
-            others = [path for path in folder.iterdir() if path.resolve() not in own]
-            if others:
-                raise ConfigError(
-                    f"{folder}: holds {min(path.name for path in others)}, where copies of plugins "
-                    "and models go; choose another output folder"
-                )
-        before = mark.read_text().splitlines() if mark.is_file() else []
-        noted = "".join(f"{name}\n" for name in sorted({*before, *self.copies}))
-        files.write_bytes(mark, noted.encode())
-        for name, file in self.copies.items():
-            copy = folder / name
-            content = _content(file)
-            if not (copy.is_file() and copy.read_bytes() == content):
-                files.write_bytes(copy, content)
-        old = {Path(name).name for name in before} - {*self.copies}
-        files.remove(folder / name for name in sorted(old))
-        if self.copies:
-            files.write_bytes(mark, "".join(f"{name}\n" for name in sorted(self.copies)).encode())
-        else:
-            files.remove([mark])
-            if not any(folder.iterdir()):
-                folder.rmdir()
-
-
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error.strerror or error}") from None
 
 
 def carried(config: Mapping[str, Any], output: Path) -> Carried:
