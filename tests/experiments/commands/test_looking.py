@@ -215,3 +215,39 @@ def test_copies_are_of_the_code_that_ran(tmp_path: Path, fresh: None) -> None:
     with pytest.raises(eh.ConfigError, match=r"code: holds mine.py"):
         eh.run(both, output=out)
     assert (out / "code" / "mine.py").read_text() == "mine"
+
+
+MODEL = """
+import jax.numpy as jnp
+
+def init(seed, features, classes):
+    return jnp.zeros(features)
+
+def row_losses(parameters, X, y):
+    return (X @ parameters - y) ** 2
+"""
+
+
+def test_a_model_is_carried_and_asked_about_like_a_plugin(tmp_path: Path) -> None:
+    """Catches a guard that knows plugins alone."""
+    pytest.importorskip("jax")
+    ran = tmp_path / "ran"
+    (tmp_path / "net.py").write_text(LEAVES.format(ran) + MODEL)
+    problem = {"model": str(tmp_path / "net.py"), "targets": "numbers", "dataset": "synthetic"}
+    config = BASE | {
+        "delay": {"model": "exponential", "rate": 1.0},
+        "schemes": [{"name": "uncoded"}],
+        "problem": problem | {"rows": 40, "features": 3},
+        "optimizer": {"rule": "gd", "learning_rate": 0.01},
+    }
+    made = eh.run(config, output=tmp_path / "made")
+    ran.unlink()
+    (tmp_path / "net.py").unlink()
+    moved = (tmp_path / "made").rename(tmp_path / "moved")
+    assert inside("report", moved).returncode == 0
+    refused = inside("run", moved / "config.yaml", "--dry-run")
+    assert (refused.returncode, "code/net.py; read it" in refused.stderr) == (2, True)
+    assert not ran.exists()
+    again = inside("run", moved / "config.yaml", "--allow-plugins", "--output", moved)
+    assert "0 cells computed" in again.stdout, again.stderr
+    assert eh.load(moved).id == made.id
