@@ -17,8 +17,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.models import ArgumentInfo
 
-from ..sim.base.errors import at
+from ..sim.base.errors import ConfigError, Option, address_defect, at
 from ..sim.base.reading import UNITS, Reading, parse_columns
+from .text import enumerated
 
 # names that a place of the command line takes
 Known = Literal["data", "examples", "figures", "kinds", "keys", "topics"]
@@ -132,6 +133,7 @@ DataDir = Annotated[Path | None, option("Data sets; default $ERASUREHEAD_DATA.")
 Formats = Annotated[str, option("Any of png, svg and pdf, separated by commas.", "--format")]
 Tables = Annotated[str, option("parquet, or csv to have CSV files beside them.")]
 AllowLarge = Annotated[bool, option("Run even if it seems too large.", "--allow-large")]
+AllowPlugins = Annotated[bool, option("Run a result's plugins and models.", "--allow-plugins")]
 MeasuredTable = Annotated[
     Path,
     argument("Measured delays: CSV, Parquet, NPZ, JSON, or a folder of profiler traces.", "TABLE"),
@@ -152,12 +154,25 @@ class GivenConfig:
 
     config: Annotated[Path, argument("What to run; init writes an example.", "CONFIG.yaml")]
     set_: Set = None
+    allow_plugins: AllowPlugins = False
 
     def document(self) -> dict[str, Any]:
-        """The config to be run. Raises ConfigError: it cannot be read, or a change does not fit."""
+        """The config to be run. Raises ConfigError: it cannot be read, a change does not fit, or it
+        lies in a result and names code."""
+        from .config.code import code_in
         from .config.document import load
+        from .run.outputs import sent_code
 
-        return load(self.config, self.set_ or [])
+        document = load(self.config, self.set_ or [])
+        if not self.allow_plugins:
+            sent = sent_code(load(self.config), self.config)
+            if names := [name for name in code_in(document) if name in sent]:
+                raise ConfigError(
+                    f"{self.config}: lies in a result, and the code that it names would be run: "
+                    f"{enumerated(names, 3)}; read it, then add ",
+                    Option("allow_plugins"),
+                )
+        return document
 
 
 def refuse_set_alone(config: Path | None, changes: list[str] | None) -> None:
@@ -269,6 +284,20 @@ def given_words(*groups: Any) -> list[str]:
     return words
 
 
+def require_here(parameter: inspect.Parameter, value: Any) -> None:
+    """Refuse (ConfigError) the path of an option or argument that is an address."""
+    if isinstance(value, Path) and (defect := address_defect(value)) is not None:
+        if isinstance(parameter.annotation.__metadata__[0], ArgumentInfo):
+            raise ConfigError(f"{_as_given(value)}: {defect}")
+        raise at(Option(parameter.name), _as_given(value), defect)
+
+
+def _as_given(address: Path) -> str:
+    """An address with both its slashes, of which a path keeps one."""
+    scheme, rest = str(address).split(":/", 1)
+    return f"{scheme}://{rest}"
+
+
 def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
     """Make a parameter whose type is a dataclass into an option for each of its fields. A field
     that two of them have is one option of both."""
@@ -280,6 +309,8 @@ def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(**given: Any) -> None:
+        for parameter in parameters:
+            require_here(parameter, given.get(parameter.name))
         values = {name: given.pop(name) for name in grouped}
         for name, group in groups.items():
             make = reading_of if group is Reading else group

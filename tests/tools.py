@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
+from inspect import signature
 from pathlib import Path
 from time import process_time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 from unittest import mock
 
 import matplotlib
@@ -21,10 +22,12 @@ import numpy as np
 import typer
 from matplotlib import pyplot
 from typer.main import get_command as build_parser
+from typer.models import ArgumentInfo
 
 from erasurehead.delay_models.measured.measured import MeasuredDelays
 from erasurehead.delay_models.measured.read import read_measured, read_one_load
 from erasurehead.experiments.commands.cli import main
+from erasurehead.experiments.commands.table import app
 from erasurehead.experiments.pictures import style
 from erasurehead.experiments.pictures.picture import (
     Axis,
@@ -92,6 +95,31 @@ def undrawn() -> AbstractContextManager[object]:
 def parser_of(app: typer.Typer) -> Any:
     """The parser of the command line, which takes some hundredths of a second to build."""
     return build_parser(app)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place of a command that takes a value."""
+
+    word: str  # the option, or nothing for an argument
+    takes_path: bool
+
+
+def places_of_commands() -> dict[str, list[Place]]:
+    """By command, its places in their order, as the table of commands has them."""
+    found = dict[str, list[Place]]()
+    for command in app.registered_commands:
+        assert command.callback is not None
+        places = list[Place]()
+        for parameter in signature(command.callback).parameters.values():
+            if parameter.annotation is typer.Context:
+                continue
+            kind, info = get_args(parameter.annotation)
+            names = getattr(info, "param_decls", None) or [f"--{parameter.name.replace('_', '-')}"]
+            word = "" if isinstance(info, ArgumentInfo) else names[0]
+            places.append(Place(word, takes_path=Path in (kind, *get_args(kind))))
+        found[str(command.name)] = places
+    return found
 
 
 def notebook_html(value: Any) -> str:

@@ -22,11 +22,18 @@ from erasurehead.api.fitting import (
     from_table,
     reading_from,
 )
-from erasurehead.api.result import draw
-from erasurehead.api.running import Config, Folder, ShowProgress, document_of, reporting
+from erasurehead.api.result import draw, folder_of
+from erasurehead.api.running import (
+    Config,
+    Folder,
+    Plugins,
+    ShowProgress,
+    document_of,
+    reporting,
+    with_plugins,
+)
 from erasurehead.delay_models.measured.read import IN_MEMORY
 from erasurehead.experiments.advice.recommend import command as recommending
-from erasurehead.experiments.advice.recommend.page import WINNER
 from erasurehead.experiments.advice.recommend.question import ask
 from erasurehead.experiments.advice.recommend.request import Criterion, SearchRequest
 from erasurehead.experiments.advice.recommend.scenario import answered_by_whatif
@@ -225,7 +232,7 @@ def whatif(
     name = IN_MEMORY if path is None else path
     lines = tuple(f"{name}: {line.spelled(Dialect.PYTHON)}" for line in warnings)
     file = None if path is None else Path(path)
-    folder = None if output is None else running.folder_of("output", output)
+    folder = None if output is None else folder_of("output", output)
     if folder is None:
         page = whatif_page(found.tables, replace(answer, next=(then,)))
     else:
@@ -258,6 +265,7 @@ def recommend(
     set: Mapping[str, Any] | None = None,
     jobs: int = 1,
     data_dir: Folder = None,
+    plugins: Plugins = (),
     output: Folder = None,
     progress: ShowProgress = None,
     **options: Unpack[SearchOptions],
@@ -271,6 +279,7 @@ def recommend(
         set: values that replace those of the config, as for ``run``.
         jobs: schemes computed at the same time.
         data_dir: where the public data sets lie.
+        plugins: what the config can name besides, as for ``run``.
         output: keep report, tables, pictures and the winner's config in this folder.
         progress: as for ``run``.
         options: the options of the command, ``SearchOptions``.
@@ -293,15 +302,14 @@ def recommend(
         given["only"] = ",".join(given["only"])
     request = SearchRequest(**given)
     how_to, changes = running.options_of(jobs, None, data_dir), running.changes_of(set)
-    folder = None if output is None else running.folder_of("output", output)
+    folder = None if output is None else folder_of("output", output)
     with reporting(progress, "stages") as update:
-        question = ask(document_of(config, changes), request, how_to.data_dir)
+        document = with_plugins(document_of(config, changes, plugins), plugins, how_to)
+        question = ask(document, request, how_to.data_dir)
         if folder is None:
-            found = recommending.search(question, how_to.jobs, update, winner_path=WINNER)
+            found = recommending.search(question, how_to.jobs, update, folder=None)
         else:
             with output_folder(folder, recommending.FILES):
-                found = recommending.search(
-                    question, how_to.jobs, update, winner_path=str(folder / WINNER)
-                )
+                found = recommending.search(question, how_to.jobs, update, folder)
                 recommending.write_recommendation(found, folder)
         return Advice(found.page, found.tables, "ranking", question.scenario.notes)

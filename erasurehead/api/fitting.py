@@ -23,7 +23,7 @@ import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
 from erasurehead.api.face import face
-from erasurehead.api.result import Ax, draw
+from erasurehead.api.result import Ax, draw, folder_of
 from erasurehead.api.running import ShowProgress, reporting
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.delay_models.measured.cells import MAX_SECONDS_WITHOUT_UNIT
@@ -135,9 +135,10 @@ class Fitted:
 
     def save(self, output: str | os.PathLike[str]) -> list[Path]:
         """Write tables, pictures, report and config, as ``erasurehead fit`` does."""
-        with output_folder(Path(output), command.FILES):
-            command.write_fit(self.findings, self._answer, Path(output))
-        return [Path(output) / name for name in command.FILES]
+        folder = folder_of("output", output)
+        with output_folder(folder, command.FILES):
+            command.write_fit(self.findings, self._answer, folder)
+        return [folder / name for name in command.FILES]
 
     def __repr__(self) -> str:
         return f"<{self._title()}>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from erasurehead.api.face import face
-from erasurehead.experiments.config.document import read_mapping
+from erasurehead.experiments.config.document import anchored, read_mapping
 from erasurehead.experiments.pictures import paint, style
 from erasurehead.experiments.pictures.base import PictureKind, on_axes
 from erasurehead.experiments.pictures.kinds import PICTURE_KINDS
@@ -26,12 +27,27 @@ from erasurehead.experiments.run.outputs import (
     failed_cells,
     id_of,
 )
-from erasurehead.experiments.run.reader import Records, read_records, read_run_table
+from erasurehead.experiments.run.reader import (
+    Records,
+    read_records,
+    read_run_table,
+    write_records,
+)
 from erasurehead.experiments.text import number_of
-from erasurehead.sim.base.errors import ConfigError, at, one_of
+from erasurehead.sim.base.errors import ConfigError, address_defect, at, one_of
+from erasurehead.sim.base.looking import looking
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+def folder_of(name: str, value: Any) -> Path:
+    """A path that was given. Raises ConfigError: it is none."""
+    if not isinstance(value, str | os.PathLike):
+        raise at(name, value, "must be a path")
+    if (defect := address_defect(os.fspath(value))) is not None:
+        raise at(name, os.fspath(value), defect)
+    return Path(value)
 
 
 @face
@@ -85,7 +101,7 @@ class Result:
     def config(self) -> Mapping[str, Any]:
         """The config with every default written out; ``run`` takes it as it is."""
         if self.directory is not None:
-            return read_mapping(self.directory / CONFIG)
+            return anchored(read_mapping(self.directory / CONFIG), self.directory)
         assert self._memory is not None
         return self._memory.config or {}
 
@@ -115,6 +131,15 @@ class Result:
         if not isinstance(conditions, Mapping):
             raise at("conditions", conditions, 'must be a mapping, as {"delay.rate": [1, 2]}')
         return Result(None, self.failed, self._records.where(conditions))
+
+    def save(self, output: str | os.PathLike[str]) -> list[Path]:
+        """Write tables, config and manifest into a folder, from which ``load`` makes the same
+        result; it has no cells from which a run could go on. Returns the files. Raises
+        ``ConfigError``: the folder holds other things, or cannot be written."""
+        folder = folder_of("output", output)
+        if self.directory is not None and folder.resolve() == self.directory.resolve():
+            raise at("output", os.fspath(output), "must be another folder: the result lies there")
+        return write_records(self._records, self.failed, folder)
 
     @property
     def plot(self) -> Plots:
@@ -187,6 +212,7 @@ class Plots:
 
     _records: Records
 
+    @looking()
     def __repr__(self) -> str:
         can = [
             name
@@ -283,6 +309,7 @@ class Plots:
             raise ConfigError("this result has no timeline: make it with run(..., timeline=True)")
         return self._draw(PICTURE_KINDS["gantt"], None, schemes, width=width)
 
+    @looking()
     def _draw(
         self,
         kind: PictureKind,

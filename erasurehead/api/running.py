@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from erasurehead.api.face import face
-from erasurehead.api.result import Result
+from erasurehead.api.result import Result, folder_of
 from erasurehead.experiments.config import document
 from erasurehead.experiments.config.catalogue import (
     BUILT_IN,
@@ -26,14 +26,16 @@ from erasurehead.experiments.config.catalogue import (
     plugins_of_objects,
 )
 from erasurehead.experiments.config.cells import resolved
+from erasurehead.experiments.config.code import code_in, is_same_code
 from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.page import terminal
 from erasurehead.experiments.run.command import Progress, RunOptions, tables_of
 from erasurehead.experiments.run.command import run as run_document
 from erasurehead.experiments.run.files import as_written
+from erasurehead.experiments.run.outputs import sent_code
 from erasurehead.experiments.run.reader import Records
 from erasurehead.experiments.run.timeline import record, shown, timeline_table
-from erasurehead.experiments.text import number_of
+from erasurehead.experiments.text import enumerated, number_of
 from erasurehead.sim.base.errors import ConfigError, at
 from erasurehead.sim.base.fields import Configurable
 from erasurehead.sim.training.problems import DatasetFamily, Objective
@@ -82,7 +84,7 @@ def run(
             of (cells done, cells in all).
     """
     options = options_of(jobs, scheduler, data_dir, allow_large)
-    document = _with_plugins(document_of(config, changes_of(set)), plugins, options)
+    document = with_plugins(document_of(config, changes_of(set), plugins), plugins, options)
     return _run(document, output, options, progress, timeline)
 
 
@@ -116,13 +118,14 @@ def sweep(
         if isinstance(value := plainly(given), list)
         and (key != "schemes" or all(isinstance(v, list) for v in value))
     }
-    changed = document_of(config, {key: value for key, value in values.items() if key not in axes})
+    single = {key: value for key, value in values.items() if key not in axes}
+    changed = document_of(config, single, plugins)
     for key in axes:
         document.drop_axes(changed, key)
     changed["sweep"] = {**(changed.get("sweep") or {}), **axes}
     options = options_of(jobs, scheduler, data_dir, allow_large)
     own = plugins_of_objects([values[key] for key in axes])
-    return _run(_with_plugins(changed, [*plugins, *own], options), output, options, progress)
+    return _run(with_plugins(changed, [*plugins, *own], options), output, options, progress)
 
 
 @face
@@ -131,20 +134,28 @@ def load(directory: str | os.PathLike[str]) -> Result:
     return Result.of(folder_of("directory", directory))
 
 
-def _with_plugins(
-    document: dict[str, Any], plugins: Plugins, options: RunOptions
-) -> dict[str, Any]:
+def with_plugins(document: dict[str, Any], plugins: Plugins, options: RunOptions) -> dict[str, Any]:
     """The document with these beside its own. Raises ConfigError: one is of this process alone, and
     others shall compute."""
-    if isinstance(plugins, str | type):
-        raise at("plugins", plugins, "must be a list of files, modules or classes")
-    named = [plugin_of(own) if isinstance(own, type) else os.fspath(own) for own in plugins]
-    every = [*dict.fromkeys([*(document.get("plugins") or []), *named])]
+    known = code_in(document)
+    new = [
+        name
+        for name in _names_of(plugins)
+        if not any(is_same_code(name, listed) for listed in known)
+    ]
+    every = [*dict.fromkeys([*(document.get("plugins") or []), *new])]
     running = [name for name in every if str(name).startswith(RUNNING)]
     if running and (options.jobs > 1 or options.scheduler):
         valid = "use jobs=1, or put it into a file: no other process has the running script"
         raise at("plugins", running[0], valid)
     return document | ({"plugins": every} if every else {})
+
+
+def _names_of(plugins: Plugins) -> list[str]:
+    """Plugins as a config lists them. Raises ConfigError: they are no list."""
+    if isinstance(plugins, str | type):
+        raise at("plugins", plugins, "must be a list of files, modules or classes")
+    return [plugin_of(own) if isinstance(own, type) else os.fspath(own) for own in plugins]
 
 
 def options_of(
@@ -158,13 +169,6 @@ def options_of(
         valid = 'must be an address such as "tcp://host:8786", or a Client of dask.distributed'
         raise at("scheduler", scheduler, valid)
     return RunOptions(int(jobs), scheduler, data, allow_large=allow_large)
-
-
-def folder_of(name: str, value: Any) -> Path:
-    """A path that was given. Raises ConfigError: it is none."""
-    if not isinstance(value, str | os.PathLike):
-        raise at(name, value, "must be a path")
-    return Path(value)
 
 
 def changes_of(values: Any) -> Mapping[str, Any]:
@@ -213,16 +217,30 @@ def _run(
     return Result(None, failed, records)
 
 
-def document_of(config: Config, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The config with its changes; relative paths in a mapping start from the working directory."""
+def document_of(config: Config, values: Mapping[str, Any], plugins: Plugins = ()) -> dict[str, Any]:
+    """The config with its changes; relative paths in a mapping start from the working directory.
+    Raises ConfigError: it cannot be read, or is of a result and names code that is not among
+    ``plugins``."""
     if not isinstance(config, str | os.PathLike | Mapping):
         raise at("config", config, "must be the path of a YAML file, or a mapping")
-    merged = plainly(config) if isinstance(config, Mapping) else document.load(Path(config))
+    path = None if isinstance(config, Mapping) else Path(config)
+    merged = plainly(config) if path is None else document.load(path)
+    sent, allowed = sent_code(merged, path), _names_of(plugins)
     if own := plugins_of_objects([config, *values.values()]):
         merged["plugins"] = [*dict.fromkeys([*(merged.get("plugins") or []), *own])]
     for key, value in values.items():
         document.drop_axes(merged, key)  # as on the command line
         document.set_dotted(merged, key, plainly(value))
+    names = [
+        name
+        for name in code_in(merged)
+        if name in sent and not any(is_same_code(name, own) for own in allowed)
+    ]
+    if names:
+        raise ConfigError(
+            f"{path or 'config'}: is of a result, and the code that it names would be run: "
+            f"{enumerated(names, 3)}; read it, then list it in plugins=[...]"
+        )
     return document.anchored(merged, Path.cwd())
 
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from erasurehead.api.face import face
+from erasurehead.api.result import folder_of
 from erasurehead.experiments.commands.samples import write_sample
 
 
@@ -18,4 +19,5 @@ def sample(name: str, folder: str | os.PathLike[str] | None = None) -> Path:
     Args:
         folder: where it goes; default ``$ERASUREHEAD_DATA``, else ``data``.
     """
-    return write_sample(name, Path(folder or os.environ.get("ERASUREHEAD_DATA") or "data"))
+    given = folder or os.environ.get("ERASUREHEAD_DATA") or "data"
+    return write_sample(name, folder_of("folder", given))

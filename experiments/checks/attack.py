@@ -20,6 +20,7 @@ from ...sim.base.types import FloatArray
 from ...sim.theory import NoFormula, WorstCase, worst_bound, worst_cases
 from ..config import build
 from ..config.cells import Cell, cells, resolved
+from ..config.code import carried
 from ..config.document import write_yaml
 from ..config.names import shown_cell, shown_in, shown_name
 from ..options import numbers_up_to
@@ -28,7 +29,7 @@ from ..pictures import paint, style
 from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, Look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from ..run import files
-from ..run.outputs import ATTACK, CONFIG, ID, holds_another, result_id
+from ..run.outputs import ATTACK, CONFIG, ID, holds_another, result_id, write_code
 from ..text import TableCell, number, number_of
 
 
@@ -173,7 +174,7 @@ def attack_codes(planned: AttackPlan, progress: Callable[[int, int], None]) -> p
 
 def require_own(output: Path, config: Mapping[str, Any]) -> None:
     """Refuse (ConfigError) a folder in which a run of another config has left its result."""
-    if holds_another(output, config):
+    if holds_another(output, carried(config, output).config):
         raise ConfigError(f"{output}: holds the result of another config; give another --output")
 
 
@@ -183,7 +184,9 @@ def write_attack(planned: AttackPlan, frame: pd.DataFrame, output: Path) -> None
     lies beside it is of one config."""
     parquet, csv, *pictures = (output / name for name in ATTACK)
     files.remove((csv, *pictures, parquet))
-    files.write_bytes(output / CONFIG, write_yaml(planned.config).encode())
+    in_folder = carried(planned.config, output)
+    write_code(in_folder, output)
+    files.write_bytes(output / CONFIG, write_yaml(in_folder.config).encode())
     files.write_table(parquet, frame, {ID: planned.id.encode()})
     style.save(paint.figure(picture(frame)), pictures[0].with_suffix(""))
     files.write_bytes(csv, csv_of(frame))

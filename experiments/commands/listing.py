@@ -18,17 +18,19 @@ from rich.table import Table
 from rich.text import Text
 
 from ...sim.base.errors import ConfigError, at, one_of
+from ...sim.base.looking import looking
 from ...sim.training.problems import Objective
 from ...sim.training.problems.losses import ProblemSettings
 from ..config.catalogue import with_plugins
 from ..config.cells import catalogue_of, plugins_of
+from ..config.code import plugins_in
 from ..config.codec import FOLLOWING
 from ..config.document import load
 from ..config.schema import FieldRow, field_rows, first_sentence, schema
 from ..config.settings import FailureSettings, NetworkSettings
 from ..page import terminal
 from ..reproduce import FIGURES, figure_named, settable
-from ..text import line
+from ..text import enumerated, line
 
 EXAMPLES_FOLDER = resources.files("erasurehead.experiments") / "config" / "examples"
 SUFFIX = ".yaml"
@@ -104,7 +106,26 @@ def keys_of(config: Path | None) -> list[str]:
 
 def schema_text(config: Path | None) -> str:
     """The JSON Schema of configs, with what this config's plugins add."""
-    return json.dumps(schema(catalogue_of({} if config is None else load(config))), indent=1)
+    document, of_a_result = _listed(config)
+    with looking(of_a_result):
+        return json.dumps(schema(catalogue_of(document)), indent=1)
+
+
+def _listed(config: Path | None) -> tuple[dict[str, Any], bool]:
+    """A config whose plugins are listed, too, and whether these are of a result, so that they are
+    not run: that is said on stderr. Raises ConfigError: it cannot be read."""
+    document = {} if config is None else load(config)
+    plugins = plugins_in(document)
+    if config is not None and plugins:
+        from ..run.outputs import sent_code  # imports pandas
+
+        plugins = [name for name in plugins if name in sent_code(document, config)]
+    if plugins:
+        terminal.tell(
+            f"note: {config} lies in a result, so its plugins are not run and not listed: "
+            f"{enumerated(plugins, 3)}"
+        )
+    return document, bool(plugins)
 
 
 def show_list(what: str | None, config: Path | None = None) -> None:
@@ -118,7 +139,9 @@ def show_list(what: str | None, config: Path | None = None) -> None:
     topic = others.get(what or "", what)
     topic = f"{topic}s" if f"{topic}s" in TOPICS else topic
     console = terminal.console()
-    entries = sections([] if config is None else plugins_of(load(config)))
+    document, of_a_result = _listed(config)
+    with looking(of_a_result):
+        entries = sections(plugins_of(document))
     if what is None:
         _show_names(console, entries)
         return

@@ -260,6 +260,7 @@ def verify(
         Path | None, argument("Schemes of yours; default a grid of all.", "CONFIG.yaml")
     ] = None,
     set_: Set = None,
+    allow_plugins: options.AllowPlugins = False,
     worst: Annotated[bool, option("Find the worst stragglers of a code.", "--worst")] = False,
     *,
     asked: VerifyRequest,
@@ -269,7 +270,7 @@ def verify(
 
     Exit code 1 if one is too far off. With --worst, find the worst stragglers."""
     options.refuse_set_alone(config, set_)
-    given = None if config is None else GivenConfig(config, set_)
+    given = None if config is None else GivenConfig(config, set_, allow_plugins)
     if worst:
         options.refuse_other(ctx, VerifyRequest, WorstRequest, "has no effect beside --worst")
         if given is None:
@@ -290,6 +291,7 @@ def _find_worst(given: GivenConfig, search: WorstRequest) -> None:
     """Find the worst stragglers for each code of a config."""
     from ...sim.attack import SearchBudget
     from ..checks import attack
+    from ..config.code import carried
     from ..run.files import output_folder
     from ..run.outputs import holds_another, id_of
 
@@ -306,7 +308,8 @@ def _find_worst(given: GivenConfig, search: WorstRequest) -> None:
     terminal.show(attack.attack_page(frame, name, planned.left_out, _said()), None)
     terminal.say(f"table and picture in {target}/")
     ran = Path("results") / name
-    done = id_of(ran) is not None and not holds_another(ran, planned.config)
+    in_folder = carried(planned.config, ran)
+    done = id_of(ran) is not None and not holds_another(ran, in_folder.config)
     terminal.follow(*(("report", ran) if done else ("run", *given_words(given))))
 
 
@@ -403,6 +406,7 @@ def fit(
 def recommend(
     config: Annotated[Path, argument("The cluster, its problem, today's schemes.", "CONFIG.yaml")],
     set_: Set = None,
+    allow_plugins: options.AllowPlugins = False,
     *,
     request: SearchRequest,
     jobs: Annotated[int, whole(1, options.MOST_JOBS, "Schemes at a time.")] = 1,
@@ -412,10 +416,12 @@ def recommend(
     """Find what reaches a target soonest: scheme, load, stop, rate."""
     _prepare(jobs)
 
-    from ..advice.recommend.command import answer_question, read_config
+    from ..advice.recommend.command import answer_question, refuse_table
     from ..advice.recommend.question import ask
 
-    question = ask(read_config(config, set_ or []), request, data_dir)
+    refuse_table(config)
+    document = GivenConfig(config, set_, allow_plugins).document()
+    question = ask(document, request, data_dir)
     answer_question(question, output, jobs, _said(), [config])
 
 
@@ -427,6 +433,7 @@ def live(
         argument("What to run; with --measure, what to time.", "CONFIG.yaml"),
     ] = None,
     set_: Set = None,
+    allow_plugins: options.AllowPlugins = False,
     *,
     asked: LiveRequest,
     measure: Annotated[
@@ -445,14 +452,15 @@ def live(
     if measure is not None:
         options.refuse_other(ctx, LiveRequest, MeasureRequest, "has no effect beside --measure")
         options.refuse_set_alone(config, set_)
-        _measure(None if config is None else GivenConfig(config, set_), measure, measuring)
+        given = None if config is None else GivenConfig(config, set_, allow_plugins)
+        _measure(given, measure, measuring)
         return
     options.refuse_other(
         ctx, MeasureRequest, LiveRequest, "is for measuring: give --measure TABLE, too"
     )
     if config is None:
         raise ConfigError("live: give CONFIG.yaml to run it, or --measure TABLE to time tasks")
-    _run_live(GivenConfig(config, set_), asked)
+    _run_live(GivenConfig(config, set_, allow_plugins), asked)
 
 
 def _run_live(given: GivenConfig, asked: LiveRequest) -> None:
@@ -469,7 +477,7 @@ def _run_live(given: GivenConfig, asked: LiveRequest) -> None:
     command.show_live(outcome, facts)
     if outcome.finished:
         terminal.follow("report", target)
-    if outcome.failed:
+    if outcome.failed or any(own.died for own in facts):
         raise typer.Exit(1)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, final, overload
 
@@ -75,7 +75,7 @@ def run_of(settings: Settings, features: int | None = None) -> Run:
         valid = f"{longer} {recorded}: must be at most {recorded - more}, or give end: cyclic"
         raise ImpossibleCell(str(at("iterations", settings.iterations, valid)))
     cluster = _cluster(settings, features, scheme.message_size)
-    tapes = Lazily(lambda r: Tape(delay, n, seed, r), settings.replications)
+    tapes = Lazily(partial(Tape, delay, n, seed), settings.replications)
     run = Run(scheme, tapes, settings.load_law, rounds, settings.policy, cluster, seed)
     if (reason := run.impossible()) is not None:
         raise ImpossibleCell(f"schemes.{scheme.name}: {reason}")
@@ -311,7 +311,7 @@ def _cluster(settings: Settings, features: int | None, gradients: float) -> Clus
 
     def tapes(model: DelayModel, first: int) -> Sequence[Tape]:
         n, seed = settings.workers, settings.seed
-        return Lazily(lambda r: Tape(model, n, seed, first + r), replications)
+        return Lazily(partial(_tape, model, n, seed, first), replications)
 
     if net is not None:
         uplink = None if net.uplink is None else tapes(net.uplink, UPLINK_TAPES)
@@ -321,12 +321,23 @@ def _cluster(settings: Settings, features: int | None, gradients: float) -> Clus
         up = tapes(trouble.time_to_failure, FAILURE_TAPES)
         repair = trouble.time_to_repair
         down = None if repair is None else tapes(repair, REPAIR_TAPES)
-        lives = Lazily(lambda r: Failures(up[r], None if down is None else down[r]), replications)
+        lives = Lazily(partial(_failures, up, down), replications)
     resends = None
     if trouble.message_loss > 0:
         lost = Resends(loss=trouble.message_loss, retry_after=trouble.retry_after)
         resends = tapes(lost, RESEND_TAPES)
     return Cluster(net, resends, lives, trouble.max_wait, uplink, transfer)
+
+
+# What ``Lazily`` calls is a function of this module, so that a run can be pickled.
+
+
+def _tape(model: DelayModel, workers: int, seed: int, first: int, replication: int) -> Tape:
+    return Tape(model, workers, seed, first + replication)
+
+
+def _failures(up: Sequence[Tape], down: Sequence[Tape] | None, replication: int) -> Failures:
+    return Failures(up[replication], None if down is None else down[replication])
 
 
 class Lazily(Sequence[T]):

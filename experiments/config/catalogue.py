@@ -26,6 +26,7 @@ from ...delay_models import MODELS, DelayModel
 from ...sim.base.errors import ConfigError
 from ...sim.base.fields import Configurable
 from ...sim.base.files import UnusableFile, require_regular
+from ...sim.base.looking import is_looking, looking
 from ...sim.load_laws import LOAD_LAWS, LoadLaw
 from ...sim.schemes import SCHEMES, SchemeFamily
 from ...sim.schemes.parts.stop import NamedRule
@@ -63,6 +64,7 @@ class Catalogue:
     # ``optimizers``
     kinds: Mapping[str, Kind]
     plugins: tuple[Plugin, ...] = ()  # where the classes come from that are not built in
+    unread: tuple[str, ...] = ()  # plugins that are listed, and not run to look at a result
 
     def __getitem__(self, kind: str) -> Kind:
         return self.kinds[kind]
@@ -102,13 +104,18 @@ BUILT_IN = Catalogue(
 # the config. A config can name every class in it that derives from a family of ``BUILT_IN``, is not
 # abstract and has no leading underscore. A file is run once for each content that it has had, under
 # a module name made from path and content, so that two versions of it can stand in one process.
+# Whoever looks at a result runs no plugin that it lists: somebody else may have written it. What
+# this process has run before counts.
 
 
 def with_plugins(listed: Sequence[str] = ()) -> Catalogue:
     """What a document can name: what is built in, what is installed, and what it lists. Raises
     ConfigError: a plugin is not there, cannot be run, defines nothing, or its name is taken."""
-    plugins = [*_installed(tuple(sys.path)), *map(load_plugin, dict.fromkeys(listed))]
-    if not plugins:
+    names = [*dict.fromkeys(listed)]
+    unread = [name for name in names if is_looking() and not _was_run(name)]
+    own = [load_plugin(name) for name in names if name not in unread]
+    plugins = [*_installed(tuple(sys.path)), *own]
+    if not (plugins or unread):
         return BUILT_IN
     kinds = {key: dict(kind.classes) for key, kind in BUILT_IN.kinds.items()}
     for plugin in plugins:
@@ -125,7 +132,7 @@ def with_plugins(listed: Sequence[str] = ()) -> Catalogue:
             if kinds[key].setdefault(name, family) is not family:
                 raise _wrong(plugin.name, f"{key}: the name {name} is taken; choose another")
     full = {key: replace(BUILT_IN[key], classes=classes) for key, classes in kinds.items()}
-    return Catalogue(full, tuple(plugins))
+    return Catalogue(full, tuple(plugins), tuple(unread))
 
 
 def plugins_of_objects(value: Any) -> list[str]:
@@ -185,7 +192,29 @@ def load_plugin(name: str) -> Plugin:
 def _installed(path: tuple[str, ...]) -> tuple[Plugin, ...]:
     """The plugins of installed packages; ``path``, which is ``sys.path``, is the cache's key."""
     entries = sorted(importlib.metadata.entry_points(group="erasurehead.plugins"), key=str)
-    return tuple(load_plugin(entry.module) for entry in entries)
+    with looking(only=False):
+        return tuple(load_plugin(entry.module) for entry in entries)
+
+
+def _was_run(name: str) -> bool:
+    """Whether this process has run the code of a plugin before, wherever a file of it lay."""
+    if name.startswith(RUNNING):
+        return name.removeprefix(RUNNING) in vars(sys.modules["__main__"])
+    if not is_file(name):
+        return sys.modules.get(name) is not None
+    try:
+        require_regular(Path(name))
+        return _digest_of(Path(name).read_bytes()) in _MODULES
+    except (UnusableFile, OSError):
+        return False
+
+
+# The modules of the files that were run, by the hash of their content: the first of each.
+_MODULES: dict[str, ModuleType] = {}
+
+
+def _digest_of(source: bytes) -> str:
+    return hashlib.sha256(source).hexdigest()
 
 
 def _of_running(name: str) -> tuple[tuple[type[Any], ...], tuple[Path, ...], str]:
@@ -238,7 +267,9 @@ def _file(path: Path) -> tuple[ModuleType, tuple[Path, ...], str]:
         raise _wrong(str(path), str(error)) from None
     except OSError as error:
         raise _wrong(str(path), f"cannot be read: {error.strerror}") from None
-    digest = hashlib.sha256(source).hexdigest()
+    digest = _digest_of(source)
+    if is_looking():
+        return _MODULES[digest], (path,), digest
     location = hashlib.sha256(str(path).encode()).hexdigest()
     stem = re.sub(r"\W", "_", path.stem)
     name = f"erasurehead_plugin_{stem}_{location[:8]}_{digest[:16]}"
@@ -254,6 +285,7 @@ def _file(path: Path) -> tuple[ModuleType, tuple[Path, ...], str]:
         except BaseException as error:  # a plugin may exit, or raise what is no Exception
             sys.modules.pop(name, None)
             raise _wrong(str(path), _reason(error, (path,))) from None
+        _MODULES.setdefault(digest, module)
     return sys.modules[name], (path,), digest
 
 

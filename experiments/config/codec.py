@@ -120,6 +120,9 @@ class Reader:
     @property
     def _yours(self) -> str:
         """How to add a class of one's own."""
+        if self.catalogue.unread:
+            unread = ", ".join(self.catalogue.unread)
+            return f"; the code of {unread} is not run to look at a result"
         how = "; plugins: [file.py] (in Python plugins=[Class]) adds your own"
         return "" if self.catalogue.plugins else how
 

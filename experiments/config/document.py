@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from ...sim.base.errors import ConfigError, at, one_of, shell_word
+from ...sim.base.errors import ConfigError, address_defect, at, one_of, shell_word
 from ...sim.base.files import UnusableFile, require_regular
 
 # YAML is read as version 1.2 has it: PyYAML follows version 1.1, in which ``1e-4`` is a text,
@@ -273,7 +273,8 @@ def _table(path: Path) -> str:
 def anchored(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """A copy whose relative paths start from ``folder``.
     Paths are the values of keys called ``path``, and files among ``plugins`` or as a ``model``.
-    Raises ConfigError: it is nested too deep or too large; in YAML, few lines can say that."""
+    Raises ConfigError: a path is an address, or it is nested too deep or too large; in YAML, few
+    lines can say that."""
     room = itertools.count()
 
     def copied(value: Any, key: str, depth: int) -> Any:
@@ -299,7 +300,11 @@ def anchored(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         last = str(key).rpartition(".")[2]
         named = last == "path" or (last == "model" and value.endswith(".py"))
         listed = key == "plugins" and depth == 2 and is_file(value)
-        return str(Path.absolute(folder / value)) if named or listed else value
+        if not (named or listed):
+            return value
+        if (defect := address_defect(value)) is not None:
+            raise at(str(key), value, defect)
+        return str(Path.absolute(folder / value))
 
     whole: dict[str, Any] = copied(document, "config", 0)
     return whole

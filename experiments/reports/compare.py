@@ -22,7 +22,7 @@ from ..pictures import paint, style
 from ..pictures.kinds.losses import loss_axis
 from ..pictures.looks import DASHED, MUTED, Look, variants
 from ..pictures.picture import Axis, Chart, Curve, Mark, Panel, Picture, Points
-from ..run import files
+from ..run import files, outputs
 from ..run.files import ANSWER
 from ..run.reader import Records, comparable, read_records
 from ..run.records import CONFIDENCE
@@ -351,6 +351,8 @@ def differences(left: Records, right: Records, first: str, second: str) -> tuple
     for name, mine, theirs in ((first, *labels), (second, *labels[::-1])):
         if alone := [label for label in mine if label not in theirs]:
             notes.append(f"Only {name} has {enumerated(alone, 4)}.")
+    for name, records in ((first, left), (second, right)):
+        notes += [f"{name}: {line}" for line in outputs.warnings_of_live(records.directory)]
     return tuple(notes)
 
 

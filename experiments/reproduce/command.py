@@ -34,7 +34,7 @@ from ..page.folder import as_markdown, table_at
 from ..pictures import paint, style
 from ..pictures.picture import Chart
 from ..run.files import all_or_none, output_folder, remove, write_bytes, write_table
-from ..run.outputs import CONFIG, INDEX, ITERATIONS
+from ..run.outputs import CONFIG, INDEX, ITERATIONS, warnings_of_live
 from ..run.pools import Died, Share, map_unordered, open_pool, tell_nobody
 from ..text import TableCell, interval, number_of, sentence
 from . import FIGURES, changes_in, facts_of, figure_with, line_of
@@ -259,6 +259,7 @@ def read_reproduction(directory: Path) -> Page:
         )
         if claims
         else (longer,),
+        notes=tuple(f"{LIVE_TABLE}: {text}" for text in warnings_of_live(directory / LIVE_TABLE)),
     )
     missing = ", ".join(name for name in FIGURES if name not in frames)
     question = [*(ORIGINS if claims else ()), ("figures", f"{len(frames)} of {len(FIGURES)}")]

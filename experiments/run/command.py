@@ -18,6 +18,7 @@ from ...sim.base.errors import Option, at
 from ...sim.base.numerics import one_thread
 from ..config.build import SharedTapes, require_delays
 from ..config.cells import Cell, cells, resolved
+from ..config.code import Carried, carried
 from ..config.document import write_yaml
 from ..config.installed import code_fingerprint
 from ..config.names import shown_point
@@ -82,7 +83,9 @@ class Plan:
     # what is not on disk yet, the costliest first: none is left alone; cells of one key are one
     todo: list[Cell]
     kept: Mapping[str, CellResult]  # the results of the others, by key; none where all is there
-    config: dict[str, Any] = field(default_factory=dict)  # resolved, where there is a folder
+    carried: Carried = field(
+        default_factory=Carried
+    )  # the resolved config, where there is a folder
     known: tuple[str, ...] | None = None  # where all is there, cells and tables: its warnings
     outdated: Sequence[str] = ()  # keys of cells in the folder that other code has computed
 
@@ -149,23 +152,23 @@ def plan(document: Mapping[str, Any], output: Path | None, options: RunOptions) 
         timeline.require_apart(options.timeline, [*tables, *inputs])
     checked = check(grid, room)
     possible = {cell.key: cell for cell in grid if cell.key not in checked.impossible}
-    config = dict[str, Any]()
     kept = dict[str, CellResult]()
     outdated = list[str]()
+    in_folder = Carried()
     if output is not None:
-        config = resolved(document)
+        in_folder = carried(resolved(document), output)
         there = cells_there(output)
         code = code_fingerprint()
         outdated = [key for key in there if not key.endswith(code)]
-        wanted = outputs.result_id(config, possible)
+        wanted = outputs.result_id(in_folder.config, possible)
         known = None if options.csv else outputs.warnings_of_whole(output, wanted, possible)
         if known is not None:
-            return Plan(output, options, grid, checked, [], {}, config, known, outdated)
+            return Plan(output, options, grid, checked, [], {}, in_folder, known, outdated)
         results = {key: read_cell(output, key) for key in possible if key in there}
         kept = {key: result for key, result in results.items() if result is not None}
     todo = [cell for key, cell in possible.items() if key not in kept]
     todo.sort(key=lambda cell: checked.estimates[cell.key].cost, reverse=True)
-    return Plan(output, options, grid, checked, todo, kept, config, outdated=outdated)
+    return Plan(output, options, grid, checked, todo, kept, in_folder, outdated=outdated)
 
 
 def run(document: Mapping[str, Any], output: Path | None, options: RunOptions) -> Outcome:
@@ -179,7 +182,8 @@ def run(document: Mapping[str, Any], output: Path | None, options: RunOptions) -
     if output is None:
         with planned.pool() as pool, one_thread():
             return _computed(planned, pool)
-    config, folder = planned.config, output / "cells"
+    config = planned.carried.config
+    folder = output / "cells"
     with (
         files.output_folder(output, outputs.RUN_FILES, options.reads) as keep,
         files.folder_made(folder),
@@ -191,6 +195,7 @@ def run(document: Mapping[str, Any], output: Path | None, options: RunOptions) -
             options.tell(f"{output} held another run: its tables and pictures go, its cells stay")
         if planned.outdated:
             options.tell(planned.outdated_line())
+        outputs.write_code(planned.carried, output)
         files.write_bytes(output / outputs.CONFIG, write_yaml(config).encode())
         if planned.known is not None:
             outcome = _known(planned, output, planned.known)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
 import secrets
 import signal
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,7 +21,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...sim.base.errors import ConfigError, Option
+from ...sim.base.errors import ConfigError, Option, address_defect
 from ...sim.base.tables import csv_of
 
 # what a command found, and the page made of it
@@ -36,6 +38,10 @@ FILE_TYPES = {
 }
 # of a cell; in version 0.3 keys had no second part, which is of the code and the libraries
 CELL_FILE = re.compile(r"(?P<key>[0-9a-f]{16}(-[0-9a-f]{8})?)\.parquet")
+# of the Windows API: the right to wait for a process, an error, and the answer while it runs
+WINDOWS_SYNCHRONIZE = 0x100000
+WINDOWS_ACCESS_DENIED = 5
+WINDOWS_WAIT_TIMEOUT = 0x102
 MARK = ".erasurehead"  # a file in each folder of results, also after a command that was killed
 MARK_TEXT = b"The files beside this one are results of erasurehead, which replaces them.\n"
 
@@ -71,7 +77,10 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _reported(path: Path) -> Iterator[None]:
-    """Turn what the system refuses within this context into the one line for ``path``."""
+    """Turn what the system refuses within this context into the one line for ``path``, where an
+    address is refused, too."""
+    if (defect := address_defect(path)) is not None:
+        raise ConfigError(f"{path}: {defect}")
     try:
         yield
     except ConfigError:
@@ -148,6 +157,8 @@ def remove(paths: Iterable[Path]) -> None:
 
 def alive(process: int) -> bool:
     """Whether there is such a process on this machine."""
+    if sys.platform == "win32":  # where ``os.kill`` ends a process, whatever the signal
+        return _alive_on_windows(process)
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
@@ -155,6 +166,17 @@ def alive(process: int) -> bool:
     except OSError:  # somebody else's
         return True
     return True
+
+
+def _alive_on_windows(process: int) -> bool:
+    kernel: Any = vars(ctypes)["windll"].kernel32
+    handle = kernel.OpenProcess(WINDOWS_SYNCHRONIZE, False, process)
+    if not handle:
+        return bool(kernel.GetLastError() == WINDOWS_ACCESS_DENIED)  # somebody else's
+    try:
+        return bool(kernel.WaitForSingleObject(handle, 0) == WINDOWS_WAIT_TIMEOUT)
+    finally:
+        kernel.CloseHandle(handle)
 
 
 def remove_leftovers(output: Path, name: str = "*") -> None:
@@ -366,7 +388,12 @@ def is_ours(folder: Path) -> bool:
     """Whether a folder is not there yet, is empty, or has results of ours."""
     if not folder.is_dir():
         return True  # what else is there is refused when the folder is made
-    if (folder / MARK).is_file() or all(p.name.startswith(".") for p in folder.iterdir()):
+    return has_results(folder) or all(p.name.startswith(".") for p in folder.iterdir())
+
+
+def has_results(folder: Path) -> bool:
+    """Whether a folder has results of ours."""
+    if (folder / MARK).is_file():
         return True
     # files with these facts are in folders that were made before there was a mark
     for name, fact in (("manifest.json", "versions"), ("answer.json", "verdict")):

@@ -23,8 +23,19 @@ from threadpoolctl import threadpool_info
 
 from ... import __version__
 from ...sim.base.errors import ConfigError
-from ..config.document import read_yaml
-from .files import MARK, REPORT_FILE, cell_path, remove, write_arrow, write_bytes, writer_of
+from ..config.code import FOLDER as CODE_FOLDER
+from ..config.code import Carried, code_in
+from ..config.document import is_file, read_yaml
+from .files import (
+    MARK,
+    REPORT_FILE,
+    cell_path,
+    has_results,
+    remove,
+    write_arrow,
+    write_bytes,
+    writer_of,
+)
 
 # What stays of another config, and what a result's id is for: docs/design.md, cells.
 
@@ -58,7 +69,7 @@ def result_id(config: Any, cells: Iterable[str], beside: Any = None) -> str:
 
 def id_of(output: Path) -> str | None:
     """The id of the result in ``output``; ``None`` where no run has come to its end."""
-    return id_in_manifest(_manifest(output))
+    return id_in_manifest(manifest_in(output))
 
 
 def id_in(metadata: Mapping[bytes, bytes] | None) -> str | None:
@@ -70,7 +81,7 @@ def id_in(metadata: Mapping[bytes, bytes] | None) -> str | None:
         return None
 
 
-def _manifest(output: Path) -> dict[str, Any]:
+def manifest_in(output: Path) -> dict[str, Any]:
     """The manifest in ``output``; nothing where there is none, or a damaged one."""
     try:
         manifest = json.loads((output / MANIFEST).read_bytes())
@@ -124,7 +135,7 @@ def checksum_of(output: Path, cells: Iterable[str]) -> str:
 def warnings_of_whole(output: Path, wanted: str, cells: Iterable[str]) -> tuple[str, ...] | None:
     """The warnings of the result with this id, if its tables and these cells are there as they were
     written; else ``None``."""
-    manifest = _manifest(output)
+    manifest = manifest_in(output)
     try:
         whole = manifest["id"] == wanted and manifest["checksum"] == checksum_of(output, cells)
         return tuple(map(str, manifest["warnings"])) if whole else None
@@ -135,17 +146,24 @@ def warnings_of_whole(output: Path, wanted: str, cells: Iterable[str]) -> tuple[
 def failed_cells(output: Path) -> dict[str, str]:
     """The cells that could not be computed, with the reasons."""
     try:
-        failed = _manifest(output)["failed"]
+        failed = manifest_in(output)["failed"]
         return {str(name): str(reason) for name, reason in failed.items()}
     except (KeyError, AttributeError):
         return {}  # results of before had none
+
+
+def warnings_of_live(output: Path) -> tuple[str, ...]:
+    """What the reader of a measured result should know of it; empty for a simulated one."""
+    manifest = manifest_in(output)
+    warnings = manifest.get("warnings")
+    return tuple(map(str, warnings)) if "live" in manifest and isinstance(warnings, list) else ()
 
 
 def required_id(output: Path, config: Any = None) -> str:
     """The id of the result that every table in ``output`` must be of; ``config`` if it has been
     read there. Raises ConfigError: no run has come to its end here, or ``config.yaml`` is of
     another one."""
-    manifest = _manifest(output)
+    manifest = manifest_in(output)
     if (identity := id_in_manifest(manifest)) is None:
         raise unfinished(output)
     try:
@@ -195,7 +213,7 @@ def nothing_at(path: Path) -> ConfigError:
 def make_way(output: Path, config: Mapping[str, Any]) -> bool:
     """Remove what another config has left in ``output``, and say whether there was such a result.
     The finished cells of the resolved config stay. Raises ConfigError: it cannot be removed."""
-    manifest = _manifest(output)
+    manifest = manifest_in(output)
     if _is_made_from(manifest, config):
         return False
     finished = id_in_manifest(manifest) is not None
@@ -204,7 +222,7 @@ def make_way(output: Path, config: Mapping[str, Any]) -> bool:
 
 def holds_another(output: Path, config: Mapping[str, Any]) -> bool:
     """Whether a run of another config has come to its end in ``output``."""
-    manifest = _manifest(output)
+    manifest = manifest_in(output)
     return id_in_manifest(manifest) is not None and not _is_made_from(manifest, config)
 
 
@@ -335,3 +353,60 @@ def _commit() -> tuple[str | None, bool | None]:
         # in an installed package: the commit that it was built from
         return (here.parents[1] / "commit.txt").read_text().strip(), None
     return None, None
+
+
+# The code of a result: whose it is, and the copies.
+
+
+def sent_code(document: Mapping[str, Any], config: Path | None = None) -> list[str]:
+    """The code that a document names and that the user need not have written: all of it where the
+    ``config`` lies in a result; of a mapping (``None``) the files that lie in one."""
+    code = code_in(document)
+    if config is not None:
+        folders = (config.absolute().parent, config.resolve().parent)
+        return code if any(map(has_results, folders)) else []
+    return [name for name in code if is_file(name) and _lies_in_result(Path(name))]
+
+
+def _lies_in_result(file: Path) -> bool:
+    folders = {*file.absolute().parents, *file.resolve().parents}
+    return any(map(has_results, folders))
+
+
+def write_code(carried: Carried, output: Path) -> None:
+    """Make the copies of code that a result carries, and remove those of another config. Raises
+    ConfigError: a file is not there, or something else than copies lies in their place."""
+    folder, mark = output / CODE_FOLDER, output / CODE_FOLDER / MARK
+    if not carried.copies and not mark.is_file():
+        return
+    if folder.is_dir() and not mark.is_file():
+        own = {path.resolve() for path in carried.copies.values()}
+        others = [path for path in folder.iterdir() if path.resolve() not in own]
+        if others:
+            raise ConfigError(
+                f"{folder}: holds {min(path.name for path in others)}, where copies of plugins "
+                "and models go; choose another output folder"
+            )
+    before = mark.read_text(errors="replace").splitlines() if mark.is_file() else []
+    noted = "".join(f"{name}\n" for name in sorted({*before, *carried.copies}))
+    write_bytes(mark, noted.encode())
+    for name, file in carried.copies.items():
+        copy = folder / name
+        content = _content(file)
+        if not (copy.is_file() and copy.read_bytes() == content):
+            write_bytes(copy, content)
+    old = {Path(name).name for name in before} - {*carried.copies}
+    remove(folder / name for name in sorted(old))
+    if carried.copies:
+        write_bytes(mark, "".join(f"{name}\n" for name in sorted(carried.copies)).encode())
+    else:
+        remove([mark])
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror or error}") from None

@@ -49,6 +49,18 @@ PRELOADED = [  # what a process needs for its first cell
 ]
 
 
+def _in_forked_child() -> None:
+    """In a process that the user's program has forked: the server is the parent's, who alone can
+    wait for it, and a lock may be held by a thread that is not here. So processes start anew."""
+    global HAS_FORKSERVER, STARTS
+    HAS_FORKSERVER = False
+    STARTS = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+    os.register_at_fork(after_in_child=_in_forked_child)
+
+
 def tell_nobody(*_: object) -> None:
     """Progress and remarks that nobody wants to hear of."""
 
@@ -303,6 +315,7 @@ def prepare() -> None:
             forkserver.ensure_running()
         finally:
             tempfile.tempdir = before
+        # ``multiprocessing`` has no public way to learn its server's number.
         os.write(warden, b"%d\n" % vars(forkserver)["_forkserver"]._forkserver_pid)
 
 

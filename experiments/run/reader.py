@@ -18,7 +18,7 @@ from ...sim.base.errors import ConfigError, at, one_of
 from ...sim.base.types import FloatArray
 from ..config.document import read_mapping
 from ..config.names import shown_name
-from . import outputs
+from . import files, outputs
 from .files import as_frame, read_arrow
 
 IDENTITY = ("cell", "scheme", "label")
@@ -278,6 +278,52 @@ def read_records(directory: Path) -> Records:
     if outputs.required_id(directory, records.config) != identity:
         raise ConfigError(f"{directory}: was rewritten while it was read; try again")
     return records
+
+
+def write_records(records: Records, failed: Mapping[str, str], output: Path) -> list[Path]:
+    """Write a result, or a part of one, so that ``read_records`` reads it again: tables, config
+    with its code, and manifest; no cells. Returns the files. Raises ConfigError: another command
+    writes to ``output``, or it cannot be written."""
+    from ..config.code import Carried, carried
+    from ..config.document import anchored, write_yaml
+
+    before = {} if records.directory == Path() else outputs.manifest_in(records.directory)
+    keys = [*dict.fromkeys(map(str, records.summary["cell"]))]
+    in_folder = Carried()
+    if records.config is not None:
+        in_folder = carried(anchored(records.config, records.directory.absolute()), output)
+    live = before.get("live")
+    identity = outputs.result_id(in_folder.config, keys, live)
+    tables = {
+        outputs.ITERATIONS: records.iterations,
+        outputs.SUMMARY: records.summary,
+        outputs.WORKERS: records.workers,
+        outputs.TIMELINE_TABLE: records.timeline,
+    }
+    known = before.get("cells") or {}
+    manifest: dict[str, Any] = {
+        "seed": (records.config or {}).get("seed"),
+        **outputs.provenance(),
+        "warnings": [],
+        # what the folder says that it was read from, but of its cells' files
+        **{fact: value for fact, value in before.items() if fact != "checksum"},
+        "id": identity,
+        "cells": {key: known.get(key, {}) for key in keys},
+        "failed": dict(failed),
+    }
+    manifest.pop("origin", None)  # of version 0.3
+    names = [name for name, table in tables.items() if table is not None]
+    with files.postponed(), files.output_folder(output, outputs.RUN_FILES):
+        outputs.clear(output)
+        outputs.write_code(in_folder, output)
+        if records.config is not None:
+            files.write_bytes(output / outputs.CONFIG, write_yaml(in_folder.config).encode())
+            names.append(outputs.CONFIG)
+        for name, table in tables.items():
+            if table is not None:
+                files.write_table(output / name, table, {outputs.ID: identity.encode()})
+        files.write_bytes(output / outputs.MANIFEST, outputs.to_json(manifest))
+    return [output / name for name in (*names, outputs.MANIFEST)]
 
 
 # endings of columns of a summary, and of those that each has beside it

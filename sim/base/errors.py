@@ -319,3 +319,17 @@ class DataNotFound(FileNotFoundError):
         super().__init__(self.message.spelled(Dialect.SHELL))
         self.dataset, self.origin = dataset, origin
         self.names, self.looked = list(names), list(looked)
+
+
+# ``s3://bucket/x``, ``file:///x`` or ``host:/x``; a path has one slash left of several. A single
+# letter is a drive of Windows.
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.@_-]+:/")
+
+
+def address_defect(path: str | Path) -> str | None:
+    """Why a path cannot be used that is an address of something elsewhere; ``None`` for a path of
+    this machine. Files rest on locks and on renaming in one step, which stores of objects lack, and
+    a folder of that name would come into being in silence."""
+    if ADDRESS.match(str(path)) is None:
+        return None
+    return "is an address, and files are read and written on this machine alone: copy or mount it"

@@ -20,7 +20,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import Mistake
+from .errors import Mistake, address_defect
 
 MOST_CELLS = 50_000_000  # numbers that a file may hold, unless more are allowed: 400 MB
 
@@ -53,6 +53,8 @@ def files_of(path: str) -> list[Path] | None:
 
 def require_regular(path: Path) -> None:
     """Refuse what is no regular file, or not there. Raises ``UnusableFile``: naming the defect."""
+    if (defect := address_defect(path)) is not None:
+        raise UnusableFile(defect)
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:

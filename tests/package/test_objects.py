@@ -223,13 +223,13 @@ OWN = """
 
 
 def test_a_plugin_is_given_as_an_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its file is named in the config that is kept, so that this runs again from the shell."""
+    """Its file is copied to the result, whose config names the copy."""
     (tmp_path / "halves.py").write_text(dedent(OWN))
     monkeypatch.syspath_prepend(tmp_path)
     own = importlib.import_module("halves").Half
     whole = SIZE | {"delay": DELAY, "schemes": [own(less=1), schemes.Uncoded()]}
     kept = eh.run(whole, output=tmp_path / "out", progress=False)
-    assert kept.config["plugins"] == [str(tmp_path / "halves.py")]
+    assert kept.config["plugins"] == [str(tmp_path / "out" / "code" / "halves.py")]
     assert kept.summary["label"].tolist() == ["half less=1", "uncoded"]
     both = {"schemes": [[own(less=1)], [own(less=2)]]}
     swept = eh.sweep(SIZE | {"delay": DELAY}, set=both, progress=False)

@@ -28,8 +28,8 @@ LAYERS = [
   delay_models sim.training sim.schemes
   sim.attack sim.engines sim.theory experiments.text experiments.run.metrics
   experiments.advice.statistics experiments.config experiments.checks.conformance
-  experiments.run experiments.options experiments.advice.understood
-  experiments.pictures
+  experiments.run experiments.advice.understood
+  experiments.pictures experiments.options
   experiments.page experiments.commands.samples
   experiments.checks experiments.reports.explore experiments.commands.data experiments.commands.run
   experiments.reports.compare experiments.reproduce experiments.advice.live experiments.advice.fit

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import isqrt
 
 import numpy as np
@@ -51,15 +52,23 @@ def factors(
 ) -> Recipe:
     """A family's law, times a factor for each worker or round or both."""
 
-    def section(sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
-        rest = split_factors(sample, tables, effects)
-        try:
-            law = section_of(family.fitted(rest.sample, near))
-        except CannotFit:  # the factors explain everything
-            law = _constant(rest.sample)
-        return rest.around(law)
-
+    section = partial(_section_with_factors, effects, family, near)
     return Recipe(f"base law: {family.name}", section, effects, known=known)
+
+
+def _section_with_factors(
+    effects: Effects,
+    family: Family,
+    near: Law | None,
+    sample: FloatArray,
+    tables: Sequence[FloatArray],
+) -> Section:
+    rest = split_factors(sample, tables, effects)
+    try:
+        law = section_of(family.fitted(rest.sample, near))
+    except CannotFit:  # the factors explain everything
+        law = _constant(rest.sample)
+    return rest.around(law)
 
 
 def factors_of(
@@ -82,33 +91,44 @@ def factors_of(
 def states(effects: Effects, mixture: Mixture, memory: Memory) -> Recipe:
     """Workers that are slow for a while: two lognormals with a memory, and factors around them."""
 
-    def section(sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
-        rest = split_factors(sample, tables, effects)
-        try:
-            law = FAMILIES["mixture"].fitted(rest.sample, mixture)
-        except CannotFit:
-            law = mixture
-        fast, slow = section_of(law)["components"]
-        stays, begins = rounded(memory.slow_to_slow, 4), rounded(memory.fast_to_slow, 4)
-        chain: Section = {"model": "markov", "slow_to_slow": stays, "fast_to_slow": begins}
-        return rest.around(chain | {"fast": fast, "slow": slow})
-
+    section = partial(_section_with_states, effects, mixture, memory)
     return Recipe(f"memory: persistence {memory.persistence:.2f}", section, effects)
+
+
+def _section_with_states(
+    effects: Effects,
+    mixture: Mixture,
+    memory: Memory,
+    sample: FloatArray,
+    tables: Sequence[FloatArray],
+) -> Section:
+    rest = split_factors(sample, tables, effects)
+    try:
+        law = FAMILIES["mixture"].fitted(rest.sample, mixture)
+    except CannotFit:
+        law = mixture
+    fast, slow = section_of(law)["components"]
+    stays, begins = rounded(memory.slow_to_slow, 4), rounded(memory.fast_to_slow, 4)
+    chain: Section = {"model": "markov", "slow_to_slow": stays, "fast_to_slow": begins}
+    return rest.around(chain | {"fast": fast, "slow": slow})
 
 
 def ranked(effects: Effects, spells: bool = False) -> Recipe:
     """The measured law as it is, with effects on ranks."""
 
-    def section(sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
-        try:
-            law = section_of(EMPIRICAL.fitted(sample))
-        except CannotFit:
-            return _constant(sample)
-        few = min(min(table.shape) for table in tables) < 2
-        return law if few else law | rank_effects(tables, effects, spells)
-
     base = "base law: empirical" + (", spells on ranks" if spells else "")
-    return Recipe(base, section, effects, "rank")
+    return Recipe(base, partial(_ranked_section, effects, spells), effects, "rank")
+
+
+def _ranked_section(
+    effects: Effects, spells: bool, sample: FloatArray, tables: Sequence[FloatArray]
+) -> Section:
+    try:
+        law = section_of(EMPIRICAL.fitted(sample))
+    except CannotFit:
+        return _constant(sample)
+    few = min(min(table.shape) for table in tables) < 2
+    return law if few else law | rank_effects(tables, effects, spells)
 
 
 def laws_of_workers(effects: Effects) -> Recipe:
@@ -116,14 +136,18 @@ def laws_of_workers(effects: Effects) -> Recipe:
     worker does from round to round, they may also differ in how much they vary, which one law
     around factors or ranks does not show."""
 
-    def section(sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
-        table = np.concatenate(tables)
-        rest = split_factors(table.ravel(), tables, effects)
-        models = [law_of_one(own) for own in rest.sample.reshape(table.shape).T]
-        laws = {"workers": [*range(len(models))], "models": models, "base": models[0]}
-        return rest.around({"model": "own_laws", **laws, "complete": True})
-
+    section = partial(_section_of_workers, effects)
     return Recipe("a law for each worker", section, effects, own_laws=True)
+
+
+def _section_of_workers(
+    effects: Effects, sample: FloatArray, tables: Sequence[FloatArray]
+) -> Section:
+    table = np.concatenate(tables)
+    rest = split_factors(table.ravel(), tables, effects)
+    models = [law_of_one(own) for own in rest.sample.reshape(table.shape).T]
+    laws = {"workers": [*range(len(models))], "models": models, "base": models[0]}
+    return rest.around({"model": "own_laws", **laws, "complete": True})
 
 
 def law_of_one(sample: FloatArray, fewest: int = 64) -> Section:

@@ -26,6 +26,7 @@ from ....sim.training.problems.objective import Objective
 from ....sim.training.steps import SingleGradients, Steps
 from ...config import build
 from ...config.cells import Cell, cells, resolved
+from ...config.code import carried
 from ...config.document import write_yaml
 from ...config.names import shown_cell, shown_point
 from ...page import terminal
@@ -33,7 +34,7 @@ from ...run import files
 from ...run.command import Outcome, Progress, write_result
 from ...run.compute import CellResult, learn, result
 from ...run.estimate import Room, check
-from ...run.outputs import CONFIG, OWN_PROCESSES, RUN_FILES, make_way
+from ...run.outputs import CONFIG, OWN_PROCESSES, RUN_FILES, make_way, write_code
 from ...run.records import diverged, summary_table
 from ...text import whole_percent
 from .masters import (
@@ -125,6 +126,8 @@ class Facts:
     late: float | None  # share of messages that computing made late; ``None``: no delays
     replayed: Difference | None  # from models that the simulator finds; ``None``: no problem
     died: tuple[str, ...] = ()  # workers, as a person finds them
+    deaths: tuple[str, ...] = ()  # the same with the update before which each died
+    shared: int = 0  # workers that share their process, and so its interpreter, with another
 
 
 def play(
@@ -144,6 +147,8 @@ def play(
         first = 2 * EMPTY_ROUNDS + 2
         session = Session(run, workers, learning, how.injected, progress, next_task=first)
         masters = play_all(session)
+        # Who died after the last update has been missed by none.
+        session.died |= {event.worker: 0.0 for event in workers.hear(0.0)}
     trace = trace_of(run, masters)
     steps = steps_of(run, trace, masters)
     trained = replayed = None
@@ -152,9 +157,26 @@ def play(
         trained = learned(learning.problem, masters)
         replayed = difference(trained, learn(learning, steps, run.iterations))
     late = sum(m.late for m in masters) / max(1, sum(m.messages for m in masters))
-    died = tuple(workers.names[worker] for worker in sorted(session.died))
-    facts = Facts(message, everybody, late if how.injected else None, replayed, died)
+    facts = Facts(
+        message=message,
+        round=everybody,
+        late=late if how.injected else None,
+        replayed=replayed,
+        died=tuple(workers.names[worker] for worker in sorted(session.died)),
+        deaths=tuple(death_line(session, worker) for worker in sorted(session.died)),
+        shared=workers.shared,
+    )
     return result(run, trace, steps, trained, cell.settings.target_loss), facts
+
+
+def death_line(session: Session, worker: int) -> str:
+    """Who died, and when: ``worker 2 (process 71) died before update 5``."""
+    name = session.workers.names[worker]
+    if worker not in session.missed:
+        return f"{name} died after the last update"
+    replication, update = session.missed[worker]
+    several = f" of replication {replication + 1}" if len(session.run.tapes) > 1 else ""
+    return f"{name} died before update {update}{several}"
 
 
 def play_all(session: Session) -> list[LiveMaster]:
@@ -246,7 +268,8 @@ def run_live(
     checked = check(grid, Room() if asked.allow_large else Room.here(output))
     possible = [cell for cell in grid if cell.key not in checked.impossible]
     total = require_live(possible, how, asked.allow_large)
-    config = resolved(document)
+    in_folder = carried(resolved(document), output)
+    config = in_folder.config
     failed = [(cell, checked.impossible[cell.key]) for cell in grid if cell not in possible]
     finished, facts, seconds = list[tuple[Cell, CellResult]](), list[Facts](), dict[str, float]()
 
@@ -255,6 +278,17 @@ def run_live(
         summary = summary_table(finished, simulated=False)
         summary["live"] = True
         warnings = [*checked.warnings, *diverged(finished, shown_point)]
+        for (cell, _), own in zip(finished, facts, strict=True):
+            warnings += [
+                f"{shown_point(cell)}: {death}: from there on these are the times of fewer workers "
+                "than the config has; measure again"
+                for death in own.deaths
+            ]
+        if shared := max((own.shared for own in facts), default=0):
+            warnings.append(
+                f"{shared} workers share a process with another, so that one computes while the "
+                "other waits: start Dask workers with --nthreads 1"
+            )
         late = max((own.late or 0.0 for own in facts), default=0.0)
         if late > 0.01:
             warnings.append(
@@ -280,6 +314,7 @@ def run_live(
         files.require_writable(output)
         if make_way(output, config):
             terminal.say(f"{output} held another run: its tables and pictures go, its cells stay")
+        write_code(in_folder, output)
         files.write_bytes(output / CONFIG, write_yaml(config).encode())
         for turn, (cell, became, taken) in enumerate(_played(possible, how, progress, total), 1):
             if isinstance(became, str):

@@ -93,6 +93,8 @@ class Session:
     progress: Callable[[], None] = lambda: None  # called after each iteration
     next_task: int = 0  # number of the next task
     died: dict[int, float] = field(default_factory=dict)  # when each dead one died, in seconds
+    # of each dead one the replication, from 0, and the first update that it had no part in, from 1
+    missed: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
 class LiveMaster(ABC):
@@ -102,8 +104,9 @@ class LiveMaster(ABC):
     busy: FloatArray  # ``(n,)`` seconds, as ``down``
     down: FloatArray
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, replication: int) -> None:
         self._session, self._workers = session, session.workers
+        self._replication = replication
         max_wait = session.run.cluster.max_wait
         self._max_wait = inf if max_wait is None else max_wait
         self.descent = Descent(session.training)  # the model, and where it has been
@@ -121,6 +124,11 @@ class LiveMaster(ABC):
         self.down = np.array([now - died.get(worker, now) for worker in workers])
         self.busy = self._workers.settle()
 
+    def _note_death(self, death: Death) -> None:
+        """A worker is gone, while the next update is waited for."""
+        self._session.died[death.worker] = death.now
+        self._session.missed.setdefault(death.worker, (self._replication, len(self.dead) + 1))
+
     @abstractmethod
     def _make_updates(self) -> None:
         """Give out tasks, hear messages and update, to the end."""
@@ -135,7 +143,7 @@ class LiveRoundMaster(LiveMaster):
     """The master of a scheme with rounds; its arrays are as in ``Trace``, without the axis R."""
 
     def __init__(self, session: Session, scheme: Fixed, replication: int) -> None:
-        super().__init__(session)
+        super().__init__(session, replication)
         run = session.run
         rounds, n, m = run.updates, scheme.workers, scheme.messages
         self._scheme, self._m = scheme, m
@@ -186,7 +194,7 @@ class LiveRoundMaster(LiveMaster):
             until = min(alarms[0] if alarms else inf, opened + self._max_wait)
             for event in self._workers.hear(until):
                 if isinstance(event, Death):
-                    self._session.died[event.worker] = event.now
+                    self._note_death(event)
                     continue
                 message = self._note(event, t)
                 if message is None or decided < inf:
@@ -242,7 +250,7 @@ class LiveRoundMaster(LiveMaster):
                 raise CannotEnd(NeverEnough(t + 1, lost))
             for event in self._workers.hear(inf):
                 if isinstance(event, Death):
-                    self._session.died[event.worker] = event.now
+                    self._note_death(event)
                 else:
                     self._note(event, t)
 
@@ -275,7 +283,7 @@ class LiveBarrierlessMaster(LiveMaster):
     """The master of a scheme without rounds: it hears real messages and asks ``Decisions``."""
 
     def __init__(self, session: Session, scheme: Barrierless, replication: int) -> None:
-        super().__init__(session)
+        super().__init__(session, replication)
         run, self._scheme = session.run, scheme
         self.decisions = Decisions(scheme, run.iterations)
         self._ended = 0  # iterations
@@ -306,7 +314,7 @@ class LiveBarrierlessMaster(LiveMaster):
         while not self.decisions.done:
             for event in self._workers.hear(self._opened + self._max_wait):
                 if isinstance(event, Death):
-                    self._session.died[event.worker] = event.now
+                    self._note_death(event)
                 elif not self.decisions.done:
                     self._hear(event)
             if not self.decisions.done:

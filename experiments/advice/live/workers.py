@@ -11,6 +11,7 @@ import selectors
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -52,14 +53,21 @@ Event = Arrival | Death
 @final
 class ConnectedWorkers:
     """Workers at the other ends of lines, with how a person finds each (its number, process and
-    host) and its host. Seconds are those of the config, each ``scale`` real ones."""
+    host), its host, and its process. Seconds are those of the config, each ``scale`` real ones."""
 
     scale = 1.0
 
     def __init__(
-        self, lines: Sequence[Connection], names: Sequence[str], hosts: Sequence[str]
+        self,
+        lines: Sequence[Connection],
+        names: Sequence[str],
+        hosts: Sequence[str],
+        processes: Sequence[int],
     ) -> None:
         self._lines, self.names, self.hosts = lines, names, hosts
+        several = Counter(zip(hosts, processes, strict=True))
+        # workers that are in one process with another
+        self.shared = sum(number for number in several.values() if number > 1)
         self._selector = selectors.DefaultSelector()
         for worker, line in enumerate(lines):
             self._selector.register(line, selectors.EVENT_READ, worker)
@@ -181,7 +189,8 @@ def _local(workers: int) -> Iterator[ConnectedWorkers]:
                 far.close()
                 started.append(child)
         names = [f"{child.name} (process {child.pid})" for child in started]
-        yield ConnectedWorkers(lines, names, [platform.node()] * workers)
+        processes = [int(child.pid) for child in started]
+        yield ConnectedWorkers(lines, names, [platform.node()] * workers, processes)
     finally:
         for line in lines:
             with suppress(OSError):
@@ -231,7 +240,7 @@ def accepted_workers(
 ) -> ConnectedWorkers:
     """The workers, whoever else may call meanwhile."""
     calls: SimpleQueue[tuple[Connection, int, str, int]] = SimpleQueue()
-    lines: dict[int, tuple[Connection, str, str]] = {}
+    lines: dict[int, tuple[Connection, str, str, int]] = {}
     listener.settimeout(POLL_SECONDS)
     heard = time.monotonic()
     while len(lines) < workers:
@@ -240,7 +249,7 @@ def accepted_workers(
             threading.Thread(target=_greet, args=(wire, key, calls), daemon=True).start()
         with suppress(Empty):
             line, worker, host, number = calls.get(timeout=POLL_SECONDS / 20)
-            lines[worker] = line, f"worker {worker} (process {number} on {host})", host
+            lines[worker] = line, f"worker {worker} (process {number} on {host})", host, number
             heard = time.monotonic()
         failed = next((future for future in futures if future.status == "error"), None)
         if failed is not None or time.monotonic() > heard + CALL_SECONDS:
@@ -248,8 +257,7 @@ def accepted_workers(
             missing, address = workers - len(lines), listener.getsockname()
             what = f"{missing} of {workers} workers did not call {address}{reason}"
             raise at("--scheduler", scheduler, what)
-    ordered, names, hosts = zip(*(lines[worker] for worker in range(workers)), strict=True)
-    return ConnectedWorkers(ordered, names, hosts)
+    return ConnectedWorkers(*zip(*(lines[worker] for worker in range(workers)), strict=True))
 
 
 def _greet(wire: socket.socket, key: bytes, calls: SimpleQueue[Any]) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 
 from ....sim.base.errors import ConfigError
-from ...config.document import load, write_yaml
+from ...config.code import Carried, carried
+from ...config.document import write_yaml
 from ...config.installed import code_fingerprint
 from ...page import terminal
 from ...page.content import Page
@@ -20,7 +21,7 @@ from ...page.folder import FORMATS, REPORT, json_at, write_page
 from ...run import files
 from ...run.command import Progress
 from ...run.files import ANSWER
-from ...run.outputs import MANIFEST, id_of, provenance, result_id, to_json
+from ...run.outputs import MANIFEST, id_of, provenance, result_id, to_json, write_code
 from ...run.pools import open_pool
 from .answer import answered, method
 from .page import WINNER, recommendation_page
@@ -44,11 +45,10 @@ def is_table(path: Path) -> bool:
     return path.is_dir() or path.name.endswith(TABLE_ENDINGS)
 
 
-def read_config(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
-    """Read a config. Raises ConfigError: it cannot be read, or is a measured table."""
+def refuse_table(path: Path) -> None:
+    """Refuse (ConfigError) a measured table in place of a config."""
     if is_table(path):
         raise ConfigError(f"{path}: {IN_A_SHELL}")
-    return load(path, overrides)
 
 
 def answer_question(
@@ -81,7 +81,7 @@ def answer_in(
 ) -> Page:
     """Search, write the answer into a folder, and return the page. Raises ConfigError: as above."""
     with files.output_folder(folder, FILES, reads):
-        found = search(question, jobs, progress, str(folder / WINNER), command)
+        found = search(question, jobs, progress, folder, command)
         write_recommendation(found, folder)
     return found.page
 
@@ -92,27 +92,29 @@ class Found:
 
     page: Page
     tables: Mapping[str, pd.DataFrame]  # by name: ``ranking``, ``candidates``, ...
-    winner: str  # the config of the recommended scheme, as YAML
+    winner: Carried  # the config of the recommended scheme, as the folder has it
     manifest: Mapping[str, Any]
 
 
 def search(
-    question: Question, jobs: int, progress: Progress, winner_path: str, command: str = ""
+    question: Question, jobs: int, progress: Progress, folder: Path | None, command: str = ""
 ) -> Found:
-    """Search, and say what was found; ``winner_path`` is what the answer calls the winner's config.
+    """Search, and say what was found, for a ``folder`` if it goes to one.
     Raises ConfigError: nothing keeps the limits."""
     began = time.monotonic()
     with open_pool(jobs) as pool:
         recommendation = recommended(question, Evaluator(question, pool, progress))
-    return found_of(recommendation, winner_path, command, seconds=time.monotonic() - began)
+    return found_of(recommendation, folder, command, seconds=time.monotonic() - began)
 
 
 def found_of(
-    recommendation: Recommendation, winner_path: str, command: str, seconds: float
+    recommendation: Recommendation, folder: Path | None, command: str, seconds: float
 ) -> Found:
     """Words, tables and the winner's config of a recommendation."""
     scenario = recommendation.question.scenario
-    winner = write_yaml(winner_config(recommendation))
+    config = winner_config(recommendation)
+    winner_path = WINNER if folder is None else str(folder / WINNER)
+    winner = Carried(config) if folder is None else carried(config, folder)
     tables = recommendation_tables(recommendation)
     manifest = {
         **provenance(),
@@ -123,14 +125,17 @@ def found_of(
         "warnings": list(scenario.notes),
     }
     answer = replace(answered(recommendation, winner_path), command=command)
-    page = recommendation_page(tables, answer, manifest, winner, method(recommendation))
+    page = recommendation_page(
+        tables, answer, manifest, write_yaml(winner.config), method(recommendation)
+    )
     return Found(page=page, tables=tables, winner=winner, manifest=manifest)
 
 
 def write_recommendation(found: Found, output: Path) -> None:
     """Write everything under ``output``, in place of an earlier answer."""
     tables = {f"{name}.parquet": table for name, table in found.tables.items()}
-    others = {WINNER: found.winner.encode(), MANIFEST: to_json(found.manifest)}
+    write_code(found.winner, output)
+    others = {WINNER: write_yaml(found.winner.config).encode(), MANIFEST: to_json(found.manifest)}
     write_page(found.page, output, FILES, tables, found.page.charts, csv=tables, others=others)
 
 

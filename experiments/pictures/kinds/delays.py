@@ -8,10 +8,11 @@ the same law."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import cycle
-from typing import TYPE_CHECKING, final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from typing_extensions import override
@@ -29,6 +30,7 @@ from ..picture import Axis, Band, Curve, Panel, Picture
 if TYPE_CHECKING:
     from ...config.cells import Cell
 
+CONCERNED = ("delay", "workers", "seed", "iterations")  # settings that say which delays there are
 MAX_TAPES = 64  # replications at most, however short the run: each tape draws a whole block
 CLOSED_FORM_LOOK = Look(INK, "", "--", "dashed: closed form")
 SHUFFLED_LOOK = Look(INK, "", ":", "dotted: the same delays, shuffled")
@@ -89,9 +91,9 @@ def samples(records: Records, most: int = 6, delays: int = 2**17) -> tuple[list[
 
     assert records.config is not None
     models: dict[str, Cell] = {}
-    keys = records.swept()
+    keys = [key for key in records.swept() if _is_concerned(key)]
     points = {*map(comparable, records.summary[keys].to_numpy(dtype=object).tolist())}
-    for cell in cells(records.config):
+    for cell in cells(_delays_alone(records.config, records.directory)):
         if keys and comparable([cell.swept.get(key) for key in keys]) not in points:
             continue
         settings = cell.settings
@@ -105,6 +107,23 @@ def samples(records: Records, most: int = 6, delays: int = 2**17) -> tuple[list[
     return named, len(models) - len(chosen)
 
 
+def _is_concerned(key: str) -> bool:
+    return key.split(".")[0] in CONCERNED
+
+
+def _delays_alone(config: Mapping[str, Any], directory: Path) -> dict[str, Any]:
+    """A config of the same delays. Who waits for them does not matter, and may be of a plugin,
+    whose code is not run to look at a result."""
+    from ...config.document import anchored
+
+    own = {key: value for key, value in config.items() if key in (*CONCERNED, "plugins")}
+    sweep = config.get("sweep")
+    swept = sweep.items() if isinstance(sweep, Mapping) else ()
+    own["sweep"] = {key: values for key, values in swept if _is_concerned(key)}
+    own["schemes"] = [{"name": "uncoded"}]
+    return anchored(own, directory)
+
+
 def _sample(cell: Cell, alone: bool, delays: int) -> Sample:
     settings, model, n = cell.settings, cell.settings.delay, cell.settings.workers
     enough = -(-delays // n)
@@ -116,8 +135,7 @@ def _sample(cell: Cell, alone: bool, delays: int) -> Sample:
         replications = 1
     tapes = [Tape(model, n, settings.seed, r) for r in range(replications)]
     seconds = np.concatenate([tape.rows(0, rounds) for tape in tapes])
-    concerned = ("delay", "workers", "seed", "iterations")
-    own = {k: short_text(v) for k, v in cell.swept.items() if k.split(".")[0] in concerned}
+    own = {key: short_text(value) for key, value in cell.swept.items()}
     names = {key: "" if key == "delay" else f"{key.removeprefix('delay.')} = " for key in own}
     swept = ", ".join(names[key] + text for key, text in own.items())
     return Sample(short_text(cell.document["delay"]) if alone else swept, model, seconds)

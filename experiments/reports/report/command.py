@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ....sim.base.errors import ConfigError, at, one_of
+from ....sim.base.looking import looking
 from ...options import REPORTED
 from ...page.content import Page
 from ...pictures.kinds import PICTURE_KINDS, kinds_by_rank
@@ -48,6 +49,7 @@ def read_where(given: Sequence[str] | None) -> dict[str, list[str]]:
     return where
 
 
+@looking()
 def write_report(
     directory: Path,
     kinds: Mapping[str, ResultKind],
@@ -99,6 +101,7 @@ class ForPaper:
         return inches
 
 
+@looking()
 def write_pictures(
     directory: Path,
     kind: str | None = None,

@@ -15,7 +15,7 @@ from ....sim.base.errors import ConfigError, shell_word
 from ...config import settings
 from ...config.catalogue import blamed
 from ...config.cells import catalogue_of
-from ...config.document import write_yaml
+from ...config.document import anchored, write_yaml
 from ...page import content
 from ...page.content import Answer, CommandLine, Page, Section, Table, capped
 from ...page.folder import json_at
@@ -256,7 +256,7 @@ def next_commands(
     config = records.config or {}
     by_law = config.get("engine") == "law"
     if not config.get("sweep") and kind != "live":
-        if (dial := dial_of(config)) is not None:
+        if (dial := dial_of(anchored(config, directory))) is not None:
             key, values = dial
             lines.append(
                 f"How far the delays may move before the answer changes: `erasurehead sweep {path} "

@@ -42,6 +42,8 @@ class Call(Event):
         value: object = None,
     ) -> None:
         super().__init__(env)
+        # SimPy has no public way to make an event happen with a priority of its own: ``succeed``
+        # and ``Timeout`` take the usual one. ``Timeout`` sets the same two attributes.
         self._ok, self._value = True, value
         if action is not None:
             self.callbacks.append(action)
@@ -302,7 +304,7 @@ class Master:
 
     def _at_the_end(self, event: Event) -> None:
         """Have an event that ``process`` waits for happen after all messages of this instant."""
-        event._ok, event._value = True, None
+        event._ok, event._value = True, None  # as in ``Call``
         self.env.schedule(event, priority=DECISION)
 
     def _decide(self) -> None:

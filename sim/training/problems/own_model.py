@@ -26,6 +26,8 @@ from typing_extensions import override
 
 from ...base.errors import InvalidParameter
 from ...base.fields import STRICT
+from ...base.files import UnusableFile, require_regular
+from ...base.looking import is_looking
 from ...base.types import FloatArray
 from .functions import Functions, wrong
 from .network import Start
@@ -95,8 +97,13 @@ class OwnModel(Objective):
 
     @cached_property
     def _functions(self) -> Functions:
+        if is_looking():
+            raise wrong(self.model, "is code, which is not run to look at a result")
         try:
+            require_regular(Path(self.model))
             content = Path(self.model).read_bytes()
+        except UnusableFile as error:
+            raise wrong(self.model, str(error)) from None
         except OSError as error:
             raise wrong(self.model, f"cannot be read: {error.strerror}") from None
         return functions_of(self.model, content, self.features, self.classes)

@@ -7,6 +7,8 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import pytest
 import erasurehead as eh
 from erasurehead.delay_models import Tape
 from erasurehead.delay_models.parametric import ShiftedExponential
+from erasurehead.experiments.advice.live import command as live_command
 from erasurehead.experiments.advice.live import workers as workers_module
 from erasurehead.experiments.advice.live.command import (
     difference,
@@ -31,6 +34,7 @@ from erasurehead.experiments.advice.live.request import LiveRequest
 from erasurehead.experiments.advice.live.worker import Setup, Wanted, computations
 from erasurehead.experiments.advice.live.workers import hired
 from erasurehead.experiments.config.document import write_yaml
+from erasurehead.experiments.page import terminal
 from erasurehead.experiments.pictures.picture import Points
 from erasurehead.experiments.reports.compare import (
     Pair,
@@ -180,7 +184,72 @@ def test_uncoded_ends_with_the_worker_that_was_killed(tmp_path: Path) -> None:
     until(lambda: not session_of(command))
 
 
+@pytest.mark.parametrize("on_cluster", [False, True], ids=["here", "on a cluster"])
+def test_a_death_is_said_in_four_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_cluster: bool
+) -> None:
+    """Catches a comparison of fewer workers than the config has that nobody is told of. The worker
+    is killed after the second update; the master hears of it in the third, or the one after."""
+    config, out = written(tmp_path, **TWO_SCHEMES), tmp_path / "out"
+    hands = list[workers_module.ConnectedWorkers]()
+    killed = list[int]()
+
+    @contextmanager
+    def remembered(
+        workers: int, scheduler: str | None
+    ) -> Iterator[workers_module.ConnectedWorkers]:
+        with hired(workers, scheduler) as own:
+            hands.append(own)
+            yield own
+
+    def progress(done: float, total: int) -> None:
+        if done == 2 and not killed:
+            killed.append(int(re.findall(r"process (\d+)", hands[0].names[2])[0]))
+            os.kill(killed[0], signal.SIGKILL)
+            until(lambda: not is_running(killed[0]))
+
+    monkeypatch.setattr(live_command, "hired", remembered)
+    monkeypatch.setattr(terminal, "progress", lambda unit: nullcontext(progress))
+    with dask_cluster(tmp_path / "dask", 3) if on_cluster else nullcontext() as cluster:
+        where = ["--scheduler", cluster.address] if cluster else []
+        done = inside("live", config, "--output", out, *where)
+        assert done.returncode == 1, done.stderr
+    assert inside("run", config, "--output", tmp_path / "run").returncode == 0
+    pattern = r"worker 2 \(process \d+[^)]*\) died before update [34]"
+    compared = inside("report", tmp_path / "run", out, "--output", tmp_path / "both")
+    assert inside("report", out).returncode == 0
+    places = {
+        "stderr": done.stderr,
+        "manifest": " ".join(json.loads((out / "manifest.json").read_text())["warnings"]),
+        "comparison": compared.stderr,
+        "answer of two": (tmp_path / "both" / "answer.json").read_text(),
+        "report": (out / "report.html").read_text(),
+    }
+    assert [name for name, text in places.items() if not re.search(pattern, text)] == []
+
+
+def is_running(process: int) -> bool:
+    """Whether a process has a thread that runs; one that nobody has waited for has none."""
+    try:
+        return " Z " not in Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+
+
+def test_workers_that_share_a_process_are_warned_of(tmp_path: Path) -> None:
+    """Catches times of threads that compute in turns, taken for those of workers."""
+    with dask_cluster(tmp_path / "dask", 0) as cluster:
+        cluster.add_worker(threads=3)
+        done = inside(
+            *("live", written(tmp_path, **THREE), "--output", tmp_path / "out"),
+            *("--scheduler", cluster.address),
+        )
+    assert done.returncode == 0, done.stderr
+    assert "3 workers share a process with another" in done.stderr
+
+
 THREE = CONFIG | {"workers": 3, "schemes": [{"name": "cyclic_repetition", "load": 2}]}
+TWO_SCHEMES = THREE | {"schemes": [*THREE["schemes"], {"name": "asynchronous"}]}
 
 
 @pytest.mark.slow

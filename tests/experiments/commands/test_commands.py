@@ -436,7 +436,7 @@ def test_what_recommend_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         out.mkdir(exist_ok=True)
         (out / MARK).touch()
         (out / "manifest.json").write_text('{"question": {"id": "another"}}')
-    assert searched.call_args.args[3:] == (str(out / "winner.yaml"), "erasurehead recommend x")
+    assert searched.call_args.args[3:] == (out, "erasurehead recommend x")
     assert written.call_args.args[1] == out
     monkeypatch.setattr(recommend, "id_of", lambda folder: object())
     with pytest.raises(ConfigError, match="holds the result of a run; give another --output"):

@@ -182,7 +182,7 @@ def test_a_plugin_runs_in_this_process_and_in_others(
     run(with_plugin(file), one, RunOptions())
     erasurehead("sweep", config, "--jobs", 2, "--output", two)
     monkeypatch.chdir("/")
-    assert inside("run", two / "config.yaml", "--output", again).returncode == 0
+    assert inside("run", two / "config.yaml", "--allow-plugins", "--output", again).returncode == 0
     assert summary(one) == summary(two) == summary(again)
     assert set(pd.read_parquet(one / "summary.parquet").scheme) == {"uncoded", "both"}
 

@@ -85,9 +85,9 @@ class Cluster:
         until(lambda: self.file.exists() and self.file.read_text().rstrip().endswith("}"))
         self.address: str = json.loads(self.file.read_text())["address"]
 
-    def add_worker(self, first: Path = ROOT) -> subprocess.Popen[bytes]:
+    def add_worker(self, first: Path = ROOT, threads: int = 1) -> subprocess.Popen[bytes]:
         """Start a worker that looks for packages in ``first`` first, and do not wait for it."""
-        options = ["--nthreads", 1, "--no-nanny", "--no-dashboard", "--memory-limit", 0]
+        options = ["--nthreads", threads, "--no-nanny", "--no-dashboard", "--memory-limit", 0]
         worker = self._start("worker", [*options, "--local-directory", self.folder], first)
         self.workers.append(worker)
         return worker

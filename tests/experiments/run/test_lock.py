@@ -257,6 +257,28 @@ def test_a_process_that_is_somebody_elses_lives(
     assert files.alive(77) == lives
 
 
+@pytest.mark.parametrize(
+    ("handle", "error", "waited", "lives"),
+    [(8, 0, 0x102, True), (8, 0, 0, False), (0, 5, 0, True), (0, 87, 0, False)],
+)
+def test_no_signal_asks_whether_a_process_of_windows_lives(
+    handle: int, error: int, waited: int, lives: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches ``os.kill``, which ends a process there whatever the signal is."""
+    closed = list[int]()
+    kernel = SimpleNamespace(
+        OpenProcess=lambda right, inherited, process: handle,
+        GetLastError=lambda: error,
+        WaitForSingleObject=lambda of, seconds: waited,
+        CloseHandle=closed.append,
+    )
+    monkeypatch.setattr(files.ctypes, "windll", SimpleNamespace(kernel32=kernel), raising=False)
+    monkeypatch.setattr(files, "sys", SimpleNamespace(platform="win32"))
+    monkeypatch.setattr(files.os, "kill", lambda *_: pytest.fail("ends the process"))
+    assert files.alive(77) == lives
+    assert closed == [handle] * (handle != 0)
+
+
 @pytest.mark.parametrize("looks", [1, 49, 50])
 def test_a_lock_of_nobody_is_waited_for(
     looks: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -374,3 +374,45 @@ def test_a_daemonic_process_has_no_pool_and_one_line() -> None:
     child.start()
     assert ours.recv() == "a daemonic process may start none itself; run it with --jobs 1 (jobs=1)"
     child.join()
+
+
+FORKED = """
+import multiprocessing
+import sys
+
+import erasurehead as eh
+
+config = {
+    "workers": 4, "iterations": 3, "replications": 2,
+    "delay": {"model": "exponential", "rate": 1.0}, "schemes": [{"name": "uncoded"}],
+}
+
+
+def again():
+    result = eh.sweep(config, set={"delay.rate": [1.0, 2.0]}, jobs=2, progress=False)
+    sys.exit(0 if result.iterations.equals(first.iterations) else 3)
+
+
+first = eh.sweep(config, set={"delay.rate": [1.0, 2.0]}, jobs=2, progress=False)
+child = multiprocessing.get_context("fork").Process(target=again)
+child.start()
+child.join()
+sys.exit(child.exitcode)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+def test_a_sweep_in_a_forked_child_works(tmp_path: Path) -> None:
+    """Catches a child that waits for the server of its parent, or for a lock that nobody holds."""
+    script = tmp_path / "script.py"
+    script.write_text(FORKED)
+    done = subprocess.run(
+        [sys.executable, script],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr

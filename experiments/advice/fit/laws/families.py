@@ -274,15 +274,19 @@ def weibull_at(cells: Weighed, shift: float) -> tuple[float, float, float]:
     return shape, float(np.exp(log_scale)), float(density)
 
 
+def _gamma_begins(shape: float, scale: float) -> float:
+    return scale * float(np.exp(special.gammaln(shape + 1) / shape))
+
+
+def _weibull_begins(shape: float, scale: float) -> float:
+    return scale
+
+
 # A lognormal law begins more slowly than any power; for gamma, F(x) is about (x/scale)**shape /
 # Gamma(shape + 1), for Weibull (x/scale)**shape.
 LOGNORMAL = WithShift(parametric.LogNormal, lognormal_at, None)
-GAMMA = WithShift(
-    parametric.Gamma,
-    gamma_at,
-    lambda shape, scale: scale * float(np.exp(special.gammaln(shape + 1) / shape)),
-)
-WEIBULL = WithShift(parametric.Weibull, weibull_at, lambda shape, scale: scale)
+GAMMA = WithShift(parametric.Gamma, gamma_at, _gamma_begins)
+WEIBULL = WithShift(parametric.Weibull, weibull_at, _weibull_begins)
 
 FAMILIES = {  # classic families: a handful of parameters each
     family.name: family

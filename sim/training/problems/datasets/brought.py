@@ -14,7 +14,7 @@ from annotated_types import Ge
 from numpy.typing import ArrayLike
 from typing_extensions import override
 
-from ....base.errors import DataNotFound, InvalidParameter
+from ....base.errors import DataNotFound, InvalidParameter, address_defect
 from ....base.fields import configured
 from ....base.files import MOST_CELLS, UnusableFile, floats, read_npz, sha256
 from ....base.types import FloatArray
@@ -176,6 +176,9 @@ class PublicDataset(DatasetFamily):
         directory that ERASUREHEAD_DATA names; in each, first in the directory itself and then in
         its subdirectory ``datasets``; there for each pattern in order, plain and with ``.gz``."""
         roots = [Path(root) for root in (data_dir, os.environ.get(DATA_VARIABLE)) if root]
+        for root in roots:
+            if (defect := address_defect(root)) is not None:
+                raise InvalidParameter("dataset", self.name, f"{root} {defect}")
         folders = [folder for root in roots for folder in (root, root / "datasets")]
         for folder in folders:
             for name in self.files:
