@@ -31,7 +31,7 @@ from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.reports.report.command import write_report
 from erasurehead.experiments.reproduce import FIGURES, base, figure_named, figure_with
 from erasurehead.experiments.reproduce import command as page
-from erasurehead.experiments.reproduce.base import MEAN_DELAY, Effort, PaperFigure, mean_text
+from erasurehead.experiments.reproduce.base import MEAN_DELAY, Effort, Figure, mean_text
 from erasurehead.experiments.reproduce.claims import verdicts
 from erasurehead.experiments.reproduce.command import make, make_figures
 from erasurehead.experiments.reproduce.figures import all_schemes as atlas
@@ -86,7 +86,7 @@ SMALL: dict[str, dict[str, object]] = {
 FIGURE_NAMED = "erasurehead.experiments.reproduce.figure_named"
 
 
-def small(name: str) -> PaperFigure:
+def small(name: str) -> Figure:
     return replace(figure_named(name), **SMALL[name])  # type: ignore[type-var]
 
 

