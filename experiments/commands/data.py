@@ -1,4 +1,4 @@
-"""``erasurehead data``: fetch a data set of the authors' program, once, into a folder that runs read."""
+"""``erasurehead data``: fetch one of the authors' data sets, once, into a folder for runs."""
 
 from __future__ import annotations
 

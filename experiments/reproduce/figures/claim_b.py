@@ -172,7 +172,7 @@ class ClaimBCurve(base.RunsFigure):
             marks.append(curve_of(known, "floors", "ratio", look, width=1.4))
         marks += [Curve(LINE_LOOK), Curve(DOTTED_LOOK)]
         x = Axis("loss above its minimum, in noise floors of the scheme", True, low=1000, high=1)
-        y = Axis("iterations, ErasureHead\nover full descent", True, (1, 1.5, 2, 3, 5), 0.95, 5.0)
+        y = Axis("iterations, ErasureHead\nover full descent", True, (1, 2, 3, 5), 0.95, 5.0)
         return Panel(x, y, marks)
 
     def words(self, frame: pd.DataFrame) -> Words:
