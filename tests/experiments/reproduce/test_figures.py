@@ -102,8 +102,12 @@ class Frames(dict[str, pd.DataFrame]):
         self.effort = Effort(data_dir=data_dir)
 
     def __missing__(self, name: str) -> pd.DataFrame:
-        self[name] = small(name).compute(self.effort)
-        return self[name]
+        frame = small(name).compute(self.effort)
+        if "left_out" in frame:  # a reason says where it was looked
+            reasons = frame["left_out"].str.replace(str(self.effort.data_dir), "data", regex=False)
+            frame = frame.assign(left_out=reasons)
+        self[name] = frame
+        return frame
 
 
 @pytest.fixture(scope="module")

@@ -6,16 +6,18 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge
 from numpy.typing import ArrayLike
+from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ....base.errors import DataNotFound, InvalidParameter
-from ....base.fields import configured
+from ....base.fields import STRICT, configured
 from ....base.files import MOST_CELLS, UnusableFile, floats, read_npz, sha256
 from ....base.types import FloatArray
 from ..objective import Task
@@ -154,8 +156,16 @@ def require_unchanged(dataset: str, file: Path) -> None:
         raise InvalidParameter("dataset", dataset, valid)
 
 
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class PublicDataset(DatasetFamily):
-    """A data set that users fetch, or bring themselves; abstract."""
+    """A data set that users fetch, or bring themselves; abstract.
+
+    Args:
+        multiple_of: training rows beyond a multiple of this are left out. With the number of
+            workers, these are the rows that the authors' partitions leave out.
+    """
+
+    multiple_of: Annotated[int, Ge(1)] = 1
 
     files: ClassVar[tuple[str, ...]]  # patterns of its file's name, the preferred first
     origin: ClassVar[str]  # the address at which users get the file
@@ -165,7 +175,11 @@ class PublicDataset(DatasetFamily):
     @override
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
         columns, y = self.columns(self.file(data_dir))
-        return split(self.task, one_hot([*columns, np.ones(len(y))]), y)
+        data = split(self.task, one_hot([*columns, np.ones(len(y))]), y)
+        if not (kept := len(data.y) // self.multiple_of * self.multiple_of):
+            valid = f"must be at most the number of training rows, {len(data.y)}"
+            raise InvalidParameter("multiple_of", self.multiple_of, valid)
+        return replace(data, X=data.X[:kept], y=data.y[:kept])
 
     @abstractmethod
     def columns(self, file: Path) -> tuple[list[ArrayLike], FloatArray]:
