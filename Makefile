@@ -47,6 +47,10 @@ $(VENV)/docs: $(VENV)/installed requirements-docs.txt
 reproduce: $(VENV)/runtime  ## the claims of the paper's abstract, and all other figures (minutes; OUTPUT=results)
 	$(BIN)/erasurehead reproduce --output $(OUTPUT)/reproduce
 
+reproduce-real: $(VENV)/runtime  ## the claims on the authors' data in DATA=DIR, compared with results/reference (minutes)
+	@test -n "$(DATA)" || { echo "name the folder with train.csv, covtype.csv and kc_house_data.csv: make reproduce-real DATA=DIR"; exit 2; }
+	$(BIN)/erasurehead reproduce --only-paper --data-dir "$(DATA)" --output $(OUTPUT)/reproduce-real --against results/reference
+
 test: install  ## ruff, mypy and the test suite
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -98,4 +102,4 @@ mutants: install  ## plant faults, and see whether the tests notice (less than a
 clean:  ## remove .venv and caches (keeps results)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build dist site
 
-.PHONY: help install reproduce test test-slow test-browser atlas docs test-docs wheel-test release lint format verify bench mutants clean
+.PHONY: help install reproduce reproduce-real test test-slow test-browser atlas docs test-docs wheel-test release lint format verify bench mutants clean

@@ -128,7 +128,7 @@ class AuthorsMeasured(Preset):
 
     Source: the figure ``straggler.jpg`` in the README of the authors' program, "Pr(completion time
     < T)" against seconds. Which task was measured, on which machines and on how many workers, is
-    not said anywhere, so this is the authors' measured curve and not an experiment of the paper.
+    not said anywhere, so this is the authors' measured curve, of an unknown experiment.
     An arrow in the figure says "98 %" at 96.1 s, where the curve itself is at 0.972, and ours,
     straight between its points, at 0.964."""
 

@@ -108,15 +108,15 @@ def picture_of(model: DelayModel) -> Picture:
 FIGURES_HEAD = """# Gallery of figures
 
 `erasurehead reproduce` computes and draws all of them, `erasurehead reproduce NAME ...` some. The
-first five are behind the verdicts on [the paper's claims](notebooks/erasurehead_claims.md).
+first six are behind the verdicts on [the paper's claims](notebooks/erasurehead_claims.md).
 Each comes as PNG and SVG, with the table that it is drawn from (`NAME.parquet`) and a text with
 the numbers behind it (`NAME.md`); `--full` has more replications. The pictures here are those of
 the quick version.
 
-They use data sets that come with scikit-learn. The paper's data sets are not shipped. For
-`erasurehead reproduce --full --data-dir FOLDER`, which takes an hour, put `train.csv` (Amazon
-Employee Access), `covtype.data.gz` (Covertype) and `kc_house_data.csv` (King County house sales)
-into a folder; `$ERASUREHEAD_DATA` names it as well.
+They use data sets that come with scikit-learn. Those of the authors' program are not shipped. For
+`loss_time_real`, which takes minutes, put `train.csv` (Amazon Employee Access), `covtype.csv`
+(Covertype) and `kc_house_data.csv` (King County house sales) into a folder, and say
+`--data-dir FOLDER`; `$ERASUREHEAD_DATA` names it as well.
 """
 
 KINDS_HEAD = """## Pictures of any run

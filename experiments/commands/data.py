@@ -1,4 +1,4 @@
-"""``erasurehead data``: fetch a data set of the paper, once, into a folder that runs read."""
+"""``erasurehead data``: fetch one of the authors' data sets, once, into a folder for runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Source:
     file: str  # its name here, which its loader looks for
     page: str  # the source's page
     rows: int
-    training: tuple[int, int]  # training rows and features, encoded as by the paper's authors
+    training: tuple[int, int]  # training rows and features, encoded as in the authors' program
     openml: int | None = None  # its number at OpenML; ``None``: scikit-learn's ``fetch_covtype``
     columns: tuple[str, ...] = ()  # those that are kept, the target first; empty: all
     target: str = ""  # the target's name at OpenML

@@ -251,6 +251,13 @@ def reproduce(
     terminal.say_all(claims)
     terminal.say(str(page))
     terminal.say(IN_A_BROWSER)
+    if asked.against is not None:
+        from ..reproduce.reference import compare_with
+
+        same, lines = compare_with(asked.output, asked.against)
+        terminal.say_all(lines)
+        if not same:
+            raise typer.Exit(1)
 
 
 @as_command("verify --replications 20000")
@@ -650,7 +657,7 @@ def data(
         Path | None, option("Where files go; default $ERASUREHEAD_DATA, else data/.")
     ] = None,
 ) -> None:
-    """Write a sample table, or fetch a data set of the paper.
+    """Write a sample table, or fetch one of the authors' data sets.
 
     Samples ship with the program; data sets need a network, once."""
     import os

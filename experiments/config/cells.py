@@ -8,9 +8,9 @@ import itertools
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,16 @@ from .catalogue import Catalogue, Plugin, blamed, with_plugins
 from .codec import classes_in, filled, plain
 from .document import MOST_POINTS, anchored, place_of, range_values, set_dotted
 from .installed import code_fingerprint
-from .settings import AUTO, FIELDS, SchemeEntry, Settings, follows_workers, section, validate
+from .settings import (
+    AUTO,
+    FIELDS,
+    OWN_SETTINGS,
+    SchemeEntry,
+    Settings,
+    follows_workers,
+    section,
+    validate,
+)
 
 NO_NUMBERS = ("name", "sweep", "plugins")  # settings that change no number by themselves
 ALL_GIVEN = set(FIELDS)  # what pydantic remembers of each cell's settings: one set for all
@@ -201,7 +210,7 @@ def resolved(document: Mapping[str, Any]) -> dict[str, Any]:
         section = plain(first.family, catalogue)
         if isinstance(scheme, Mapping):  # fields that list several values keep their list
             follow = (key for key, value in scheme.items() if follows_workers(value))
-            keys = (*first.swept, *follow, "label")
+            keys = (*first.swept, *follow, *OWN_SETTINGS, "label")
             section |= {key: scheme[key] for key in keys if key in scheme}
         schemes.append(filled(scheme, section))
     full["schemes"] = schemes
@@ -243,6 +252,30 @@ def _require_apart(base: Mapping[str, Any], sweep: Mapping[str, list[Any]]) -> N
         if lower[: len(place)] == place:
             valid = f"is {first}, too" if lower == place else f"replaces {first}: sweep it before"
             raise at(f"sweep.{key}", sweep[key], valid)
+
+
+@dataclass(frozen=True)
+class _Common:
+    """What the cells of a point have in common, but for schemes with settings of their own."""
+
+    document: Mapping[str, Any]  # the plain settings
+    given: Mapping[str, Any]  # their objects
+    files: Sequence[Input]
+    plugins: frozenset[Plugin]
+    digest: Any  # a hash to which the scheme is added
+
+    @classmethod
+    def of(cls, reads: Reads) -> _Common:
+        """From one of each of the settings."""
+        without = (*NO_NUMBERS, "target_loss", "schemes")
+        shared = [read for name, (read, *_) in reads.items() if name not in without]
+        return cls(
+            document={name: read.plain for name, (read, *_) in reads.items()},
+            given={name: read.value for name, (read, *_) in reads.items()},
+            files=[file for read in shared for file in read.files],
+            plugins=frozenset[Plugin]().union(*(read.plugins for read in shared)),
+            digest=hashlib.sha256("".join(f"{read.text}\n" for read in shared).encode()),
+        )
 
 
 class _Grid:
@@ -312,33 +345,48 @@ class _Grid:
 
     def cells(self, index: int, swept: dict[str, Any], reads: Reads) -> Iterator[Cell]:
         """The cells of a point."""
-        without = (*NO_NUMBERS, "target_loss", "schemes")
-        shared = [read for name, (read, *_) in reads.items() if name not in without]
-        document = {name: read.plain for name, (read, *_) in reads.items()}
-        given = {name: read.value for name, (read, *_) in reads.items()}
-        files = [file for read in shared for file in read.files]
-        plugins = frozenset[Plugin]().union(*(read.plugins for read in shared))
-        shared_digest = hashlib.sha256("".join(f"{read.text}\n" for read in shared).encode())
+        common = _Common.of(reads)
         for scheme in reads["schemes"]:
-            entry = scheme.value
-            digest = shared_digest.copy()
+            entry: SchemeEntry = scheme.value
+            own = self._own(entry, reads)
+            point = _Common.of({**reads, **own}) if own else common
+            digest = point.digest.copy()
             digest.update(scheme.text.encode())
-            used = plugins | scheme.plugins
-            listed = [name for name in document["plugins"] if name in {own.name for own in used}]
+            used = point.plugins | scheme.plugins
+            known = {plugin.name for plugin in used}
+            listed = [name for name in point.document["plugins"] if name in known]
             cell = Cell(
-                document={**document, "schemes": [scheme.plain], "plugins": listed},
+                document={**point.document, "schemes": [scheme.plain], "plugins": listed},
                 label=entry.label,
                 swept={**swept, **{f"scheme.{key}": value for key, value in entry.swept.items()}},
                 point=index,
                 key=f"{digest.hexdigest()[:16]}-{self._fingerprint}",
-                inputs=tuple(dict.fromkeys([*files, *scheme.files])),
-                code=tuple(sorted(own.digest for own in used)),
+                inputs=tuple(dict.fromkeys([*point.files, *scheme.files])),
+                code=tuple(sorted(plugin.digest for plugin in used)),
                 data_dir=self._data_dir,
             )
             # What was read need not be read again here.
-            settings = Settings.model_construct(ALL_GIVEN, **{**given, "schemes": (entry,)})
+            settings = Settings.model_construct(ALL_GIVEN, **{**point.given, "schemes": (entry,)})
             cell.__dict__["settings"] = settings
             yield cell
+
+    def _own(self, entry: SchemeEntry, reads: Reads) -> dict[str, tuple[Read, ...]]:
+        """What one scheme has in place of the config's. Raises ConfigError: a start without a
+        problem."""
+        own = entry.own
+        read: dict[str, tuple[Read, ...]] = {}
+        if own.policy is not None:
+            read["policy"] = self._read("policy", own.policy)
+        if own.delay is not None:
+            read["delay"] = self._read("delay", own.delay)
+        if own.initial is not None:
+            problem = reads["problem"][0].value
+            if problem is None:
+                place = f"schemes.{entry.family.name}.initial"
+                raise at(place, own.initial, "needs a problem; leave it out")
+            started = replace(problem, settings=replace(problem.settings, initial=own.initial))
+            read["problem"] = self._read("problem", started)
+        return read
 
     def _raw(self, name: str, swept: Mapping[str, Any]) -> Any:
         """A setting as the document would give it at a point."""

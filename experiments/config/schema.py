@@ -21,7 +21,16 @@ from ...sim.schemes.parts.stop import NamedRule
 from ...sim.training.problems.losses import ProblemSettings
 from .catalogue import BUILT_IN, Catalogue
 from .codec import names, plain, takes_list
-from .settings import AUTO, FIELDS, OF_WORKERS, FailureSettings, NetworkSettings, Settings, adapter
+from .settings import (
+    AUTO,
+    FIELDS,
+    OF_WORKERS,
+    FailureSettings,
+    NetworkSettings,
+    OwnSettings,
+    Settings,
+    adapter,
+)
 
 Schema = dict[str, Any]
 NESTED = "x-nested"  # stands for a nested section of a kind until all definitions are there
@@ -296,6 +305,9 @@ def _named(catalogue: Catalogue, key: str, name: str) -> Schema:
                 item = {"anyOf": kinds} if len(kinds) > 1 else bare
                 several = {"anyOf": [*kinds, {"type": "array", "items": item, "minItems": 1}]}
                 properties[field] = {key: value[key] for key in ABOUT if key in value} | several
+        own = _object(OwnSettings)["properties"]  # in place of the config's
+        own["delay"] = {"type": "object", "description": own["delay"]["description"]}
+        properties |= own
         label = "how tables and pictures name the scheme"
         properties["label"] = {"type": ["string", "number", "null"], "description": label}
     section["properties"] = {kind.tag: {"const": name}} | properties | {kind.tag: {"const": name}}

@@ -8,7 +8,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -46,6 +46,24 @@ OF_WORKERS = re.compile(r"n *([-/]) *([1-9][0-9]{0,6})")  # a count that follows
 AUTO = "auto"  # instead of a number of workers: as many as the delays have columns
 
 
+@checked_dataclass(frozen=True, config=STRICT, kw_only=True)
+class OwnSettings(metaclass=Configurable):
+    """Settings that one scheme has for itself, in place of the config's.
+
+    Args:
+        policy: what workers do with unfinished work when the next model arrives.
+        delay: how long a worker takes.
+        initial: the start, as in ``problem``.
+    """
+
+    policy: Policy | None = None
+    delay: Part | None = None
+    initial: Literal["zeros", "normal"] | None = None
+
+
+OWN_SETTINGS = tuple(OwnSettings.__annotations__)
+
+
 @dataclass(frozen=True)
 class SchemeEntry:
     """The scheme that one entry of ``schemes`` says."""
@@ -55,6 +73,7 @@ class SchemeEntry:
     swept: Mapping[str, Any]  # this one's values of the fields that list several
     index: int = 0  # which entry
     place: str = ""  # how errors call it, if not by ``schemes`` and its name
+    own: OwnSettings = field(default_factory=OwnSettings)
 
 
 def _by(read: Callable[[Reader, Any], Any]) -> PlainValidator:
@@ -72,11 +91,13 @@ def _named(kind: str) -> PlainValidator:
 def _entries(reader: Reader, section: Mapping[str, Any]) -> tuple[SchemeEntry, ...]:
     entries = []
     for single, swept in _singles(reader, section):
-        own = {key: value for key, value in single.items() if key != "label"}
-        counted = {key: _counted(value, reader.workers) for key, value in own.items()}
+        said = {key: value for key, value in single.items() if key != "label"}
+        own = {key: said.pop(key) for key in OWN_SETTINGS if key in said}
+        counted = {key: _counted(value, reader.workers) for key, value in said.items()}
         family, label = reader.named("schemes", counted), single.get("label")
-        label = _label(reader, family, own, swept) if label is None else _given(label)
-        entries.append(SchemeEntry(family, label, swept))
+        settings: OwnSettings = reader.build(OwnSettings, own)
+        label = _label(reader, family, said | own, swept) if label is None else _given(label)
+        entries.append(SchemeEntry(family, label, swept, own=settings))
     return tuple(entries)
 
 
@@ -142,6 +163,7 @@ def _label(
         and key in said
         and (key in swept or plain(defaults[key], reader.catalogue) != section[key])
     ]
+    unusual += [shown_field(key, said[key]) for key in OWN_SETTINGS if key in said]
     label = escaped(" ".join([section["name"], *unusual]))
     if len(label) <= LONGEST_LABEL:
         return label

@@ -13,22 +13,23 @@ from shlex import join
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from .base import PaperFigure
+    from .base import Figure
 
 # every figure, and its file
 FIGURES = {
-    "delay_tolerance": "waiting", "loss_iteration_floor": "least_squares",
-    "iteration_time_workers": "iteration_time", "loss_time": "loss_time", "speedup": "loss_time",
+    "delay_tolerance": "waiting", "claim_b_curve": "claim_b",
+    "iteration_time_workers": "iteration_time", "loss_time": "loss_time",
+    "loss_time_real": "loss_time", "speedup": "loss_time", "loss_iteration_floor": "least_squares",
     "iteration_time_scale": "iteration_time", "tradeoff_load_arrivals": "least_squares",
     "policies": "policies", "backlog": "policies", "ranking": "ranking",
     "time_to_target": "time_to_target", "measured_curve": "waiting", "atlas": "all_schemes",
 }  # fmt: skip
 
 
-def figure_named(name: str) -> PaperFigure:
+def figure_named(name: str) -> Figure:
     """One of ``FIGURES`` at its default sizes; its file is imported now."""
     module = import_module(f"{__name__}.figures.{FIGURES[name]}")
-    made: PaperFigure = getattr(module, name.title().replace("_", ""))()
+    made: Figure = getattr(module, name.title().replace("_", ""))()
     return made
 
 
@@ -40,7 +41,7 @@ CHANGES_KEY: Final = b"erasurehead.set"
 SETTABLE_TYPES: Final = (int, float, tuple[int, ...], tuple[float, ...])
 
 
-def settable(made: PaperFigure) -> dict[str, Any]:
+def settable(made: Figure) -> dict[str, Any]:
     """The fields of a figure that ``--set`` can change, with their types."""
     from dataclasses import fields
     from typing import get_type_hints
@@ -51,7 +52,7 @@ def settable(made: PaperFigure) -> dict[str, Any]:
     return {name: hints[name] for name in named if hints[name] in SETTABLE_TYPES}
 
 
-def figure_with(name: str, changes: Sequence[str]) -> PaperFigure:
+def figure_with(name: str, changes: Sequence[str]) -> Figure:
     """The figure of that name with other values of its fields, ``key=value`` each.
     Raises ConfigError: it has no such field, or the field cannot have such a value."""
     from dataclasses import replace

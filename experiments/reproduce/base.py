@@ -142,6 +142,18 @@ def interval_curve_of(rows: pd.DataFrame, x: str, y: str, look: Look, **how: Any
     return Curve(look, across, up, low, high, bars=True, **how)
 
 
+def crossing(losses: FloatArray, level: float) -> float:
+    """The iteration, interpolated, at which ``(T + 1,)`` losses are first at this level; or inf.
+    NaN where a loss is not known."""
+    if np.isnan(losses).any():
+        return np.nan
+    below = np.flatnonzero(losses <= level)
+    if not below.size or below[0] == 0:
+        return 0.0 if below.size else np.inf
+    before, after = np.log(np.maximum(losses[below[0] - 1 : below[0] + 1], 1e-300))
+    return float(below[0] - (np.log(level) - after) / (before - after))
+
+
 def as_target(loss: float) -> float:
     """A loss of the exact gradient as a target: other runs whose gradients are exact reach it in
     the same iteration, whatever the last digits of their sums."""
@@ -202,7 +214,7 @@ class Effort:
     """How much to compute."""
 
     seed: int = 0  # of all tapes
-    full: bool = False  # more replications, and the public data sets whose files the user has
+    full: bool = False  # more replications
     data_dir: Path | None = None  # where those files lie
     # 128 MiB of delays are kept for the next scheme
     tapes: build.SharedTapes = field(
@@ -252,7 +264,7 @@ class Effort:
         return self.tapes.shared(json.dumps([cell.document[key] for key in keys]), run)
 
 
-class PaperFigure(ABC):
+class Figure(ABC):
     """One figure; abstract. Subclasses are frozen dataclasses whose fields are its sizes. Picture
     and words are made from the table alone, so that both can be made anew.
 
@@ -290,7 +302,7 @@ class PaperFigure(ABC):
 
 
 @dataclass(frozen=True)
-class RunsFigure(PaperFigure):
+class RunsFigure(Figure):
     """A figure of whole runs on common delays; abstract."""
 
     iterations: int = 100  # T

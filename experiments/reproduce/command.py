@@ -10,6 +10,7 @@ made from them."""
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from ...sim.base.errors import ConfigError, InvalidParameter, at, one_of
 from ...sim.base.numerics import one_thread
 from ...sim.base.tables import csv_of
 from ...sim.base.types import FloatArray
+from ...sim.training.problems.datasets.brought import DATA_VARIABLE
 from ..checks.verify.command import FALSE_ALARM_CHANCE
 from ..checks.verify.compare import bound
 from ..config.cells import resolved
@@ -38,7 +40,7 @@ from ..run.outputs import CONFIG, INDEX, ITERATIONS, warnings_of_live
 from ..run.pools import Died, Share, map_unordered, open_pool, tell_nobody
 from ..text import TableCell, interval, number_of, sentence
 from . import FIGURES, changes_in, facts_of, figure_with, line_of
-from .base import Effort, PaperFigure, estimate_columns, rows_at, z_scores
+from .base import Effort, Figure, estimate_columns, rows_at, z_scores
 from .claims import (
     CLAIM_FIGURES,
     LIVE_COLUMNS,
@@ -50,6 +52,7 @@ from .claims import (
 )
 from .figures.loss_time import AUTHORS, LIVE_CONFIG, LIVE_DATASET
 from .figures.waiting import settled
+from .reference import DATA_FILE, data_record
 from .request import ReproduceRequest
 
 Progress = Callable[[float, int], None]  # called with figures done and figures in all
@@ -72,6 +75,9 @@ def make_figures(
         if names:
             raise ConfigError("--only-paper: names the figures itself; leave them out")
         names = CLAIM_FIGURES
+    if asked.data_dir is not None and names and "loss_time_real" not in names:
+        valid = "has no effect: of these figures none reads data; name loss_time_real, too"
+        raise at("--data-dir", str(asked.data_dir), valid)
     if changes and not names:
         raise ConfigError("--set: name the figures that it is for (see: erasurehead list figures)")
     for name in names:
@@ -80,7 +86,10 @@ def make_figures(
     # so that no core is left alone with the longest one
     longest = ("time_to_target", "ranking", "atlas")
     in_order = dict.fromkeys((*longest, *FIGURES))
-    wanted = [figure_with(name, changes) for name in in_order if not names or name in names]
+    if not names or asked.only_paper:
+        given = asked.data_dir is not None or bool(os.environ.get(DATA_VARIABLE))
+        names = [name for name in names or FIGURES if given or name != "loss_time_real"]
+    wanted = [figure_with(name, changes) for name in in_order if name in names]
 
     def figures_done(done: float) -> None:
         progress(done, len(wanted))
@@ -97,11 +106,13 @@ def make_figures(
         texts = summary_of(output, page), json.dumps(plain, indent=1) + "\n", as_html(page)
         for name, text in zip(SUMMARY_FILES, texts, strict=True):
             write_bytes(output / name, text.encode())
+        if (record := data_record(output)) is not None:
+            write_bytes(output / DATA_FILE, record.encode())
     return output / INDEX, claim_lines(claims)
 
 
 def make(
-    effort: Effort, asked: ReproduceRequest, figure: PaperFigure, share: Share | None = None
+    effort: Effort, asked: ReproduceRequest, figure: Figure, share: Share | None = None
 ) -> None:
     """Compute one figure, then draw and describe it from the file that was written.
 
@@ -118,7 +129,7 @@ def make(
     words, text, data, *_ = files = [output / f"{figure.name}.{end}" for end in ends]
     config = figure.config()
     files += [output / name for name in config]
-    remove([output / name for name in SUMMARY_FILES] + files)
+    remove([output / name for name in (*SUMMARY_FILES, DATA_FILE)] + files)
     with all_or_none(files):
         write_table(data, frame, facts_of(asked.set_ or [], asked.full))
         if csv_wanted(asked.tables):
@@ -139,9 +150,8 @@ ORIGINS = (
     ),
     (
         "our own",
-        "the formulas behind lines and bounds, the load laws, the seconds of work, what counts as "
-        "quick and as small, and the data sets, unless the paper's files are given "
-        "(--full --data-dir FOLDER)",
+        "the formulas behind lines and bounds, the load laws, the seconds of work, and the data "
+        "sets, unless the files of those of the authors' program are given (--data-dir FOLDER)",
     ),
     ("unknown", "the figures and constants of the paper's body: nothing is compared with them"),
 )
@@ -151,7 +161,7 @@ ORIGINS = (
 class Kept:
     """A figure that a folder holds."""
 
-    figure: PaperFigure  # as it was made
+    figure: Figure  # as it was made
     frame: pd.DataFrame  # its table
     line: str  # the command that made it
 
@@ -235,9 +245,9 @@ def read_reproduction(directory: Path) -> Page:
             raise ConfigError(_not_ours(directory / f"{name}.parquet")) from None
     sections, first = list[Section](), {claim.figures[0] for claim, _ in claims}
     for claim, verdict in claims:
-        name, *others = claim.figures
-        more = [drawn.pop(other) for other in others if other in drawn and other not in first]
-        sections.append(_claimed(claim, verdict, drawn.pop(name), more))
+        name, *others = (name for name in claim.figures if name in drawn)
+        more = [drawn.pop(other) for other in others if other not in first]
+        sections.append(_claimed(claim, verdict, name, drawn.pop(name), more))
     if drawn and claims:
         sections.append(Section("beyond", "Beyond the paper", [], "", None, [*drawn.values()]))
     elif drawn:
@@ -252,7 +262,7 @@ def read_reproduction(directory: Path) -> Page:
         _verdict(claims, frames),
         (*why, *agreement(frames)),
         (
-            "More replications, and the public data sets: `erasurehead reproduce --full`.",
+            "On the authors' data sets: `erasurehead reproduce --data-dir FOLDER`.",
             f"{live}{LIVE_TABLE}`, then `erasurehead report .`.",
             "Another cluster in a figure: `erasurehead reproduce iteration_time_workers --set "
             "load=2 --set delay=1.5`.",
@@ -293,6 +303,8 @@ def _verdict(
         letters = [f"({claim.letter})" for claim, verdict in claims if verdict.code is code]
         verb = str(code) if len(letters) == 1 else verbs.get(code, "are not decided")
         phrases += [f"{' and '.join(letters)} {verb}"] if letters else []
+    stated = [f"({claim.letter})" for claim, verdict in claims if verdict.code is None]
+    phrases += [f"{' and '.join(stated)} is a curve and not a verdict"] if stated else []
     if not phrases:
         return f"{number_of(len(frames), 'figure')}, each with its numbers and its command."
     return f"Of the claims of the paper's abstract, {', '.join(phrases)}."
@@ -312,7 +324,7 @@ def agreement(frames: Mapping[str, pd.DataFrame]) -> Iterator[str]:
 
 
 def _claimed(
-    claim: Claim, verdict: ClaimVerdict, figure: Section, more: Sequence[Section]
+    claim: Claim, verdict: ClaimVerdict, name: str, figure: Section, more: Sequence[Section]
 ) -> Section:
     """The section of a claim: its picture is the figure's, whose words and tables are folded."""
     rows = [
@@ -325,12 +337,13 @@ def _claimed(
         ]
         for finding in verdict.findings
     ]
-    ident, file = f"claim-{claim.letter}", f"{claim.figures[0]}.parquet"
+    ident, file = f"claim-{claim.letter}", f"{name}.parquet"
     columns = ["what", "setting", "number (95 % interval)", "claimed", "verdict"]
     table = capped(f"{ident}-table", "What the verdict rests on", columns, rows, file, keys=2)
     chart, *tables = figure.parts
     numbers = "How it was computed, and all numbers"
-    folded = Section(f"{ident}-numbers", numbers, [table, *tables], figure.words)
+    rests_on = [table] if rows else []
+    folded = Section(f"{ident}-numbers", numbers, [*rests_on, *tables], figure.words)
     words = "\n".join([f"The paper: “{claim.quote}”.", *claim.sentences(verdict)])
     return Section(ident, claim.heading(verdict), [chart], words, figure.command, [folded, *more])
 

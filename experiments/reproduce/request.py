@@ -13,7 +13,7 @@ from ..options import MOST_JOBS, DataDir, Formats, Tables, option, whole
 class ReproduceRequest:
     """How much ``reproduce`` computes, where, and what it writes."""
 
-    full: Annotated[bool, option("More replications, and the public data sets.", "--full")] = False
+    full: Annotated[bool, option("More replications.", "--full")] = False
     only_paper: Annotated[
         bool, option("Only what the paper's claims need (15 seconds).", "--only-paper")
     ] = False
@@ -27,6 +27,10 @@ class ReproduceRequest:
         "results/reproduce"
     )
     data_dir: DataDir = None
+    against: Annotated[
+        Path | None,
+        option("Say whether data and numbers are those of this folder.", metavar="FOLDER"),
+    ] = None
     jobs: Annotated[
         int | None, whole(1, MOST_JOBS, "Figures made at the same time; default one per core.")
     ] = None

@@ -161,7 +161,8 @@ def compute(
     run, learning = build.both(cell)
     engine = cell.settings.engine
     if tapes is not None and engine != "law":  # which reads no tape, but its seed
-        run = tapes.shared(cell.point, run)
+        # a scheme may have delays of its own
+        run = tapes.shared((cell.point, json.dumps(cell.document["delay"])), run)
     losses, workers = None, None
     with one_thread():
         if cell.settings.clock_alone:

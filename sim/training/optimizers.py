@@ -2,17 +2,17 @@
 update is linear in the models and in the gradient, and acts on each entry of the model by itself.
 So one call serves all replications, as the columns of ``(p, R)`` arrays, and the learner knows the
 margins at the gradient's point from margins it has already. Iterations t are counted from 1. The
-learning rate of iteration t is ``learning_rate * decay**t``."""
+learning rate of iteration t is ``learning_rate * decay**t``, or falls as one over t."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Annotated, ClassVar, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import numpy as np
 from annotated_types import Gt, Le
-from pydantic import AllowInfNan
+from pydantic import AllowInfNan, Discriminator, Tag
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
@@ -23,6 +23,28 @@ State: TypeAlias = "tuple[FloatArray, ...]"
 """Arrays of the model's shape; the first is the model beta itself."""
 
 
+@configured
+class Hyperbolic:
+    """A learning rate that falls as one over t: times ``t0 / (t0 + t)`` in iteration t.
+
+    Args:
+        t0: the iteration in which half of the rate is left.
+    """
+
+    t0: Annotated[float, Gt(0), AllowInfNan(False)]
+
+
+def _kind_of_decay(value: Any) -> str:
+    return "choice section" if isinstance(value, Mapping | Hyperbolic) else "choice number"
+
+
+Decay: TypeAlias = Annotated[
+    Annotated[float, Gt(0), Le(1), Tag("choice number")]
+    | Annotated[Hyperbolic, Tag("choice section")],
+    Discriminator(_kind_of_decay),
+]
+
+
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Optimizer(metaclass=Configurable):
     """A rule of gradient descent; abstract.
@@ -30,16 +52,18 @@ class Optimizer(metaclass=Configurable):
     Args:
         learning_rate: the step along the gradient of the mean loss, > 0.
         decay: factor on the learning rate per iteration, 0 < decay <= 1; the first iteration
-            already has it once.
+            already has it once. Or ``{t0: 10}``: the factor is t0 / (t0 + t).
     """
 
     rule: ClassVar[str]  # the registry name
 
     learning_rate: Annotated[float, Gt(0), AllowInfNan(False)]
-    decay: Annotated[float, Gt(0), Le(1)] = 1.0
+    decay: Decay = 1.0
 
     def rate(self, t: int) -> float:
         """The learning rate of iteration t, from 1."""
+        if isinstance(self.decay, Hyperbolic):
+            return self.learning_rate * self.decay.t0 / (self.decay.t0 + t)
         return self.learning_rate * self.decay**t
 
     @abstractmethod

@@ -25,7 +25,7 @@ from ...pictures import looks, style
 from ...pictures.looks import INK, THEORY_LOOK, Look
 from ...pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from .. import base
-from ..base import Effort, PaperFigure, Words, curve_of, farthest, points_of, rows_at, z_scores
+from ..base import Effort, Figure, Words, curve_of, farthest, points_of, rows_at, z_scores
 
 MAX_NAMED_SIZES = 6  # of which the axis and the table name each
 BATCH_LOOK = Look(INK, "o", "none", "rings: batch engine, every worker")
@@ -42,7 +42,7 @@ def _setting(made: IterationTimeWorkers | IterationTimeScale, fewer: str) -> str
 
 @final
 @dataclass(frozen=True)
-class IterationTimeWorkers(PaperFigure):
+class IterationTimeWorkers(Figure):
     """Mean iteration time against the number of workers, simulated and in theory, two load laws."""
 
     title: ClassVar[str] = "Iteration time against the number of workers"
@@ -117,7 +117,7 @@ class IterationTimeWorkers(PaperFigure):
 
 @final
 @dataclass(frozen=True)
-class IterationTimeScale(PaperFigure):
+class IterationTimeScale(Figure):
     """Mean iteration time from ten workers to ten million: both engines on the theory's lines."""
 
     title: ClassVar[str] = "From ten workers to ten million"

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from itertools import product
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Final, cast, final
 
 import numpy as np
 import pandas as pd
+import scipy
 
-from ....sim.base.errors import ConfigError
+from ....sim.base.errors import ConfigError, InvalidParameter
+from ....sim.base.files import sha256 as sha256_of_file
 from ....sim.base.types import FloatArray
+from ....sim.training.problems import Problem
+from ....sim.training.problems.datasets import DATASETS
+from ....sim.training.problems.datasets.brought import PublicDataset
+from ....sim.training.problems.objective import Matrix
 from ...pictures import looks, style
 from ...pictures.kinds.losses import loss_axis
-from ...pictures.picture import Axis, Mark, Panel, Picture, Points, Rules
+from ...pictures.picture import Axis, Curve, Mark, Panel, Picture, Points, Rules
 from ...run.compute import CellResult
 from ...run.metrics import time_to_target
 from ...run.records import compared_times, ratio_interval
@@ -50,76 +58,70 @@ EXPERIMENTS = {
 }
 
 
-@final
+# ErasureHead once more, with its step divided by p, the chance that a group is heard: its gradient
+# is then right on average, as in claim (b)
+DIVIDED: Final = "erasurehead_divided"
+DIVIDED_LOOK = replace(looks.look("erasurehead"), title="ErasureHead, step divided by p")
+
+
+def look_of(scheme: str) -> looks.Look:
+    """The look of a scheme of these figures."""
+    return DIVIDED_LOOK if scheme == DIVIDED else looks.look(scheme)
+
+
 @dataclass(frozen=True)
-class LossTime(base.CodedFigure):
-    """Loss against simulated time on real data, five schemes, delays of the authors' experiments.
+class Races(base.CodedFigure):
+    """Loss against simulated time on data sets, with the delays of the authors' program; abstract.
 
-    ``replications`` are those on the embedded data sets, which are small."""
+    ``replications`` are of the random delays; the authors' sequence of delays is one."""
 
-    title: ClassVar[str] = "Loss against time on real data"
-
-    replications_public: int = 16  # R on the public ones, in a full reproduction
     delay: float = base.MEAN_DELAY  # mean of the exponential delays, seconds
 
-    def compute(self, effort: Effort) -> pd.DataFrame:
-        """One row per data set, delays, scheme, replication and iteration.
-        A data set that is left out is one row, with the reason."""
-        wanted = [name for name, e in EXPERIMENTS.items() if effort.full or not e.public]
-        frames = []
-        for dataset in wanted:
-            try:
-                frames += [self._runs(dataset, delays, effort) for delays in (EXPONENTIAL, AUTHORS)]
-            except ConfigError as error:
-                if not EXPERIMENTS[dataset].public:
-                    raise
-                reason = str(error).removeprefix("problem.dataset: ")
-                frames.append(pd.DataFrame({"dataset": [dataset], "left_out": [reason]}))
-        return pd.concat(frames, ignore_index=True)
-
-    def config(self) -> Mapping[str, Mapping[str, Any]]:
-        """Twenty rounds of the authors' delays, for ``erasurehead live``."""
-        document = self._document(LIVE_DATASET, AUTHORS, Effort())
-        short = {"iterations": min(20, self.iterations), "seed": 0}
-        return {LIVE_CONFIG: {"name": "paper"} | document | short}
+    @property
+    @abstractmethod
+    def datasets(self) -> Sequence[str]:
+        """The keys of ``EXPERIMENTS``."""
 
     def _document(self, dataset: str, delays: str, effort: Effort) -> dict[str, Any]:
         experiment = EXPERIMENTS[dataset]
-        many = self.replications_public if experiment.public else effort.times(self.replications)
         clock = base.delays_and_law("additive", base.QUICK_WORK, self.delay)
         if delays == AUTHORS:
             clock["delay"] = {"model": "authors_stream", "scale": self.delay}
         rate = {"learning_rate": experiment.learning_rate, "decay": experiment.decay}
+        many = self.replications if experiment.public else effort.times(self.replications)
+        schemes = base.five_schemes(self.load, self.wait_for, self.workers)
         return self.document(
             effort,
             replications=many if delays == EXPONENTIAL else 1,
-            schemes=base.five_schemes(self.load, self.wait_for, self.workers),
+            schemes=[*schemes, schemes[-1] | {"rescale": True}],
             problem={"loss": experiment.loss, "dataset": dataset, "l2": "1/rows"},
             optimizer={"rule": "accelerated", **rate},
             **clock,
         )
 
-    def _runs(self, dataset: str, delays: str, effort: Effort) -> pd.DataFrame:
-        document = self._document(dataset, delays, effort)
-        problem = effort.problem(document)
-        size = {"rows": problem.rows, "features": problem.features}
+    def _runs(self, dataset: str, effort: Effort) -> pd.DataFrame:
+        """All runs of a data set. Raises ConfigError: its file is not there, or is another."""
         frames = []
-        for cell, result in effort.results(document):
-            kept = result.iterations[["replication", "iteration", "time", "train_loss"]]
-            names = {"dataset": dataset, "delays": delays, "scheme": cell.scheme["name"]}
-            frames.append(kept.assign(**names, **size, left_out=""))
+        for delays in (EXPONENTIAL, AUTHORS):
+            document = self._document(dataset, delays, effort)
+            size = self._size(dataset, effort.problem(document), effort)
+            for cell, result in effort.results(document):
+                kept = result.iterations[["replication", "iteration", "time", "train_loss"]]
+                scheme = cell.scheme["name"]
+                if scheme == "erasurehead" and cell.scheme["rescale"]:
+                    scheme = DIVIDED
+                names = {"dataset": dataset, "delays": delays, "scheme": scheme}
+                frames.append(kept.assign(**names, **size, left_out=""))
         return pd.concat(frames, ignore_index=True)
 
-    def picture(self, frame: pd.DataFrame) -> Picture:
-        """One panel per data set."""
-        by_dataset = rows_at(frame, left_out="", delays=EXPONENTIAL).groupby("dataset", sort=False)
-        panels = [self._panel(str(dataset), rows) for dataset, rows in by_dataset]
-        columns = min(2, len(panels))
-        return Picture(panels, columns, style.TWO_PANELS, 3.1 * -(-len(panels) // columns) + 0.8)
+    def _size(self, dataset: str, problem: Problem, effort: Effort) -> dict[str, Any]:
+        return {"rows": problem.rows, "features": problem.features}
 
-    def _panel(self, dataset: str, frame: pd.DataFrame) -> Panel:
+    def _panel(self, frame: pd.DataFrame, title: str) -> Panel:
         curves, ends = [], []
         for scheme in frame["scheme"].unique():
+            if scheme == DIVIDED:  # its line would hide the other
+                continue
             look = looks.look(scheme)
             curve = median_curve(look, *_runs_of(frame, scheme))
             curves.append(curve)
@@ -127,21 +129,13 @@ class LossTime(base.CodedFigure):
             ends.append(Points(end, curve.x[-1:], curve.y[-1:], size=11))
         # from where the fastest scheme has ended three iterations, or half of them
         begins = min(3, frame["iteration"].max() // 2)
-        first = frame.loc[(frame["iteration"] >= begins) & (frame["time"] > 0), "time"].min()
+        known = frame[frame["scheme"] != DIVIDED]
+        first = known.loc[(known["iteration"] >= begins) & (known["time"] > 0), "time"].min()
         x = Axis("simulated time (s)", log=True, ticks=(1,), low=first)
         y = loss_axis(curves, "training loss")
-        return Panel(x, y, [*curves, *ends], EXPERIMENTS[dataset].title)
+        return Panel(x, y, [*curves, *ends], title)
 
-    def words(self, frame: pd.DataFrame) -> Words:
-        """Seconds per iteration, time to the loss of half a run, final loss; what was left out."""
-        drawn = frame[frame["left_out"] == ""]
-        tables = [
-            item for dataset in drawn["dataset"].unique() for item in self._table(drawn, dataset)
-        ]
-        notes = [
-            f"{EXPERIMENTS[row['dataset']].title} was left out: {row['left_out']}."
-            for _, row in frame[frame["left_out"] != ""].iterrows()
-        ]
+    def _caption(self, drawn: pd.DataFrame) -> str:
         runs = rows_at(drawn, delays=EXPONENTIAL).groupby("dataset")["replication"]
         many = sorted(set(runs.nunique()))
         return (
@@ -158,11 +152,11 @@ class LossTime(base.CodedFigure):
             "replication. On the logarithmic axis a speed-up is a shift to the left.\n\n"
             "The target in the tables is the loss that the exact gradient reaches after half of "
             "the iterations. Exact schemes take the same path and differ in the clock alone. "
+            "ErasureHead's step is that of the others, as in the authors' program; the last row "
+            "has it divided by p, as in claim (b), on the same clock. "
             "`authors_stream` is the one sequence of delays that the authors' program draws, "
             "replayed exactly; the others are means ± standard errors over random delays, with a "
-            "dash where a replication does not reach the target.",
-            *tables,
-            *notes,
+            "dash where a replication does not reach the target."
         )
 
     def _table(self, drawn: pd.DataFrame, dataset: str) -> Words:
@@ -176,13 +170,225 @@ class LossTime(base.CodedFigure):
             rounds = times.shape[1] - 1
             texts = map(mean_text, (times[:, -1] / rounds, seconds[scheme], losses[:, -1]))
             in_stream = mean_text(time_to_target(stream_times, stream_losses, target))
-            row = [looks.look(scheme).title, *texts, f"{stream_times[0, -1] / rounds:.4f}"]
+            row = [look_of(scheme).title, *texts, f"{stream_times[0, -1] / rounds:.4f}"]
             rows.append([*row, in_stream, f"{stream_losses[0, -1]:.4g}"])
         header = ["scheme", "s / iteration", "s to target", "final loss"]
         stream = ["authors_stream: s / iteration", "s to target", "final loss"]
         size = f"{int(random['rows'].iloc[0]):,} × {int(random['features'].iloc[0]):,}"
-        title = f"**{EXPERIMENTS[dataset].title}**, {size} training rows, target {target:.4g}:"
+        title = f"**{title_in(own, dataset)}**, {size} training rows, target {target:.4g}:"
         return title, Numbers([*header, *stream], rows)
+
+
+@final
+@dataclass(frozen=True)
+class LossTime(Races):
+    """Loss against simulated time on real data, five schemes, delays of the authors' program."""
+
+    title: ClassVar[str] = "Loss against time on real data"
+
+    @property
+    def datasets(self) -> Sequence[str]:
+        """Those that come with scikit-learn."""
+        return [name for name, experiment in EXPERIMENTS.items() if not experiment.public]
+
+    def compute(self, effort: Effort) -> pd.DataFrame:
+        """One row per data set, delays, scheme, replication and iteration."""
+        frames = [self._runs(dataset, effort) for dataset in self.datasets]
+        return pd.concat(frames, ignore_index=True)
+
+    def config(self) -> Mapping[str, Mapping[str, Any]]:
+        """Twenty rounds of the authors' delays, for ``erasurehead live``."""
+        document = self._document(LIVE_DATASET, AUTHORS, Effort())
+        five = document["schemes"][:-1]
+        short = {"iterations": min(20, self.iterations), "seed": 0, "schemes": five}
+        return {LIVE_CONFIG: {"name": "paper"} | document | short}
+
+    def picture(self, frame: pd.DataFrame) -> Picture:
+        """One panel per data set."""
+        by_dataset = rows_at(frame, delays=EXPONENTIAL).groupby("dataset", sort=False)
+        panels = [self._panel(rows, EXPERIMENTS[str(name)].title) for name, rows in by_dataset]
+        columns = min(2, len(panels))
+        return Picture(panels, columns, style.TWO_PANELS, 3.1 * -(-len(panels) // columns) + 0.8)
+
+    def words(self, frame: pd.DataFrame) -> Words:
+        """Seconds per iteration, time to the loss of half a run, final loss."""
+        tables = [item for dataset in self.datasets for item in self._table(frame, dataset)]
+        return (self._caption(frame), *tables)
+
+
+@final
+@dataclass(frozen=True)
+class LossTimeReal(Races):
+    """The same on the authors' data sets, whose files are the user's to bring (--data-dir).
+
+    Beside it, iterations to a loss over those of full descent, the step divided by p and not."""
+
+    title: ClassVar[str] = "Loss against time on the authors' data sets"
+
+    replications: int = 16
+
+    @property
+    def datasets(self) -> Sequence[str]:
+        """Those of the authors' program."""
+        return [name for name, experiment in EXPERIMENTS.items() if experiment.public]
+
+    def compute(self, effort: Effort) -> pd.DataFrame:
+        """One row per data set, delays, scheme, replication and iteration; a data set that is left
+        out is one row, with the reason. Raises ConfigError: none is there."""
+        frames = []
+        reasons = []
+        for dataset in self.datasets:
+            try:
+                frames.append(self._runs(dataset, effort))
+            except (ConfigError, InvalidParameter) as error:
+                reason = str(error).removeprefix("problem.dataset: ")
+                reasons.append(f"{EXPERIMENTS[dataset].title}: {reason}")
+                frames.append(pd.DataFrame({"dataset": [dataset], "left_out": [reason]}))
+        if len(reasons) == len(frames):
+            raise ConfigError(f"loss_time_real: no data set can be used. {reasons[0]}")
+        return pd.concat(frames, ignore_index=True)
+
+    def config(self) -> Mapping[str, Mapping[str, Any]]:
+        """What is run on each data set."""
+        documents = {name: self._document(name, EXPONENTIAL, Effort()) for name in self.datasets}
+        return {
+            f"{self.name}_{name}.yaml": {"name": name} | document
+            for name, document in documents.items()
+        }
+
+    def _size(self, dataset: str, problem: Problem, effort: Effort) -> dict[str, Any]:
+        """Also what the data are: how much of the known set, and the hashes of file and arrays.
+        Raises InvalidParameter: more rows than the known set has."""
+        family = cast(PublicDataset, DATASETS[dataset]())
+        file = family.file(effort.data_dir)
+        tests = 0 if problem.y_test is None else len(problem.y_test)
+        found, whole = problem.rows + tests, family.whole
+        if found > whole:
+            valid = f"{file} has {found:,} rows; the known set has {whole:,}: is it the right file?"
+            raise InvalidParameter("dataset", dataset, valid)
+        return super()._size(dataset, problem, effort) | {
+            "part": "" if found == whole else f"part: {found:,} of {whole:,} rows",
+            "file": file.name,
+            "file_sha256": sha256_of_file(file),
+            "arrays_sha256": arrays_hash(problem.X, problem.y, problem.X_test, problem.y_test),
+        }
+
+    def picture(self, frame: pd.DataFrame) -> Picture:
+        """A row per data set: loss against time, and the ratios of iterations."""
+        panels = []
+        for name, rows in rows_at(frame, left_out="", delays=EXPONENTIAL).groupby(
+            "dataset", sort=False
+        ):
+            panels.append(self._panel(rows, title_in(rows, str(name))))
+            panels.append(self._ratios(rows))
+        last = [each.title for each in RATIO_LOOKS.values()]
+        height = 3.1 * (len(panels) // 2) + 1.0
+        return Picture(panels, 2, style.TWO_PANELS, height, last=last)
+
+    def _ratios(self, frame: pd.DataFrame) -> Panel:
+        marks: list[Mark] = [Rules("", y=np.ones(1))]
+        table = iteration_ratios(frame)
+        for scheme, look in RATIO_LOOKS.items():
+            own = rows_at(table, scheme=scheme).astype({"iteration": float})
+            lines = own[["iteration", "ratio", "ratio_low", "ratio_high"]].to_numpy(float).T
+            marks.append(Curve(look, *lines))
+        x = Axis("iteration of full descent")
+        return Panel(x, Axis("iterations to the same loss,\nErasureHead over full descent"), marks)
+
+    def words(self, frame: pd.DataFrame) -> Words:
+        """Times and losses, the ratios of iterations both ways, and what was left out."""
+        drawn = frame[frame["left_out"] == ""]
+        names = list(drawn["dataset"].unique())
+        tables = [item for dataset in names for item in self._table(drawn, dataset)]
+        return (
+            f"{self._caption(drawn)} The clock is the same on all data sets: only iterations to "
+            "the target depend on the data.",
+            *tables,
+            "Iterations of ErasureHead to the loss that full descent has after some iterations, "
+            "over these, with 95 % intervals (bootstrap of the replications):",
+            self._ratio_table(drawn),
+            *(
+                f"{EXPERIMENTS[name].title} was left out: {reason}."
+                for name, reason in left_out(frame).items()
+            ),
+        )
+
+    def _ratio_table(self, drawn: pd.DataFrame) -> Numbers:
+        rows = []
+        told = [t for t in TOLD_ITERATIONS if t <= drawn["iteration"].max()]
+        for name in drawn["dataset"].unique():
+            own = rows_at(drawn, dataset=name, delays=EXPONENTIAL)
+            table = iteration_ratios(own, told)
+            for scheme, look in RATIO_LOOKS.items():
+                ratios = rows_at(table, scheme=scheme)
+                texts = (base.interval_text(row, "ratio") for _, row in ratios.iterrows())
+                rows.append([title_in(own, name), look.title, *texts])
+        header = ["data", "step", *(f"iteration {t:g}" for t in told)]
+        return Numbers(header, rows, names=2)
+
+
+RATIO_LOOKS = {
+    DIVIDED: replace(looks.look("erasurehead"), marker="", title="step divided by p"),
+    "erasurehead": looks.Look(looks.MUTED, "", looks.DASHED, "step not divided"),
+}
+FIRST_RATIO, LAST_RATIO = 40, 90  # iterations of full descent at which its losses are compared
+TOLD_ITERATIONS = (40, 60, 90)  # of these
+RESAMPLES = 200  # of the replications
+
+
+def iteration_ratios(
+    drawn: pd.DataFrame, at: Sequence[int] = range(FIRST_RATIO, LAST_RATIO + 1)
+) -> pd.DataFrame:
+    """Iterations until ErasureHead's mean loss is that of full descent at some iterations, over
+    these, of one data set with random delays; intervals are percentiles of a bootstrap."""
+    _, exact = _runs_of(drawn, "uncoded")
+    known = [t for t in at if t < exact.shape[1]]
+    rows: list[dict[str, Any]] = []
+    for scheme in RATIO_LOOKS:
+        _, losses = _runs_of(drawn, scheme)
+        picks = np.random.default_rng(0).integers(0, len(losses), (RESAMPLES, len(losses)))
+        resampled = [losses[pick].mean(axis=0) for pick in picks]
+        for t in known:
+            ratio = base.crossing(losses.mean(axis=0), exact[0, t]) / t
+            several = [base.crossing(curve, exact[0, t]) / t for curve in resampled]
+            ends = np.quantile(several, (0.025, 0.975), method="nearest")
+            interval = interval_columns("ratio", (ratio, float(ends[0]), float(ends[1])))
+            rows.append({"scheme": scheme, "iteration": t, **interval})
+    return pd.DataFrame(rows, columns=["scheme", "iteration", "ratio", "ratio_low", "ratio_high"])
+
+
+def title_in(frame: pd.DataFrame, dataset: str) -> str:
+    """A data set's title, with how much of it there is if that is not all."""
+    part = frame.loc[frame["dataset"] == dataset, "part"].iloc[0] if "part" in frame else ""
+    return f"{EXPERIMENTS[dataset].title}, {part}" if part else EXPERIMENTS[dataset].title
+
+
+def left_out(frame: pd.DataFrame) -> dict[str, str]:
+    """The data sets that are not in a table, and why."""
+    missing = frame[frame["left_out"] != ""]
+    return dict(zip(missing["dataset"], missing["left_out"], strict=True))
+
+
+def arrays_hash(*arrays: Matrix | FloatArray | None) -> str:
+    """SHA-256 of arrays as the learner has them: of sparse rows, where the entries are and what."""
+    digest = sha256()
+    for part in _parts(arrays):
+        digest.update(f"{part.dtype.str}{part.shape}".encode())
+        digest.update(np.ascontiguousarray(part).data)
+    return digest.hexdigest()
+
+
+def _parts(arrays: Sequence[Matrix | FloatArray | None]) -> Iterator[np.ndarray]:
+    for array in arrays:
+        if array is None:
+            continue
+        if isinstance(array, np.ndarray):
+            yield array.astype("<f8")
+            continue
+        rows = scipy.sparse.csr_array(array)
+        yield rows.indptr.astype("<i8")
+        yield rows.indices.astype("<i8")
+        yield rows.data.astype("<f8")
 
 
 def _runs_of(frame: pd.DataFrame, scheme: str) -> tuple[FloatArray, FloatArray]:

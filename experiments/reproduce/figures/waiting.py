@@ -27,7 +27,7 @@ CODES = ("cyclic_repetition", "fractional_repetition", "erasurehead")
 
 @final
 @dataclass(frozen=True)
-class DelayTolerance(base.PaperFigure):
+class DelayTolerance(base.Figure):
     """Decoding error and stopping time against the number of stragglers, points on formulas."""
 
     title: ClassVar[str] = "Decoding error and stopping time against stragglers"
@@ -189,7 +189,7 @@ class MeasuredCurve(base.RunsFigure):
     """What nine schemes wait for on the authors' measured completion times, both load laws.
 
     The curve is the preset ``authors_measured``; its task and machines are not known, so it is not
-    an experiment of the paper."""
+    a known experiment."""
 
     title: ClassVar[str] = "The authors' measured curve of completion times"
 

@@ -166,7 +166,7 @@ def test_completion_can_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("words", "wanted"),
     {
-        "reproduce loss_t": "loss_time",
+        "reproduce loss_i": "loss_iteration_floor",
         "list opt": "optimizers",
         "list shifted_e": "shifted_exponential",
         "init clus": "cluster",

@@ -197,7 +197,7 @@ def make_recommend(folder: Path) -> Path:
 
 
 def make_reproduce(folder: Path) -> Path:
-    """Two figures of the paper, small, one of them at other values."""
+    """Two figures of ``reproduce``, small, one of them at other values."""
     out = folder / "reproduce"
     few = ("--set", "rounds=400", "--jobs", 1, "--output", out)
     done("reproduce", "iteration_time_workers", "--set", "workers=12,48", *few)

