@@ -146,6 +146,25 @@ class IterationTimeLaw:
         square = above + tail - 2.0 * centre * self._tail_beyond(1) + below
         return max(0.0, square - (self.mean() - centre) ** 2)
 
+    def skewness(self) -> float:
+        """E[(T - E[T])^3] / Var(T)^1.5; 0 for a constant, infinite without a third moment."""
+        variance = self.variance()
+        if variance == 0.0:
+            return 0.0
+        if self.tail_index() <= 3.0 or not np.isfinite(variance):
+            return np.inf
+        return self._third_moment() / variance**1.5
+
+    def _third_moment(self) -> float:
+        """E[(T - E[T])^3], from the moments around the median."""
+        centre, beyond = self._centre, [self._tail_beyond(power) for power in (1, 2, 3)]
+        tail = beyond[2] - 3.0 * centre * beyond[1] + 3.0 * centre**2 * beyond[0]
+        above = integrate(lambda t: 3.0 * (t - centre) ** 2 * self.sf(t), self._above)
+        below = integrate(lambda t: 3.0 * (centre - t) ** 2 * self.cdf(t), self._below)
+        shift = self.mean() - centre
+        square = self.variance() + shift**2
+        return above + tail - below - 3.0 * shift * square + 2.0 * shift**3
+
     def tail_index(self) -> float:
         """Moments of an order below this are finite: the slope of the tail far out, to a tenth.
         Exact for a power law, large for lighter tails, infinite for a bounded one."""
@@ -265,6 +284,10 @@ class StagesLaw(IterationTimeLaw):
         return sum(1.0 / rate**2 for rate in self.rates)
 
     @override
+    def _third_moment(self) -> float:
+        return sum(2.0 / rate**3 for rate in self.rates)
+
+    @override
     def tail_index(self) -> float:
         return np.inf
 
@@ -350,12 +373,19 @@ class BarrierLaw(IterationTimeLaw):
         return max(0.0, spread + saved * (2.0 * mean - saved) - self._saved_moment(2))
 
     @override
+    def _third_moment(self) -> float:
+        everybody, mean = self._everybody.mean(), self.mean()
+        spread = self._everybody.variance()
+        cube = self._everybody._third_moment() + 3.0 * everybody * spread + everybody**3
+        return cube - self._saved_moment(3) - 3.0 * mean * self.variance() - mean**3
+
+    @override
     def tail_index(self) -> float:
         """That of the last arrival: more than s late ones are waited for."""
         return self._everybody.tail_index()
 
     def _saved_moment(self, power: int) -> float:
-        """E[T_(n)^p - T^p], for p = 1 or 2."""
+        """E[T_(n)^p - T^p], for p = 1, 2 or 3."""
         knots, (_, window, _), saved = self._everybody._knots, self._barrier, 0.0
         for u, weight in zip(*self._firsts, strict=True):
             closes = u + window * u

@@ -127,7 +127,8 @@ def numbers_table(records: Records) -> Table:
                 ends = (row[f"{metric.name}_ratio{end}"] for end in ("", "_low", "_high"))
                 cells.append((f"{metric.title}, ratio", interval(*ends)))
             if f"{metric.name}_theory" in summary:
-                closed_form = theory_text(row[f"{metric.name}_theory"], row[f"{metric.name}_z"])
+                ends = ("theory", "z", "se")
+                closed_form = theory_text(*(row[f"{metric.name}_{end}"] for end in ends))
                 cells.append((f"{metric.title}, closed form (z)", closed_form))
         rows.append(cells)
     columns = [title for title, _ in rows[0]]

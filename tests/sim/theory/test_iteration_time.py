@@ -256,6 +256,30 @@ def test_variance_and_quantiles_of_the_slowest_of_n():
     np.testing.assert_allclose(time.cdf(exact), q, rtol=1e-11)
 
 
+@pytest.mark.parametrize(
+    ("scheme", "delay", "skewness"),
+    [
+        (SCHEMES["uncoded"](), MODELS["exponential"](rate=3.0), None),
+        (SCHEMES["uncoded"](), MODELS["shifted_exponential"](shift=1e3, rate=3.0), None),
+        (SCHEMES["speculative"](copy_after=9), MODELS["exponential"](rate=3.0), 0.8),
+        (SCHEMES["fractional_repetition"](load=12), MODELS["deterministic"](value=2.0), 0.0),
+        (SCHEMES["ignore_stragglers"](wait_for=12), MODELS["pareto"](alpha=3.0, scale=1.0), inf),
+    ],
+)
+def test_the_skewness_of_a_round(scheme, delay, skewness):
+    """Catches a third moment around the median, and digits lost beside a large shift."""
+    law = scheme_iteration_time(scheme.build(12), delay, Proportional())
+    if skewness is None:
+        k = np.arange(1.0, 13.0)
+        skewness = 2 * np.sum(k**-3) / np.sum(k**-2) ** 1.5
+        assert law.skewness() == pytest.approx(skewness, rel=1e-6)
+    elif skewness == 0.8:  # of the quantiles in the middle of a thousand equal parts
+        of_quantiles = stats.skew(law.quantile((np.arange(1000) + 0.5) / 1000))
+        assert law.skewness() == pytest.approx(of_quantiles, rel=0.05)
+    else:
+        assert law.skewness() == skewness
+
+
 def test_variance_is_not_lost_beside_a_large_shift():
     """Catches E[T^2] - E[T]^2, which has no digit left when T is a million and varies by one."""
     law = stats.expon(loc=1e6)
