@@ -241,7 +241,7 @@ class NetworkSettings(Network):
 
 def _network(reader: Reader, value: Any) -> NetworkSettings:
     built: NetworkSettings = reader.build(NetworkSettings, value)
-    if built == NetworkSettings():
+    if value == {}:
         raise fault([], value, "delays nothing: must say something, or be left out")
     instead = {"uplink_latency": "uplink", "bandwidth": "transfer", "message_bytes": "transfer"}
     for name, law in instead.items():
@@ -254,7 +254,7 @@ def _network(reader: Reader, value: Any) -> NetworkSettings:
 
 def _failures_of(reader: Reader, value: Any) -> FailureSettings:
     built: FailureSettings = reader.build(FailureSettings, value)
-    if built == FailureSettings():
+    if value == {}:
         raise fault([], value, "lets nothing fail: must say something, or be left out")
     return built
 

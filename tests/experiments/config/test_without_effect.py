@@ -47,7 +47,6 @@ def test_a_setting_without_effect_is_named(more: dict[str, Any], line: str, tmp_
     [
         ({"network": {}}, "network"),
         ({"failures": {}}, "failures"),
-        ({"network": {"uplink_latency": 0.0}}, "network"),
         ({"sweep": {"name": ["a", "b"]}}, "sweep.name"),
         ({"sweep": {"schemes.0.label": ["a", "b"]}}, "sweep.schemes.0.label"),
         ({"schemes": [{"name": "local_sgd", "steps": 2, "levels": {}}]}, "levels"),
