@@ -153,7 +153,7 @@ class IterationTimeLaw:
             return 0.0
         if self.tail_index() <= 3.0 or not np.isfinite(variance):
             return np.inf
-        return self._third_moment() / variance**1.5
+        return float(self._third_moment() / variance**1.5)
 
     def _third_moment(self) -> float:
         """E[(T - E[T])^3], from the moments around the median."""
@@ -163,7 +163,7 @@ class IterationTimeLaw:
         below = integrate(lambda t: 3.0 * (centre - t) ** 2 * self.cdf(t), self._below)
         shift = self.mean() - centre
         square = self.variance() + shift**2
-        return above + tail - below - 3.0 * shift * square + 2.0 * shift**3
+        return float(above + tail - below - 3.0 * shift * square + 2.0 * shift**3)
 
     def tail_index(self) -> float:
         """Moments of an order below this are finite: the slope of the tail far out, to a tenth.

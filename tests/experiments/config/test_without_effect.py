@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import erasurehead as eh
+from tests.tools import inside
 
 BASE = {
     "workers": 4,
@@ -57,6 +60,24 @@ def test_a_setting_that_can_have_no_effect_is_refused(
 ) -> None:
     with pytest.raises(eh.ConfigError, match=place):
         eh.sweep({**BASE, **more}, output=tmp_path / "r")
+
+
+@pytest.mark.parametrize(
+    ("sets", "ends_well"),
+    [
+        (["delay.rate=1", "delay.rate=2"], False),
+        (["delay.rate=1,2", "delay={model: exponential, rate: 5}"], False),
+        (["delay={model: exponential, rate: 5}", "delay.rate=1,2"], True),
+    ],
+)
+def test_a_key_is_set_once(sets: list[str], ends_well: bool, tmp_path: Path) -> None:
+    """Catches the last one that wins in silence, so that a swept axis is lost; a section and then
+    a key of it is composition."""
+    config = tmp_path / "c.yaml"
+    config.write_text(json.dumps(BASE))
+    options = [part for text in sets for part in ("--set", text)]
+    ended = inside("sweep", config, "--dry-run", *options)
+    assert ended.returncode == (0 if ends_well else 2), ended.stderr
 
 
 def test_rows_are_cut_into_the_partitions_of_the_scheme() -> None:
