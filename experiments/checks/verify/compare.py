@@ -154,7 +154,8 @@ INSTANT = 1e-9
 
 def compare_iteration_time(case: Case) -> Quantities:
     """Mean and quantile of the round's duration; and the whole law, where a mean says nothing."""
-    law, seconds, names = case.time, case.seconds, ("mean", f"{TIME_LEVEL:.0%} quantile")
+    law, seconds = case.time, case.seconds
+    names = ["mean", f"{TIME_LEVEL:.0%} quantile"]
     outcomes: list[Outcome]
     if isinstance(law, NoFormula):
         outcomes = [law, law]
@@ -164,7 +165,8 @@ def compare_iteration_time(case: Case) -> Quantities:
         outcomes = [mean_outcome(seconds, law), _quantile(seconds, law)]
     if isinstance(outcomes[0], NotComparable) and isinstance(law, IterationTimeLaw):
         points = law.quantile(POINTS) * (1.0 + INSTANT)
-        names, outcomes = (*names, LAW), [*outcomes, distance(seconds, points, law.cdf(points))]
+        names.append(LAW)
+        outcomes.append(distance(seconds, points, law.cdf(points)))
     return [(f"iteration time, {name}", got) for name, got in zip(names, outcomes, strict=True)]
 
 
@@ -185,7 +187,7 @@ TOO_SKEW = NotComparable("too few rounds for this tail: a mean is far from norma
 
 
 def _too_skew(skewness: float, rounds: int) -> bool:
-    return abs(skewness) > MOST_SKEWNESS * np.sqrt(rounds)
+    return bool(abs(skewness) > MOST_SKEWNESS * np.sqrt(rounds))
 
 
 def _quantile(seconds: FloatArray, law: IterationTimeLaw) -> Scored:

@@ -110,12 +110,17 @@ class OwnModel(Objective):
     @override
     def start(self, rng: np.random.Generator) -> FloatArray:
         """Raises InvalidParameter: what the functions return there cannot be trained."""
+        return self.start_of(int(rng.integers(2**31)), rng)
+
+    @override
+    def start_of(self, seed: int, rng: np.random.Generator) -> FloatArray:
+        """``init`` with this seed; as ``start``."""
         rows, functions = min(self.rows // 2 * 2, 8) or 1, self._functions
         if not functions.good:
             X, y = np.asarray(self.X[:rows]), self._labels(self.y[:rows])
             _require_good(self.model, functions, X, y)
             functions.good = True
-        return functions.start(int(rng.integers(2**31)))
+        return functions.start(seed)
 
     @override
     def mean_loss(self, X: Any, y: FloatArray, beta: FloatArray) -> FloatArray:
