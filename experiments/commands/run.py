@@ -48,8 +48,10 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
             if f"{name}_theory" in summary:
                 of_theory = [f"{name}_theory", f"{name}_z", f"{name}_se"]
                 known = summary[of_theory].itertuples(index=False)
-                cells = [str(theory_text(*numbers)) for numbers in known]
-                too_few_rounds |= any(TOO_FEW_ROUNDS in cell for cell in cells)
+                said = [str(theory_text(*numbers)) for numbers in known]
+                too_few_rounds |= any(TOO_FEW_ROUNDS in cell for cell in said)
+                # A line below says it once: in 80 columns there is no room beside the numbers.
+                cells = [cell.replace(f" ({TOO_FEW_ROUNDS})", "") for cell in said]
                 columns.append(Column(IN_THEORY[name], cells, 1 + order.index(IN_THEORY[name])))
         left_out = {column.title: column for column in show_columns(columns)}
         target = left_out.pop(HEADINGS["time_to_target"], None)
