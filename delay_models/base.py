@@ -151,6 +151,12 @@ class DelayModel(metaclass=Configurable):
         """E[X] in seconds (may be infinite), or ``None``."""
         return None
 
+    def kinks(self) -> FloatArray:
+        """Seconds at which ``cdf`` may jump or bend, as far as known: integrals are cut there.
+        Unless overridden, where the law begins."""
+        begins = self.ppf(np.zeros(1))
+        return np.empty(0) if begins is None else begins[np.isfinite(begins)]
+
     def worker_means(self, workers: int) -> FloatArray | None:
         """E[X] of each worker, ``(n,)`` seconds (may be infinite). ``None`` unless each worker's
         delays are independent draws from a law of its own whose mean is known."""

@@ -88,6 +88,11 @@ class Affine(Around):
         return None if quantiles is None else np.asarray(offset + factor * quantiles)
 
     @override
+    def kinks(self) -> FloatArray:
+        offset, factor = self.coefficients
+        return np.asarray(offset + factor * self.base.kinks())
+
+    @override
     def longest(self) -> float:
         offset, factor = self.coefficients
         return offset + factor * self.base.longest()

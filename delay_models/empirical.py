@@ -194,6 +194,13 @@ class Empirical(DelayModel):
         return self.isf(1 - np.asarray(probability, dtype=np.float64))
 
     @override
+    def kinks(self) -> FloatArray:
+        end = self.quantiles[-1]
+        if self.tail_shape < 0:
+            end += self.tail_scale / -self.tail_shape
+        return np.array([*self.quantiles, end])
+
+    @override
     def mean(self) -> float:
         """Trapezoids under the quantiles, and the tail's mean excess scale / (1 - shape)."""
         q = np.asarray(self.quantiles)

@@ -52,6 +52,10 @@ class Mixed(DelayModel):
         return None if mean is None else float(mean)
 
     @override
+    def kinks(self) -> FloatArray:
+        return np.concatenate([np.empty(0), *(law.kinks() for law in self._present)])
+
+    @override
     def longest(self) -> float:
         return max(law.longest() for law in self.parts())
 

@@ -17,7 +17,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isinf, isnan, nan
+from math import isfinite, isinf, isnan, nan
 from typing import Any
 
 from ..sim.base.errors import ConfigError, escaped
@@ -136,12 +136,21 @@ def interval_columns(name: str, interval: tuple[float, float, float]) -> dict[st
     return {name: middle, f"{name}_low": low, f"{name}_high": high}
 
 
-def theory_text(expected: float, z: float) -> TableCell:
-    """A closed form, and how many standard errors a simulated mean is from it: ``1.49 (+0.4)``."""
+SMALLEST_ERROR = 1e-12  # relative standard error up to which nothing varied
+TOO_FEW_ROUNDS = "too few rounds"  # for this tail: a mean of so skew a law is not nearly normal
+
+
+def theory_text(expected: float, z: float, error: float = nan) -> TableCell:
+    """A closed form, and how many standard errors a simulated mean is from it: ``1.49 (+0.4)``; or
+    why that is not said of a mean with this standard error."""
     if _missing(expected):
         return NOTHING
-    far = "" if _missing(z) else f" ({round(z, 1) + 0.0:+.1f})"  # the sum makes 0 of -0
-    return TableCell(f"{expected:.4g}{far}", float(expected))
+    if not _missing(z):
+        # the sum makes 0 of -0
+        return TableCell(f"{expected:.4g} ({round(z, 1) + 0.0:+.1f})", float(expected))
+    varies = not _missing(error) and error > SMALLEST_ERROR * abs(expected)
+    why = f" ({TOO_FEW_ROUNDS})" if varies and isfinite(expected) else ""
+    return TableCell(f"{expected:.4g}{why}", float(expected))
 
 
 def percent(value: float, low: float = nan, high: float = nan) -> TableCell:

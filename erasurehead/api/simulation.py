@@ -240,6 +240,9 @@ def train(
         if not isinstance(value, kind):
             raise at(name, value, f"must be {valid}")
     run = simulation._run
+    if problem.partitions not in (1, run.scheme.partitions):
+        k = run.scheme.partitions
+        raise at("problem.partitions", problem.partitions, f"the scheme has {k}: must be left out")
     cut = replace(problem, partitions=run.scheme.partitions)
     cut.require_finite()
     start = cut.start(np.random.default_rng(run.seed)) if initial is None else initial

@@ -14,7 +14,7 @@ from ..page.terminal import Column, show_columns
 from ..run.command import Outcome, Plan
 from ..run.estimate import size_beside_program
 from ..run.metrics import METRICS, Metric
-from ..text import number, number_of, theory_text
+from ..text import TOO_FEW_ROUNDS, number, number_of, theory_text
 
 HEADINGS = {metric.name: metric.heading for metric in METRICS.values() if metric.heading}
 # what no terminal is too narrow for: fast alone says nothing
@@ -38,6 +38,7 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
         keys = _swept(outcome.finished)
         columns = [Column.of(key, [*map(_short, summary[key])]) for key in keys]
         columns.append(Column.of("scheme", [*map(shown_in, rows)]))
+        too_few_rounds = False
         order = [*IMPORTANT, *(name for name in HEADINGS if name not in IMPORTANT)]
         for name, title in HEADINGS.items():
             if f"{name}_mean" in summary:
@@ -45,8 +46,12 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
                 means = [_mean(metric, row) for row in rows]
                 columns.append(Column(title, means, rank, stays=name in STAYING))
             if f"{name}_theory" in summary:
-                known = summary[[f"{name}_theory", f"{name}_z"]].itertuples(index=False)
-                cells = [str(theory_text(*pair)) for pair in known]
+                of_theory = [f"{name}_theory", f"{name}_z", f"{name}_se"]
+                known = summary[of_theory].itertuples(index=False)
+                said = [str(theory_text(*numbers)) for numbers in known]
+                too_few_rounds |= any(TOO_FEW_ROUNDS in cell for cell in said)
+                # A line below says it once: in 80 columns there is no room beside the numbers.
+                cells = [cell.replace(f" ({TOO_FEW_ROUNDS})", "") for cell in said]
                 columns.append(Column(IN_THEORY[name], cells, 1 + order.index(IN_THEORY[name])))
         left_out = {column.title: column for column in show_columns(columns)}
         target = left_out.pop(HEADINGS["time_to_target"], None)
@@ -55,6 +60,10 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
             show_columns([*columns[: len(keys) + 1], replace(target, stays=True)])
         if (summary["replications"] == 1).all():
             terminal.say("one replication has no standard error: no ±, and no z where times vary")
+        if too_few_rounds:
+            terminal.say(
+                f"{TOO_FEW_ROUNDS}: for the tail of these times or errors, so there is no z"
+            )
         computed = number_of(len(outcome.seconds), "cell")
         of = f" of {len(outcome.finished) + len(outcome.failed)}" * bool(outcome.failed)
         terminal.say(f"{computed} computed, {len(outcome.finished)}{of} in all")

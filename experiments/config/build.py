@@ -14,20 +14,21 @@ from annotated_types import Ge, Lt
 from typing_extensions import override
 
 from ...delay_models import DelayModel, Tape
-from ...delay_models.base import Finite, IndependentDelays, Seconds
+from ...delay_models.base import BLOCK_CELLS, Finite, IndependentDelays, Seconds
+from ...delay_models.parametric import Parametric
 from ...sim.base.errors import ConfigError, DataNotFound, InvalidParameter, at, message_of
 from ...sim.base.fields import configured
 from ...sim.base.numerics import one_thread
 from ...sim.base.types import FloatArray
 from ...sim.engines.law import round_law
-from ...sim.engines.run import IDEAL, Cluster, Failures, Run
+from ...sim.engines.run import IDEAL, Cluster, Failures, Policy, Run
 from ...sim.engines.tapes import RememberedTape
 from ...sim.load_laws import PerPartition
 from ...sim.schemes import Scheme, SchemeFamily
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import KnownDelaysFamily, RoundScheme, Sees
 from ...sim.training.optimizers import Optimizer
-from ...sim.training.problems import Objective, ProblemConfig
+from ...sim.training.problems import LOSSES, Objective, ProblemConfig
 from ..text import number_of, raised
 from .cells import Cell
 from .codec import names
@@ -189,7 +190,46 @@ def warnings(settings: Settings) -> tuple[str, ...]:
     known, laws = delay.workers_available() or 0, (delay, *delay.parts())
     if known > n and all(getattr(law, "hosts", "") != "first" for law in laws):
         lines += (f"delay: the first {n} of {known} hosts; workers = {known} has them all",)
-    return lines
+    if same_in_all_replications(settings):
+        lines += (
+            f"replications = {settings.replications}: the delays are the same in each; where "
+            "nothing else is random they are one run, and intervals of no width say nothing",
+        )
+    return lines + without_effect(settings)
+
+
+def same_in_all_replications(settings: Settings) -> bool:
+    """Whether a run's delays are one table, whatever the replication."""
+    delay, n = settings.delay, settings.workers
+    if settings.replications == 1 or isinstance(delay, Parametric):
+        return False
+    rounds = max(1, min(iterations(settings), BLOCK_CELLS // n))
+    first, second = (Tape(delay, n, settings.seed, r).rows(0, rounds) for r in (0, 1))
+    return np.array_equal(first, second, equal_nan=True)
+
+
+def without_effect(settings: Settings) -> tuple[str, ...]:
+    """The settings that move nothing beside the others, a line each."""
+    lines = []
+    network, failures, target = settings.network, settings.failures, settings.target_loss
+    scheme = scheme_of(settings)
+    if settings.policy is not Policy.CANCEL and isinstance(scheme, Barrierless):
+        lines.append(
+            f"policy: {settings.policy} has no effect on {scheme.name}, which has no rounds, and "
+            "slows the schemes beside it; cancel is fair to both"
+        )
+    if settings.problem is None:
+        if settings.optimizer is not None:
+            lines.append("optimizer: has no effect without a problem")
+        if target is not None:
+            lines.append("target_loss: has no effect without a problem")
+    elif target is not None and target < 0 and settings.problem.settings.loss in LOSSES:
+        lines.append(f"target_loss = {target:g}: is never reached; no loss is below 0")
+    if network is not None and network.message_bytes is not None and network.bandwidth is None:
+        lines.append("network.message_bytes: has no effect without bandwidth")
+    if failures is not None and failures.retry_after > 0 and failures.message_loss == 0:
+        lines.append("failures.retry_after: has no effect without message_loss")
+    return tuple(lines)
 
 
 def both(cell: Cell) -> tuple[Run, Training | None]:

@@ -230,6 +230,8 @@ def read_sweep(document: Mapping[str, Any]) -> dict[str, list[Any]]:
     for key, values in sweep.items():
         if not values:
             raise at(f"sweep.{key}", values, "must list at least one value")
+        if key in NO_NUMBERS or key.endswith(".label"):
+            raise at(f"sweep.{key}", values, "changes no number: must be another setting")
         known = Counter(map(_as_compared, values))
         twice = next((value for value in values if known[_as_compared(value)] > 1), None)
         if twice is not None:

@@ -316,7 +316,9 @@ def is_file(plugin: str) -> bool:
 
 
 def override(document: dict[str, Any], overrides: Sequence[str]) -> None:
-    """Apply ``--set`` overrides in place. Raises ConfigError: one is malformed."""
+    """Apply ``--set`` overrides in place. Raises ConfigError: one is malformed, or would undo an
+    earlier one."""
+    places = dict[tuple[str | int, ...], str]()
     for setting in overrides:
         key, equals, text = setting.partition("=")
         if not equals or not key:
@@ -330,6 +332,12 @@ def override(document: dict[str, Any], overrides: Sequence[str]) -> None:
             values = [value for many in lists for value in many]
         except ValueError:
             raise at(f"--set {key}", text, "must be YAML values separated by commas") from None
+        place = place_of(document, key)
+        for earlier, first in places.items():
+            if earlier[: len(place)] == place:
+                undoes = "is set twice" if earlier == place else f"undoes --set {first}"
+                raise at(f"--set {key}", text, f"{undoes}: give each key once, a section first")
+        places[place] = key
         drop_axes(document, key)
         sweep = document.get("sweep")
         if ranges == [None]:

@@ -263,6 +263,8 @@ class NetworkSettings(Network):
 
 def _network(reader: Reader, value: Any) -> NetworkSettings:
     built: NetworkSettings = reader.build(NetworkSettings, value)
+    if value == {}:
+        raise fault([], value, "delays nothing: must say something, or be left out")
     instead = {"uplink_latency": "uplink", "bandwidth": "transfer", "message_bytes": "transfer"}
     for name, law in instead.items():
         if getattr(built, law) is not None and (constant := getattr(built, name)):
@@ -272,7 +274,14 @@ def _network(reader: Reader, value: Any) -> NetworkSettings:
     return built
 
 
-_failures = _by(lambda reader, value: reader.build(FailureSettings, value))
+def _failures_of(reader: Reader, value: Any) -> FailureSettings:
+    built: FailureSettings = reader.build(FailureSettings, value)
+    if value == {}:
+        raise fault([], value, "lets nothing fail: must say something, or be left out")
+    return built
+
+
+_failures = _by(_failures_of)
 
 
 class Settings(BaseModel):

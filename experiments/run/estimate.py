@@ -344,7 +344,7 @@ def check(grid: Sequence[Cell], room: Room | None = None) -> Checked:
     ConfigError: a section is wrong, data are missing or too large, or no cell is possible."""
     sizes: dict[tuple[int, int, int], Data | None] = {}
     impossible: dict[str, str] = {}
-    warnings: dict[tuple[int, int, int], tuple[str, ...]] = {}
+    warnings: dict[tuple[int, ...], tuple[str, ...]] = {}
     estimates: dict[str, Estimate] = {}
     known: dict[tuple[int, ...], Estimate | str] = {}
     for cell in grid:
@@ -362,9 +362,8 @@ def check(grid: Sequence[Cell], room: Room | None = None) -> Checked:
         if isinstance(estimate, str):
             impossible[cell.key] = estimate
             continue
-        delay = (id(settings.delay), settings.iterations, settings.workers)
-        if delay not in warnings:
-            warnings[delay] = build.warnings(settings)
+        if alike not in warnings:
+            warnings[alike] = build.warnings(settings)
         estimates[cell.key] = estimate
     if all(cell.key in impossible for cell in grid):
         raise ConfigError(next(iter(impossible.values())))

@@ -79,6 +79,9 @@ class DelayLaw(Protocol):
     def ppf(self, probability: ArrayLike) -> FloatArray | None:
         """Quantiles in seconds, elementwise."""
 
+    def kinks(self) -> FloatArray:
+        """Seconds at which ``cdf`` may jump or bend, as far as known."""
+
     def sum_of(self, draws: int) -> DelayLaw | None:
         """The law of the sum of ``draws`` independent unit delays."""
 

@@ -83,6 +83,21 @@ class GroupErasure:
         missed = groups * erased * (1 - erased) + pairs
         return float(missed * (self.size * (1.0 - (self.scale - 1.0) ** 2)) ** 2)
 
+    @property
+    def error_skewness(self) -> float:
+        """Of ||w - 1||^2: that of the number of missed groups; 0 for a constant."""
+        groups, erased = self.workers / self.size, self.one_erased
+        three_erased = float(np.exp(_log_erased(self.workers, 3 * self.size, self.arrivals)))
+        mean = groups * erased
+        pairs = groups * (groups - 1) * self.two_erased  # E[M (M - 1)] of M missed groups
+        triples = groups * (groups - 1) * (groups - 2) * three_erased
+        variance = pairs + mean - mean**2
+        if variance <= 0.0:
+            return 0.0
+        third = triples + 3.0 * pairs + mean - 3.0 * mean * (pairs + mean) + 2.0 * mean**3
+        sign = np.sign(1.0 - (self.scale - 1.0) ** 2)
+        return float(sign * third / variance**1.5)
+
     def mean_gradient(self, groups: FloatArray) -> FloatArray:
         """E[u] = scale * p * grad f, from the groups' summed gradients: ``(G, p) -> (p,)``."""
         return np.asarray(self.scale * self.heard * groups.sum(axis=0))

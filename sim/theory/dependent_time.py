@@ -60,6 +60,11 @@ class LevelsLaw(IterationTimeLaw):
         far = self._beyond - self._beyond @ self.chances
         return float(far**2 @ self.chances)
 
+    @override
+    def _third_moment(self) -> float:
+        far = self._beyond - self._beyond @ self.chances
+        return float(far**3 @ self.chances)
+
     @property
     def _beyond(self) -> FloatArray:
         return np.asarray(np.arange(len(self.chances)) * (self.spacing / self.steps))

@@ -55,6 +55,14 @@ SURVIVAL_LEVELS = np.concatenate((_LARGE, 10.0 ** -np.arange(1.0, 101.0)))
 """Values of ``sf`` at which the integrals are cut into panels."""
 
 
+BEYOND_JUMP = 10.0 ** -np.arange(1.0, 31.0)
+"""Of the chance that is left after a jump below the last of these levels: where to cut beyond."""
+
+LEAST_CHANCE = 1e-300  # smaller ones lose their digits
+LEAST_TAIL = LEAST_CHANCE * 1e30  # below it ``BEYOND_JUMP`` has no room
+FLAT = 16.0  # a panel so many times as long as those beside it, or as what comes before it, is
+MOST_KINKS = 2000  # of a measured law with more of them, the integral finds those that matter
+
 MAX_SECONDS = 1e300  # seconds; beyond, a law's arguments overflow, and its values are nonsense
 
 
@@ -138,6 +146,25 @@ class IterationTimeLaw:
         square = above + tail - 2.0 * centre * self._tail_beyond(1) + below
         return max(0.0, square - (self.mean() - centre) ** 2)
 
+    def skewness(self) -> float:
+        """E[(T - E[T])^3] / Var(T)^1.5; 0 for a constant, infinite without a third moment."""
+        variance = self.variance()
+        if variance == 0.0:
+            return 0.0
+        if self.tail_index() <= 3.0 or not np.isfinite(variance):
+            return np.inf
+        return float(self._third_moment() / variance**1.5)
+
+    def _third_moment(self) -> float:
+        """E[(T - E[T])^3], from the moments around the median."""
+        centre, beyond = self._centre, [self._tail_beyond(power) for power in (1, 2, 3)]
+        tail = beyond[2] - 3.0 * centre * beyond[1] + 3.0 * centre**2 * beyond[0]
+        above = integrate(lambda t: 3.0 * (t - centre) ** 2 * self.sf(t), self._above)
+        below = integrate(lambda t: 3.0 * (centre - t) ** 2 * self.cdf(t), self._below)
+        shift = self.mean() - centre
+        square = self.variance() + shift**2
+        return float(above + tail - below - 3.0 * shift * square + 2.0 * shift**3)
+
     def tail_index(self) -> float:
         """Moments of an order below this are finite: the slope of the tail far out, to a tenth.
         Exact for a power law, large for lighter tails, infinite for a bounded one."""
@@ -155,16 +182,45 @@ class IterationTimeLaw:
 
     @cached_property
     def _knots(self) -> FloatArray:
-        """These instants, as far as the law's values are accurate, and more at both ends of where
-        it may be flat: a panel's nodes would miss what happens there."""
-        t = np.unique(self._passed[self._passed <= MAX_SECONDS])
+        """These instants, as far as the law's values are accurate, those at which it jumps or
+        bends, and more at both ends of where it may be flat: a panel's nodes would miss what
+        happens there."""
+        passed = np.concatenate((self._passed, self._passed_beyond_jump))
+        t = np.unique(passed[passed <= MAX_SECONDS])
         t = t[: int(np.count_nonzero(self.worker.sf(t) >= self.worker.resolution)) + 1]
         left, right = t[:-1], t[1:]
-        flat = (right > 16.0 * left) & (left >= self._passed[4])  # the level 0.999
+        width = right - left
+        narrowest = np.minimum(
+            np.concatenate((width[:1], width[:-1])), np.concatenate((width[1:], width[-1:]))
+        )
+        flat = (right > FLAT * left) | (width > FLAT * narrowest)
+        flat &= left >= self._passed[2]  # the level 1 - 1e-9
         flat[-1:] = False  # of which ``_tail_beyond`` takes the slope
         steps = 0.5 ** np.arange(1, 40) * (right - left)[flat, None]
         ends = left[flat, None] + steps, right[flat, None] - steps
-        return np.unique(np.concatenate((t, *map(np.ravel, ends))))
+        return np.unique(np.concatenate((t, self._kinks_among(t), *map(np.ravel, ends))))
+
+    @cached_property
+    def _passed_beyond_jump(self) -> FloatArray:
+        """When ``sf`` passes yet lower levels, if it jumps to a chance below all of them: where
+        most workers take the same time, most rounds do, and few others can matter."""
+        last = float(self._passed[-1])
+        left = float(self.sf(last)) if last <= MAX_SECONDS else 0.0
+        levels = left * BEYOND_JUMP
+        levels = levels[levels >= LEAST_CHANCE]
+        if not levels.size or left > 0.5 * SURVIVAL_LEVELS[-1]:
+            return np.empty(0)
+        return smallest(lambda t: self.sf(t) <= levels, levels.size)
+
+    def _kinks_among(self, t: FloatArray) -> FloatArray:
+        """Where the law of a round jumps or bends because a worker's does, between these knots."""
+        kinks = self.worker.kinks
+        if not t.size or kinks.size > MOST_KINKS:
+            return np.empty(0)
+        if self.demand.quorum is not None:
+            _, grace = self.demand.quorum
+            kinks = np.concatenate((kinks, kinks + grace))
+        return np.asarray(kinks[(kinks > t[0]) & (kinks < t[-1])])
 
     @cached_property
     def _centre(self) -> float:
@@ -187,7 +243,7 @@ class IterationTimeLaw:
         there as a power law, c t^-slope, with the slope of the last panel: exact in the limit for a
         Pareto law, and almost 0 for a light tail."""
         left = float(self.sf(self._knots[-1])) if self._knots.size else 1.0
-        if left == 0.0:
+        if left < LEAST_TAIL:
             return 0.0
         if self._knots.size < 2 or self._knots[-2] == 0.0:
             return np.inf
@@ -226,6 +282,10 @@ class StagesLaw(IterationTimeLaw):
     @override
     def variance(self) -> float:
         return sum(1.0 / rate**2 for rate in self.rates)
+
+    @override
+    def _third_moment(self) -> float:
+        return sum(2.0 / rate**3 for rate in self.rates)
 
     @override
     def tail_index(self) -> float:
@@ -313,12 +373,19 @@ class BarrierLaw(IterationTimeLaw):
         return max(0.0, spread + saved * (2.0 * mean - saved) - self._saved_moment(2))
 
     @override
+    def _third_moment(self) -> float:
+        everybody, mean = self._everybody.mean(), self.mean()
+        spread = self._everybody.variance()
+        cube = self._everybody._third_moment() + 3.0 * everybody * spread + everybody**3
+        return cube - self._saved_moment(3) - 3.0 * mean * self.variance() - mean**3
+
+    @override
     def tail_index(self) -> float:
         """That of the last arrival: more than s late ones are waited for."""
         return self._everybody.tail_index()
 
     def _saved_moment(self, power: int) -> float:
-        """E[T_(n)^p - T^p], for p = 1 or 2."""
+        """E[T_(n)^p - T^p], for p = 1, 2 or 3."""
         knots, (_, window, _), saved = self._everybody._knots, self._barrier, 0.0
         for u, weight in zip(*self._firsts, strict=True):
             closes = u + window * u

@@ -29,12 +29,14 @@ UnitLaw = Callable[[FloatArray], FloatArray | None]
 @dataclass(frozen=True)
 class WorkerTime:
     """The law of ``offset + scale * X``, in seconds, scale > 0 and offset >= 0; made by the
-    functions below. ``unit_sf`` ``None`` stands for ``1 - unit_cdf``."""
+    functions below. ``unit_sf`` ``None`` stands for ``1 - unit_cdf``; ``unit_kinks`` are the values
+    at which the law of X jumps or bends, as far as known."""
 
     unit_cdf: UnitLaw
     unit_sf: UnitLaw | None = None
     scale: float = 1.0
     offset: float = 0.0
+    unit_kinks: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         require_positive("scale", self.scale)
@@ -49,6 +51,11 @@ class WorkerTime:
         if self.unit_sf is None:
             return np.asarray(1.0 - self.cdf(seconds))
         return self._at(self.unit_sf, seconds, before=1.0)
+
+    @property
+    def kinks(self) -> FloatArray:
+        """Seconds at which the law jumps or bends, as far as known."""
+        return self.offset + self.scale * np.array(self.unit_kinks)
 
     @property
     def resolution(self) -> float:
@@ -103,7 +110,7 @@ def piece_time_at(
     elif not isinstance(law, PerPartition):
         return None
     total = delay if draws == 1 else delay.sum_of(draws)
-    return None if total is None else _known(total.cdf, total.sf, scale, cost)
+    return None if total is None else _time_of(total, scale, cost)
 
 
 def proportional_worker_time(
@@ -121,6 +128,14 @@ def additive_worker_time(
     require_count("load", load)
     require_non_negative("seconds_per_partition", seconds_per_partition)
     return _known(cdf, sf, offset=load * seconds_per_partition)
+
+
+def _time_of(delay: DelayLaw, scale: float, offset: float = 0.0) -> WorkerTime | None:
+    """The law of a delay's multiple and some known seconds; ``None``: it is not closed."""
+    time = _known(delay.cdf, delay.sf, scale, offset)
+    if time is None:
+        return None
+    return replace(time, unit_kinks=tuple(np.unique(delay.kinks()).tolist()))
 
 
 def _known(
@@ -165,7 +180,7 @@ class MessageTime:
         of the sum is random, or all random ones are exponential beyond a constant, at most
         ``MOST_STAGES`` draws; else ``None``."""
         shares = (self.uplink, 1.0 / steps), (self.transfer, size / steps)
-        ways = [_known(way.cdf, way.sf, share) for way, share in shares if way is not None]
+        ways = [_time_of(way, share) for way, share in shares if way is not None]
         known = [(way, exponential_beyond(way)) for way in ways if way is not None]
         fixed = [stage for _, stage in known if stage is not None and stage[1] == np.inf]
         latency = self.latency / steps + sum(offset for offset, _ in fixed)
@@ -179,7 +194,7 @@ class MessageTime:
             growth, cost, draws = float(law.growth(load)), float(law.cost(load)), steps
         elif not isinstance(law, PerPartition):
             return None
-        if (draw := _known(delay.cdf, delay.sf, growth / steps, cost / steps)) is None:
+        if (draw := _time_of(delay, growth / steps, cost / steps)) is None:
             return None
         random = [(way, stage) for way, stage in known if stage not in fixed]
         own = exponential_beyond(draw)

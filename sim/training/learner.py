@@ -92,6 +92,7 @@ def train_each(
             rules = optimizers[first : first + together]
             learner = Learner(problem, rules, initial, width, steps)
             for t, updates in enumerate(updates_of(steps, iterations)):
+                learner.begin(t + 1, steps)
                 for u in updates:
                     step = None if exact else steps.step(u)
                     learner.update(step.columns(slice(1)) if step and alike else step)
@@ -138,6 +139,14 @@ class Learner:
         for block, models in self._blocks:
             some = step if step is None or len(self._blocks) == 1 else step.columns(block)
             models.update(some, align)
+
+    def begin(self, iteration: int, steps: Steps) -> None:
+        """The updates from now on are of this iteration, from 1. Not of local steps, each of which
+        is an iteration: these are counted."""
+        if steps.local_steps > 1:
+            return
+        for _, models in self._blocks:
+            models.begin(iteration)
 
     @property
     def alignment(self) -> FloatArray:
@@ -187,6 +196,7 @@ class Models:
         self, problem: Objective, rules: Together, start: FloatArray, steps: Steps | None
     ) -> None:
         self._problem, self._rules = problem, rules
+        self._rules_now = rules  # with the learning rates of the iteration, if it was told
         depth, table, held, singles = 0, 0, 0, False
         if steps is not None:
             depth, table, held, singles = steps.depth, steps.table_size, steps.held, steps.sparse
@@ -226,6 +236,10 @@ class Models:
             self.due, self._scores = 0, None
         return self._recorded
 
+    def begin(self, iteration: int) -> None:
+        """See ``Learner.begin``."""
+        self._rules_now = self._rules.within(iteration)
+
     def update(self, step: Step | None, align: bool = False) -> None:
         """Apply one update; with ``align`` also compute ``alignment``. ``None``: every partition
         has weight 1 and its gradient is taken at the newest model."""
@@ -242,7 +256,7 @@ class Models:
                 self.alignment = np.einsum("lpr,lpr->lr", before, self._gradient)
         if problem.l2 > 0:
             gradient += problem.l2_gradient(self._point)
-        self._states = self._rules.step(self._states, gradient, t)
+        self._states = self._rules_now.step(self._states, gradient, t)
         self.beta = self._rules.models(self._states)
         dense = not isinstance(step, Sparse | Renewal)
         self._margins.append(problem.at(self.beta) if dense else None)

@@ -1,14 +1,17 @@
 """How the model moves along a gradient: pure ``init`` and ``step``, the state explicit. Every
 update is linear in the models and in the gradient, and acts on each entry of the model by itself.
 So one call serves all replications, as the columns of ``(p, R)`` arrays, and the learner knows the
-margins at the gradient's point from margins it has already. Iterations t are counted from 1. The
-learning rate of iteration t is ``learning_rate * decay**t``, or falls as one over t."""
+margins at the gradient's point from margins it has already. Iterations are counted from 1, and so
+are updates: an iteration is n gradients, in one update or in up to n, by the scheme. The learning
+rate of iteration t is ``learning_rate * decay**t``, or falls as one over t, so that schemes are
+compared at the same rates; momentum goes by updates."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, TypeAlias
+from copy import copy
+from typing import Annotated, Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 from annotated_types import Gt, Le
@@ -52,7 +55,8 @@ class Optimizer(metaclass=Configurable):
     Args:
         learning_rate: the step along the gradient of the mean loss, > 0.
         decay: factor on the learning rate per iteration, 0 < decay <= 1; the first iteration
-            already has it once. Or ``{t0: 10}``: the factor is t0 / (t0 + t).
+            already has it once. Or ``{t0: 10}``: the factor is t0 / (t0 + t). All updates of an
+            iteration have one rate, while momentum goes by updates.
     """
 
     rule: ClassVar[str]  # the registry name
@@ -66,21 +70,31 @@ class Optimizer(metaclass=Configurable):
             return self.learning_rate * self.decay.t0 / (self.decay.t0 + t)
         return self.learning_rate * self.decay**t
 
+    def within(self, iteration: int) -> Self:
+        """The same rule with the learning rate of an iteration, from 1, whatever t its updates
+        have."""
+        if self.decay == 1.0 and type(self).rate is Optimizer.rate:
+            return self
+        rate = self.rate(iteration)
+        rule = copy(self)
+        object.__setattr__(rule, "rate", lambda t: rate)
+        return rule
+
     @abstractmethod
     def init(self, beta: FloatArray) -> State:
         """The state at the start beta, of any shape."""
 
     def extrapolation(self, t: int) -> float:
-        """m: iteration t takes its gradient at ``beta + m (beta - beta before)``; 0 by default."""
+        """m: update t takes its gradient at ``beta + m (beta - beta before)``; 0 by default."""
         return 0.0
 
     def point(self, state: State, t: int) -> FloatArray:
-        """The point at which iteration t takes its gradient; by default beta, not a copy."""
+        """The point at which update t takes its gradient; by default beta, not a copy."""
         return state[0]
 
     @abstractmethod
     def step(self, state: State, gradient: FloatArray, t: int) -> State:
-        """The state after iteration t, from 1, and a gradient of the whole objective (mean data
+        """The state after update t, from 1, and a gradient of the whole objective (mean data
         loss and L2) at ``point(state, t)``. The state before and the gradient do not change."""
 
 
@@ -105,7 +119,7 @@ class GradientDescent(Optimizer):
 class Accelerated(Optimizer):
     """The accelerated rule of the authors' experiments, to the letter.
 
-    With theta = 2 / (t + 1) for t from 1: ``y = (1 - theta) beta + theta u``,
+    With theta = 2 / (t + 1) in update t from 1: ``y = (1 - theta) beta + theta u``,
     ``beta' = y - rate * gradient(beta)``, ``u' = beta + (beta' - beta) / theta``, and u = 0 at the
     start. The gradient is taken at beta, not at y, which makes it a heavy-ball method with
     momentum (t - 2)/(t + 1) from the second iteration on. In the first, theta = 1 and y = u = 0:
@@ -135,7 +149,7 @@ class Accelerated(Optimizer):
 
 @configured
 class Nesterov(Optimizer):
-    """Nesterov's accelerated gradient with momentum m = (t - 1)/(t + 2).
+    """Nesterov's accelerated gradient with momentum m = (t - 1)/(t + 2) in update t, from 1.
 
     ``y = beta + m (beta - beta before)``, ``beta' = y - rate * gradient(y)``.
 
@@ -174,6 +188,10 @@ class Together:
     def __init__(self, optimizers: Sequence[Optimizer]) -> None:
         self._optimizers = optimizers
 
+    def within(self, iteration: int) -> Together:
+        """The same rules with the learning rates of an iteration, from 1."""
+        return Together([rule.within(iteration) for rule in self._optimizers])
+
     def init(self, beta: FloatArray) -> list[State]:
         """The states where all start at one beta."""
         return [rule.init(beta) for rule in self._optimizers]
@@ -188,12 +206,12 @@ class Together:
         return _joined([state[0] for state in states])
 
     def points(self, states: Sequence[State], t: int) -> FloatArray:
-        """The points at which iteration t takes its gradients: ``(L, *beta.shape)``."""
+        """The points at which update t takes its gradients: ``(L, *beta.shape)``."""
         pairs = zip(self._optimizers, states, strict=True)
         return _joined([rule.point(state, t) for rule, state in pairs])
 
     def step(self, states: Sequence[State], gradients: FloatArray, t: int) -> list[State]:
-        """The states after iteration t, along ``(L, *beta.shape)`` gradients."""
+        """The states after update t, along ``(L, *beta.shape)`` gradients."""
         triples = zip(self._optimizers, states, gradients, strict=True)
         return [rule.step(state, gradient, t) for rule, state, gradient in triples]
 

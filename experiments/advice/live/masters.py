@@ -66,15 +66,16 @@ class Descent:
             return np.empty(0)
         return self._learning.optimizer.point(self._state, self.version + 1)
 
-    def update(self, gradient: Vector) -> None:
-        """One step along a decoded gradient ``(1/N) sum_i w_i g_i``, to which L2 is added."""
+    def update(self, gradient: Vector, iteration: int) -> None:
+        """One step, in an iteration from 1, along a decoded gradient ``(1/N) sum_i w_i g_i``, to
+        which L2 is added."""
         self.version += 1
         if self._learning is None:
             return
         problem, optimizer = self._learning.problem, self._learning.optimizer
         real = np.ascontiguousarray(gradient.real)
         real = real + problem.l2_gradient(optimizer.point(self._state, self.version))
-        self._state = optimizer.step(self._state, real, self.version)
+        self._state = optimizer.within(iteration).step(self._state, real, self.version)
 
     def keep(self) -> None:
         """Remember the model as it is."""
@@ -167,7 +168,7 @@ class LiveRoundMaster(LiveMaster):
     @override
     def _make_updates(self) -> None:
         for t in range(len(self.times)):
-            self.descent.update(self._decoded(t, self._round(t)))
+            self.descent.update(self._decoded(t, self._round(t)), iteration=t + 1)
             self.descent.keep()
             self._session.progress()
             if self._session.run.policy.drains and t + 1 < len(self.times):
@@ -367,7 +368,7 @@ class LiveBarrierlessMaster(LiveMaster):
         self._gradients.clear()
         self.dead.append(len(self._session.died))
         self._opened = now
-        self.descent.update(gradient)
+        self.descent.update(gradient, iteration=self._scheme.iteration(version - 1))
         run = self._session.run
         ended = min(self._scheme.iteration(version) - 1, run.iterations)
         for _ in range(ended - self._ended):

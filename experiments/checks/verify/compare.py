@@ -25,7 +25,7 @@ from ....sim.theory.scheme_time import TIED
 from ....sim.training.learner import train
 from ....sim.training.optimizers import GradientDescent
 from ....sim.training.steps import GivenWeights
-from ...run.records import DECODED, mean_and_error
+from ...run.records import DECODED, MOST_SKEWNESS, mean_and_error
 from . import grid
 from .grid import RUN_ROUNDS, Case
 
@@ -134,6 +134,8 @@ def compare_decoding_error(case: Case) -> Quantities:
             outcome = same(errors, known, GRADIENT_TOLERANCE)
             if outcome.z and isinstance(erased, GroupErasure) and erased.error_variance > 0:
                 outcome = _of_rare(errors, known, erased.error_variance)
+        elif isinstance(erased, GroupErasure) and _too_skew(erased.error_skewness, errors.size):
+            outcome = TOO_SKEW
     return [("decoding error, mean", outcome)]
 
 
@@ -144,14 +146,16 @@ def _of_rare(samples: FloatArray, expected: float, variance: float) -> Scored:
     return Scored(simulated, expected, (simulated - expected) / error)
 
 
+LAW = "F(T)"  # of rounds that have the law F these values are uniform, up to ties
 TIME_LEVEL = 0.9  # the quantile of the iteration time that is compared
 # Relative width of equal times: differences of absolute ones are rounded; deadlines make many.
 INSTANT = 1e-9
 
 
 def compare_iteration_time(case: Case) -> Quantities:
-    """Mean and quantile of the round's duration."""
-    law, seconds, names = case.time, case.seconds, ("mean", f"{TIME_LEVEL:.0%} quantile")
+    """Mean and quantile of the round's duration; and the whole law, where a mean says nothing."""
+    law, seconds = case.time, case.seconds
+    names = ["mean", f"{TIME_LEVEL:.0%} quantile"]
     outcomes: list[Outcome]
     if isinstance(law, NoFormula):
         outcomes = [law, law]
@@ -159,20 +163,31 @@ def compare_iteration_time(case: Case) -> Quantities:
         outcomes = [same(seconds, law.mean()), same(seconds, float(law.quantile(TIME_LEVEL)))]
     else:
         outcomes = [mean_outcome(seconds, law), _quantile(seconds, law)]
+    if isinstance(outcomes[0], NotComparable) and isinstance(law, IterationTimeLaw):
+        points = law.quantile(POINTS) * (1.0 + INSTANT)
+        names.append(LAW)
+        outcomes.append(distance(seconds, points, law.cdf(points)))
     return [(f"iteration time, {name}", got) for name, got in zip(names, outcomes, strict=True)]
 
 
 def mean_outcome(seconds: FloatArray, law: IterationTimeLaw) -> Outcome:
-    """The mean of independent rounds, where its law has three moments."""
+    """The mean of independent rounds, where it is nearly normal by their law."""
     if law.tail_index() <= 2.0:
         return NotComparable("the variance is infinite: a mean has no standard error")
     if law.tail_index() <= 3.0:
         return NotComparable("the third moment is infinite: a mean is far from normal")
     outcome = compare_mean(seconds, law.mean())
     variance = law.variance()
-    if outcome.varies or not variance > 0.0:
-        return outcome
-    return _of_rare(seconds, outcome.expected, variance)
+    if not outcome.varies:
+        return outcome if variance == 0.0 else _of_rare(seconds, outcome.expected, variance)
+    return TOO_SKEW if _too_skew(law.skewness(), seconds.size) else outcome
+
+
+TOO_SKEW = NotComparable("too few rounds for this tail: a mean is far from normal")
+
+
+def _too_skew(skewness: float, rounds: int) -> bool:
+    return bool(abs(skewness) > MOST_SKEWNESS * np.sqrt(rounds))
 
 
 def _quantile(seconds: FloatArray, law: IterationTimeLaw) -> Scored:
@@ -231,7 +246,8 @@ def distance(
     ``others`` samples. The result's ``expected`` is the median of that distance, z the normal score
     of its chance; both are of the distance anywhere, which is never smaller. One-sided."""
     scale = np.sqrt(samples.size / (1.0 + samples.size / others))
-    largest = float(np.abs((samples[:, None] <= points).mean(axis=0) - expected).max())
+    reached = np.searchsorted(np.sort(samples), points, side="right") / samples.size
+    largest = float(np.abs(reached - expected).max())
     chance = min(float(special.kolmogorov(scale * largest)), 1.0 - EQUAL_TOLERANCE)
     z = -float(special.ndtri(chance))
     return Scored(largest, float(special.kolmogi(0.5)) / scale, z, one_sided=True)

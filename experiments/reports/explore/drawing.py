@@ -50,6 +50,12 @@ class Simulated:
     errors: FloatArray  # ``(R,)`` mean decoding errors
 
     @property
+    def sizes(self) -> tuple[int, int]:
+        """Replications and iterations."""
+        replications, evaluations = self.times.shape
+        return replications, evaluations - 1
+
+    @property
     def seconds(self) -> Estimate:
         """Mean seconds of an iteration, and its standard error."""
         return mean_and_error(self.times[:, -1] / (self.times.shape[1] - 1))
@@ -199,8 +205,8 @@ def closed_form_table(runs: Sequence[Simulated], known: Mapping[str, ClosedForm]
             ("iteration_time", run.seconds, closed.seconds),
             ("decoding_error", run.error, closed.error),
         ):
-            z = closed.z(metric, mean - value, error, run.errors.size)
-            row += [number(mean, error), theory_text(value, z)]
+            z = closed.z(metric, mean - value, error, *run.sizes)
+            row += [number(mean, error), theory_text(value, z, error)]
         rows.append([*row, number(*mean_and_error(run.losses[:, -1]))])
     title = "Simulated (± standard error) and in closed form (z: standard errors between)"
     return capped("numbers", title, columns, rows, "")

@@ -127,7 +127,11 @@ def numbers_table(records: Records) -> Table:
                 ends = (row[f"{metric.name}_ratio{end}"] for end in ("", "_low", "_high"))
                 cells.append((f"{metric.title}, ratio", interval(*ends)))
             if f"{metric.name}_theory" in summary:
-                closed_form = theory_text(row[f"{metric.name}_theory"], row[f"{metric.name}_z"])
+                closed_form = theory_text(
+                    expected=row[f"{metric.name}_theory"],
+                    z=row[f"{metric.name}_z"],
+                    error=row[f"{metric.name}_se"],
+                )
                 cells.append((f"{metric.title}, closed form (z)", closed_form))
         rows.append(cells)
     columns = [title for title, _ in rows[0]]

@@ -149,6 +149,9 @@ class LocalSgd(SchemeFamily):
         return LocalRounds(code, rule, outer, whole, self.steps)
 
     def _checked_levels(self, workers: int) -> Levels:
+        if self.levels is not None and not self.levels:
+            valid = "must have a period and a group size, or be left out"
+            raise InvalidParameter("levels", {}, valid)
         if not (levels := self.levels):
             return ()
         for name, value in (("wait_for", self.wait_for), ("stop", self.stop)):

@@ -284,5 +284,6 @@ def from_dataset(
         return problem, data.initial
     if start == "normal":
         return problem, draws(START_STREAM).standard_normal(problem.parameters)
-    rng = generator(start.seed, START_STREAM) if isinstance(start, Start) else draws(START_STREAM)
-    return problem, problem.start(rng)
+    if isinstance(start, Start):
+        return problem, problem.start_of(start.seed, generator(start.seed, START_STREAM))
+    return problem, problem.start(draws(START_STREAM))

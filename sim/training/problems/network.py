@@ -202,7 +202,8 @@ def _exponentials(scores: FloatArray, label: IntArray, total: FloatArray | None)
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Softmax(NeuralNetwork):
-    """Mean cross-entropy of a linear model with a score for each class."""
+    """Mean cross-entropy of a linear model with a score for each class: a row of weights for each
+    feature, and one of biases. ``l2`` covers the biases, too."""
 
 
 @final

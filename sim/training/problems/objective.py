@@ -144,6 +144,10 @@ class Objective(ABC):
         """Where training begins unless something else is said: ``(P,)``, zeros here."""
         return np.zeros(self.parameters)
 
+    def start_of(self, seed: int, rng: np.random.Generator) -> FloatArray:
+        """The start of a seed that was asked for, ``(P,)``; ``rng`` draws from it."""
+        return self.start(rng)
+
     def tested(self, beta: FloatArray) -> tuple[FloatArray | None, FloatArray | None]:
         """``test_loss`` and ``test_accuracy``."""
         return self.test_loss(beta), self.test_accuracy(beta)

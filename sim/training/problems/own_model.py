@@ -117,12 +117,17 @@ class OwnModel(Objective):
     @override
     def start(self, rng: np.random.Generator) -> FloatArray:
         """Raises InvalidParameter: what the functions return there cannot be trained."""
+        return self.start_of(int(rng.integers(2**31)), rng)
+
+    @override
+    def start_of(self, seed: int, rng: np.random.Generator) -> FloatArray:
+        """``init`` with this seed; as ``start``."""
         rows, functions = min(self.rows // 2 * 2, 8) or 1, self._functions
         if not functions.good:
             X, y = np.asarray(self.X[:rows]), self._labels(self.y[:rows])
             _require_good(self.model, functions, X, y)
             functions.good = True
-        return functions.start(int(rng.integers(2**31)))
+        return functions.start(seed)
 
     @override
     def mean_loss(self, X: Any, y: FloatArray, beta: FloatArray) -> FloatArray:
@@ -256,12 +261,33 @@ def _require_good(path: str, functions: Functions, X: FloatArray, y: Any) -> Non
         raise wrong(path, f"row_losses returns {loss} at the start; must be finite")
     if loss != other:
         raise wrong(path, "row_losses returns other numbers when it is called again: randomness")
-    # Each half twice: with as many rows, nothing is compiled again.
-    half = len(X) // 2
-    twice = np.tile(np.arange(half), 2), np.tile(np.arange(half, 2 * half), 2)
-    apart = sum(functions.tried(start, X[rows], y[rows])[0] for rows in twice) / 2
-    if half and abs(apart - loss) > 1e-6 * max(abs(loss), 1.0):
-        text = "row_losses of a row depends on the rows beside it, as batch normalisation does"
-        raise wrong(path, f"{text}: a worker that has some of the rows could not compute it")
+    _require_rows_alone(path, functions, start, X, y)
     if not np.isfinite(gradient).all():
         raise wrong(path, "the gradient of row_losses is not finite at the start")
+
+
+def _require_rows_alone(
+    path: str, functions: Functions, start: FloatArray, X: FloatArray, y: Any
+) -> None:
+    """Refuse (InvalidParameter) a model whose loss of a row depends on the rows beside it. It is
+    asked near the start, too: at zeros a loss can be the same whatever the rows are."""
+    half = len(X) // 2
+    if not half:
+        return
+    near = start + 0.1 * np.random.default_rng(0).standard_normal(start.shape)
+    # Each half twice: with as many rows, nothing is compiled again.
+    first, second = np.tile(np.arange(half), 2), np.tile(np.arange(half, 2 * half), 2)
+    for model in (start, near):
+        whole = np.arange(2 * half)
+        loss, gradient = functions.tried(model, X[whole], y[whole])
+        first_loss, first_gradient = functions.tried(model, X[first], y[first])
+        second_loss, second_gradient = functions.tried(model, X[second], y[second])
+        far = abs((first_loss + second_loss) / 2 - loss)
+        turned = np.abs((first_gradient + second_gradient) / 2 - gradient).max()
+        apart = far > 1e-6 * max(abs(loss), 1.0)
+        if apart or turned > 1e-6 * max(np.abs(gradient).max(), 1.0):
+            raise wrong(
+                path,
+                "row_losses of a row depends on the rows beside it, as batch normalisation does: "
+                "a worker that has some of the rows could not compute it",
+            )

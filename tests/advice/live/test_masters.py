@@ -740,7 +740,7 @@ def test_what_empty_messages_cost_by_hand() -> None:
 def test_without_a_problem_models_are_empty() -> None:
     """There is none to keep, and updates are counted alone."""
     descent = Descent(None)
-    descent.update(np.empty(0))
+    descent.update(np.empty(0), iteration=1)
     descent.keep()
     assert descent.point.shape == (0,)
     assert (descent.visited, descent.version) == ([], 1)

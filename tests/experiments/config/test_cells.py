@@ -279,8 +279,8 @@ def test_traces_of_a_folder_count_by_content(tmp_path: Path, path: str) -> None:
             "sweep.delay = [{'model': 'exponential', 'rate': 5}]: replaces delay.rate: sweep it",
         ),
         (
-            {"schemes.1.label": ["a", "b"], "schemes.uncoded.label": ["c"]},
-            "sweep.schemes.uncoded.label = ['c']: is schemes.1.label, too",
+            {"schemes.1.load": [1, 2], "schemes.uncoded.load": [3]},
+            "sweep.schemes.uncoded.load = [3]: is schemes.1.load, too",
         ),
     ],
 )
@@ -327,7 +327,7 @@ def test_a_count_follows_the_number_of_workers() -> None:
     assert cells(BASE | {"workers": " 9 ", "schemes": schemes})[0].key == found[0].key
     with pytest.raises(ConfigError, match=r"schemes\.ignore_stragglers\.wait_for = 0: must be"):
         cells(document | {"sweep": {"workers": [9, 3]}})
-    labels = {"sweep": {"schemes.0.label": ["a", "b"], "workers": [9, "x"]}}
+    labels = {"sweep": {"schemes.0.rescale": [True, False], "workers": [9, "x"]}}
     with pytest.raises(ConfigError, match=r"^workers = 'x': must be"):
         cells(document | labels | {"schemes": [{"name": "ignore_stragglers", "wait_for": "n/2"}]})
     with pytest.raises(ConfigError, match=r"schemes: missing"):

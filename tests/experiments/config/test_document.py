@@ -476,7 +476,8 @@ def test_keys_below_levels_may_be_numbers() -> None:
     document: dict[str, Any] = {"schemes": [{"name": "local_sgd", "steps": 8}]}
     override(document, ["schemes.local_sgd.levels={2: 3, 4: 6}"])
     assert document["schemes"][0]["levels"] == {"2": 3, "4": 6}
-    override(document, ["schemes.local_sgd.levels.2=4", "schemes.0.levels={2: 3},{4: 6}"])
+    override(document, ["schemes.local_sgd.levels.2=4"])
+    override(document, ["schemes.0.levels={2: 3},{4: 6}"])
     assert document["schemes"][0]["levels"] == {"2": 4, "4": 6}
     assert document["sweep"] == {"schemes.0.levels": [{"2": 3}, {"4": 6}]}
     for wrong in ("{1: 2}", "levels: {2: 1, 02: 3}", "levels: {2.5: 1}", "levels: {a: {3: 1}}"):

@@ -9,6 +9,7 @@ from math import comb
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from erasurehead.delay_models import MODELS
 from erasurehead.sim.load_laws import Proportional
@@ -85,6 +86,9 @@ def test_moments_over_every_set_of_arrivals(n, d, r, scale):
     assert erasure.mean_square(groups) == pytest.approx(square, rel=1e-12)
     assert erasure.mean_square_error(groups) == pytest.approx(error, rel=1e-12)
     assert erasure.decoding_error == pytest.approx(decoding_error(weights).mean(), rel=1e-12)
+    errors = decoding_error(weights)
+    skewness = stats.skew(errors) if np.ptp(errors) > 1e-9 else 0.0
+    assert erasure.error_skewness == pytest.approx(skewness, abs=1e-9)
 
 
 def custom(stopping, decoder, load=2, n=6):

@@ -140,6 +140,96 @@ def test_a_few_that_take_far_longer_keep_the_digits(share, far):
     assert time.variance() == pytest.approx(1 + share * (1 - share) * far**2, rel=1e-9)
 
 
+def part(rng):
+    """A law, the seconds at which it jumps or bends, and the power with which its tail falls."""
+    begins, spread = rng.uniform(0.0, 3.0), 10 ** rng.uniform(-2.0, 1.0)
+    kind = rng.integers(6)
+    if kind == 0:
+        return MODELS["deterministic"](value=begins), begins, inf
+    if kind == 1:
+        return MODELS["shifted_exponential"](shift=begins, rate=1 / spread), begins, inf
+    if kind == 2:
+        weibull = MODELS["weibull"](shape=rng.uniform(0.5, 3.0), scale=spread)
+        return MODELS["shifted"](by=begins, base=weibull), begins, inf
+    if kind == 3:
+        law = MODELS["gamma"](shape=rng.uniform(0.5, 4.0), scale=spread, shift=begins)
+        return MODELS["scaled"](by=2.0, base=law), 2.0 * begins, inf
+    if kind == 4:
+        alpha = rng.uniform(2.0, 4.0)
+        return MODELS["pareto"](alpha=alpha, scale=begins + 0.1), begins + 0.1, alpha
+    return MODELS["lognormal"](median=spread, sigma=rng.uniform(0.1, 1.0)), 0.0, inf
+
+
+def going_after(rule, n, t, chance):
+    """P(T > t) from P(a worker is not done by t), by sums that are written out."""
+    if isinstance(rule, CoverGroups):
+        with np.errstate(divide="ignore"):
+            all_groups = n // rule.size * np.log1p(-(chance(t) ** rule.size))
+        return -np.expm1(all_groups)
+    if isinstance(rule, FirstK):
+        return stats.binom.sf(n - rule.first, n, chance(t))
+    early, late = chance(t - 0.7), chance(t)
+    j = np.arange(n // 2)[:, None]
+    some_missing = early ** (n - j) - (early - late) ** (n - j)
+    return (special.comb(n, j) * (1 - early) ** j * some_missing).sum(axis=0)
+
+
+def piecewise_mean(sf, kinks):
+    """The integral of ``sf``, whose pieces grow by a twelfth away from each kink, both ways."""
+    steps = 2.0 ** np.arange(-50.0, 100.0, 0.125)
+    edges = np.unique(np.concatenate([[0.0], *([k, *(k + steps), *(k - steps)] for k in kinks)]))
+    edges = edges[edges >= 0.0]
+    nodes, weights = np.polynomial.legendre.leggauss(12)
+    half = 0.5 * np.diff(edges)[:, None]
+    t = edges[:-1, None] + half * (1 + nodes)
+    return float((half * sf(t.ravel()).reshape(t.shape) @ weights).sum())
+
+
+@pytest.mark.parametrize("first", range(0, 300, 50))
+def test_means_of_mixtures_with_kinks_and_atoms(first: int) -> None:
+    """Catches an integral across a corner or a jump of the workers' law, and one that is infinite
+    because a jump leaves less than the lowest level at which it is cut."""
+    for seed in range(first, first + 50):
+        rng = np.random.default_rng(seed)
+        parts = [part(rng) for _ in range(rng.integers(2, 5))]
+        weights = rng.dirichlet(np.full(len(parts), 0.5))
+        laws, begins, powers = zip(*parts, strict=True)
+        mixed = MODELS["mixture"](weights=tuple(weights.tolist()), components=laws)
+        n = int(rng.choice([1, 4, 12, 30, 150]))
+        rules = [FirstK(int(rng.integers(1, n + 1))), FirstK(n), FirstK(-(-n // 2))]
+        rules += [CoverGroups(2), FirstK(n) | Later(FirstK(n // 2), 0.7)] if 1 < n <= 30 else []
+        rule = rules[rng.integers(len(rules))]
+        load = int(rng.integers(1, 4))
+        kinks = load * np.array(begins)
+        if not isinstance(rule, FirstK | CoverGroups):
+            kinks = np.concatenate((kinks, kinks + 0.7))
+
+        def chance(t, load=load, weights=weights, laws=laws):
+            each = (
+                w * law.sf(np.maximum(t, 0) / load) for w, law in zip(weights, laws, strict=True)
+            )
+            return np.where(t < 0, 1.0, np.minimum(sum(each), 1.0))
+
+        exact = piecewise_mean(lambda t: going_after(rule, n, t, chance), kinks)  # noqa: B023
+        law = iteration_time_law(rule, n, worker_time_at(mixed, Proportional(), load))
+        assert law.mean() == pytest.approx(exact, rel=1e-9), (seed, rule, mixed)
+        assert min(powers) > 1
+
+
+@pytest.mark.parametrize("wait_for", [75, 100, 140])
+def test_a_round_that_an_atom_decides_has_a_mean(wait_for: int) -> None:
+    """All but one worker in a thousand take 1 s: half of 150 do, but for a chance of 1e-184."""
+    both = MODELS["deterministic"](value=1.0), MODELS["exponential"](rate=1.0)
+    mixed = MODELS["mixture"](weights=(0.999, 0.001), components=both)
+    law = iteration_time_law(FirstK(wait_for), 150, worker_time_at(mixed, Proportional(), 1))
+    assert law.mean() == pytest.approx(1.0, rel=1e-9)
+    assert law.variance() < 1e-20
+    never = MODELS["pareto"](alpha=0.01, scale=1.0)
+    heavy = MODELS["mixture"](weights=(0.999, 0.001), components=(both[0], never))
+    law = iteration_time_law(FirstK(wait_for), 150, worker_time_at(heavy, Proportional(), 1))
+    assert law.mean() == inf
+
+
 def test_elementary_means_by_hand():
     """Catches the load applied to the wrong part: the shift, the tail, or the group's minimum."""
     h = closed.harmonic
@@ -164,6 +254,30 @@ def test_variance_and_quantiles_of_the_slowest_of_n():
     exact = 2 * UNIT.ppf(q ** (1 / n))
     np.testing.assert_allclose(time.quantile(q), exact, rtol=1e-11)
     np.testing.assert_allclose(time.cdf(exact), q, rtol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "delay", "skewness"),
+    [
+        (SCHEMES["uncoded"](), MODELS["exponential"](rate=3.0), None),
+        (SCHEMES["uncoded"](), MODELS["shifted_exponential"](shift=1e3, rate=3.0), None),
+        (SCHEMES["speculative"](copy_after=9), MODELS["exponential"](rate=3.0), 0.8),
+        (SCHEMES["fractional_repetition"](load=12), MODELS["deterministic"](value=2.0), 0.0),
+        (SCHEMES["ignore_stragglers"](wait_for=12), MODELS["pareto"](alpha=3.0, scale=1.0), inf),
+    ],
+)
+def test_the_skewness_of_a_round(scheme, delay, skewness):
+    """Catches a third moment around the median, and digits lost beside a large shift."""
+    law = scheme_iteration_time(scheme.build(12), delay, Proportional())
+    if skewness is None:
+        k = np.arange(1.0, 13.0)
+        skewness = 2 * np.sum(k**-3) / np.sum(k**-2) ** 1.5
+        assert law.skewness() == pytest.approx(skewness, rel=1e-6)
+    elif skewness == 0.8:  # of the quantiles in the middle of a thousand equal parts
+        of_quantiles = stats.skew(law.quantile((np.arange(1000) + 0.5) / 1000))
+        assert law.skewness() == pytest.approx(of_quantiles, rel=0.05)
+    else:
+        assert law.skewness() == skewness
 
 
 def test_variance_is_not_lost_beside_a_large_shift():
@@ -375,7 +489,9 @@ def test_schemes_without_a_formula_say_why():
         assert isinstance(scheme_iteration_time(scheme, delay, law), NoFormula)
     assert proportional_worker_time(lambda t: None, 3) is None
     assert additive_worker_time(lambda t: None, 3, 0.1) is None
-    without_sf = SimpleNamespace(cdf=UNIT.cdf, sf=lambda t: None, together=lambda n: None)
+    without_sf = SimpleNamespace(
+        cdf=UNIT.cdf, sf=lambda t: None, together=lambda n: None, kinks=lambda: np.empty(0)
+    )
     time = scheme_iteration_time(scheme, without_sf, Proportional())
     mean = closed.mean_erasurehead(closed.proportional_time(1.0, 2.0, 3), 12, 3, 6)
     assert time.mean() == pytest.approx(mean, rel=1e-9)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+import erasurehead as eh
 from erasurehead.sim.training.optimizers import OPTIMIZERS, Optimizer
 
 ITERATIONS, ALPHA = 12, 0.05
@@ -138,6 +139,38 @@ def test_rates_decay_from_the_first_iteration_on() -> None:
     optimizer = make("gd", 0.1, 0.98)
     assert optimizer.rate(1) == pytest.approx(0.098)
     assert optimizer.rate(3) == pytest.approx(0.1 * 0.98**3)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "updates"),
+    [
+        (eh.schemes.Uncoded(), 20),
+        (eh.schemes.Asynchronous(), 120),
+        (eh.schemes.KAsync(wait_for=4), 30),
+        (eh.schemes.Rennala(batch=12), 10),
+        (eh.schemes.LocalSgd(steps=5), 20),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_schemes_are_compared_at_the_rates_of_iterations(scheme: object, updates: int) -> None:
+    """Six workers, twenty iterations: catches a rate that decays with updates, of which an
+    iteration has one or six."""
+    rates = list[float]()
+
+    class Spy(eh.optimizers.GradientDescent):
+        def step(self, state: object, gradient: np.ndarray, t: int) -> object:
+            rates.append(self.rate(t))
+            return super().step(state, gradient, t)
+
+    X = np.arange(24.0).reshape(12, 2) / 24
+    run = eh.simulate(scheme, eh.delays.Exponential(rate=1.0), workers=6, iterations=20)
+    eh.train(run, eh.problems.LeastSquares(X, X[:, 0]), Spy(learning_rate=0.1, decay=0.97))
+    in_turn = sorted(set(rates), reverse=True)
+    assert len(rates) >= updates
+    assert rates[0] == pytest.approx(0.1 * 0.97)
+    last = 19 if updates == 10 else 20  # an update of two iterations is the first one's
+    assert in_turn[-1] == pytest.approx(0.1 * 0.97**last)
+    assert len(in_turn) == min(updates, 20)
     assert OPTIMIZERS["gd"](learning_rate=0.1).rate(50) == 0.1
 
 

@@ -317,7 +317,8 @@ def _losses(
     fit_into_memory(learning.problem, steps)
     learner = Learner(learning.problem, [learning.optimizer], learning.initial, replications, steps)
     yield learner.evaluate()[0]
-    for updates in updates_of(steps, run.iterations):
+    for t, updates in enumerate(updates_of(steps, run.iterations)):
+        learner.begin(t + 1, steps)
         for u in updates:
             learner.update(steps.step(u))
         yield learner.evaluate()[0]
