@@ -15,7 +15,8 @@ from typing_extensions import override
 
 from ...delay_models import DelayModel, Tape
 from ...delay_models.base import BLOCK_CELLS, Finite, IndependentDelays, Seconds
-from ...delay_models.parametric import Parametric
+from ...delay_models.parametric import Deterministic
+from ...delay_models.trace import AuthorsStream, MeasuredTrace
 from ...sim.base.errors import ConfigError, DataNotFound, InvalidParameter, at, message_of
 from ...sim.base.fields import configured
 from ...sim.base.numerics import one_thread
@@ -201,7 +202,8 @@ def warnings(settings: Settings) -> tuple[str, ...]:
 def same_in_all_replications(settings: Settings) -> bool:
     """Whether a run's delays are one table, whatever the replication."""
     delay, n = settings.delay, settings.workers
-    if settings.replications == 1 or isinstance(delay, Parametric):
+    kinds = (Deterministic, MeasuredTrace, AuthorsStream)  # the others are drawn, or a user's own
+    if settings.replications == 1 or not isinstance(delay, kinds):
         return False
     rounds = max(1, min(iterations(settings), BLOCK_CELLS // n))
     first, second = (Tape(delay, n, settings.seed, r).rows(0, rounds) for r in (0, 1))

@@ -7,12 +7,12 @@ them with ``--allow-plugins`` alone, in Python with ``plugins=[...]``."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .cells import renamed
 from .document import is_file
 
 FOLDER = "code"  # of a result, with the copies
@@ -69,7 +69,7 @@ def carried(config: Mapping[str, Any], output: Path) -> Carried:
     listed = [name for name in plugins_in(config) if is_file(name)]
     copies = dict[str, Path]()
     names = dict[str, str]()
-    folder = output.resolve() / FOLDER
+    folder = Path(os.path.realpath(output)) / FOLDER
     paths = [*dict.fromkeys([*listed, *models_in(config)])]
     # Copies keep their names, also where another file has the same one.
     for path in sorted(paths, key=lambda path: Path(path).resolve().parent != folder):
@@ -89,6 +89,8 @@ def _free_name(file: Path, taken: Iterable[str]) -> str:
 
 def renamed_code(config: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """A config in which files of code have other names; other texts stay."""
+    from .cells import renamed  # with all schemes, which readers of a result need not
+
     sections = {key: config[key] for key in ("plugins", "problem") if key in config}
     sweep = config.get("sweep")
     if isinstance(sweep, Mapping):

@@ -93,7 +93,7 @@ def test_a_file_a_mapping_and_what_was_written_are_the_same(files: Path, result:
         },
         {"failures": {"time_to_failure": EXPONENTIAL, "time_to_repair": EXPONENTIAL}},
         {"schemes": [{"name": "asynchronous"}, {"name": "uncoded"}], "replications": 1},
-        {"problem": None, "record": "clock"},
+        {"problem": None, "optimizer": None, "record": "clock"},
     ],
     ids=["null", "sections", "failures", "staleness", "clock"],
 )
@@ -119,6 +119,7 @@ def test_the_config_that_was_given_stays_as_it_was() -> None:
     assert changed.config["seed"] == 5
 
 
+@pytest.mark.filterwarnings("ignore:replications = ")
 def test_a_relative_path_starts_from_the_working_directory(files: Path) -> None:
     rounds = 1 + np.random.default_rng(0).random((9, 6))
     np.savetxt("delays.csv", rounds, delimiter=",")

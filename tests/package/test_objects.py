@@ -130,6 +130,7 @@ def test_a_run_of_objects_is_the_run_of_their_sections() -> None:
     ],
     ids=lambda made: type(made).__name__,
 )
+@pytest.mark.filterwarnings("ignore:replications = ")
 def test_a_law_has_the_numbers_of_its_config(delay: Any, law: Any, engine: Any) -> None:
     size = SIZE | {"workers": delay.workers_required() or 12, "engine": engine}
     scheme = schemes.IgnoreStragglers(wait_for=2)

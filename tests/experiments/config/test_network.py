@@ -214,10 +214,15 @@ def test_a_key_that_is_given_is_not_suggested() -> None:
 
 
 def test_settings_are_dataclasses_with_defaults_that_change_nothing() -> None:
-    """An empty section is the ideal cluster but for its name."""
-    ideal, empty = compute(cell()), compute(cell(network={}, failures={}))
-    assert ideal.iterations.equals(empty.iterations)
-    assert dataclasses.is_dataclass(build.run_of(cell(network={}).settings).cluster)
+    """An empty section changes nothing, and is refused."""
+    for name in ("network", "failures"):
+        with pytest.raises(ConfigError, match=f"{name} = {{}}: .* must say something"):
+            cell(**{name: {}})
+    network = {"uplink_latency": 0.0}
+    ideal, still = compute(cell()), compute(cell(network=network))
+    times = ["replication", "iteration", "time"]
+    assert ideal.iterations[times].equals(still.iterations[times])
+    assert dataclasses.is_dataclass(build.run_of(cell(network=network).settings).cluster)
 
 
 def test_a_diverged_run_has_no_final_loss() -> None:

@@ -497,7 +497,7 @@ def test_bad_lists_of_plugins(plugins: Any, mention: str) -> None:
 
 
 def test_plugins_cannot_be_swept(file: Path) -> None:
-    with pytest.raises(ConfigError, match=r"sweep\.plugins.*cannot be swept"):
+    with pytest.raises(ConfigError, match=r"sweep\.plugins.*must be another setting"):
         cells(with_plugin(file, sweep={"plugins": [[]]}))
 
 

@@ -226,6 +226,7 @@ def named(row: Printed) -> str:
 
 
 @pytest.mark.parametrize("row", PRINTED, ids=named)
+@pytest.mark.filterwarnings("ignore:replications = ")
 def test_ours_is_as_near_as_the_row_says(row: Printed) -> None:
     """And what the docs show; what is farther away than 5 % says why it may be."""
     ours = ours_of(row)

@@ -182,7 +182,8 @@ def test_a_result_of_version_0_3_is_computed_again(tmp_path: Path) -> None:
     }
     after = eh.load(old)
     for mine, its in zip(tables, [after.summary, after.iterations, after.workers], strict=True):
-        assert_frame_equal(its.drop(columns="cell"), mine.drop(columns="cell"))
+        kept = its.columns.difference(["cell", *Z_SCORES])
+        assert_frame_equal(its[kept], mine[kept])
     outcome, said = go(load(config), old)
     assert (len(outcome.seconds), said) == (0, [])
 
@@ -731,15 +732,17 @@ def test_how_long_a_run_took_is_kept_to_a_millisecond(
     assert manifest["wall_seconds"] == 3.457
 
 
+Z_SCORES = ("iteration_time_z", "decoding_error_z")  # since 0.3 not where rounds are too few
+TOO_FEW = "too few rounds: for the tail of these times or errors, so there is no z"
 TWO = [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 2, "label": "b"}]
 
 
 @pytest.mark.parametrize(
     ("changes", "failed", "lines"),
     [
-        ({}, (), ["1 cell computed, 1 in all", "results in out/"]),
-        ({"schemes": TWO}, (), ["1 cell computed, 2 in all", "results in out/"]),
-        ({"schemes": TWO}, ("b",), ["1 cell computed, 1 of 2 in all", "results in out/"]),
+        ({}, (), [TOO_FEW, "1 cell computed, 1 in all", "results in out/"]),
+        ({"schemes": TWO}, (), [TOO_FEW, "1 cell computed, 2 in all", "results in out/"]),
+        ({"schemes": TWO}, ("b",), [TOO_FEW, "1 cell computed, 1 of 2 in all", "results in out/"]),
         ({"schemes": TWO}, ("uncoded", "b"), ["results in out/"]),
         (
             *({"replications": 1}, ()),

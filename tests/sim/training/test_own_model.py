@@ -226,7 +226,7 @@ def test_a_library_that_is_missing_is_named(
 
 
 def test_a_missing_model_and_a_wrong_target_are_lines(tmp_path: Path) -> None:
-    with pytest.raises(eh.ConfigError, match=r"problem.model = 'none.py': cannot be read: No"):
+    with pytest.raises(eh.ConfigError, match=r"problem.model = 'none.py': no such file"):
         eh.run(config(model=str(tmp_path / "none.py")), output=None)
     with pytest.raises(eh.ConfigError, match="targets = 'labels': must be 'classes' or 'numbers'"):
         eh.run(config(model=written(tmp_path), targets="labels"), output=None)
