@@ -210,6 +210,15 @@ def same_in_all_replications(settings: Settings) -> bool:
     return np.array_equal(first, second, equal_nan=True)
 
 
+def without_problem(cell: Cell) -> tuple[str, ...]:
+    """The settings that only learning has, where nothing is learned, a line each; none where
+    ``problem: null`` says that nothing is."""
+    if cell.settings.problem is not None or cell.says_no_problem:
+        return ()
+    given = [key for key in ("optimizer", "target_loss") if cell.document.get(key) is not None]
+    return tuple(f"{key}: has no effect without a problem" for key in given)
+
+
 def without_effect(settings: Settings) -> tuple[str, ...]:
     """The settings that move nothing beside the others, a line each."""
     lines = []
@@ -220,12 +229,12 @@ def without_effect(settings: Settings) -> tuple[str, ...]:
             f"policy: {settings.policy} has no effect on {scheme.name}, which has no rounds, and "
             "slows the schemes beside it; cancel is fair to both"
         )
-    if settings.problem is None:
-        if settings.optimizer is not None:
-            lines.append("optimizer: has no effect without a problem")
-        if target is not None:
-            lines.append("target_loss: has no effect without a problem")
-    elif target is not None and target < 0 and settings.problem.settings.loss in LOSSES:
+    if (
+        settings.problem is not None
+        and target is not None
+        and target < 0
+        and settings.problem.settings.loss in LOSSES
+    ):
         lines.append(f"target_loss = {target:g}: is never reached; no loss is below 0")
     if network is not None and network.message_bytes is not None and network.bandwidth is None:
         lines.append("network.message_bytes: has no effect without bandwidth")

@@ -122,6 +122,7 @@ class Cell:
     inputs: tuple[Input, ...] = ()  # the files that it reads
     code: tuple[str, ...] = ()  # in order, the digests of the plugins that it has a class of
     data_dir: Path | None = None  # where the public data sets lie
+    says_no_problem: bool = False  # whether the config has ``problem: null``
 
     @cached_property
     def settings(self) -> Settings:
@@ -366,6 +367,7 @@ class _Grid:
                 inputs=tuple(dict.fromkeys([*point.files, *scheme.files])),
                 code=tuple(sorted(plugin.digest for plugin in used)),
                 data_dir=self._data_dir,
+                says_no_problem="problem" in self.base and self.base["problem"] is None,
             )
             # What was read need not be read again here.
             settings = Settings.model_construct(ALL_GIVEN, **{**point.given, "schemes": (entry,)})

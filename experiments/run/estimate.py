@@ -363,7 +363,8 @@ def check(grid: Sequence[Cell], room: Room | None = None) -> Checked:
             impossible[cell.key] = estimate
             continue
         if alike not in warnings:
-            warnings[alike] = build.warnings(settings)
+            no_problem = build.without_problem(cell)
+            warnings[alike] = (*build.warnings(settings), *no_problem)
         estimates[cell.key] = estimate
     if all(cell.key in impossible for cell in grid):
         raise ConfigError(next(iter(impossible.values())))

@@ -93,7 +93,7 @@ def test_a_file_a_mapping_and_what_was_written_are_the_same(files: Path, result:
         },
         {"failures": {"time_to_failure": EXPONENTIAL, "time_to_repair": EXPONENTIAL}},
         {"schemes": [{"name": "asynchronous"}, {"name": "uncoded"}], "replications": 1},
-        {"problem": None, "optimizer": None, "record": "clock"},
+        {"problem": None, "record": "clock"},
     ],
     ids=["null", "sections", "failures", "staleness", "clock"],
 )
