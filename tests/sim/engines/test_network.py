@@ -385,7 +385,7 @@ CONSTANT_SCHEMES = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore:policy: queue has no effect")
+@pytest.mark.filterwarnings("ignore:policy")
 @pytest.mark.parametrize("family", CONSTANT_SCHEMES, ids=repr)
 @pytest.mark.parametrize("channels", [None, 2])
 @pytest.mark.parametrize("policy", [Policy.CANCEL, Policy.QUEUE])
