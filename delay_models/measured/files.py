@@ -181,7 +181,9 @@ def _with_index_as_columns(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str
         raise UnusableFile(f"the index and a column are both named {short(min(twice))!r}")
     if index:
         frame = frame.reset_index(level=[name for name in frame.index.names if name is not None])
-    return frame.reset_index(drop=True), index
+    if not frame.index.equals(pd.RangeIndex(len(frame))):  # rows are found by their place
+        frame = frame.reset_index(drop=True)
+    return frame, index
 
 
 def _unit_in(metadata: Mapping[bytes, bytes] | None) -> str | None:

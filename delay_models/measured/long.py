@@ -18,7 +18,6 @@ from .cells import NO_ROWS, NUMBER_KINDS, numbers, settle, status_word
 from .files import FileContents
 from .listening import ROUNDING_SECONDS
 from .measured import (
-    CLOCK_SUFFIX,
     REMEDY_FOR_MISSING,
     MeasuredDelays,
     RawTable,
@@ -27,7 +26,7 @@ from .measured import (
     also_needed,
     require_durations,
 )
-from .names import APART_WORDS, FAILED_WORDS, parse, role_of, summary_word
+from .names import FAILED_WORDS, apart_role, parse, role_of, summary_word
 from .names.vocabulary import words_of
 from .roles import (
     allreduce_of,
@@ -110,7 +109,7 @@ class LongTable:
     def __init__(
         self, contents: FileContents, role: Roles, options: Reading, most: int | None
     ) -> None:
-        clock = role.get("clock")
+        self._clock = role.get("clock", "")
         contents, role = with_differences(contents, role, options)
         contents, role = with_sum(contents, role, options)
         self._options, self._most, frame = options, most, contents.frame
@@ -153,8 +152,8 @@ class LongTable:
         roles = {**role, "rack": " and ".join(racks)} if racks else role
         # Role to what of the file has it.
         self.roles = {key: f"column {short(name)}" for key, name in roles.items()}
-        if clock is not None:
-            self.roles["seconds"] += CLOCK_SUFFIX
+        if self._clock:
+            self.roles["seconds"] += ", a clock"
         self._seconds = name
         self._unit = times
         unsaid = times.assumed(f"{where} says no unit")
@@ -262,6 +261,7 @@ class LongTable:
             measured=measured,
             failed_cells=min(failed, int(np.isnan(table).sum())),
             absent_rows=lacking,
+            clock=self._clock,
             not_heard=not_heard,
             not_heard_source=self._not_heard_source,
             ends=None if ends is None else ends.loc[rounds].to_numpy(),
@@ -313,14 +313,12 @@ class LongTable:
                 continue
             if calls.assign(apart=column.to_numpy()).duplicated(["worker", "round", "apart"]).any():
                 continue
-            plain = parse(name).whole.removesuffix("_id").removesuffix("_idx")
-            plain = plain.removesuffix("_index").removesuffix("_name").removesuffix("_number")
             says = f"column {short(name)} tells such rows apart: say "
-            part_of_role = APART_WORDS.get(parse(name).whole) or APART_WORDS.get(plain)
-            if part_of_role == "worker":
+            role = apart_role(name)
+            if role == "worker":
                 joined = f"{self._role['worker']}+{name}"
                 ways.append((0, Message(says, Option("columns", {"worker": joined}))))
-            elif part_of_role == "round":
+            elif role == "round":
                 joined = f"{name}+{self._role['round']}"
                 ways.append((1, Message(says, Option("columns", {"round": joined}))))
             else:

@@ -74,7 +74,6 @@ class Times:
 
 Names = NDArray[Any]  # names, or numbers, one each
 Roles = Mapping[str, str]  # role to column of a long table
-CLOCK_SUFFIX = ", a clock"  # of the role of seconds that are differences of a clock
 AS_IT_IS = Reading()  # nothing is said beyond what the file says
 
 
@@ -151,6 +150,7 @@ class RawTable(NamedTuple):
     measured: MeasuredDelays  # under the key ``None``, NaN where there is no delay
     failed_cells: int = 0  # how many of the missing ones say that the call failed
     absent_rows: int = 0  # of how many a long table has no row
+    clock: str = ""  # the column of a clock, of which the delays are differences; empty: none
     # Cells of workers that were not heard, ``(rounds, n)``, and what says so; ``None``: nothing.
     not_heard: NDArray[np.bool_] | None = None
     not_heard_source: str = ""
@@ -286,9 +286,8 @@ def complete(raw: RawTable, options: Reading) -> MeasuredDelays:
             }[kind]
             host, others = short(hosts[column]), int(bad.sum()) - 1
             where = f"the delay of round {name_at(names, row)}, worker {host}"
-            source = measured.roles.get("seconds", "")
-            if source.endswith(CLOCK_SUFFIX):
-                where += f", of {source.removesuffix(CLOCK_SUFFIX)},"
+            if raw.clock:
+                where += f", of column {short(raw.clock)},"
             more = f", and so {'is' if others == 1 else 'are'} {others} more" if others else ""
             raise UnusableFile(f"{where} {defect}{more}; ", remedy)
     if options.missing == "later":

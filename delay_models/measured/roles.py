@@ -24,7 +24,6 @@ from .cells import NUMBER_KINDS, numbers, settle
 from .files import FileContents, of_moments
 from .measured import Roles, Times, also_needed
 from .names import (
-    APART_WORDS,
     COUNT_PER_TIME,
     DURATION_WORDS,
     HOST_WORDS,
@@ -33,6 +32,7 @@ from .names import (
     QUANTILE_NAME,
     ROLE_WORDS,
     WRONG_WORDS,
+    apart_role,
     is_allreduce,
     is_clock,
     is_part_of_step,
@@ -155,8 +155,9 @@ def are_clocks(names: Sequence[str], options: Reading) -> bool:
     free = [name for name in names if name not in options.keep]
     words = {word for name in free for word in re.sub(r"\d+", "", parse(name).whole).split("_")}
     wrong = {WRONG_WORDS[word] for word in words & {*WRONG_WORDS}}
-    clocks = all(wrong_of(name, options.unit) == "a clock" for name in free)
-    return len(free) > 1 and clocks and wrong == {"a clock"}
+    if len(free) < 2 or wrong != {"a clock"}:
+        return False
+    return all(wrong_of(name, options.unit) == "a clock" for name in free)
 
 
 def pattern_of(names: Sequence[str]) -> str:
@@ -334,7 +335,7 @@ def _the_one(frame: pd.DataFrame, role: str, ways: Ways) -> str:
     if not good:
         text = f"{text}, and calls come again by each"
         places = sorted(names, key=lambda name: not is_place(name))
-        parts = [n for n in map(str, frame.columns) if APART_WORDS.get(parse(n).whole) == role]
+        parts = [name for name in map(str, frame.columns) if apart_role(name) == role]
         for joined in (places, *([place, part] for place in places[:1] for part in parts)):
             if not frame.duplicated([*joined, ways[other][0]]).any():
                 raise UnusableFile(f"{text}: say ", Option("columns", {role: "+".join(joined)}))
@@ -439,16 +440,11 @@ def with_differences(
     if len(restarts) >= numbered.max():
         raise UnusableFile(f"column {short(name)} is a clock by its name, and never runs on")
     kept = ~np.isin(numbered, [0, *restarts])
+    by_name = "" if "clock" in options.asked else " by its name"
     said = (
-        f"column {short(name)} is a clock by its name: read is what passed since the worker's "
-        "row before, which the first round does not have"
+        f"column {short(name)} is a clock{by_name}: read is what passed since the worker's row "
+        f"before, which the first round does not have{restart_words(len(restarts))}"
     )
-    if "clock" in options.asked:
-        said = said.replace(" by its name", "", 1)
-    if len(restarts) == 1:
-        said += "; 1 round in which a clock starts again is left out"
-    elif len(restarts):
-        said += f"; {len(restarts)} rounds in which a clock starts again are left out"
     units = contents.units if unit is None else {**contents.units, name: unit}
     contents = replace(
         contents,
@@ -458,6 +454,14 @@ def with_differences(
     )
     others = {of: column for of, column in role.items() if of != "clock"}
     return contents, {**others, "seconds": name}
+
+
+def restart_words(rounds: int) -> str:
+    """What is said of so many rounds in which a clock starts again; empty: there are none."""
+    if rounds == 0:
+        return ""
+    left_out = "1 round" if rounds == 1 else f"{rounds} rounds"
+    return f"; {left_out} in which a clock starts again {'is' if rounds == 1 else 'are'} left out"
 
 
 def moments_of(column: pd.Series) -> tuple[NDArray[Any], str | None]:

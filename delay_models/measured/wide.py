@@ -43,6 +43,7 @@ from .roles import (
     ends_in_seconds,
     not_heard_value,
     of_rounds,
+    restart_words,
     round_columns,
     workers_of,
 )
@@ -133,11 +134,7 @@ def _differences(clocks: FloatArray) -> tuple[FloatArray, NDArray[np.bool_], str
     if not kept.any():
         raise UnusableFile("columns are clocks by their names, and never run on")
     said = "columns are clocks by their names: read is what passed since the row before"
-    restarts = int((~kept).sum())
-    if restarts:
-        rounds = "1 round" if restarts == 1 else f"{restarts} rounds"
-        said += f"; {rounds} in which a clock starts again left out"
-    return passed[kept], kept, said
+    return passed[kept], kept, said + restart_words(int((~kept).sum()))
 
 
 def without_round_ends(

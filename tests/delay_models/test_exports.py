@@ -24,6 +24,7 @@ import pytest
 from erasurehead.delay_models.measured.measured import TableError
 from erasurehead.delay_models.measured.read import read_measured
 from erasurehead.sim.base.reading import Reading, parse_columns
+from tests.delay_models.as_written import csv, parquet
 from tests.tools import told
 
 Rng = np.random.Generator
@@ -80,16 +81,6 @@ UNITS: tuple[tuple[str, float], ...] = (
 def host_names(style: str, workers: int) -> list[str]:
     places = range(workers)
     return [style.format(j=j + 1, r=j // 3, a=chr(97 + j), w=WORDS[j]) for j in places]
-
-
-def csv(frame: pd.DataFrame, **how: Any) -> bytes:
-    return frame.to_csv(index=False, **how).encode()
-
-
-def parquet(frame: pd.DataFrame) -> bytes:
-    held = io.BytesIO()
-    frame.to_parquet(held)
-    return held.getvalue()
 
 
 FORMS: tuple[tuple[str, Callable[[pd.DataFrame], bytes]], ...] = (

@@ -53,9 +53,8 @@ class Name:
     base: str  # without the unit
     unit: str | None  # a value of ``SPELLINGS``, or ``None``
     wrong: str  # what it says that is no duration, such as ``a rate``; empty: it may be one
-    factor: float = (
-        1.0  # of its numbers, before the unit: ``Duration (10 ms)``, ``ms_per_10_steps``
-    )
+    # Of its numbers, before the unit: ``Duration (10 ms)``, ``ms_per_10_steps``.
+    factor: float = 1.0
 
     @property
     def words(self) -> list[str]:
@@ -196,6 +195,13 @@ def role_of(name: str) -> str | None:
     if len(words) == 1 and words[0] in EDGE_WORDS:
         return EDGE_WORDS[words[0]]
     return "seconds" if is_call(parsed) else None
+
+
+def apart_role(name: str) -> str | None:
+    """The role, ``worker`` or ``round``, that a column such as ``local_rank`` or ``epoch_idx`` is a
+    part of by its name; ``None``: of none."""
+    whole = parse(name).whole
+    return APART_WORDS.get(whole) or APART_WORDS.get(ENDINGS.sub("", whole))
 
 
 def is_place(name: str) -> bool:

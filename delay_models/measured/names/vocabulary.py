@@ -211,12 +211,8 @@ VOCABULARY = (
     Entry("summary", "", "count std stddev dev var variance totals sums averages grand subtotal"),
     Entry(
         "failed",
-        "late",
-        "timeout timedout timed_out time_out expired",
-    ),
-    Entry(
-        "failed",
         "",
+        "timeout timedout timed_out time_out expired "
         "failed fail failure error err erred killed dead crash crashed crashloopbackoff "
         "oom oomkilled oom_killed out_of_memory "
         "cancelled canceled aborted lost missing node_fail preempted evicted "
