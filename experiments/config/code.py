@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,8 @@ class Carried:
     """A resolved config as a result carries it."""
 
     config: dict[str, Any] = field(default_factory=dict)  # with the paths of the copies
-    copies: Mapping[str, Path] = field(
-        default_factory=dict
-    )  # by the name of each copy: the file that it is of
+    # By the name of each copy: the file that it is of.
+    copies: Mapping[str, Path] = field(default_factory=dict)
 
 
 def carried(config: Mapping[str, Any], output: Path) -> Carried:
@@ -82,9 +82,13 @@ def carried(config: Mapping[str, Any], output: Path) -> Carried:
 def _free_name(file: Path, taken: Iterable[str]) -> str:
     """A name for a copy of a file, which no other one has: ``x.py``, or ``x-2.py``."""
     stem = file.name.removesuffix(".py")
-    names = [f"{stem}.py", *(f"{stem}-{number}.py" for number in range(2, 10_000))]
     lower = {name.lower() for name in taken}  # on some systems case tells no files apart
-    return next(name for name in names if name.lower() not in lower)
+    name = f"{stem}.py"
+    for number in count(2):
+        if name.lower() not in lower:
+            break
+        name = f"{stem}-{number}.py"
+    return name
 
 
 def renamed_code(config: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

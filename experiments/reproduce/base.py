@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 
+from ...sim.base.errors import InvalidParameter
 from ...sim.base.types import FloatArray, Trace
 from ...sim.engines.run import Policy, Run
 from ...sim.engines.simulate import simulate
@@ -313,6 +314,12 @@ class RunsFigure(Figure):
         """A config document with so many workers, iterations and replications."""
         sizes = {"workers": self.workers, "iterations": self.iterations}
         return {**sizes, "replications": effort.times(self.replications), **sections}
+
+    def require_fewer(self, arrivals: Sequence[int]) -> None:
+        """Raises InvalidParameter: one of the values of r is not less than n."""
+        if max(arrivals) >= self.workers:
+            valid = f"must be less than workers = {self.workers}"
+            raise InvalidParameter("arrivals", max(arrivals), valid)
 
 
 @dataclass(frozen=True)

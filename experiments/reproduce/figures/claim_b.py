@@ -10,7 +10,6 @@ from typing import Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from ....sim.base.errors import InvalidParameter
 from ....sim.base.types import FloatArray
 from ....sim.theory.decoding_error import GroupErasure, least_squares_spectrum
 from ....sim.theory.mean_loss import grouped_least_squares
@@ -65,9 +64,7 @@ class ClaimBCurve(base.RunsFigure):
     def compute(self, effort: Effort) -> pd.DataFrame:
         """Rows of four kinds for each data set and r; of full descent, whose r is n, losses alone.
         Raises InvalidParameter: an r that is not less."""
-        if max(self.arrivals) >= self.workers:
-            valid = f"must be less than workers = {self.workers}"
-            raise InvalidParameter("arrivals", max(self.arrivals), valid)
+        self.require_fewer(self.arrivals)
         rows = [row for name in REGRESSIONS for row in self._rows(name, effort)]
         return pd.DataFrame(rows)
 

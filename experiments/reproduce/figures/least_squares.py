@@ -10,7 +10,6 @@ from typing import Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from ....sim.base.errors import InvalidParameter
 from ....sim.engines.simulate import simulate
 from ....sim.theory.decoding_error import (
     ErasureBound,
@@ -54,9 +53,7 @@ class LossIterationFloor(base.RunsFigure):
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per r and iteration; full gradient descent has r = n.
         Raises InvalidParameter: an r that is not less."""
-        if max(self.arrivals) >= self.workers:
-            valid = f"must be less than workers = {self.workers}"
-            raise InvalidParameter("arrivals", max(self.arrivals), valid)
+        self.require_fewer(self.arrivals)
         problem = effort.problem(self._document(self.workers, 1.0, effort))
         spectrum = least_squares_spectrum(np.asarray(problem.X), problem.y)
         frames = [self._curve(r, spectrum, effort) for r in (self.workers, *self.arrivals)]
