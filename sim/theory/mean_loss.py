@@ -120,8 +120,11 @@ def grouped_least_squares(
     features: FloatArray, targets: FloatArray, partitions: int, size: int
 ) -> GroupedLeastSquares:
     """Dense data ``(N, p)`` and ``(N,)``, cut into ``partitions`` parts as the simulator cuts them,
-    of which ``size`` neighbours are a group. Raises ``InvalidParameter``: ``size`` does not divide
-    ``partitions``. Cost: one decomposition of the data, and a product of each group's rows."""
+    of which ``size`` neighbours are a group. Raises ``InvalidParameter``: there is no partition, or
+    ``size`` does not divide them. Cost: one decomposition of the data, and a product of each
+    group's rows."""
+    if partitions < 1:
+        raise InvalidParameter("partitions", partitions, "must be at least 1")
     if size < 1 or partitions % size:
         raise InvalidParameter("size", size, f"must divide partitions = {partitions}")
     spectrum = least_squares_spectrum(features, targets)
