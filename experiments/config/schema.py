@@ -296,18 +296,14 @@ def _named(catalogue: Catalogue, key: str, name: str) -> Schema:
                 properties |= _object(family.fields)["properties"]
         properties["loss"] |= {"enum": [*catalogue["losses"].classes]}
     if key == "schemes":
-        for field, value in properties.items():  # a list of values: one scheme for each
-            if not takes_list(family, field):
-                bare = _bare(value)
-                kinds = [bare]
-                if any(kind.get("type") == "integer" for kind in bare.get("anyOf", kinds)):
-                    kinds.append({"type": "string", "pattern": f"^{OF_WORKERS.pattern}$"})
-                item = {"anyOf": kinds} if len(kinds) > 1 else bare
-                several = {"anyOf": [*kinds, {"type": "array", "items": item, "minItems": 1}]}
-                properties[field] = {key: value[key] for key in ABOUT if key in value} | several
-        own = _object(OwnSettings)["properties"]  # in place of the config's
-        own["delay"] = {"type": "object", "description": own["delay"]["description"]}
-        properties |= own
+        own = _object(OwnSettings)  # in place of the config's
+        own["properties"]["delay"]["anyOf"] = [_ref("delays"), {"type": "null"}]
+        section["$defs"] = section.get("$defs", {}) | own.get("$defs", {})
+        of_scheme = {
+            field: value for field, value in properties.items() if not takes_list(family, field)
+        }
+        for field, value in (of_scheme | own["properties"]).items():
+            properties[field] = _or_one_scheme_for_each(value)
         label = "how tables and pictures name the scheme"
         properties["label"] = {"type": ["string", "number", "null"], "description": label}
     section["properties"] = {kind.tag: {"const": name}} | properties | {kind.tag: {"const": name}}
@@ -316,6 +312,17 @@ def _named(catalogue: Catalogue, key: str, name: str) -> Schema:
         given = {key: {"not": {"type": "null"}} for key in ("stop", "wait_for")}
         section["not"] = {"properties": given, "required": [*given]}
     return section | {"title": name}
+
+
+def _or_one_scheme_for_each(value: Schema) -> Schema:
+    """A value of a scheme's field, or a list of values, which stands for one scheme for each."""
+    bare = _bare(value)
+    kinds = [bare]
+    if any(kind.get("type") == "integer" for kind in bare.get("anyOf", kinds)):
+        kinds.append({"type": "string", "pattern": f"^{OF_WORKERS.pattern}$"})
+    item = {"anyOf": kinds} if len(kinds) > 1 else bare
+    several = {"anyOf": [*kinds, {"type": "array", "items": item, "minItems": 1}]}
+    return {key: value[key] for key in ABOUT if key in value} | several
 
 
 def _object(family: Any) -> Schema:

@@ -40,7 +40,7 @@ def test_it_is_a_schema() -> None:
     Draft202012Validator.check_schema(schema())
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "experiments/config/examples").glob("*.yaml")))
+@pytest.mark.parametrize("file", sorted((ROOT / "experiments/config/examples").rglob("*.yaml")))
 def test_shipped_configs_are_accepted(file: Path) -> None:
     assert problems(read_yaml(file.read_text())) == []
 
@@ -441,3 +441,27 @@ def test_what_is_no_section_is_named(key: str, value: object) -> None:
     with pytest.raises(ConfigError) as refused:
         validate(BASE | {key: value})
     assert str(refused.value) == f"{key} = {value!r}: must be a section: keys with values"
+
+
+@pytest.mark.parametrize(
+    ("own", "accepted"),
+    [
+        ({"policy": "queue", "initial": "zeros", "delay": LAW}, True),
+        ({"policy": ["cancel", "queue"], "initial": ["zeros", "normal"]}, True),
+        ({"delay": [LAW, {"model": "deterministic", "value": 0}]}, True),
+        ({"policy": "quue"}, False),
+        ({"policy": ["cancel", "quue"]}, False),
+        ({"initial": 3}, False),
+        ({"delay": {"model": "exponentail", "rate": 1}}, False),
+    ],
+)
+def test_a_scheme_can_have_settings_of_its_own(own: dict[str, Any], accepted: bool) -> None:
+    problem = {"loss": "logistic", "dataset": "breast_cancer"}
+    document = BASE | {
+        "schemes": [SCHEME | own],
+        "problem": problem,
+        "optimizer": {"rule": "gd", "learning_rate": 1},
+    }
+    assert (problems(document) == []) is accepted
+    if accepted:
+        validate(document)
