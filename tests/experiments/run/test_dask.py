@@ -102,6 +102,20 @@ class Cluster:
             stderr=subprocess.DEVNULL,
         )
 
+    def settle(self, workers: int) -> None:
+        """Kill or start workers until so many are alive, and wait until the scheduler knows."""
+        from distributed import Client
+
+        alive = [worker for worker in self.workers if worker.poll() is None]
+        for worker in alive[workers:]:
+            worker.kill()
+            worker.wait()
+        self.workers = alive[:workers]
+        while len(self.workers) < workers:
+            self.add_worker()
+        with Client(self.address) as client:
+            until(lambda: len(client.nthreads()) == workers)
+
     def close(self) -> None:
         for process in [self.scheduler, *self.workers]:
             process.kill()
@@ -128,6 +142,14 @@ def dask_cluster(folder: Path, workers: int, deaths: int = 3) -> Iterator[Cluste
 
 GONE = "the scheduler is gone; run the same command again to go on"
 WAITING = "waiting for workers: there are none at the moment"
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One cluster for the tests that leave its scheduler alive, since each process of Dask takes a
+    second to start. A task whose worker dies is not started again by Dask."""
+    with dask_cluster(tmp_path_factory.mktemp("dask"), workers=0, deaths=0) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="module")
@@ -192,32 +214,6 @@ def test_the_command_says_so_and_writes_nothing(whole: tuple[Path, Path], tmp_pa
     assert logging.root.manager.disable == logging.NOTSET, "others may speak again"
 
 
-def test_a_single_thread_computes_everything(whole: tuple[Path, Path], tmp_path: Path) -> None:
-    """And this process nothing, until the scheduler goes away, which is one clear line.
-
-    Catches a client that computes while the cluster looks on.
-    """
-    config, reference = whole
-    told: list[str] = []
-    with dask_cluster(tmp_path / "dask", 1) as cluster:
-        with on_cluster(cluster.address, told.append) as pool:
-            found = {pid for _, pid in map_unordered(process_of, range(20), pool)}
-            assert found == {cluster.workers[0].pid}
-        assert told[0].startswith("Dask dashboard: http://")
-        out = tmp_path / "out"
-        done = inside("sweep", config, "--output", out, "--scheduler", cluster.address)
-        assert done.returncode == 0, done.stderr
-        assert_same_tables(out, reference)
-
-        def report(done: float) -> None:
-            if (tmp_path / "started").exists():
-                cluster.scheduler.kill()
-
-        line = f"^--scheduler = {cluster.address!r}: {GONE}$"
-        with pytest.raises(ConfigError, match=line), on_cluster(cluster.address) as pool:
-            list(map_unordered(partial(held, tmp_path), range(4), pool, report))
-
-
 @pytest.mark.slow
 def test_the_tables_are_the_same(whole: tuple[Path, Path], tmp_path: Path) -> None:
     """Two workers, and a command in a process of its own."""
@@ -227,49 +223,50 @@ def test_the_tables_are_the_same(whole: tuple[Path, Path], tmp_path: Path) -> No
     assert_same_tables(tmp_path / "out", reference)
 
 
-def test_without_workers_it_waits_and_says_so(tmp_path: Path) -> None:
+def test_without_workers_it_waits_and_says_so(shared: Cluster, tmp_path: Path) -> None:
     """At the beginning, and when all are gone; with a new one it goes on."""
     told: list[str] = []
-    with dask_cluster(tmp_path / "dask", 0) as cluster:
+    shared.settle(workers=0)
 
-        def tell(line: str) -> None:
-            if WAITING not in line:  # for an answer, when the machine is busy
-                return
-            told.append(line)
-            if len(told) == 2:
-                (tmp_path / "go on").touch()
-            cluster.add_worker()
+    def tell(line: str) -> None:
+        if WAITING not in line:  # for an answer, when the machine is busy
+            return
+        told.append(line)
+        if len(told) == 2:
+            (tmp_path / "go on").touch()
+        shared.add_worker()
 
-        def report(done: float) -> None:
-            if (tmp_path / "started").exists():
-                pool.room()  # it must have known of the worker to miss it
-                cluster.workers[0].kill()
+    def report(done: float) -> None:
+        if (tmp_path / "started").exists():
+            pool.room()  # it must have known of the worker to miss it
+            shared.workers[0].kill()
 
-        with on_cluster(cluster.address, tell) as pool:
-            found = sorted(map_unordered(partial(held, tmp_path), range(4), pool, report))
+    with on_cluster(shared.address, tell) as pool:
+        found = sorted(map_unordered(partial(held, tmp_path), range(4), pool, report))
     assert found == [(item, item) for item in range(4)]
-    assert told == 2 * [f"{cluster.address}: {WAITING}"]
+    assert told == 2 * [f"{shared.address}: {WAITING}"]
 
 
 def test_workers_of_other_versions_compute_nothing(
-    whole: tuple[Path, Path], tmp_path: Path
+    shared: Cluster, whole: tuple[Path, Path], tmp_path: Path
 ) -> None:
     """Nor does one without the package: a line names each, and the others compute all cells."""
     config, reference = whole
     refused: list[str] = []
 
-    with dask_cluster(tmp_path / "dask", 0) as cluster:
-        cluster.add_worker(other_version(tmp_path, "simpy", "4.1.1"))
-        cluster.add_worker(without_package(tmp_path))
+    shared.settle(workers=0)
+    shared.add_worker(other_version(tmp_path, "simpy", "4.1.1"))
+    shared.add_worker(without_package(tmp_path))
 
-        def tell(line: str) -> None:
-            if line.endswith("no cell is computed there"):
-                refused.append(re.sub(r"tcp://[\d.:]+\d", "tcp://", line))
-                if len(refused) == 2:
-                    cluster.add_worker()
+    def tell(line: str) -> None:
+        if line.endswith("no cell is computed there"):
+            refused.append(re.sub(r"tcp://[\d.:]+\d", "tcp://", line))
+            if len(refused) == 2:
+                shared.add_worker()
 
-        options = RunOptions(scheduler=cluster.address, tell=tell)
-        outcome = run(load(config), tmp_path / "out", options)
+    options = RunOptions(scheduler=shared.address, tell=tell)
+    outcome = run(load(config), tmp_path / "out", options)
+    shared.settle(workers=0)
     here, host = version("simpy"), platform.node()
     assert sorted(refused) == [
         "tcp://: ModuleNotFoundError: No module named erasurehead; no cell is computed there",
@@ -279,7 +276,9 @@ def test_workers_of_other_versions_compute_nothing(
     assert_same_tables(tmp_path / "out", reference)
 
 
-def test_files_go_along_with_the_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_go_along_with_the_cells(
+    shared: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A plugin, a matrix and a trace whose paths are those of this process alone, since a worker
     works in another folder. What is too large is one line, with host and size."""
     own = Path("/proc/self/cwd")
@@ -295,17 +294,17 @@ def test_files_go_along_with_the_cells(tmp_path: Path, monkeypatch: pytest.Monke
     document |= {"delay": {"model": "trace", "path": str(own / "trace.csv"), "unit": "s"}}
     document |= {"plugins": [str(own / "code.py")]}
     run(document, tmp_path / "here", RunOptions())
-    with dask_cluster(tmp_path / "dask", 1) as cluster:
-        options = RunOptions(scheduler=cluster.address)
-        outcome = run(document, tmp_path / "there", options)
-        assert not outcome.failed
-        assert_same_tables(tmp_path / "here", tmp_path / "there")
-        monkeypatch.setattr(dask, "MOST_BYTES", 0)
-        cluster.workers[0].kill()
-        cluster.add_worker()
-        said = rf"^/proc/self/cwd/.*: not the same file on {platform.node()}; .* of 64 MiB in all$"
-        with pytest.raises(ConfigError, match=said):
-            run(document, tmp_path / "no", options)
+    shared.settle(workers=1)
+    options = RunOptions(scheduler=shared.address)
+    outcome = run(document, tmp_path / "there", options)
+    assert not outcome.failed
+    assert_same_tables(tmp_path / "here", tmp_path / "there")
+    monkeypatch.setattr(dask, "MOST_BYTES", 0)
+    shared.workers[0].kill()
+    shared.add_worker()
+    said = rf"^/proc/self/cwd/.*: not the same file on {platform.node()}; .* of 64 MiB in all$"
+    with pytest.raises(ConfigError, match=said):
+        run(document, tmp_path / "no", options)
 
 
 @pytest.mark.slow
@@ -338,18 +337,18 @@ def test_600_cells_are_the_same_with_kills_and_a_wrong_worker(tmp_path: Path) ->
 
 
 def test_from_python_on_a_client_of_the_user(
-    whole: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    shared: Cluster, whole: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Which stays open. A list of schemes is one here, too. A worker that is killed is said, and
     stands in the manifest beside who computed how much."""
     from distributed import Client
 
-    with dask_cluster(tmp_path / "dask", 2) as cluster, Client(cluster.address) as client:
-        until(lambda: len(client.nthreads()) == 2)
+    shared.settle(workers=2)
+    with Client(shared.address) as client:
 
         def progress(done: int, total: int) -> None:
             if 0 < done < total and len(client.nthreads()) == 2:  # several may be done at once
-                cluster.workers[0].kill()
+                shared.workers[0].kill()
                 until(lambda: len(client.nthreads()) == 1)
 
         out = tmp_path / "out"
@@ -380,18 +379,45 @@ def test_the_dashboard_opens(tmp_path: Path) -> None:
             assert "Bokeh" in page.read().decode()
 
 
-def test_a_task_that_kills_workers_fails_and_no_other(tmp_path: Path) -> None:
+def test_a_task_that_kills_workers_fails_and_no_other(shared: Cluster, tmp_path: Path) -> None:
     """It is tried twice, with no other beside it the second time: Dask blames each task of a worker
     that dies. Catches blame for tasks that were at the same worker."""
     bad = (5,)
-    with (
-        dask_cluster(tmp_path / "dask", 3, deaths=0) as cluster,
-        on_cluster(cluster.address) as pool,
-    ):
+    shared.settle(workers=3)
+    with on_cluster(shared.address) as pool:
         found = dict(map_unordered(partial(fatal_at, bad, tmp_path), range(8), pool))
     died = Died("the worker processes of the cluster died that computed it: out of memory?")
     assert found == {item: died if item in bad else item * item for item in range(8)}
     assert [len((tmp_path / str(item)).read_text().splitlines()) for item in bad] == [2]
+
+
+def test_a_single_thread_computes_everything(
+    shared: Cluster, whole: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """And this process nothing, until the scheduler goes away, which is one clear line. So this is
+    the last test of the shared cluster.
+
+    Catches a client that computes while the cluster looks on.
+    """
+    config, reference = whole
+    told: list[str] = []
+    shared.settle(workers=1)
+    with on_cluster(shared.address, told.append) as pool:
+        found = {pid for _, pid in map_unordered(process_of, range(20), pool)}
+        assert found == {shared.workers[0].pid}
+    assert told[0].startswith("Dask dashboard: http://")
+    out = tmp_path / "out"
+    done = inside("sweep", config, "--output", out, "--scheduler", shared.address)
+    assert done.returncode == 0, done.stderr
+    assert_same_tables(out, reference)
+
+    def report(done: float) -> None:
+        if (tmp_path / "started").exists():
+            shared.scheduler.kill()
+
+    line = f"^--scheduler = {shared.address!r}: {GONE}$"
+    with pytest.raises(ConfigError, match=line), on_cluster(shared.address) as pool:
+        list(map_unordered(partial(held, tmp_path), range(4), pool, report))
 
 
 # The pool of a cluster, with a client that is no cluster's.
