@@ -31,7 +31,7 @@ from .files import (
     with_durations,
 )
 from .long import LongTable
-from .measured import AS_IT_IS, MeasuredDelays, TableError
+from .measured import AS_IT_IS, WORKERS_ROWS, MeasuredDelays, RawTable, TableError
 from .names import ROLE_WORDS, SPELLINGS, is_call, parse, role_of, summary_word
 from .profiler import JSON_ENDINGS, RANK_IN_NAME, read_json, read_traces
 from .roles import roles_of
@@ -88,7 +88,9 @@ def _opened(
         contents, options, notes = _contents(source, options, most)
         _require_one(contents.frame, options, "event")
         role = roles_of(contents.frame, options)
-        if role is None and "worker" in options.asked:
+        is_turned = role is None and "worker" in options.asked
+        name_column = options.asked.get("worker")
+        if is_turned:
             contents, options = _turned(contents, options)
         stacked = stacked_with_allreduce(contents, options) if role is None else None
         if stacked is not None:
@@ -105,6 +107,8 @@ def _opened(
                 no_such(contents.others[0], [*contents.frame.columns])
             _require_one(contents.frame, options, "group", len(contents.frame))
             wide = read_wide(contents, options)
+            if is_turned:
+                wide = _as_rows(wide, name_column)
             yield [None], lambda load: finished(wide, options), notes
         else:
             _require_one(contents.frame, options, "group")
@@ -294,6 +298,16 @@ def _turned(contents: FileContents, options: Reading) -> tuple[FileContents, Rea
     turned.columns = frame[name].map(str) if name else turned.columns.map(str)
     options = replace(options, columns={}, keep=(*turned.columns,))
     return replace(contents, frame=turned, units={}, index=()), options
+
+
+def _as_rows(raw: RawTable, name_column: str | None) -> RawTable:
+    """A turned table, said to be one of a row per worker; ``name_column`` names them, if any."""
+    roles = {
+        "worker": f"column {short(name_column)}" if name_column else "rows, counted from 0",
+        "round": "columns, counted from 0",
+        "seconds": WORKERS_ROWS,
+    }
+    return raw._replace(measured=replace(raw.measured, roles=roles))
 
 
 def _valued(contents: FileContents, options: Reading) -> FileContents:

@@ -18,6 +18,7 @@ from ..base import FloatArray
 from .cells import NUMBER_KINDS, failed, numbers, settle
 from .files import ISO_DATE, FileContents, of_moments
 from .measured import (
+    WORKERS_COLUMNS,
     MeasuredDelays,
     Names,
     RawTable,
@@ -107,7 +108,7 @@ def read_wide(contents: FileContents, options: Reading) -> RawTable:
         assumed.append(Message(f"{size}: {turned}", Option("columns", {"worker": ""})))
     seconds = times.seconds(table)
     require_durations("every column", seconds)
-    roles = {"worker": "names of columns", "round": source, "seconds": "the workers' columns"}
+    roles = {"worker": "names of columns", "round": source, "seconds": WORKERS_COLUMNS}
     return RawTable(
         measured=MeasuredDelays(
             hosts=hosts,
