@@ -42,6 +42,7 @@ from .roles import (
     are_clocks,
     end_column,
     ends_in_seconds,
+    is_no_clock,
     not_heard_value,
     of_rounds,
     restart_words,
@@ -132,7 +133,7 @@ def _differences(clocks: FloatArray) -> tuple[FloatArray, NDArray[np.bool_], str
     passed = np.diff(clocks, axis=0)
     with np.errstate(invalid="ignore"):
         kept = np.asarray(~(passed < 0).any(axis=1))
-    if not kept.any():
+    if is_no_clock(passed) or not kept.any():
         raise UnusableFile("columns are clocks by their names, and never run on")
     said = "columns are clocks by their names: read is what passed since the row before"
     return passed[kept], kept, said + restart_words(int((~kept).sum()))
