@@ -16,6 +16,7 @@ from .measured import REMEDY_FOR_MISSING, Times
 from .names import (
     DURATION_WORDS,
     FAILED_WORDS,
+    FAILED_WORDS_OF_TEXTS,
     PER_SECOND,
     SPELLINGS,
     UNIT_NAMES,
@@ -26,16 +27,33 @@ from .names import (
 NUMBER_KINDS = "fiu"  # kinds of numbers in NumPy: floats, integers, without a sign
 NO_ROWS = np.empty(0, np.int64)
 MAX_SECONDS_WITHOUT_UNIT = 100.0  # times that are typically larger are rather ms
-# A pandas duration, D-HH:MM:SS, HH:MM:SS, MM:SS; and one of ISO 8601.
+# A pandas duration, D-HH:MM:SS, HH:MM:SS, MM:SS; and one of ISO 8601; and one of Go.
 CLOCK = re.compile(
     r"(?:(-?\d+)(?: days?,? \+?|-))?(?:(\d{1,3}):)?(\d{1,3}):(\d\d(?:\.\d+)?)", re.IGNORECASE
 )
 PERIOD = re.compile(r"P(?:(\d+)D)?T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?")
+GO_DURATION = re.compile(r"()(?:(\d+)h)?(?:(\d+)m)(\d+(?:\.\d+)?)s")
+
+
+EXIT_CODE = re.compile(r"(exit|exited|rc|code|signal|exit_code|return_code)[\s_:=]*-?[1-9]\d*")
+WORDS_OF_SUCCESS = {"no", "not", "none", "without", "0"}
 
 
 def failed(cell: object) -> bool:
     """Whether a cell says that its delay is missing."""
-    return isinstance(cell, str) and status_word(cell) in FAILED_WORDS
+    if not isinstance(cell, str):
+        return False
+    status = status_word(cell)
+    return status in FAILED_WORDS or says_failure(status)
+
+
+def says_failure(status: str) -> bool:
+    """Whether a text, in small letters, says that a call failed: by a word of its own, as in
+    ``error:_out_of_memory`` or Slurm's ``cancelled_by_7``, or as an exit code, ``exit_137``."""
+    if status in FAILED_WORDS_OF_TEXTS or EXIT_CODE.fullmatch(status):
+        return True
+    words = {*re.split(r"[^a-z0-9]+", status)}
+    return bool(words & FAILED_WORDS_OF_TEXTS) and not words & WORDS_OF_SUCCESS
 
 
 def status_word(cell: str) -> str:
@@ -48,7 +66,8 @@ def lasting(cell: object) -> tuple[float, bool] | None:
     """The seconds that a text says as a duration, and whether it may be a time of day; ``None``: it
     says none."""
     text = str(cell).strip()
-    if match := CLOCK.fullmatch(text) or PERIOD.fullmatch(text):
+    match = CLOCK.fullmatch(text) or PERIOD.fullmatch(text) or GO_DURATION.fullmatch(text)
+    if match is not None:
         days, hours, minutes, seconds = match.groups()
         whole = 86400 * int(days or 0) + 3600 * int(hours or 0) + 60 * int(minutes or 0)
         clock = match.re is CLOCK and days is None and int(hours or minutes) > 0
@@ -105,7 +124,8 @@ def numbers(
         empty = [row for row in bad if gaps and pd.isna(column.iloc[row])]
         if len(bad := np.setdiff1d(bad, [*gone, *empty])):
             raise UnusableFile(_no_number(column, int(bad[0]), what, remedy))
-        if gaps and values.dtype.kind in NUMBER_KINDS and not values.isna().all():
+        known = not values.isna().all() or len(gone) > 0
+        if gaps and values.dtype.kind in NUMBER_KINDS and known:
             return values.to_numpy(dtype=np.float64, na_value=np.nan), np.array(gone, np.int64)
     kind = f"column {short(column.name)} holds {short(column.dtype)}"
     raise UnusableFile(f"{kind}; valid: numbers of {what}")

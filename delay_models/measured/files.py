@@ -290,8 +290,29 @@ def _names_columns(cells: list[str], header: str | None) -> tuple[bool, str]:
     return named, row if named else "no header: the first row is a round"
 
 
+def _remarks(lines: Sequence[str]) -> int:
+    """How many lines before the others are no rows: Excel's ``sep=;``, and lines after ``#`` that
+    have another number of cells than the first line without one."""
+    count = 0
+    while count < len(lines) - 1 and re.match(r"#|sep=.$", lines[count]):
+        count += 1
+    width = {mark: lines[count].count(mark) for mark in (",", ";", "\t", "|")} if lines else {}
+    while count and not lines[count - 1].startswith("sep="):
+        own = {mark: lines[count - 1].count(mark) for mark in width}
+        if own != width and any(width.values()):
+            break
+        count -= 1
+    return count
+
+
 def _read_text(file: Path, most: int | None, options: Reading) -> FileContents:
     lines, empty, encoding = _head(file)
+    remarks = _remarks(lines)
+    first_remark = lines[0] if remarks else ""
+    lines = lines[remarks:]
+    is_ruled = len(lines) > 1 and bool(re.fullmatch(r"[|:\- ]*-{3,}[|:\- ]*", lines[1]))
+    if is_ruled:  # Markdown
+        del lines[1]
     with reading("csv"):
         sep, rows = cells_of(lines)
     rows = [[cell.strip() for cell in row] for row in rows] or [[]]
@@ -300,8 +321,12 @@ def _read_text(file: Path, most: int | None, options: Reading) -> FileContents:
         mark = mark_of([cell for row in rows for cell in row])
     form: dict[str, Any] = {"sep": sep, "encoding": encoding, "decimal": mark}
     form |= {"thousands": {".": ",", ",": "."}[mark]} if options.decimal else {}
-    form |= {"skiprows": [*range(empty)], "skip_blank_lines": sep == BLANKS}
+    rule = [empty + remarks + 1] if is_ruled else []
+    form |= {"skiprows": [*range(empty + remarks), *rule], "skip_blank_lines": sep == BLANKS}
     notes, known, named = list[str](), dict[str, str](), options.header == "yes"
+    if remarks:
+        first_lines = "the first line is" if remarks == 1 else f"the first {remarks} lines are"
+        notes.append(f"{first_lines} no row ({short(first_remark)})")
     if sep == BLANKS and rows[0][0] == "#":  # as NumPy writes it
         form |= {"names": rows[0][1:], "comment": "#"}
         named = False
@@ -315,7 +340,7 @@ def _read_text(file: Path, most: int | None, options: Reading) -> FileContents:
         units = [SPELLINGS.get(cell.strip("()[]").lower(), "") for cell in second]
         if any(units) and not any(c for c, u in zip(second, units, strict=True) if not u):
             known = {name: unit for name, unit in zip(rows[0], units, strict=False) if unit}
-            form["skiprows"] += [empty + 1]  # as spreadsheets have it
+            form["skiprows"] += [empty + remarks + 1]  # as spreadsheets have it
             notes.append("row 1 holds the units")
     frame = read_csv(file, most, header=0 if named else None, index_col=False, **form)
     frame.columns = frame.columns.map(str).str.strip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from ...sim.base.errors import EMPTY_MESSAGE, Message, Option
 from ...sim.base.files import UnusableFile, reading, require_cells, short
 from ...sim.base.reading import Reading
 from ..base import FloatArray
-from .cells import NO_ROWS, NUMBER_KINDS, numbers, settle, status_word
+from .cells import NO_ROWS, NUMBER_KINDS, numbers, says_failure, settle, status_word
 from .files import FileContents
 from .listening import ROUNDING_SECONDS
 from .measured import (
@@ -26,8 +26,7 @@ from .measured import (
     also_needed,
     require_durations,
 )
-from .names import FAILED_WORDS, apart_role, parse, role_of, summary_word
-from .names.vocabulary import words_of
+from .names import apart_role, parse, role_of, summary_word
 from .roles import (
     allreduce_of,
     allreduce_role,
@@ -492,15 +491,12 @@ def _gaps(rounds: NDArray[np.float64]) -> list[str]:
     return [f"{many} missing for all workers (first: {first:g}); the others follow each other"]
 
 
-def _says_failure(status: str, failed: Set[str]) -> bool:
-    """Whether a status, in small letters, says that a call failed: by a word of its own, as in
-    ``error:_out_of_memory`` or Slurm's ``cancelled_by_7``, or as an exit code, ``1:0``."""
-    if status in failed:
-        return True
-    if code := re.fullmatch(r"(\d{1,3}):(\d{1,3})", status):
-        return int(code[1]) != 0 or int(code[2]) != 0
-    words = {*re.split(r"[^a-z0-9]+", status)}
-    return bool(words & failed) and not words & {"no", "not", "none", "without", "0"}
+def _says_failure(status: str) -> bool:
+    """Whether a status, in small letters, says that a call failed, perhaps as Slurm's two exit
+    codes, ``1:0``."""
+    if codes := re.fullmatch(r"(\d{1,3}):(\d{1,3})", status):
+        return int(codes[1]) != 0 or int(codes[2]) != 0
+    return says_failure(status)
 
 
 def _failures(others: pd.DataFrame) -> tuple[str, NDArray[np.int64]] | None:
@@ -511,7 +507,6 @@ def _failures(others: pd.DataFrame) -> tuple[str, NDArray[np.int64]] | None:
     reasons = "error", "exception", "error_message", "failure_reason", "traceback"
     truths = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
     either = "status", "state", "result", "outcome"  # of which 0 and 1 may mean both
-    texts = FAILED_WORDS - words_of("failed", "in a cell alone")
     for name in map(str, others.columns):
         column, whole = others[name], parse(name).whole
         if role_of(name) != "status":
@@ -522,7 +517,7 @@ def _failures(others: pd.DataFrame) -> tuple[str, NDArray[np.int64]] | None:
             truth = {*said} <= {*truths}
             said = said.map(truths) if truth else said
         if said.dtype.kind == "O":
-            bad = said.map(lambda text: _says_failure(text, texts))
+            bad = said.map(_says_failure)
             if whole in reasons and column.isna().any():
                 bad = said.notna()
         elif {*said.unique()} <= {0, 1} and not re.search("code|exit|return|rc", whole):

@@ -74,6 +74,9 @@ class Times:
 
 Names = NDArray[Any]  # names, or numbers, one each
 Roles = Mapping[str, str]  # role to column of a long table
+# What has the seconds of a table of a column per worker, and of a row per worker.
+WORKERS_COLUMNS = "the workers' columns"
+WORKERS_ROWS = "the workers' rows"
 AS_IT_IS = Reading()  # nothing is said beyond what the file says
 
 

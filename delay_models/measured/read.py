@@ -31,10 +31,18 @@ from .files import (
     with_durations,
 )
 from .long import LongTable
-from .measured import AS_IT_IS, MeasuredDelays, TableError
-from .names import ROLE_WORDS, SPELLINGS, is_call, parse, role_of, summary_word
+from .measured import AS_IT_IS, WORKERS_ROWS, MeasuredDelays, RawTable, TableError
+from .names import (
+    HOST_WORDS,
+    ROLE_WORDS,
+    SPELLINGS,
+    is_call,
+    parse,
+    role_of,
+    summary_word,
+)
 from .profiler import JSON_ENDINGS, RANK_IN_NAME, read_json, read_traces
-from .roles import roles_of
+from .roles import has_one_value_each, is_timed, roles_of
 from .signs import waiting_note
 from .wide import read_wide, stacked_with_allreduce
 
@@ -88,7 +96,9 @@ def _opened(
         contents, options, notes = _contents(source, options, most)
         _require_one(contents.frame, options, "event")
         role = roles_of(contents.frame, options)
-        if role is None and "worker" in options.asked:
+        is_turned = role is None and "worker" in options.asked
+        name_column = options.asked.get("worker")
+        if is_turned:
             contents, options = _turned(contents, options)
         stacked = stacked_with_allreduce(contents, options) if role is None else None
         if stacked is not None:
@@ -105,9 +115,12 @@ def _opened(
                 no_such(contents.others[0], [*contents.frame.columns])
             _require_one(contents.frame, options, "group", len(contents.frame))
             wide = read_wide(contents, options)
+            if is_turned:
+                wide = _as_rows(wide, name_column)
             yield [None], lambda load: finished(wide, options), notes
         else:
-            _require_one(contents.frame, options, "group")
+            of_workers = options.asked.get("worker", "")
+            _require_one(contents.frame, options, "group", of_workers=of_workers)
             _require_one(contents.frame, options, "unit")
             table = LongTable(contents, role, options, most)
             if stacked is not None:
@@ -132,9 +145,9 @@ def _contents(
         else:
             contents = read_traces(source, most)
     elif source.endswith(JSON_ENDINGS):
-        contents = read_json(source, most)
+        contents = _named_by_file(read_json(source, most), source, options)
     else:
-        contents = read_file(source, most, options)
+        contents = _named_by_file(read_file(source, most, options), source, options)
     frame = contents.frame
     if frame.empty:
         of_array = isinstance(source, np.ndarray) or name_of(source).endswith(".npz")
@@ -173,20 +186,15 @@ def _of_several(files: Sequence[Path], most: int | None, options: Reading) -> Fi
             one = read_json(path, most) if is_json else read_file(path, most, options)
         except UnusableFile as error:
             raise TableError(str(file), error.message) from error
-        every.append(one)
+        every.append(_named_by_file(one, path, options))
     columns = [{*one.frame.columns} for one in every]
     if odd := next((index for index, names in enumerate(columns) if names != columns[0]), None):
         names = short(", ".join(map(str, every[odd].frame.columns)))
         raise UnusableFile(f"{files[odd].name} has other columns than {files[0].name} ({names})")
     first = every[0]
-    workers = [file.name.split(".")[0] for file in files]
     assumed = first.assumed
     if "worker" not in map(role_of, map(str, first.frame.columns)):
-        if len({*workers}) < len(workers):  # run/metrics.0.jsonl
-            workers = [file.name.rpartition(".")[0] for file in files]
-        ranks = [RANK_IN_NAME.search(worker) for worker in workers]
-        numbers_of = [rank[1] for rank in ranks if rank is not None]
-        workers = numbers_of if len({*numbers_of}) == len(files) else workers
+        workers = _workers_of_files(files)
         frames = [
             one.frame.assign(worker=worker) for one, worker in zip(every, workers, strict=True)
         ]
@@ -196,6 +204,64 @@ def _of_several(files: Sequence[Path], most: int | None, options: Reading) -> Fi
         frames = [one.frame for one in every]
     frame = pd.concat(frames, ignore_index=True)
     return replace(first, frame=frame, hint="", assumed=assumed)
+
+
+def _workers_of_files(files: Sequence[Path]) -> list[str]:
+    """What names the worker of each file: a rank's number or a host in its name, the name without
+    the ending, or the folders in which paths differ."""
+    names = [file.name.split(".")[0] for file in files]
+    if len({*names}) < len(names):  # run/metrics.0.jsonl
+        names = [file.name.rpartition(".")[0] for file in files]
+    if len({*names}) < len(names):  # rank0/metrics.csv
+        parts = [*zip(*(file.parts for file in files), strict=False)]
+        differ = [part for part in parts if len({*part}) > 1]
+        names = ["/".join(own) for own in zip(*differ, strict=True)]
+    for form in (RANK_IN_NAME, HOST_IN_NAME):
+        found = [form.search(name) for name in names]
+        own = [match[1] for match in found if match is not None]
+        if len({*own}) == len(files):
+            return own
+    runs = [name.partition(TAG)[0] for name in names]
+    return runs if len({*runs}) == len(files) else names
+
+
+TAG = "-tag-"  # between the run and the tag in the names of TensorBoard's files
+HOST_IN_NAME = re.compile(
+    rf"(?<![A-Za-z])((?:{'|'.join(sorted(HOST_WORDS))})[-_]?\d+)", re.IGNORECASE
+)
+
+
+def _named_by_file(contents: FileContents, path: str, options: Reading) -> FileContents:
+    """With the name that a file gives to its column ``value``, if no column names it: what stands
+    behind ``-tag-`` in names of TensorBoard's files, ``rank0-tag-step_time_ms.csv``, or else the
+    file's whole name where it says a duration. Raises UnusableFile: a tag is no duration."""
+    frame = contents.frame
+    roles = {str(name): role_of(str(name)) for name in frame.columns}
+    values = [name for name, role in roles.items() if role == "value"]
+    chosen = {"seconds", "start", "clock"} & {*options.asked} or {*values} & {*options.named}
+    if chosen or len(values) != 1 or {"seconds", "event", "start"} & {*roles.values()}:
+        return contents
+    stem = Path(path).name.removesuffix(".gz").rpartition(".")[0]
+    _, is_tagged, tag = stem.partition(TAG)
+    measure = RANK_IN_NAME.sub("", HOST_IN_NAME.sub("", tag or stem)).strip("-_. ")
+    parsed = parse(measure)
+    is_duration = not parsed.wrong and is_timed(measure)
+    if is_tagged and not is_duration:
+        of_tag = f"column {short(values[0])} is {short(measure)}, by the file's name"
+        if parsed.wrong != "a wait":
+            wrong = parsed.wrong or "no duration by its name"
+            raise UnusableFile(f"{of_tag} ({wrong}): export how long each call took")
+        all_of_it = Option("columns", {"seconds": values[0]})
+        raise UnusableFile(f"{of_tag} (a wait): say ", all_of_it, " if that is how long calls took")
+    if not is_duration or measure in frame.columns:
+        return contents
+    said = Message(f"column {short(values[0])} is {short(measure)}, by the file's name")
+    return replace(
+        contents,
+        frame=frame.rename(columns={values[0]: measure}),
+        hint="",
+        assumed=(*contents.assumed, said),
+    )
 
 
 def _without_job_steps(contents: FileContents) -> FileContents:
@@ -296,6 +362,16 @@ def _turned(contents: FileContents, options: Reading) -> tuple[FileContents, Rea
     return replace(contents, frame=turned, units={}, index=()), options
 
 
+def _as_rows(raw: RawTable, name_column: str | None) -> RawTable:
+    """A turned table, said to be one of a row per worker; ``name_column`` names them, if any."""
+    roles = {
+        "worker": f"column {short(name_column)}" if name_column else "rows, counted from 0",
+        "round": "columns, counted from 0",
+        "seconds": WORKERS_ROWS,
+    }
+    return raw._replace(measured=replace(raw.measured, roles=roles))
+
+
 def _valued(contents: FileContents, options: Reading) -> FileContents:
     """With the unit that a column says, and the name that an event gives to its value."""
     frame = contents.frame
@@ -310,11 +386,16 @@ def _valued(contents: FileContents, options: Reading) -> FileContents:
     return contents
 
 
-def _require_one(frame: pd.DataFrame, options: Reading, role: str, labels: int = 0) -> None:
+def _require_one(
+    frame: pd.DataFrame, options: Reading, role: str, labels: int = 0, of_workers: str = ""
+) -> None:
     """Refuse (UnusableFile) rows of several events, or of several jobs or runs, by the columns of
-    this role; a ``labels`` of different values number the rounds."""
+    this role; a ``labels`` of different values number the rounds, and one value for each worker of
+    a column ``of_workers`` that was said is a worker's, such as a run of MLflow."""
     for name in map(str, frame.columns):
         if role_of(name) != role or name in {*options.named, *options.keep}:
+            continue
+        if of_workers in frame.columns and has_one_value_each(frame, of_workers, name):
             continue
         counts = frame[name].value_counts(dropna=False)
         is_own = parse(name).whole in JOB_IDS and len(counts) == len(frame)  # a job each

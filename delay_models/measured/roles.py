@@ -225,7 +225,10 @@ def roles_of(frame: pd.DataFrame, options: Reading) -> dict[str, str] | None:
     free = [name for name in free if not least(name, free)]
     ways: Ways = {role: [name] for role, name in asked.items()}
     for name in free:
-        if (role := role_of(name)) in (*CANONICAL, *EDGES, "load") and role not in asked:
+        role = role_of(name)
+        if role == "seconds" and of_moments(frame[name]):
+            role = "end"  # completionTime
+        if role in (*CANONICAL, *EDGES, "load") and role not in asked:
             ways.setdefault(role, []).append(name)
     if "round" not in asked and (rounds := round_columns(free)):
         ways["round"] = rounds
@@ -246,6 +249,8 @@ def roles_of(frame: pd.DataFrame, options: Reading) -> dict[str, str] | None:
         _require_no_optimizer_step(calls, timed)
     if (calls and "seconds" in asked) or (not EDGES & {*asked} and calls):
         ways["seconds"] = calls
+        dates = [r for r in {*EDGES} - {*asked} if all(map(is_date, ways.get(r, [])))]
+        ways = {role: names for role, names in ways.items() if role not in dates}
     if not {"seconds", "clock", *EDGES} & {*ways} and not stages:
         clocks = [name for name in free if is_clock(name)]
         clocks = [name for name in clocks if role_of(name) is None] or clocks
@@ -357,11 +362,26 @@ def _lacking(frame: pd.DataFrame, ways: Ways, timed: bool, options: Reading) -> 
     stages = [n for n in free if parse(n).unit and not parse(n).wrong]
     valid = "; valid: rounds x workers; or columns worker, round, seconds, or as host, step, "
     choice, more = Message(f"{valid}duration_ms; else"), ""
-    if "seconds" in lacking and len(edges) == 2:
+    known_edge = [role for role in EDGES if role in ways]
+    if "worker" in lacking and "round" in ways:
+        runs = [name for name in free if role_of(name) == "group"]
+        runs = [n for n in runs if not frame.duplicated([n, ways["round"][0]]).any()]
+        several = [name for name in runs if frame[name].nunique() > 1]
+        if several:
+            asked["worker"] = max(several, key=lambda name: "name" in parse(name).words)
+    if "seconds" in lacking and len(known_edge) == len(edges) == 1:
+        choice = Message(f"; {short(edges[0])} says when, as {ways[known_edge[0]][0]} does:")
+        del asked["seconds"]
+        missing_edge = "start" if known_edge == ["end"] else "end"
+        asked |= {missing_edge: edges[0], known_edge[0]: ways[known_edge[0]][0]}
+    elif "seconds" in lacking and len(edges) == 2:
         edges.sort(key=lambda name: str(frame[name].iloc[0]))
         choice = Message(f"; {short(' and '.join(edges))} say when:")
         del asked["seconds"]
         asked |= {"start": edges[0], "end": edges[1]}
+    elif "seconds" in lacking and len(stages) > 1 and not any(map(is_part, stages)):
+        named = short(" and ".join(stages[:3]))
+        choice = Message(f"; columns {named} could each be it;")
     elif "seconds" in lacking and len(stages) > 1:
         named = Option("columns", {"stages": "+".join(stages)})
         choice = Message("; ", named, " names parts of a step; else")
@@ -374,8 +394,10 @@ def _lacking(frame: pd.DataFrame, ways: Ways, timed: bool, options: Reading) -> 
         asked["seconds"] = likely[0]
         more = " if that is how long calls took"
     elif "seconds" in lacking:
-        if wrong:
-            choice = Message(f"; there are {', '.join(wrong[:3])}; else")
+        numeric = [short(n) for n in free if frame[n].dtype.kind in NUMBER_KINDS]
+        if wrong or numeric:
+            rest = [name for name in numeric if not parse(name).wrong]
+            choice = Message(f"; there are {', '.join([*rest, *wrong][:6])}; else")
         more = " (or start and end in place of seconds)"
     none = f"no column is the {' or the '.join(lacking)} by its name"
     line = Message(none, choice, " say ", Option("columns", asked), more)
@@ -384,6 +406,16 @@ def _lacking(frame: pd.DataFrame, ways: Ways, timed: bool, options: Reading) -> 
     keys = frame[[ways["worker"][0], ways["round"][0]]].drop_duplicates()
     cells = keys.iloc[:, 0].nunique() * keys.iloc[:, 1].nunique()
     return Message(line, also_needed(len(keys) < cells, options))
+
+
+def is_date(name: str) -> bool:
+    """Whether a name says that a column holds dates, as those of Airflow, ``start_date``."""
+    return "date" in parse(name).words
+
+
+def is_part(name: str) -> bool:
+    """Whether a time is by its name a part of a step."""
+    return bool(part_of(parse(name))) or is_allreduce(name)
 
 
 def _may_be_seconds(frame: pd.DataFrame, name: str) -> bool:
@@ -437,8 +469,10 @@ def with_differences(
     passed = np.full(len(frame), np.nan)
     passed[order[1:]] = np.where(follows, np.diff(moments[order]), np.nan)
     restarts = np.unique(numbered[passed < 0])
-    if len(restarts) >= numbered.max():
-        raise UnusableFile(f"column {short(name)} is a clock by its name, and never runs on")
+    if is_no_clock(passed) or len(restarts) >= numbered.max():
+        never = f"column {short(name)} is a clock by its name, and never runs on: say "
+        durations = Option("columns", {"seconds": name})
+        raise UnusableFile(never, durations, " if it is how long each call took")
     kept = ~np.isin(numbered, [0, *restarts])
     by_name = "" if "clock" in options.asked else " by its name"
     said = (
@@ -454,6 +488,13 @@ def with_differences(
     )
     others = {of: column for of, column in role.items() if of != "clock"}
     return contents, {**others, "seconds": name}
+
+
+def is_no_clock(passed: FloatArray, most: float = 0.25) -> bool:
+    """Whether differences between rows of a clock are negative for more than this share of those
+    that are known: times of calls are so for half."""
+    known = passed[np.isfinite(passed)]
+    return bool(known.size) and float(np.mean(known < 0)) > most
 
 
 def restart_words(rounds: int) -> str:

@@ -18,6 +18,7 @@ from ..base import FloatArray
 from .cells import NUMBER_KINDS, failed, numbers, settle
 from .files import ISO_DATE, FileContents, of_moments
 from .measured import (
+    WORKERS_COLUMNS,
     MeasuredDelays,
     Names,
     RawTable,
@@ -41,6 +42,7 @@ from .roles import (
     are_clocks,
     end_column,
     ends_in_seconds,
+    is_no_clock,
     not_heard_value,
     of_rounds,
     restart_words,
@@ -107,7 +109,7 @@ def read_wide(contents: FileContents, options: Reading) -> RawTable:
         assumed.append(Message(f"{size}: {turned}", Option("columns", {"worker": ""})))
     seconds = times.seconds(table)
     require_durations("every column", seconds)
-    roles = {"worker": "names of columns", "round": source, "seconds": "the workers' columns"}
+    roles = {"worker": "names of columns", "round": source, "seconds": WORKERS_COLUMNS}
     return RawTable(
         measured=MeasuredDelays(
             hosts=hosts,
@@ -131,7 +133,7 @@ def _differences(clocks: FloatArray) -> tuple[FloatArray, NDArray[np.bool_], str
     passed = np.diff(clocks, axis=0)
     with np.errstate(invalid="ignore"):
         kept = np.asarray(~(passed < 0).any(axis=1))
-    if not kept.any():
+    if is_no_clock(passed) or not kept.any():
         raise UnusableFile("columns are clocks by their names, and never run on")
     said = "columns are clocks by their names: read is what passed since the row before"
     return passed[kept], kept, said + restart_words(int((~kept).sum()))

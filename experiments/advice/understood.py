@@ -9,7 +9,13 @@ import numpy as np
 
 from ...delay_models.base import FloatArray
 from ...delay_models.measured.listening import Listening, heard_words
-from ...delay_models.measured.measured import MeasuredDelays, TableError, name_at
+from ...delay_models.measured.measured import (
+    WORKERS_COLUMNS,
+    WORKERS_ROWS,
+    MeasuredDelays,
+    TableError,
+    name_at,
+)
 from ...delay_models.measured.read import Source, read_measured
 from ...delay_models.measured.signs import median_of
 from ...sim.base.errors import ConfigError, Message, Option, at
@@ -20,6 +26,7 @@ from ..text import number_of
 SHOWN = 6  # workers whose names and delays are shown
 ROWS = 3  # rounds that are shown
 LISTED = 8  # loads that are listed
+WIDE = {WORKERS_COLUMNS: "one column a worker", WORKERS_ROWS: "one row a worker"}
 
 
 def measured_delays(source: Source, reading: Reading, most: int | None) -> MeasuredDelays:
@@ -52,10 +59,10 @@ def as_read(measured: MeasuredDelays, chosen: float | None = None) -> Iterator[M
         kind = "rank" if "rank" in source["worker"] else "worker"
         places = {measured.host_of[host] for host in hosts if host in measured.host_of}
         workers = f"{number_of(len(hosts), kind)} on {number_of(len(places), 'host')}"
-    column = source["seconds"]
-    unsaid = column.startswith("column ") and column != measured.unit.said_by
-    of_column = f" of {column}" if unsaid else ""
-    yield Message(f"read as {size} of {workers}{at}; times{of_column} in ", measured.unit.why)
+    if source["seconds"] in WIDE:
+        workers = f"{workers}, {WIDE[source['seconds']]}"
+    whose = _whose_times(measured)
+    yield Message(f"read as {size} of {workers}{at}; times{whose} in ", measured.unit.why)
     load = chosen if chosen in tables else next(iter(tables))
     table, names = tables[load], measured.names_of_rounds(load)
     at_load = "" if load is None else f", load {load:g}"
@@ -89,6 +96,20 @@ def as_read(measured: MeasuredDelays, chosen: float | None = None) -> Iterator[M
     for what, where, text in rows:
         yield Message(f"  {what + ':':{width}}  {text}{f' ({where})' if where else ''}")
     yield from measured.assumed
+
+
+def _whose_times(measured: MeasuredDelays) -> str:
+    """Which columns of a long table are the times, where the words of their unit do not name them;
+    of a wide one they are the workers'."""
+    roles = measured.roles
+    column = roles.get("seconds", "")
+    if column in WIDE or column == measured.unit.said_by:
+        return ""
+    if column.startswith("column "):
+        return f" of {column}"
+    if "start" not in roles or " to " in measured.unit.words:
+        return ""
+    return f" from {roles['start']} to {roles['end'].removeprefix('column ')}"
 
 
 def cells_as_text(row: FloatArray, listening: Listening | None, index: int) -> list[str]:

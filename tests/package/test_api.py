@@ -361,7 +361,9 @@ def test_a_table_says_how_it_is_read(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.tables[None], SECONDS[:30, [0, 2, 3, 4, 5]])
     assert [*found.tables[None].columns] == [*"acdef"]
     assert found.notes == ("All columns are workers', by no common pattern: a, c, d, e, f.",)
-    assert found.lines[0] == "read as 30 rounds of 5 workers; times in milliseconds, as unit says"
+    assert found.lines[0] == (
+        "read as 30 rounds of 5 workers, one column a worker; times in milliseconds, as unit says"
+    )
     (assumed,) = eh.read_table(pd.DataFrame(SECONDS)).notes
     assert assumed.startswith("No unit is said: read as seconds, typically 0.5")
     with pytest.raises(
@@ -410,7 +412,7 @@ def test_it_has_tables_report_and_pictures(
     assert fitted.table["rank_order"].iloc[0] == 1
     assert set(fitted.order_statistics["k"]) == {3, 4, 5, 6}
     assert fitted.report.startswith("# fit: the table")
-    assert "40 rounds of 6 workers; times in seconds\n" in fitted.report
+    assert "40 rounds of 6 workers, one column a worker; times in seconds\n" in fitted.report
     assert "- `eh.run(fitted.config)` simulates these workers" in fitted.report
     for of_files in (
         "--unit",
@@ -859,7 +861,7 @@ def test_what_is_not_said_is_one_process_and_what_this_machine_has_room_for(
 def test_a_table_that_was_read_is_shown_by_its_first_line() -> None:
     table = eh.read_table(np.full((12, 3), 0.5) + np.arange(3) / 64)
     assert repr(table) == f"<the table {table.lines[0]}>"
-    assert table.lines[0].startswith("read as 12 rounds of 3 workers; ")
+    assert table.lines[0].startswith("read as 12 rounds of 3 workers, one column a worker; ")
 
 
 def test_pictures_of_a_fit_return_their_first_panel(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,9 +39,11 @@ HOST_WORDS = words_of("host")
 HOST_WORDS_ALONE = words_of("host alone")
 SUMMARY_WORDS = (words_of("no duration", "a summary") | words_of("summary")) - {"le", "bucket"}
 FAILED_WORDS = words_of("failed")
+FAILED_WORDS_OF_TEXTS = FAILED_WORDS - words_of("failed", "in a cell alone")
 APART_WORDS = meanings_of("apart")
 CLOCK_LABELS = words_of("clock label")
 QUANTILE_NAME = re.compile(r"(p|q|pct)\d{2,4}|\d{1,3}%")
+PLURAL_OF_CAPITALS = re.compile(r"(?<![A-Za-z])[A-Z]{2,}s(?![a-z])")  # TFLOPs
 WORD_BREAK = re.compile(r"[^0-9a-zA-Zµμ/]+")
 
 
@@ -67,6 +69,7 @@ def parse(name: str) -> Name:
     """Take a column's name apart. Of ``seconds{host="a"}`` the labels' names count as words."""
     metric, _, labels = name.strip().partition("{")
     metric, factor, unclear = _factor(metric)
+    metric = PLURAL_OF_CAPITALS.sub(lambda match: match[0].lower(), metric)
     text = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", metric)
     pieces = [piece.lower() for piece in WORD_BREAK.split(text.replace("%", "_percent_"))]
     words = [word for piece in pieces for word in _slashed(piece) if word]
@@ -78,7 +81,7 @@ def parse(name: str) -> Name:
         rest = "_".join(rest).replace("wall_time", "walltime").split("_")
     timed = bool({*rest} & DURATION_WORDS)
     for word in (*rest, *re.findall(r"(\w+)\s*=", labels)) if not wrong else ():
-        if word == "epoch" and timed:
+        if (word == "epoch" and timed) or (word == "wall" and {*rest} & STEP_WORDS):
             continue  # how long one took
         wrong = wrong or WRONG_WORDS.get(word, "a summary" if QUANTILE_NAME.fullmatch(word) else "")
     return Name("_".join(words), "_".join(rest), unit, wrong, factor * share)

@@ -63,13 +63,15 @@ VOCABULARY = (
         "role",
         "worker",
         "worker host hostname host_name node nodename node_name nodelist node_list rank "
-        "world_rank dp_rank global_rank machine instance pod pod_name device server executor",
+        "world_rank dp_rank global_rank machine instance pod pod_name device server executor "
+        "client cid replica",
     ),
     Entry(
         "role",
         "round",
         "round step iteration iter global_step train_step training_step train_iter "
-        "train_iteration training_iteration batch minibatch mini_batch time_step timestep",
+        "train_iteration training_iteration batch minibatch mini_batch time_step timestep "
+        "server_round rnd communication_round num_updates repetition",
     ),
     Entry("role", "load", "load"),
     Entry("role", "rack", "rack zone group availability_zone"),
@@ -80,7 +82,7 @@ VOCABULARY = (
         "event event_type metric metric_name key tag variable statistic stat quantile le",
     ),
     Entry("role", "value", "value val"),
-    Entry("role", "unit", "unit units"),
+    Entry("role", "unit", "unit units time_unit"),
     Entry("role", "attempt", "attempt retry retries try attempt_number task_attempt"),
     Entry(
         "role",
@@ -98,7 +100,7 @@ VOCABULARY = (
     ),
     Entry("edge", "start", "start begin started began"),
     Entry("edge", "end", "end stop finish ended stopped finished"),
-    Entry("edge clock", "", "t ts time at timestamp"),
+    Entry("edge clock", "", "t ts time at timestamp date"),
     Entry(
         "duration",
         "",
@@ -108,7 +110,8 @@ VOCABULARY = (
         "of a call",
         "",
         "run step iteration iter it round batch minibatch epoch compute task train training "
-        "execution exec processing response completion call worker job per this",
+        "execution exec processing response completion call worker job per this "
+        "executor raw real wall perf timing timings timer profile",
     ),
     Entry("either", "", "elapsed runtime walltime"),
     Entry("step", "", "step iteration iter it round batch minibatch epoch"),
@@ -152,7 +155,7 @@ VOCABULARY = (
     Entry(
         "no duration",
         "a summary",
-        "min max mean avg average median mode minimum maximum total sum cumulative cum "
+        "min max mean avg average median med mode minimum maximum total sum cumulative cum "
         "cumsum percentile quantile slowest fastest overall aggregate bucket ema smoothed all le "
         "best worst rolling moving",
     ),

@@ -319,7 +319,7 @@ def test_mixed_units_are_a_warning_and_a_table_gives_the_same_bytes_again(tmp_pa
     done = inside("fit", path, "--output", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     first, second, *_ = done.stdout.splitlines()
-    assert first.startswith("read as 30 rounds of 10 workers; times in seconds")
+    assert first.startswith("read as 30 rounds of 10 workers, one column a worker; times")
     assert second.startswith("the first row, 0, 1, ")  # names, rounds and who is slow: `read`
     assert (tmp_path / "out" / "report.md").read_text().splitlines()[2].startswith("- read as 30 ")
     lines = done.stderr.splitlines()
