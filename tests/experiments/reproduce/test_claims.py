@@ -432,7 +432,8 @@ def test_the_readme_has_the_verdicts() -> None:
         f"holds: {a.facts['most']} late workers are never waited for; "
         f"{100 * lost.interval[0]:.0f} % of partitions are missing",
         f"loss ≤ {1 + row['a']:.2f} × full descent's + floor ({row['floor']:.1e} of the first)",
-        f"slower than uncoded up to {slow['Synthetic']:g} workers ({slow['Diabetes']:g} on diabetes)",
+        f"slower than uncoded up to {slow['Synthetic']:g} workers "
+        f"({slow['Diabetes']:g} on diabetes)",
         f"on diabetes {least:.2f} × a code's speed",
     )
     for text in told:

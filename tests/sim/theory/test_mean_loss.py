@@ -127,22 +127,34 @@ class Planted(eh.theory.GroupErasure):
         return self.factor * super().contrast
 
 
+@cache
+def window_means(name, replications):
+    """The mean loss above the minimum in each window of runs, ``(r, windows, R)``."""
+    X, y = problem(name)
+    spectrum = eh.theory.least_squares_spectrum(X, y)
+    windows, means = WINDOWS[name], []
+    for r in ARRIVALS:
+        config = document(
+            name, 1 / spectrum.smoothness, windows[-1], replications, wait_for=r, rescale=True
+        )
+        losses = eh.run(config).iterations["train_loss"].to_numpy().reshape(replications, -1)
+        gaps = losses - spectrum.minimum
+        means.append([gaps[:, first:last].mean(axis=1) for first, last in pairwise(windows)])
+    return np.array(means)
+
+
 def window_scores(name, replications, factor=1.0):
     """z of the mean loss of each window of runs, ``(r, windows)``: single iterations are too skew
     for a z."""
-    X, y = problem(name)
-    spectrum = eh.theory.least_squares_spectrum(X, y)
-    step, own, scores = 1 / spectrum.smoothness, grouped(name), []
+    step = 1 / eh.theory.least_squares_spectrum(*problem(name)).smoothness
     windows = WINDOWS[name]
     believed = [Planted(**vars(each), factor=factor) for each in erasures()]
-    expected = own.mean_losses(believed, step, windows[-1])
-    for r, theory in zip(ARRIVALS, expected, strict=True):
-        config = document(name, step, windows[-1], replications, wait_for=r, rescale=True)
-        losses = eh.run(config).iterations["train_loss"].to_numpy().reshape(replications, -1)
-        gaps = losses - spectrum.minimum
-        for first, last in pairwise(windows):
-            scores.append(z_scores(gaps[:, first:last].mean(axis=1), theory[first:last].mean()))
-    return np.reshape(scores, (len(ARRIVALS), -1))
+    expected = grouped(name).mean_losses(believed, step, windows[-1])
+    return np.array([
+        [z_scores(losses, theory[first:last].mean())
+         for losses, (first, last) in zip(windows_of_r, pairwise(windows), strict=True)]
+        for windows_of_r, theory in zip(window_means(name, replications), expected, strict=True)
+    ])  # fmt: skip
 
 
 WINDOWS = {"synthetic": (1, 4, 8, 16, 24, 40), "diabetes": (1, 10, 40, 120, 280)}

@@ -240,7 +240,8 @@ def test_a_missing_model_and_a_wrong_target_are_lines(tmp_path: Path) -> None:
 
 def test_processes_train_the_same_models(tmp_path: Path) -> None:
     """Each reads the file again."""
-    document = config(model=written(tmp_path)) | {"iterations": 5}
+    schemes = [{"name": "erasurehead", "load": 2, "wait_for": 3}, {"name": "asynchronous"}]
+    document = config(model=written(tmp_path)) | {"iterations": 5, "schemes": schemes}
     alone, apart = (eh.run(document, output=None, jobs=jobs).iterations for jobs in (1, 2))
     pd.testing.assert_frame_equal(alone, apart, check_exact=True)
 
@@ -249,7 +250,8 @@ def test_a_stopped_sweep_goes_on_and_a_changed_model_begins_anew(tmp_path: Path)
     """What a killed sweep leaves are cells: those are not computed again, and the tables are the
     bytes of a sweep that was never stopped. Catches a start or a program that depends on what the
     process has trained before."""
-    swept = {"iterations": 4, "sweep": {"delay.rate": [1.0, 2.0]}}
+    schemes = [{"name": "erasurehead", "load": 2, "wait_for": 3}, {"name": "asynchronous"}]
+    swept = {"iterations": 4, "schemes": schemes, "sweep": {"delay.rate": [1.0, 2.0]}}
     document = config(model=written(tmp_path)) | swept
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     eh.sweep(document, output=whole)
@@ -263,7 +265,7 @@ def test_a_stopped_sweep_goes_on_and_a_changed_model_begins_anew(tmp_path: Path)
     assert_same_tables(stopped, whole)
     for cell in kept:  # a cell that is written again is another file
         assert cell.stat().st_mtime_ns == (whole / "cells" / cell.name).stat().st_mtime_ns
-    assert len(kept) == len(lost) == 4
+    assert len(kept) == len(lost) == 2
     before = pd.read_parquet(whole / "iterations.parquet")
     written(tmp_path, LAYERS.replace("jax.nn.relu", "jnp.tanh"))
     eh.sweep(document, output=whole)
