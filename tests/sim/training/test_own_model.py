@@ -19,7 +19,8 @@ from erasurehead.problems import Mlp
 from erasurehead.sim.training.problems.losses import OwnModel
 from tests.experiments.run.commands import assert_same_tables
 
-pytest.importorskip("jax")
+HAS_JAX = importlib.util.find_spec("jax") is not None  # importing it takes seconds
+pytestmark = pytest.mark.skipif(not HAS_JAX, reason="jax is not installed")
 
 LAYERS = """
 import jax
