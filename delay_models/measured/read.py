@@ -238,13 +238,15 @@ def _named_by_file(contents: FileContents, path: str, options: Reading) -> FileC
     frame = contents.frame
     roles = {str(name): role_of(str(name)) for name in frame.columns}
     values = [name for name, role in roles.items() if role == "value"]
-    chosen = {"seconds", "start", "clock"} & {*options.asked} or {*values} & {*options.named}
-    if chosen or len(values) != 1 or {"seconds", "event", "start"} & {*roles.values()}:
+    if len(values) != 1 or {"seconds", "event", "start"} & {*roles.values()}:
         return contents
     stem = Path(path).name.removesuffix(".gz").rpartition(".")[0]
     _, is_tagged, tag = stem.partition(TAG)
     measure = RANK_IN_NAME.sub("", HOST_IN_NAME.sub("", tag or stem)).strip("-_. ")
     parsed = parse(measure)
+    if {"seconds", "start", "clock"} & {*options.asked} or values[0] in options.named:
+        known = {values[0]: parsed.unit} if parsed.unit is not None else {}
+        return replace(contents, units={**contents.units, **known})
     is_duration = not parsed.wrong and is_timed(measure)
     if is_tagged and not is_duration:
         of_tag = f"column {short(values[0])} is {short(measure)}, by the file's name"

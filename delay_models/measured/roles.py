@@ -380,8 +380,7 @@ def _lacking(frame: pd.DataFrame, ways: Ways, timed: bool, options: Reading) -> 
         del asked["seconds"]
         asked |= {"start": edges[0], "end": edges[1]}
     elif "seconds" in lacking and len(stages) > 1 and not any(map(is_part, stages)):
-        named = short(" and ".join(stages[:3]))
-        choice = Message(f"; columns {named} could each be it;")
+        choice = Message(f"; columns {short(' and '.join(stages[:3]))} could each be it;")
     elif "seconds" in lacking and len(stages) > 1:
         named = Option("columns", {"stages": "+".join(stages)})
         choice = Message("; ", named, " names parts of a step; else")
@@ -394,10 +393,10 @@ def _lacking(frame: pd.DataFrame, ways: Ways, timed: bool, options: Reading) -> 
         asked["seconds"] = likely[0]
         more = " if that is how long calls took"
     elif "seconds" in lacking:
-        numeric = [short(n) for n in free if frame[n].dtype.kind in NUMBER_KINDS]
+        numeric = [n for n in free if frame[n].dtype.kind in NUMBER_KINDS and not parse(n).wrong]
         if wrong or numeric:
-            rest = [name for name in numeric if not parse(name).wrong]
-            choice = Message(f"; there are {', '.join([*rest, *wrong][:6])}; else")
+            there = [*map(short, numeric), *wrong]
+            choice = Message(f"; there are {', '.join(there[:6])}; else")
         more = " (or start and end in place of seconds)"
     none = f"no column is the {' or the '.join(lacking)} by its name"
     line = Message(none, choice, " say ", Option("columns", asked), more)

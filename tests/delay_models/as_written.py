@@ -940,6 +940,13 @@ FAILURES = (
 )
 
 
+# In place of a number: a word, or words of which one says that the call failed.
+FAILED_WORDS = (
+    *("OOMKilled", "error", "failed", "timeout", "CANCELLED by 1001", "Error: CUDA out of memory"),
+    *("SIGKILL", "killed (OOM)", "NODE_FAIL", "exit 137", "failed: NCCL", "time out", "lost"),
+)
+
+
 def rows_of_no_measurement(rng: Rng) -> Iterator[Case]:
     for index, labels in enumerate(SUMMARIES):
         yield summaries_of_steps(rng, labels)
@@ -948,6 +955,9 @@ def rows_of_no_measurement(rng: Rng) -> Iterator[Case]:
         yield failed_calls(rng, column, good, bad)
     for word in ("OOMKilled", "NODE_FAIL", "cancelled", "error", "DNF", "timed out", "n/a"):
         yield failed_cells(rng, word)
+    for word in FAILED_WORDS:
+        yield from failed_cells_of_workers(rng, word)
+    yield dead_worker(rng)
     for status, bad, good in (
         ("status", "FAILED", "COMPLETED"),
         ("result", "error", "success"),
@@ -1069,6 +1079,42 @@ def failed_cells(rng: Rng, word: str) -> Case:
         Kind.ROW,
         *long(rng, table, {"duration_s": cells}, form=pick(rng, FORMS[:4])),
         after=with_gaps(gone),
+        asks=True,
+    )
+
+
+def failed_cells_of_workers(rng: Rng, word: str) -> Iterator[Case]:
+    """Words in place of durations in a table with a column per worker, perhaps in its first row."""
+    for labels, rows in (({}, (2, 5)), ({"step": range(12)}, (3, 7)), ({}, (0, 4))):
+        table = durations(rng, 12)
+        measure = pick(rng, ("step_time_s", "duration_s"))
+        gone = table.copy()
+        cells = table.astype(object)
+        for place in rows:
+            worker = int(rng.integers(table.shape[1]))
+            gone[place, worker] = np.nan
+            cells[place, worker] = word
+        yield Case(
+            f"wide, {word} in rows {rows}",
+            Kind.ROW,
+            *wide(rng, cells, measure, labels, pick(rng, FORMS[:4])),
+            after=with_gaps(gone),
+            asks=True,
+        )
+
+
+def dead_worker(rng: Rng) -> Case:
+    """A worker that failed in the first round and did not come back."""
+    table = durations(rng, 12, 4)
+    cells = table.astype(object)
+    cells[:, 1] = "OOMKilled"
+    gone = table.copy()
+    gone[:, 1] = np.inf
+    return Case(
+        "wide, OOMKilled in every row of a worker",
+        Kind.ROW,
+        *wide(rng, cells, "step_time_s", {"step": range(12)}, CSV),
+        after=(gone,),
         asks=True,
     )
 
@@ -1246,6 +1292,10 @@ def shapes(rng: Rng) -> Iterator[Case]:
     yield from several_files(rng)
     yield from slurm(rng)
     yield from epochs_as_rounds(rng)
+    yield from tags_in_names_of_files(rng)
+    yield from folders_of_workers(rng)
+    yield from lines_that_are_no_rows(rng)
+    yield from logs_of_tools(rng)
 
 
 def orients(rng: Rng) -> Iterator[Case]:
@@ -1443,6 +1493,225 @@ def slurm(rng: Rng) -> Iterator[Case]:
             column="JobID",
             said=(".batch",),
         )
+
+
+# How a file's name is written, around a number and a tag, and the worker in it.
+TAGGED = (
+    ("run_rank{j}-tag-{tag}.csv", "{j}"),
+    ("run-rank{j}-tag-{tag}.csv", "{j}"),
+    ("run-exp1_worker{j}-tag-{tag}.csv", "worker{j}"),
+    ("run-.-tag-rank{j}_{tag}.csv", "{j}"),
+    ("tb/rank{j}/run-.-tag-{tag}.csv", "{j}"),
+    ("node{j}-tag-{tag}.csv", "node{j}"),
+    ("rank{j}_{tag}.csv", "{j}"),
+)
+TAGS = (
+    ("perf_step_time_ms", 1e3),
+    ("step_time_s", 1.0),
+    ("Perf_Batch Time (ms)", 1e3),
+    ("iteration_time", 1.0),
+    ("duration_us", 1e6),
+    ("perf_step_time", 1.0),
+    ("timing_step_sec", 1.0),
+)
+OTHER_TAGS = ("loss", "train_loss", "steps_per_sec", "samples_sec", "lr", "throughput", "gpu_util")
+
+
+def scalars(rng: Rng, pattern: str, worker: str, tag: str, units: float) -> tuple[Written, Array]:
+    """A file of TensorBoard for each worker, and the seconds in them."""
+    table = durations(rng, workers=4)
+    cells = (table * units).round(3)
+    clock = (1.75e9 + np.cumsum(table, axis=0)).round(3)
+    files = {
+        pattern.format(j=j, tag=tag): csv(
+            pd.DataFrame(
+                {"Wall time": clock[:, j], "Step": range(len(table)), "Value": cells[:, j]}
+            )
+        )
+        for j in range(4)
+    }
+    path = pattern.format(j="*", tag=tag)
+    workers = tuple(worker.format(j=j) for j in range(4))
+    return Written(path, files, workers), cells / units
+
+
+def tags_in_names_of_files(rng: Rng) -> Iterator[Case]:
+    """The column is only called ``Value``: what it is stands in the file's name."""
+    for (pattern, worker), (tag, units) in zip(TAGGED, TAGS, strict=True):
+        written, seconds = scalars(rng, pattern, worker, tag, units)
+        yield Case(
+            f"files {pattern}, {tag}",
+            Kind.SHAPE,
+            *written,
+            seconds=seconds,
+            column=tag,
+            took=tag,
+            said=("Value",),
+        )
+    for place, tag in enumerate(OTHER_TAGS):
+        written, _ = scalars(rng, *TAGGED[place % 6], tag, 1.0)
+        yield Case(f"files of {tag}", Kind.SHAPE, *written, column=tag)
+    written, seconds = scalars(rng, *TAGGED[0], "barrier_wait_ms", 1e3)
+    yield Case("files of barrier_wait_ms", Kind.SHAPE, *written, after=(seconds,), asks=True)
+
+
+def folders_of_workers(rng: Rng) -> Iterator[Case]:
+    """Files of one name, each in a folder of its worker."""
+    for folder, worker in (
+        ("logs/rank{j}/metrics.csv", "{j}"),
+        ("node{j}/out/steps.csv", "node{j}"),
+        ("run7/worker-{j}.d/log.csv", "worker-{j}"),
+        ("pods/alpha-{j}/log.csv", "alpha-{j}"),
+    ):
+        table = durations(rng)
+        places = range(table.shape[1])
+        files = {
+            folder.format(j=j): csv(
+                pd.DataFrame({"step": range(len(table)), "batch_time_s": table[:, j]})
+            )
+            for j in places
+        }
+        yield Case(
+            f"files {folder}",
+            Kind.SHAPE,
+            folder.format(j="*"),
+            files,
+            tuple(worker.format(j=j) for j in places),
+            seconds=table,
+        )
+
+
+def lines_that_are_no_rows(rng: Rng) -> Iterator[Case]:
+    """What stands above a table, or between its names and rows."""
+    for name, above, separator in (
+        ("Excel's sep=;", "sep=;\n", ";"),
+        ("Excel's sep=,", "sep=,\n", ","),
+        ("a remark", "# written by trainer 1.2\n", ","),
+        ("two remarks", "# written by trainer 1.2\n# on node7\n", "\t"),
+    ):
+        table = durations(rng)
+        frame = long_frame(table, {"duration_s": table}, NAMINGS[0], "step")
+        yield Case(
+            f"long, below {name}",
+            Kind.SHAPE,
+            "table.csv",
+            {"table.csv": above.encode() + csv(frame, sep=separator)},
+            tuple(map(str, range(table.shape[1]))),
+            seconds=table,
+        )
+    table = durations(rng)
+    frame = long_frame(table, {"duration_s": table}, NAMINGS[1], "step")
+    head = [" | ".join(frame.columns), "|".join(["---"] * 3)]
+    body = [" | ".join(map(str, row)) for row in frame.itertuples(index=False)]
+    text = "".join(f"| {line} |\n" for line in (*head, *body))
+    yield Case(
+        "long, Markdown",
+        Kind.SHAPE,
+        "table.txt",
+        {"table.txt": text.encode()},
+        tuple(NAMINGS[1].workers(table.shape[1])),
+        seconds=table,
+    )
+    for minutes in (0, 1, 61):
+        table = (durations(rng) + 60 * minutes).round(4)
+        cells = np.array([[as_go(cell) for cell in row] for row in table], dtype=object)
+        yield Case(
+            f"long, durations of Go from {minutes} min",
+            Kind.SHAPE,
+            *long(rng, table, {"took": cells}, form=CSV),
+            seconds=table,
+        )
+
+
+def as_go(seconds: float) -> str:
+    """Seconds as Go prints a duration: ``1h1m0.5s``."""
+    hours = f"{int(seconds // 3600)}h" if seconds >= 3600 else ""
+    minutes = f"{int(seconds // 60 % 60)}m" if seconds >= 60 else ""
+    return f"{hours}{minutes}{seconds % 60:.4f}s"
+
+
+def logs_of_tools(rng: Rng) -> Iterator[Case]:
+    """Columns as further programs call them, beside a duration or in its place."""
+    for tool, worker, round_name, took, units, others in (
+        ("mmengine", "rank", "iter", "time", 1.0, {"data_time": 0.1, "eta_seconds": 900.5}),
+        ("Megatron", "rank", "iteration", "elapsed time per iteration (ms)", 1e3, MEGATRON),
+        ("DeepSpeed", "rank", "step", "step_time", 1.0, {"CurrSamplesPerSec": 31.5}),
+        ("Flower", "client_id", "server_round", "fit_duration_s", 1.0, {"num_examples": 128}),
+        ("federated", "cid", "rnd", "duration_s", 1.0, {"num_examples": 128}),
+        ("NCCL's tests", "rank", "iter", "time (us)", 1e6, {"algbw (GB/s)": 1.5, "size (B)": 8}),
+        (
+            "a kernel's statistics",
+            "rank",
+            "step",
+            "duration_ns",
+            1e9,
+            {"Med (ns)": 9, "Avg (ns)": 8},
+        ),
+        ("TFLOPs", "rank", "step", "step_ms", 1e3, {"TFLOPs": 31.5, "GPUs": 8}),
+        ("a wall clock of a step", "rank", "step", "step_wall_ms", 1e3, {"loss": 0.5}),
+        ("a wall time per step", "rank", "step", "wall_time_per_step", 1.0, {"loss": 0.5}),
+        ("Google's benchmarks", "rank", "repetition", "real_time_us", 1e6, {"iterations": 100}),
+        ("fairseq", "rank", "num_updates", "update_time_s", 1.0, {"wps": 900.5, "ups": 1.5}),
+    ):
+        table = durations(rng)
+        cells = (table * units).round(3)
+        yield Case(
+            f"long, {tool}",
+            Kind.SHAPE,
+            *long_of(rng, cells, Naming(worker, None), round_name, {took: cells, **others}),
+            seconds=cells / units,
+            column=took,
+            took=took,
+        )
+    for name in ("Med (ns)", "TFLOPs", "wps", "bw_gbs", "e2e"):
+        table = durations(rng)
+        yield Case(f"long, only {name}", Kind.RATE, *long(rng, table, {name: table}), column=name)
+    for start, end in (
+        ("startTime", "completionTime"),
+        ("start_date", "end_date"),
+        ("creationTimestamp", "completionTime"),
+    ):
+        table = durations(rng).round(3)
+        began = np.repeat(np.arange(len(table)) * 9.0, table.shape[1]).reshape(table.shape)
+        yield Case(
+            f"long, {start} and {end} as moments",
+            Kind.SHAPE,
+            *long(rng, table, {start: in_units(began, 0), end: in_units(began + table, 0)}),
+            seconds=table,
+            after=(table,),
+        )
+    table = durations(rng)
+    yield Case(
+        "long, wall_ms of calls",
+        Kind.CLOCK,
+        *long(rng, table, {"wall_ms": (1e3 * table).round(3)}),
+        after=((1e3 * table).round(3) / 1e3,),
+        asks=True,
+        column="wall_ms",
+    )
+    for first, second in (("inter_token_ms", "e2e_ms"), ("out-of-place (us)", "in-place (us)")):
+        table = durations(rng)
+        columns = {first: (0.1 * table).round(4), second: table}
+        # Neither is a part of the other by its name, so that they are not to be added.
+        yield Case(
+            f"long, {first} and {second}", Kind.PART, *long(rng, table, columns), column=first
+        )
+
+
+MEGATRON = {
+    "consumed samples": 512,
+    "global batch size": 64,
+    "throughput per GPU (TFLOP/s/GPU)": 120.5,
+    "lm loss": 3.5,
+}
+
+
+def long_of(
+    rng: Rng, table: Array, naming: Naming, round_name: str, columns: Mapping[str, Any]
+) -> Written:
+    """A long table of this naming of workers and rounds, in any form."""
+    frame = long_frame(table, columns, naming, round_name)
+    return as_file(rng, frame, naming.workers(table.shape[1]))
 
 
 def epochs_as_rounds(rng: Rng) -> Iterator[Case]:
