@@ -291,18 +291,25 @@ def _names_columns(cells: list[str], header: str | None) -> tuple[bool, str]:
 
 
 def _remarks(lines: Sequence[str]) -> int:
-    """How many lines before the others are no rows: Excel's ``sep=;``, and lines after ``#`` that
-    have another number of cells than the first line without one."""
+    """The number of lines above the table that are no rows of it: Excel's ``sep=;``, and lines
+    after ``#`` with another number of cells than the first line without one. A line that names a
+    unit or what is measured counts as a row, since the table may need what it says."""
     count = 0
     while count < len(lines) - 1 and re.match(r"#|sep=.$", lines[count]):
         count += 1
     width = {mark: lines[count].count(mark) for mark in (",", ";", "\t", "|")} if lines else {}
     while count and not lines[count - 1].startswith("sep="):
-        own = {mark: lines[count - 1].count(mark) for mark in width}
-        if own != width and any(width.values()):
+        remark = lines[count - 1]
+        own = {mark: remark.count(mark) for mark in width}
+        if own != width and any(width.values()) and not _says_what_is_measured(remark):
             break
         count -= 1
     return count
+
+
+def _says_what_is_measured(remark: str) -> bool:
+    text = remark.lstrip("# ").strip()
+    return parse(text).unit is not None or role_of(text) is not None
 
 
 def _read_text(file: Path, most: int | None, options: Reading) -> FileContents:

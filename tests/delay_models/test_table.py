@@ -146,7 +146,7 @@ def test_the_only_other_column_with_a_unit_is_the_seconds(name: str, tmp_path: P
         (LONG + "a,0,1\na,0,2\nb,0,1\n", "last or sum, if calls were tried again."),
         (LONG[:-1] + ",job\n0,0,1,7\n0,1,2,8\n", "several job: 7 (1), 8 (1): say --rows job=7."),
         ("host,step,took,elapsed\na,0,1,3\n", "each be the seconds: say --columns seconds=took."),
-        ("host,step,loss,fps,lr,acc\na,0,1,2,3,4\n", "lr (another quantity); else say --columns"),
+        ("host,step,loss,fps,lr,acc\na,0,1,2,3,4\n", "lr (another quantity), acc"),
         ("host,step,took_m\na,0,1\n", "column took_m is in min by its name: give seconds"),
         ("host,step,loss_ms_per_step\na,0,7\n", "there are loss_ms_per_step (another quantity)"),
         (LONG + "a,0,1\na,0,2\nb,1,1\n", "; and since a delay is missing, --missing drop-rounds"),
