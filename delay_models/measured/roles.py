@@ -252,7 +252,8 @@ def roles_of(frame: pd.DataFrame, options: Reading) -> dict[str, str] | None:
         dates = [r for r in {*EDGES} - {*asked} if all(map(is_date, ways.get(r, [])))]
         ways = {role: names for role, names in ways.items() if role not in dates}
     if not {"seconds", "clock", *EDGES} & {*ways} and not stages:
-        clocks = [name for name in free if is_clock(name)]
+        # an epoch may be a clock, but alone it counts passes over the data
+        clocks = [name for name in free if is_clock(name) and apart_role(name) is None]
         clocks = [name for name in clocks if role_of(name) is None] or clocks
         if clocks and "value" not in map(role_of, free):
             ways["clock"] = clocks
@@ -266,7 +267,7 @@ def roles_of(frame: pd.DataFrame, options: Reading) -> dict[str, str] | None:
         shapes = [*map(shape_of, rest)]
         alike = any(shapes.count(shape) > 1 for shape in shapes)
         wanted = {"worker", "seconds", "clock", *EDGES} & {*asked} or allreduce or stages or both
-        if not wanted and (alike or len({*ways} - {"load"}) < 2):
+        if not wanted and (alike or len({*ways} - {"load", "clock"}) < 2):
             return None
         raise UnusableFile(_lacking(frame, ways, bool(known), options))
     others = [name for name in free if name not in ways.get("seconds", [])]
