@@ -160,8 +160,9 @@ def plan(document: Mapping[str, Any], output: Path | None, options: RunOptions) 
         there = cells_there(output)
         code = code_fingerprint()
         outdated = [key for key in there if not key.endswith(code)]
-        wanted = outputs.result_id(in_folder.config, possible)
-        known = None if options.csv else outputs.warnings_of_whole(output, wanted, possible)
+        known = None
+        if not options.csv:
+            known = outputs.warnings_of_whole(output, in_folder.config, possible)
         if known is not None:
             return Plan(output, options, grid, checked, [], {}, in_folder, known, outdated)
         results = {key: read_cell(output, key) for key in possible if key in there}

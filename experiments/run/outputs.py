@@ -10,7 +10,7 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
@@ -132,12 +132,15 @@ def checksum_of(output: Path, cells: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def warnings_of_whole(output: Path, wanted: str, cells: Iterable[str]) -> tuple[str, ...] | None:
-    """The warnings of the result with this id, if its tables and these cells are there as they were
-    written; else ``None``."""
+def warnings_of_whole(
+    output: Path, config: Mapping[str, Any], cells: Collection[str]
+) -> tuple[str, ...] | None:
+    """The warnings of the result of this resolved config, if its tables and these cells are there
+    as they were written; else ``None``."""
     manifest = manifest_in(output)
     try:
-        whole = manifest["id"] == wanted and manifest["checksum"] == checksum_of(output, cells)
+        is_ours = manifest["id"] == result_id(config, cells) and _is_made_from(manifest, config)
+        whole = is_ours and manifest["checksum"] == checksum_of(output, cells)
         return tuple(map(str, manifest["warnings"])) if whole else None
     except (OSError, KeyError, TypeError):
         return None

@@ -130,9 +130,16 @@ class Records:
         return self.names.get(label) or shown_name(label, dict(self.labels()).get(label, ""))
 
     def runs(self, label: str, column: str) -> FloatArray:
-        """A column of one scheme as ``(R, T + 1)``: replications by iterations."""
+        """A column of one scheme as ``(R, T + 1)``: replications by iterations. Raises ConfigError:
+        the table has an iteration twice."""
         table = self.iterations[self.iterations["label"] == label]
-        wide = table.pivot(index="replication", columns="iteration", values=column)
+        try:
+            wide = table.pivot(index="replication", columns="iteration", values=column)
+        except ValueError:  # two rows for one place
+            file = self.directory / outputs.ITERATIONS
+            raise ConfigError(
+                f"{file}: has an iteration of {label!r} twice; run the same command again"
+            ) from None
         return wide.to_numpy(dtype=float)
 
     def points(self, most: int = 9, apart: bool = False) -> list[Records]:
@@ -267,6 +274,7 @@ def read_records(directory: Path) -> Records:
     swept = {*iterations.columns} & {*summary.columns} - {*IDENTITY}
     for name, table in tables.items():
         _require_kinds(directory / name, table, swept)
+        _fill_empty_columns(table, swept)
         shared = [column for column in ("cell", "label") if column in table]
         mine, every = (
             {*rows[shared].itertuples(index=False, name=None)}
@@ -364,6 +372,13 @@ def read_run_table(
     required = outputs.required_id(path.parent) if identity is None else identity
     outputs.require_id(required, outputs.id_in(arrow.schema.metadata), path)
     return table
+
+
+def _fill_empty_columns(table: pd.DataFrame, swept: Container[str]) -> None:
+    """Make each column of numbers that holds none a column of NaN, in place of ``None``."""
+    for name, column in table.items():
+        if name not in swept and not is_numeric_dtype(column) and bool(column.isna().all()):
+            table[name] = np.full(len(table), np.nan)
 
 
 def _require_kinds(path: Path, table: pd.DataFrame, swept: Container[str]) -> None:

@@ -17,7 +17,7 @@ from ...page.content import Answer, Page, Section, Table, capped, plain_cell
 from ...page.folder import read_answer, table_at
 from ...page.terminal import Column
 from ...pictures.picture import Axis, Chart, Heat, Panel, Picture
-from ...text import NOTHING, TableCell, interval, number_of, percent, shortened
+from ...text import NOTHING, TableCell, interval, line, number_of, percent, shortened
 from .answer import NAMED, PARTS, three_digits
 from .cut import TABLES as CUT_TABLES
 from .cut import cut_page
@@ -133,7 +133,7 @@ def _cells(rows: pd.DataFrame, exact: bool) -> tuple[list[str], list[list[TableC
             lately = NOTHING if _may_pay(row) else percent(row["lately"])
             own += [lately, TableCell(_costs(row))]
         else:
-            least = f"{row['least_host']} {100 * row['least']:.0f} %"
+            least = f"{line(row['least_host'])} {100 * row['least']:.0f} %"
             heard = TableCell(f"{100 * row['heard']:.0f} %; {least}", row["heard"])
             own += [percent(row["for_all"]), heard]
         cells.append(own)
