@@ -134,7 +134,8 @@ def comparison(mine: Mapping[str, FloatArray], base: Mapping[str, FloatArray]) -
     makes intervals narrower than those of two independent samples. For each compared metric that
     both have, in seconds first, there are ``<metric>_difference`` (mine minus base, in the metric's
     unit) and ``<metric>_ratio`` (geometric mean of mine over base), each with the ends ``_low`` and
-    ``_high`` of a 95 % interval; NaN with fewer than two replications that have it in both. Where
+    ``_high`` of a 95 % interval; NaN with fewer than two replications that have it in both, and of
+    times that are the same in all. A cell that is made once is the same in every replication. Where
     not all runs reach the target loss, those of the time to it are medians, ``compared_times``."""
     row: dict[str, float] = {}
     for metric in COMPARED:
@@ -145,6 +146,9 @@ def comparison(mine: Mapping[str, FloatArray], base: Mapping[str, FloatArray]) -
             else:
                 with np.errstate(invalid="ignore", over="ignore"):  # both diverged
                     difference, ratio = mean_interval(a - b), ratio_interval(a, b)
+            if metric.unit == "s" and np.ptp(a) == 0 == np.ptp(b):  # delays that are not random
+                difference = (difference[0], np.nan, np.nan)
+                ratio = (ratio[0], np.nan, np.nan)
             row |= interval_columns(f"{metric.name}_difference", difference)
             row |= interval_columns(f"{metric.name}_ratio", ratio)
     return row
@@ -329,14 +333,16 @@ def normal_deviate(t: float, degrees: int) -> float:
     return float(np.copysign(-ndtri(beyond), t)) if beyond > 0 else t
 
 
-def _theory(cell: Cell, known: ClosedForm, means: Mapping[str, float]) -> dict[str, float]:
+def _theory(result: CellResult, known: ClosedForm, means: Mapping[str, float]) -> dict[str, float]:
     """The closed forms of a cell, and how far its means are away, as a normal deviate."""
     row: dict[str, float] = {}
+    replications = result.per_replication["elapsed"].size
+    iterations = int(result.per_iteration["iteration"].max())
     for name, value in (("iteration_time", known.seconds), ("decoding_error", known.error)):
         if f"{name}_mean" not in means or np.isnan(value):
             continue
         far, error = means[f"{name}_mean"] - value, means[f"{name}_se"]
-        z = known.z(name, far, error, cell.settings.replications, cell.settings.iterations)
+        z = known.z(name, far, error, replications, iterations)
         row |= {f"{name}_theory": value, f"{name}_z": z}
     return row if np.isnan(known.least) else row | {"least_iteration_time": known.least}
 
@@ -376,7 +382,7 @@ def summary_table(finished: Sequence[Finished], simulated: bool = True) -> pd.Da
             "iterations": int(result.per_iteration["iteration"].max()),
             "replications": result.per_replication["elapsed"].size,
             **(statistics := _statistics(mine := metrics(cell)) | medians.get(cell.key, {})),
-            **(_theory(cell, forms[cell.key], statistics) if known else {}),
+            **(_theory(result, forms[cell.key], statistics) if known else {}),
             **_costliest(result.per_worker),
             **({f"code_{k}": v for k, v in vars(c).items()} if (c := result.conditioning) else {}),
             **comparison(mine, metrics(first[cell.point])),

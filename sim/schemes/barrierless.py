@@ -145,6 +145,12 @@ class Barrierless(Scheme):
 
     @property
     @override
+    def random(self) -> bool:
+        """Whether partitions are drawn."""
+        return not self.own_data and self.updates_of is None
+
+    @property
+    @override
     def guarantees(self) -> Guarantees:
         """Partitions drawn at random weigh 1 on average, at whatever model they are taken."""
         drawn = not self.own_data and self.discount is None
