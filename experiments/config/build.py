@@ -236,6 +236,11 @@ def without_effect(settings: Settings) -> tuple[str, ...]:
             f"policy: {settings.policy} has no effect on {scheme.name}, which has no rounds, and "
             "slows the schemes beside it; cancel is fair to both"
         )
+    if isinstance(scheme, Barrierless) and scheme.discount is not None and scheme.always_fresh:
+        lines.append(
+            f"schemes.{scheme.name}: staleness, or delay_adaptive, has no effect: none of its "
+            "gradients is stale"
+        )
     if (
         settings.problem is not None
         and target is not None

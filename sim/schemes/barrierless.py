@@ -171,6 +171,11 @@ class Barrierless(Scheme):
         return update * self.gradients // self.n + 1
 
     @property
+    def always_fresh(self) -> bool:
+        """Whether every gradient that is used is one of the newest model."""
+        return self.stops is Stops.EVERYBODY or self.oldest <= 1
+
+    @property
     def independent(self) -> bool:
         """Whether messages arrive when they do whatever becomes of those before."""
         free = self.restarts_at_once or self.gradients == 1
