@@ -236,7 +236,9 @@ def without_effect(settings: Settings) -> tuple[str, ...]:
             f"policy: {settings.policy} has no effect on {scheme.name}, which has no rounds, and "
             "slows the schemes beside it; cancel is fair to both"
         )
-    if isinstance(scheme, Barrierless) and scheme.discount is not None and scheme.always_fresh:
+    family = settings.schemes[0].family
+    discounts = getattr(family, "staleness", None) or getattr(family, "delay_adaptive", False)
+    if isinstance(scheme, Barrierless) and discounts and scheme.always_fresh:
         lines.append(
             f"schemes.{scheme.name}: staleness, or delay_adaptive, has no effect: none of its "
             "gradients is stale"

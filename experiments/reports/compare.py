@@ -24,7 +24,6 @@ from ..pictures.looks import DASHED, MUTED, Look, variants
 from ..pictures.picture import Axis, Chart, Curve, Mark, Panel, Picture, Points
 from ..run import files, outputs
 from ..run.files import ANSWER
-from ..run.metrics import ZERO_TOLERANCE
 from ..run.reader import Records, comparable, read_records
 from ..run.records import CONFIDENCE
 from ..text import enumerated, interval, interval_columns, left_out, number
@@ -92,7 +91,7 @@ def ratio_of_means(a: FloatArray, b: FloatArray) -> tuple[float, float, float]:
     """Mean of b over mean of a, for pairs ``(N,)``, and its 95 % interval. The interval is that of
     the ratio estimator: with q the ratio, the error of b - q a over the mean of a. Pairs are taken
     as independent, which iterations are where delays are independent and stragglers are cancelled;
-    else the interval is too narrow. Where all pairs have one ratio there is none. Source:
+    else the interval is too narrow. Where neither side varies there is none. Source:
     Cochran, Sampling Techniques, section 6.3."""
     if not a.any() and not b.any():
         return 1.0, 1.0, 1.0
@@ -100,7 +99,7 @@ def ratio_of_means(a: FloatArray, b: FloatArray) -> tuple[float, float, float]:
     if a.size < 2:
         return ratio, np.nan, np.nan
     error = (b - ratio * a).std(ddof=1) / np.sqrt(a.size) / a.mean()
-    if not error > ZERO_TOLERANCE * ratio:  # nothing varied, which says nothing of other days
+    if np.ptp(a) == 0 == np.ptp(b) and ratio != 1:  # nothing varied, which says nothing of others
         return ratio, np.nan, np.nan
     half = float(stdtrit(a.size - 1, (1 + CONFIDENCE) / 2) * error)
     return ratio, ratio - half, ratio + half

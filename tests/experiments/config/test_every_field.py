@@ -10,8 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import warnings
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -20,13 +19,8 @@ import pytest
 import erasurehead as eh
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.codec import names, plain
-from erasurehead.experiments.config.settings import (
-    FIELDS,
-    OWN_SETTINGS,
-    FailureSettings,
-    NetworkSettings,
-)
 from erasurehead.sim.base.reading import Reading
+from erasurehead.sim.training.problems.datasets import DATASETS
 
 Section = dict[str, Any]
 EXPONENTIAL = {"model": "exponential", "rate": 1.0}
@@ -46,6 +40,7 @@ ADAPTING = {"name": "adaptive_k", "wait_for": 1, "step": 1, "burn_in": 0, "thres
 MIXTURE = {"model": "mixture", "weights": [0.5, 0.5], "components": [ONE, TWO]}
 TAIL = {"model": "empirical", "quantiles": [0.5, 1.0, 2.0], "tail": 0.1, "tail_scale": 2.0}
 FACTORS = {"model": "heterogeneous", "base": ONE, "factors": [1.0] * 12}
+ROUNDS = {"model": "measured_rounds", "seconds": [[r + 1.0] * 12 for r in range(9)]}
 COLD = {"model": "cold_starts", "base": EXPONENTIAL, "probability": 0.5, "delay": TWO}
 STALE = {"power": 1.0}
 # Other values of a field, by its name; those that do not fit a class are refused, and passed over.
@@ -159,7 +154,8 @@ ENDS_A_ROUND = ("wait_for", "deadline", "grace")  # must be left out beside ``st
 # Configs in which a field matters, with its other value, where the examples have none: by class and
 # field, or by field alone, of every class that has it.
 MORE: Mapping[tuple[str, str], tuple[Section, Any]] = {
-    ("bernoulli", "pruned"): ({"load": 2, "wait_for": 9, "code_seed": 1}, True),
+    ("measured_rounds", "stretch"): (ROUNDS, 5.0),
+    ("bernoulli", "pruned"): ({"load": 1, "wait_for": 6}, True),
     ("sequential", "B"): ({"B": 1, "W": 4, "stragglers": 4}, 3),
     ("adaptive_k", "step"): (ADAPTING, 3),
     ("adaptive_k", "burn_in"): (ADAPTING, 6),
@@ -179,15 +175,21 @@ MORE: Mapping[tuple[str, str], tuple[Section, Any]] = {
 # Fields that move no table, and why not.
 EXCEPTIONS: Mapping[tuple[str, str], str] = {
     ("own_laws", "complete"): "refuses more workers than it names; moves no delay",
-    ("matrix", "path"): "there is one file with a code; test_matrix.py reads others",
-    ("sequential", "exempt"): "matters where a round waits; test_sequential.py has the authors' rule",
+    ("matrix", "path"): "there is one file with a code; test_codes.py reads others",
+    (
+        "sequential",
+        "exempt",
+    ): "matters in rare rounds; test_sequential.py has them",
     ("adaptive_k", "step"): "matters where losses have stalled; test_adaptive.py has such runs",
     ("adaptive_k", "burn_in"): "as step",
     ("adaptive_k", "threshold"): "as step",
     ("adaptive_k", "most"): "as step",
     ("k_batch_sync", "delay_adaptive"): "none of its gradients is stale: a warning says so, below",
     ("k_batch_sync", "staleness"): "as delay_adaptive",
-    ("rennala", "delay_adaptive"): "as of k_batch_sync: it takes gradients of the newest model alone",
+    (
+        "rennala",
+        "delay_adaptive",
+    ): "as of k_batch_sync",
     ("rennala", "staleness"): "as delay_adaptive",
 }
 
@@ -259,9 +261,6 @@ def test_a_field_of_a_scheme_moves_something(name: str, key: str) -> None:
     assert moves("schemes", name, key) != ((name, key) in EXCEPTIONS)
 
 
-READS = {field.name for field in dataclasses.fields(Reading)}  # how a table is read
-
-
 @pytest.mark.parametrize(
     ("name", "key"), [pair for pair in fields_of("delays") if pair[0] != "trace"]
 )
@@ -279,3 +278,123 @@ def test_a_field_of_a_delay_law_moves_something(name: str, key: str) -> None:
 def test_a_discount_of_stale_gradients_where_none_is_stale_is_named(scheme: Section) -> None:
     with pytest.warns(UserWarning, match="has no effect: none of its gradients is stale"):
         eh.run({**CONFIG, "schemes": [scheme]}, output=None)
+
+
+LOAD = {"name": "fractional_repetition", "load": 2}  # on which a load law depends
+LOAD_LAWS: list[tuple[Section, str, Any]] = [
+    ({"kind": "partly_proportional", "fixed": 0.2}, "fixed", 0.9),
+    ({"kind": "additive", "seconds_per_partition": 0.2}, "seconds_per_partition", 0.9),
+    ({"kind": "steps", "loads": [1, 2], "seconds": [1.0, 5.0]}, "loads", [1, 3]),
+    ({"kind": "steps", "loads": [1, 2], "seconds": [1.0, 5.0]}, "seconds", [1.0, 9.0]),
+]
+SENT = {"bandwidth": 100.0, "message_bytes": 50.0}
+NETWORKS: list[tuple[Section, str, Any]] = [
+    ({}, "broadcast_latency", 0.1),
+    ({}, "dispatch_skew", 0.1),
+    ({}, "uplink_latency", 0.1),
+    ({"bandwidth": 100.0}, "bandwidth", 9.0),
+    (SENT, "message_bytes", 90.0),
+    (SENT, "channels", 1),
+    ({}, "uplink", EXPONENTIAL),
+    ({}, "transfer", EXPONENTIAL),
+]
+CRASHES = {"time_to_failure": OTHER, "time_to_repair": ONE}
+LOSSES = {"message_loss": 0.3, "retry_after": 0.5}
+FAILURES: list[tuple[Section, str, Any]] = [
+    (CRASHES, "time_to_failure", EXPONENTIAL),
+    (CRASHES, "time_to_repair", TWO),
+    (LOSSES, "message_loss", 0.6),
+    (LOSSES, "retry_after", 2.0),
+    (CRASHES, "max_wait", 0.1),  # which ends the run, with one line
+]
+SYNTHETIC: Section = CONFIG["problem"]
+PROBLEMS: list[tuple[Section, str, Any]] = [
+    (SYNTHETIC, "loss", "least_squares"),
+    (SYNTHETIC, "dataset", "breast_cancer"),
+    (SYNTHETIC, "l2", 0.5),
+    (SYNTHETIC, "initial", "normal"),
+    (SYNTHETIC, "shuffle", True),
+    (SYNTHETIC, "rows", 96),
+    (SYNTHETIC, "features", 3),
+    (SYNTHETIC, "test_rows", 50),
+    ({**SYNTHETIC, "loss": "mlp", "hidden": [3]}, "hidden", [4]),
+    ({**SYNTHETIC, "loss": "mlp", "hidden": [3]}, "start", {"seed": 5}),
+]
+OPTIMIZERS: list[tuple[Section, str, Any]] = [
+    ({"rule": rule, "learning_rate": 0.05}, key, value)
+    for rule in BUILT_IN["optimizers"].classes
+    for key, value in (("learning_rate", 0.1), ("decay", 0.5))
+]
+SECTIONS = {
+    "load_law": LOAD_LAWS,
+    "network": NETWORKS,
+    "failures": FAILURES,
+    "problem": PROBLEMS,
+    "optimizer": OPTIMIZERS,
+}
+
+
+@pytest.mark.parametrize(
+    ("section", "base", "key", "value"),
+    [(section, *case) for section, cases in SECTIONS.items() for case in cases],
+)
+def test_a_field_of_a_section_moves_something(
+    section: str, base: Section, key: str, value: Any
+) -> None:
+    around = {**CONFIG, "schemes": [LOAD]}
+    before = outcome({**around, section: base} if base else around)
+    assert before is not None
+    assert outcome({**around, section: {**base, key: value}}) != before
+
+
+def test_every_field_of_a_section_is_changed() -> None:
+    """Of those of the registries. Catches a new field that nobody has tried."""
+    known = {section: {key for _, key, _ in cases} for section, cases in SECTIONS.items()}
+    laws = BUILT_IN["load_laws"].classes.values()
+    rules = BUILT_IN["optimizers"].classes.values()
+    losses = [loss.fields for loss in BUILT_IN["losses"].classes.values() if loss.fields]
+    files = {"path", "most_cells", "multiple_of", "model", "targets"}  # of data that users bring
+    problem = {"loss", "dataset", "l2", "initial", "shuffle", *names(DATASETS["synthetic"])}
+    assert known["load_law"] == {key for law in laws for key in names(law)}
+    assert known["network"] == {*names(NetworkSettings)}
+    assert known["failures"] == {*names(FailureSettings)}
+    assert known["optimizer"] == {key for rule in rules for key in names(rule)}
+    assert known["problem"] == problem | {key for loss in losses for key in names(loss)} - files
+    data = {key for family in BUILT_IN["data"].classes.values() for key in names(family)}
+    assert data <= problem | files
+
+
+TABLE = [[r, *(1 + (7 * r + 3 * w) % 11 / 10 for w in range(12))] for r in range(9)]
+REPLAYS: list[tuple[Section, str, Any]] = [
+    ({}, "resample", "rounds"),
+    ({"resample": "rounds"}, "stretch", 5.0),
+    ({"rows": "0:4"}, "end", "cyclic"),
+    ({}, "hosts", [f"w{w}" for w in range(11, -1, -1)]),
+    ({}, "unit", "ms"),
+    ({}, "rows", "2:9"),
+]
+# How a table is read: tests of the reader hold each, on tables that have what it is about.
+READS = {field.name for field in dataclasses.fields(Reading)}
+NOT_OF_REPLAYS = {
+    "path": "another file is another run",
+    "most_cells": "refuses a larger file",
+    "later": "of rounds that were cut: test_trace.py has them",
+}
+
+
+@pytest.mark.parametrize(("beside", "key", "value"), REPLAYS)
+def test_a_field_of_a_replay_moves_something(
+    beside: Section, key: str, value: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.csv"
+    lines = [",".join(["round", *(f"w{w}" for w in range(12))])]
+    path.write_text("\n".join([*lines, *(",".join(map(str, row)) for row in TABLE)]) + "\n")
+    base = {"model": "trace", "path": str(path), "unit": "s", **beside}
+    before = outcome({**CONFIG, "delay": base})
+    assert before is not None
+    assert outcome({**CONFIG, "delay": {**base, key: value}}) not in (None, before)
+
+
+def test_every_field_of_a_replay_is_changed() -> None:
+    tried = {key for _, key, _ in REPLAYS}
+    assert tried | READS | NOT_OF_REPLAYS.keys() == {*names(BUILT_IN["delays"].classes["trace"])}
