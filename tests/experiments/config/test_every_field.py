@@ -11,6 +11,7 @@ import dataclasses
 import json
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -19,6 +20,7 @@ import pytest
 import erasurehead as eh
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.codec import names, plain
+from erasurehead.experiments.config.settings import FailureSettings, NetworkSettings
 from erasurehead.sim.base.reading import Reading
 from erasurehead.sim.training.problems.datasets import DATASETS
 
