@@ -143,6 +143,21 @@ def test_a_key_is_set_once(sets: list[str], ends_well: bool, tmp_path: Path) -> 
     assert ended.returncode == (0 if ends_well else 2), ended.stderr
 
 
+@pytest.mark.parametrize(
+    "key", ["delay.rate", "workers", "seed", "optimizer.learning_rate", "target_loss"]
+)
+def test_a_number_has_no_underscore(key: str, tmp_path: Path) -> None:
+    """Python reads 1_0 as 10, and YAML as a text: catches one that becomes another number."""
+    config = tmp_path / "c.yaml"
+    config.write_text(json.dumps({**BASE, "problem": PROBLEM, "optimizer": RATES}))
+    ended = inside("run", config, "--dry-run", "--set", f"{key}=1_0")
+    assert ended.returncode == 2
+    assert ended.stderr == f"error: {key} = '1_0': must be a number without _\n"
+    swept = inside("sweep", config, "--dry-run", "--set", f"{key}=1_0,2_0")
+    assert swept.returncode == 2
+    assert "must be a number without _" in swept.stderr
+
+
 def test_rows_are_cut_into_the_partitions_of_the_scheme() -> None:
     """Catches a number of partitions that is replaced in silence."""
     X = np.ones((12, 1))
