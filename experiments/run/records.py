@@ -128,6 +128,22 @@ def diverged(finished: Sequence[Finished], shown: Callable[[Cell], str]) -> tupl
     )
 
 
+def reached_at_once(finished: Sequence[Finished]) -> tuple[str, ...]:
+    """A line where all models begin at the target loss or below it, so that no time is measured."""
+    starts = dict[float, list[float]]()
+    for cell, result in finished:
+        target = cell.settings.target_loss
+        if target is not None and "train_loss" in result.per_iteration:
+            start = float(result.per_iteration["train_loss"][0])
+            starts.setdefault(target, []).append(start)
+    return tuple(
+        f"target_loss = {target:g}: is reached before the first step; the loss begins at "
+        f"{min(losses):.4g}"
+        for target, losses in starts.items()
+        if max(losses) <= target
+    )
+
+
 def comparison(mine: Mapping[str, FloatArray], base: Mapping[str, FloatArray]) -> dict[str, float]:
     """Compare two cells of one tape, replication by replication: metrics by name, ``(R,)`` each.
     Noise that both schemes share (a slow round is slow for all) cancels in the difference, which

@@ -31,6 +31,7 @@ CONSTANT = {"delay": {"model": "deterministic", "value": 1.0}, "replications": 2
         ({"optimizer": RATES}, "optimizer: has no effect without a problem"),
         ({"target_loss": 0.1}, "target_loss: has no effect without a problem"),
         ({"problem": PROBLEM, "optimizer": RATES, "target_loss": -0.1}, "is never reached"),
+        ({"problem": PROBLEM, "optimizer": RATES, "target_loss": 9.0}, "before the first step"),
         ({"policy": "drain", "schemes": [{"name": "asynchronous"}]}, "policy: drain has no effect"),
         ({"network": {"message_bytes": 8.0}}, "message_bytes: has no effect without bandwidth"),
         ({"failures": {"retry_after": 0.1}}, "retry_after: has no effect without message_loss"),
