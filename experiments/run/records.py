@@ -226,7 +226,7 @@ def _asked(cell: Cell) -> _Asked:
 
 @lru_cache(maxsize=4 * MAX_CLOSED_FORMS)
 def _looked_up(asked: _Asked) -> ClosedForm:
-    cell, settings = asked.cell, asked.cell.settings
+    cell, settings = asked.cell, _without_idle_sections(asked.cell.settings)
     message = _message_time(settings)
     ideal = settings.failures is None and (settings.network is None or message is not None)
     cancels = settings.policy is Policy.CANCEL
@@ -259,6 +259,21 @@ def _looked_up(asked: _Asked) -> ClosedForm:
         if not cell.code:
             raise
         return ClosedForm()  # a plugin's own CDF may be anything, and the run does not need it
+
+
+def _without_idle_sections(settings: Settings) -> Settings:
+    """The settings without a network that takes no time, and without failures that never happen."""
+    changed: dict[str, None] = {}
+    net, failures = settings.network, settings.failures
+    if net is not None and net.uplink is None and net.transfer is None:
+        latency = net.broadcast_latency + net.dispatch_skew + net.uplink_latency
+        if latency == 0 and (net.bandwidth is None or net.message_bytes == 0):
+            changed["network"] = None
+    if failures is not None and failures.max_wait is None:
+        crashes = failures.time_to_failure is not None
+        if not crashes and failures.message_loss == 0:
+            changed["failures"] = None
+    return settings.model_copy(update=changed) if changed else settings
 
 
 def _error_skewness(scheme: Scheme) -> float:

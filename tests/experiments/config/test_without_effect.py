@@ -145,6 +145,21 @@ def test_a_key_is_set_once(sets: list[str], ends_well: bool, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
+    "idle",
+    [
+        {"network": {"uplink_latency": 0.0}},
+        {"network": {"bandwidth": 9.0, "message_bytes": 0.0}},
+        {"failures": {"message_loss": 0.0}},
+    ],
+)
+def test_a_section_that_does_nothing_takes_no_theory_away(idle: dict[str, Any]) -> None:
+    """Catches closed forms that stand only where the section is left out."""
+    plain, same = (eh.run({**BASE, **more}, output=None).summary for more in ({}, idle))
+    assert np.isfinite(plain["iteration_time_theory"]).all()
+    assert (same["iteration_time_theory"] == plain["iteration_time_theory"]).all()
+
+
+@pytest.mark.parametrize(
     "key", ["delay.rate", "workers", "seed", "optimizer.learning_rate", "target_loss"]
 )
 def test_a_number_has_no_underscore(key: str, tmp_path: Path) -> None:
