@@ -107,6 +107,12 @@ class DelayModel(metaclass=Configurable):
         return self.independent
 
     @property
+    def random(self) -> bool:
+        """Whether replications differ. ``True``, the safe answer, unless overridden: where it is
+        ``False`` for all that a run draws, the run is made once, however often it is asked for."""
+        return True
+
+    @property
     def row_by_row(self) -> bool:
         """Whether ``delays`` draws a shorter table as the first rows of a longer one, bit for bit.
         Then a tape draws no more of a block than is read of it. ``False``, the safe answer, unless
@@ -273,6 +279,8 @@ class IndependentDelays(DelayModel):
 class ReplayedDelays(DelayModel):
     """A model that is a fixed table, the same in every replication and stream; abstract. That is no
     law: ``cdf``, ``ppf`` and ``mean`` stay ``None``."""
+
+    random = False
 
     @abstractmethod
     def replay(self, start: int, stop: int, workers: int) -> FloatArray:

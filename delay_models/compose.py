@@ -62,6 +62,11 @@ class Affine(Around):
 
     @property
     @override
+    def random(self) -> bool:
+        return self.base.random
+
+    @property
+    @override
     def row_by_row(self) -> bool:
         return self.base.row_by_row
 
@@ -204,6 +209,11 @@ class OwnLaws(Around):
                 rule = f"hosts in the trace of worker {worker} (hosts: [name] chooses); must be"
                 refuse_naming("models", columns or 0, [1], rule)
 
+    @property
+    @override
+    def random(self) -> bool:
+        return any(model.random for model in self.parts())
+
     def _there(self, workers: int) -> list[tuple[int, DelayModel]]:
         named = zip(self.workers, self.models, strict=True)
         return [(worker, model) for worker, model in named if worker < workers]
@@ -302,6 +312,11 @@ class ColdStarts(Around):
             raise ValueError("give either share, of the workers, or sizes, but not both")
         if self.sizes is not None and self.clump != "binomial":
             raise ValueError("sizes say how large a clump is; leave clump out")
+
+    @property
+    @override
+    def random(self) -> bool:
+        return self.probability > 0 or self.base.random
 
     @override
     def evolve(self, state: Any, shared: Generator, rounds: int, workers: int) -> tuple[Any, Any]:

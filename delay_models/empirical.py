@@ -99,6 +99,11 @@ class Empirical(DelayModel):
 
     @property
     @override
+    def random(self) -> bool:
+        return self.tail > 0 or self.quantiles[0] < self.quantiles[-1]
+
+    @property
+    @override
     def independent(self) -> bool:
         return self._shared == 0 and self.ranks is None
 

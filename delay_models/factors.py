@@ -116,6 +116,11 @@ class Heterogeneous(Multiplied, Mixed):
         mine = None if self.factors is None else len(self.factors)
         return fewest(mine, self.base.workers_available())
 
+    @property
+    @override
+    def random(self) -> bool:
+        return self.base.random or bool(self.spread)
+
     @cached_property
     @override
     def mixed(self) -> Law | None:
@@ -163,6 +168,11 @@ class SharedFactors(Multiplied, Mixed):
     @abstractmethod
     def racks(self, workers: int) -> NDArray[np.int64]:
         """The rack of each worker, counted from 0 in their order: ``(n,)``."""
+
+    @property
+    @override
+    def random(self) -> bool:
+        return self.base.random or self.factors.random
 
     @property
     @override
@@ -388,6 +398,11 @@ class Drift(Multiplied):
     base: Part
     to: Positive
     over: Annotated[int, Ge(1)]
+
+    @property
+    @override
+    def random(self) -> bool:
+        return self.base.random
 
     @override
     def begin(self, shared: Generator, workers: int) -> int:

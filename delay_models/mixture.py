@@ -98,6 +98,11 @@ class Mixed(DelayModel):
             result[inside] = elementwise.find_root(excess, bracket, args=(wanted[inside],)).x
         return result
 
+    @staticmethod
+    def _differ(laws: Sequence[DelayModel]) -> bool:
+        """Whether it matters by chance which of these laws a cell takes, or one is random."""
+        return any(law.random for law in laws) or len({law.longest() for law in laws}) > 1
+
     @property
     def _present(self) -> list[DelayModel]:
         """The laws that have a weight."""
@@ -146,6 +151,11 @@ class Mixture(Mixed, IndependentDelays):
             mine = which == index
             delays[mine] = component.sample(rng, 1, int(mine.sum()))[0]
         return delays
+
+    @property
+    @override
+    def random(self) -> bool:
+        return self._differ(self._present)
 
     @property
     @override
@@ -251,6 +261,16 @@ class Markov(Mixed):
         table = self.fast.sample(own, rounds, workers)
         table[slow] = self.slow.sample(own, 1, int(slow.sum()))[0]
         return table
+
+    @property
+    @override
+    def random(self) -> bool:
+        """Whoever begins in a known state, and changes always or never, draws no state."""
+        laws = self.fast, self.slow
+        chances = self.initial_share, self.slow_to_slow, self.fast_to_slow
+        if all(chance in (0, 1) for chance in chances):
+            return any(law.random for law in laws)
+        return self._differ(laws)
 
     @property
     @override

@@ -106,6 +106,7 @@ class Deterministic(IndependentDelays):
 
     value: Seconds
 
+    random = False
     row_by_row = True
 
     @override

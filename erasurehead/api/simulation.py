@@ -201,6 +201,9 @@ def simulate(
     run = run_of(settings)
     for text in build.warnings(settings):
         warnings.warn(text, stacklevel=3)
+    if replications > 1 and build.nothing_random(settings):
+        text = "nothing is random, so that all are the same run"
+        warnings.warn(f"replications = {replications}: {text}", stacklevel=3)
     try:
         with one_thread():
             return Simulation(scheme, run, play(run, engine, work=engine != "law"))

@@ -14,9 +14,7 @@ from annotated_types import Ge, Lt
 from typing_extensions import override
 
 from ...delay_models import DelayModel, Tape
-from ...delay_models.base import BLOCK_CELLS, Finite, IndependentDelays, Seconds
-from ...delay_models.parametric import Deterministic
-from ...delay_models.trace import AuthorsStream, MeasuredTrace
+from ...delay_models.base import Finite, IndependentDelays, Seconds
 from ...sim.base.errors import ConfigError, DataNotFound, InvalidParameter, at, message_of
 from ...sim.base.fields import configured
 from ...sim.base.numerics import one_thread
@@ -191,23 +189,32 @@ def warnings(settings: Settings) -> tuple[str, ...]:
     known, laws = delay.workers_available() or 0, (delay, *delay.parts())
     if known > n and all(getattr(law, "hosts", "") != "first" for law in laws):
         lines += (f"delay: the first {n} of {known} hosts; workers = {known} has them all",)
-    if same_in_all_replications(settings):
-        lines += (
-            f"replications = {settings.replications}: the delays are the same in each; where "
-            "nothing else is random they are one run, and intervals of no width say nothing",
-        )
     return lines + without_effect(settings)
 
 
-def same_in_all_replications(settings: Settings) -> bool:
-    """Whether a run's delays are one table, whatever the replication."""
-    delay, n = settings.delay, settings.workers
-    kinds = (Deterministic, MeasuredTrace, AuthorsStream)  # the others are drawn, or a user's own
-    if settings.replications == 1 or not isinstance(delay, kinds):
+def nothing_random(settings: Settings) -> bool:
+    """Whether all replications are the same run: neither the delays, nor what surrounds the
+    workers, nor the scheme draws anything. The data and the start are the same in any case."""
+    network, failures = settings.network, settings.failures
+    laws: list[DelayModel | None] = [settings.delay]
+    if network is not None:
+        laws += [network.uplink, network.transfer]
+    if failures is not None:
+        laws += [failures.time_to_failure, failures.time_to_repair]
+    loses_messages = failures is not None and failures.message_loss > 0
+    if loses_messages or any(law.random for law in laws if law is not None):
         return False
-    rounds = max(1, min(iterations(settings), BLOCK_CELLS // n))
-    first, second = (Tape(delay, n, settings.seed, r).rows(0, rounds) for r in (0, 1))
-    return np.array_equal(first, second, equal_nan=True)
+    return not scheme_of(settings).random
+
+
+def replications(settings: Settings) -> int:
+    """Those asked for, or one where nothing is random."""
+    return 1 if nothing_random(settings) else settings.replications
+
+
+def made_once(run: Run, settings: Settings) -> Run:
+    """The run with the replications that are made, see ``replications``."""
+    return replace(run, tapes=run.tapes[:1]) if nothing_random(settings) else run
 
 
 def without_problem(cell: Cell) -> tuple[str, ...]:
@@ -228,6 +235,13 @@ def without_effect(settings: Settings) -> tuple[str, ...]:
         lines.append(
             f"policy: {settings.policy} has no effect on {scheme.name}, which has no rounds, and "
             "slows the schemes beside it; cancel is fair to both"
+        )
+    family = settings.schemes[0].family
+    discounts = getattr(family, "staleness", None) or getattr(family, "delay_adaptive", False)
+    if isinstance(scheme, Barrierless) and discounts and scheme.always_fresh:
+        lines.append(
+            f"schemes.{scheme.name}: staleness, or delay_adaptive, has no effect: none of its "
+            "gradients is stale"
         )
     if (
         settings.problem is not None

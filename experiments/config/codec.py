@@ -28,6 +28,7 @@ from .catalogue import Catalogue
 _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 MAX_NESTED_MODELS = 20  # how deep delay models may be nested; a YAML file can even hold itself
 LIST_TYPES = (list, tuple, set, frozenset, Collection, Sequence)
+UNDERSCORED = re.compile(r"[-+.0-9eE]*[0-9]_[-+.0-9eE_]*")  # a number as Python writes it
 FOLLOWING = "n/2 (rounded up) or n-2, where n is the number of workers"
 
 
@@ -98,6 +99,7 @@ class Reader:
         tag, _ = self.catalogue.name_of(family)
         require_known(section, names(family), "" if tag in (None, "name") else tag)
         for key, value in section.items():
+            refuse_underscores(value, types_of(family)[key], [key])
             for inner, entry in _truth_values(value):
                 if not mentions(types_of(family)[key], (bool,)):
                     what = "a delay model" if inner and issubclass(family, DelayModel) else "a name"
@@ -242,6 +244,15 @@ def _truth_values(value: Any) -> Iterator[tuple[list[int], bool]]:
         yield [], value
     elif isinstance(value, list):
         yield from (([i], entry) for i, entry in enumerate(value) if isinstance(entry, bool))
+
+
+def refuse_underscores(value: Any, annotation: Any, loc: list[str | int]) -> None:
+    """Refuse (ValidationError) ``1_0`` for a number: Python reads 10, and YAML a text."""
+    if not mentions(annotation, (int, float)) or mentions(annotation, (str,)):
+        return
+    for entry in value if isinstance(value, list | tuple) else [value]:
+        if isinstance(entry, str) and UNDERSCORED.fullmatch(entry.strip()):
+            raise fault(loc, entry, "must be a number without _")
 
 
 def fault(loc: Iterable[str | int], value: Any, text: str) -> ValidationError:

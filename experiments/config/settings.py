@@ -35,6 +35,7 @@ from .codec import (
     located,
     no_section,
     plain,
+    refuse_underscores,
     require_known,
     takes_list,
     types_of,
@@ -352,6 +353,8 @@ def validate(document: Mapping[str, Any], catalogue: Catalogue = BUILT_IN) -> Se
     """Read a whole config; a grid's base may be none. Raises ConfigError: a bad key or value."""
     with located(""):
         require_known(document, FIELDS)
+        for name, value in document.items():
+            refuse_underscores(value, types_of(Settings)[name], [name])
         reader = Reader(catalogue, document.get("workers"))
         return Settings.model_validate(dict(document), context=reader)
 
@@ -359,4 +362,5 @@ def validate(document: Mapping[str, Any], catalogue: Catalogue = BUILT_IN) -> Se
 def section(name: str, value: Any, catalogue: Catalogue = BUILT_IN, workers: Any = None) -> Any:
     """Read one setting; schemes can have counts that follow ``workers``. Raises ConfigError."""
     with located(name):
+        refuse_underscores(value, types_of(Settings)[name], [])
         return adapter(name).validate_python(value, context=Reader(catalogue, workers))

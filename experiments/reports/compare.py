@@ -91,13 +91,16 @@ def ratio_of_means(a: FloatArray, b: FloatArray) -> tuple[float, float, float]:
     """Mean of b over mean of a, for pairs ``(N,)``, and its 95 % interval. The interval is that of
     the ratio estimator: with q the ratio, the error of b - q a over the mean of a. Pairs are taken
     as independent, which iterations are where delays are independent and stragglers are cancelled;
-    else the interval is too narrow. Source: Cochran, Sampling Techniques, section 6.3."""
+    else the interval is too narrow. Where neither side varies there is none. Source:
+    Cochran, Sampling Techniques, section 6.3."""
     if not a.any() and not b.any():
         return 1.0, 1.0, 1.0
     ratio = float(b.mean() / a.mean())
     if a.size < 2:
         return ratio, np.nan, np.nan
     error = (b - ratio * a).std(ddof=1) / np.sqrt(a.size) / a.mean()
+    if np.ptp(a) == 0 == np.ptp(b) and ratio != 1:  # nothing varied, which says nothing of others
+        return ratio, np.nan, np.nan
     half = float(stdtrit(a.size - 1, (1 + CONFIDENCE) / 2) * error)
     return ratio, ratio - half, ratio + half
 

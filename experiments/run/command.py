@@ -35,7 +35,15 @@ from .compute import (
 from .estimate import Checked, Room, check, require_fits
 from .files import cells_there, remove_leftovers
 from .pools import Died, Pool, map_unordered, open_pool, tell_nobody
-from .records import Finished, biased, diverged, iterations_table, summary_table, workers_table
+from .records import (
+    Finished,
+    biased,
+    diverged,
+    iterations_table,
+    reached_at_once,
+    summary_table,
+    workers_table,
+)
 
 # called with cells done, parts of running ones included, and cells in all
 Progress = Callable[[float, int], None]
@@ -254,7 +262,12 @@ def _computed(planned: Plan, pool: Pool | None) -> Outcome:
     ]
     lost = [(cell, failed[cell.key]) for cell in planned.cells if cell.key in failed]
     summary = summary_table(finished)
-    warnings = *known.warnings, *diverged(finished, shown_point), *biased(finished, shown_point)
+    warnings = (
+        *known.warnings,
+        *reached_at_once(finished),
+        *diverged(finished, shown_point),
+        *biased(finished, shown_point),
+    )
     workers = {} if pool is None else pool.workers()
     cells = [cell for cell, _ in finished]
     return Outcome(cells, lost, seconds, summary, warnings, finished, workers)

@@ -159,10 +159,11 @@ def compute(
     training data (R columns, or one when every round decodes exactly) and one with the test data;
     of stale single gradients, see ``sim.training.learner``."""
     run, learning = build.both(cell)
+    run = build.made_once(run, cell.settings)
     engine = cell.settings.engine
     if tapes is not None and engine != "law":  # which reads no tape, but its seed
-        # a scheme may have delays of its own
-        run = tapes.shared((cell.point, json.dumps(cell.document["delay"])), run)
+        # a scheme may have delays of its own, and another one be made once
+        run = tapes.shared((cell.point, json.dumps(cell.document["delay"]), len(run.tapes)), run)
     losses, workers = None, None
     with one_thread():
         if cell.settings.clock_alone:

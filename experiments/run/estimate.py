@@ -42,7 +42,7 @@ from ...sim.training.steps import WEIGHTS_AT_ONCE, WEIGHTS_KEPT
 from ..config import build
 from ..config.cells import NO_NUMBERS, Cell
 from ..config.settings import FIELDS
-from ..text import number_of
+from ..text import enumerated, number_of
 
 # limit and use of a container, of both versions
 CGROUPS = (
@@ -118,6 +118,7 @@ DATA = 2  # how often the data are in memory while they are made
 MARGINS = 4  # arrays with a number for each row and model of the learner
 # worker-rounds of which is seen how old gradients are, where old models can take so many bytes
 PROBED_ROUNDS, SMALL_PAST = 5000, 64 * 2**20
+NAMED_CELLS = 3  # cells that a warning names
 HOW_TO_ALLOW = Message(", or allow it with ", Option("allow_large", True))
 
 
@@ -338,15 +339,17 @@ class Checked:
     estimates: Mapping[str, Estimate]  # what each of the other cells will need, by key
 
 
-def check(grid: Sequence[Cell], room: Room | None = None) -> Checked:
+def check(grid: Sequence[Cell], room: Room | None = None, simulated: bool = True) -> Checked:
     """Build every cell, so that a bad config writes nothing. What cells share (a problem, the
-    warnings of a delay model) is built once. Without ``room`` the data may be of any size. Raises
-    ConfigError: a section is wrong, data are missing or too large, or no cell is possible."""
+    warnings of a delay model) is built once. Without ``room`` the data may be of any size; what is
+    not ``simulated`` takes other times in each replication. Raises ConfigError: a section is wrong,
+    data are missing or too large, or no cell is possible."""
     sizes: dict[tuple[int, int, int], Data | None] = {}
     impossible: dict[str, str] = {}
     warnings: dict[tuple[int, ...], tuple[str, ...]] = {}
     estimates: dict[str, Estimate] = {}
     known: dict[tuple[int, ...], Estimate | str] = {}
+    made_once = list[Cell]()
     for cell in grid:
         settings = cell.settings
         (entry,) = settings.schemes
@@ -366,10 +369,23 @@ def check(grid: Sequence[Cell], room: Room | None = None) -> Checked:
             no_problem = build.without_problem(cell)
             warnings[alike] = (*build.warnings(settings), *no_problem)
         estimates[cell.key] = estimate
+        if simulated and settings.replications > 1 and build.nothing_random(settings):
+            made_once.append(cell)
     if all(cell.key in impossible for cell in grid):
         raise ConfigError(next(iter(impossible.values())))
     lines = dict.fromkeys(line for texts in warnings.values() for line in texts)
+    if made_once:
+        lines[_made_once_line(made_once, every=len(made_once) == len(estimates))] = None
     return Checked(impossible, tuple(lines), estimates)
+
+
+def _made_once_line(made_once: Sequence[Cell], every: bool) -> str:
+    asked = ", ".join(dict.fromkeys(str(cell.settings.replications) for cell in made_once))
+    of = "" if every else f" of {enumerated([cell.named for cell in made_once], NAMED_CELLS)}"
+    return (
+        f"replications = {asked}: nothing{of} is random, so that all would be the same run: one is "
+        "made, without an interval"
+    )
 
 
 # the settings that an estimate depends on; what cells share of them is one object
@@ -384,7 +400,8 @@ def _estimated(cell: Cell, room: Room, sizes: dict[tuple[int, int, int], Data | 
         sizes[problem] = _size(cell, room)
     data = sizes[problem]
     try:
-        run = build.run_of(cell.settings, None if data is None else data.parameters)
+        run = build.run_of(settings, None if data is None else data.parameters)
+        run = build.made_once(run, settings)
         return estimate(run, settings.engine, data, settings.clock_alone)
     except (Exception, SystemExit) as error:
         if isinstance(error, ConfigError) or build.ours(settings):

@@ -128,13 +128,30 @@ def diverged(finished: Sequence[Finished], shown: Callable[[Cell], str]) -> tupl
     )
 
 
+def reached_at_once(finished: Sequence[Finished]) -> tuple[str, ...]:
+    """A line where all models begin at the target loss or below it, so that no time is measured."""
+    starts = dict[float, list[float]]()
+    for cell, result in finished:
+        target = cell.settings.target_loss
+        if target is not None and "train_loss" in result.per_iteration:
+            start = float(result.per_iteration["train_loss"][0])
+            starts.setdefault(target, []).append(start)
+    return tuple(
+        f"target_loss = {target:g}: is reached before the first step; the loss begins at "
+        f"{min(losses):.4g}"
+        for target, losses in starts.items()
+        if max(losses) <= target
+    )
+
+
 def comparison(mine: Mapping[str, FloatArray], base: Mapping[str, FloatArray]) -> dict[str, float]:
     """Compare two cells of one tape, replication by replication: metrics by name, ``(R,)`` each.
     Noise that both schemes share (a slow round is slow for all) cancels in the difference, which
     makes intervals narrower than those of two independent samples. For each compared metric that
     both have, in seconds first, there are ``<metric>_difference`` (mine minus base, in the metric's
     unit) and ``<metric>_ratio`` (geometric mean of mine over base), each with the ends ``_low`` and
-    ``_high`` of a 95 % interval; NaN with fewer than two replications that have it in both. Where
+    ``_high`` of a 95 % interval; NaN with fewer than two replications that have it in both, and of
+    times that are the same in all. A cell that is made once is the same in every replication. Where
     not all runs reach the target loss, those of the time to it are medians, ``compared_times``."""
     row: dict[str, float] = {}
     for metric in COMPARED:
@@ -145,6 +162,9 @@ def comparison(mine: Mapping[str, FloatArray], base: Mapping[str, FloatArray]) -
             else:
                 with np.errstate(invalid="ignore", over="ignore"):  # both diverged
                     difference, ratio = mean_interval(a - b), ratio_interval(a, b)
+            if metric.unit == "s" and np.ptp(a) == 0 == np.ptp(b):  # delays that are not random
+                difference = (difference[0], np.nan, np.nan)
+                ratio = (ratio[0], np.nan, np.nan)
             row |= interval_columns(f"{metric.name}_difference", difference)
             row |= interval_columns(f"{metric.name}_ratio", ratio)
     return row
@@ -206,7 +226,7 @@ def _asked(cell: Cell) -> _Asked:
 
 @lru_cache(maxsize=4 * MAX_CLOSED_FORMS)
 def _looked_up(asked: _Asked) -> ClosedForm:
-    cell, settings = asked.cell, asked.cell.settings
+    cell, settings = asked.cell, _without_idle_sections(asked.cell.settings)
     message = _message_time(settings)
     ideal = settings.failures is None and (settings.network is None or message is not None)
     cancels = settings.policy is Policy.CANCEL
@@ -239,6 +259,21 @@ def _looked_up(asked: _Asked) -> ClosedForm:
         if not cell.code:
             raise
         return ClosedForm()  # a plugin's own CDF may be anything, and the run does not need it
+
+
+def _without_idle_sections(settings: Settings) -> Settings:
+    """The settings without a network that takes no time, and without failures that never happen."""
+    changed: dict[str, None] = {}
+    net, failures = settings.network, settings.failures
+    if net is not None and net.uplink is None and net.transfer is None:
+        latency = net.broadcast_latency + net.dispatch_skew + net.uplink_latency
+        if latency == 0 and (net.bandwidth is None or net.message_bytes == 0):
+            changed["network"] = None
+    if failures is not None and failures.max_wait is None:
+        crashes = failures.time_to_failure is not None
+        if not crashes and failures.message_loss == 0:
+            changed["failures"] = None
+    return settings.model_copy(update=changed) if changed else settings
 
 
 def _error_skewness(scheme: Scheme) -> float:
@@ -329,14 +364,16 @@ def normal_deviate(t: float, degrees: int) -> float:
     return float(np.copysign(-ndtri(beyond), t)) if beyond > 0 else t
 
 
-def _theory(cell: Cell, known: ClosedForm, means: Mapping[str, float]) -> dict[str, float]:
+def _theory(result: CellResult, known: ClosedForm, means: Mapping[str, float]) -> dict[str, float]:
     """The closed forms of a cell, and how far its means are away, as a normal deviate."""
     row: dict[str, float] = {}
+    replications = result.per_replication["elapsed"].size
+    iterations = int(result.per_iteration["iteration"].max())
     for name, value in (("iteration_time", known.seconds), ("decoding_error", known.error)):
         if f"{name}_mean" not in means or np.isnan(value):
             continue
         far, error = means[f"{name}_mean"] - value, means[f"{name}_se"]
-        z = known.z(name, far, error, cell.settings.replications, cell.settings.iterations)
+        z = known.z(name, far, error, replications, iterations)
         row |= {f"{name}_theory": value, f"{name}_z": z}
     return row if np.isnan(known.least) else row | {"least_iteration_time": known.least}
 
@@ -376,7 +413,7 @@ def summary_table(finished: Sequence[Finished], simulated: bool = True) -> pd.Da
             "iterations": int(result.per_iteration["iteration"].max()),
             "replications": result.per_replication["elapsed"].size,
             **(statistics := _statistics(mine := metrics(cell)) | medians.get(cell.key, {})),
-            **(_theory(cell, forms[cell.key], statistics) if known else {}),
+            **(_theory(result, forms[cell.key], statistics) if known else {}),
             **_costliest(result.per_worker),
             **({f"code_{k}": v for k, v in vars(c).items()} if (c := result.conditioning) else {}),
             **comparison(mine, metrics(first[cell.point])),

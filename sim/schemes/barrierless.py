@@ -145,6 +145,12 @@ class Barrierless(Scheme):
 
     @property
     @override
+    def random(self) -> bool:
+        """Whether partitions are drawn."""
+        return not self.own_data and self.updates_of is None
+
+    @property
+    @override
     def guarantees(self) -> Guarantees:
         """Partitions drawn at random weigh 1 on average, at whatever model they are taken."""
         drawn = not self.own_data and self.discount is None
@@ -163,6 +169,11 @@ class Barrierless(Scheme):
     def iteration(self, update: int) -> int:
         """The iteration, from 1, that an update, from 0, belongs to: of its first gradient."""
         return update * self.gradients // self.n + 1
+
+    @property
+    def always_fresh(self) -> bool:
+        """Whether every gradient that is used is one of the newest model."""
+        return self.stops is Stops.EVERYBODY or self.oldest <= 1
 
     @property
     def independent(self) -> bool:

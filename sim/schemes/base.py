@@ -187,6 +187,12 @@ class Scheme(ABC):
     local_steps: int = 1
 
     @property
+    def random(self) -> bool:
+        """Whether ``steps`` draws something, by the trace's seed, in each replication anew.
+        ``True``, the safe answer, unless overridden."""
+        return True
+
+    @property
     def guarantees(self) -> Guarantees:
         """What else it promises; nothing unless overridden."""
         return Guarantees()
@@ -229,6 +235,12 @@ class RoundScheme(Scheme):
     sees: ClassVar[Sees] = Sees.ARRIVALS
     alone: ClassVar[bool] = False
     """Whether it needs an ideal cluster: workers that know of each other without a message."""
+
+    @property
+    @override
+    def random(self) -> bool:
+        """What arrived decides all: a scheme whose own ``steps`` draw something says so."""
+        return False
 
     @property
     def messages(self) -> int:

@@ -123,6 +123,12 @@ class TimeLimited(SelfStopping):
 
     @property
     @override
+    def random(self) -> bool:
+        """Whether it matters by chance with which micro-batch a worker begins."""
+        return self.pieces > 1 and self.patience < np.inf
+
+    @property
+    @override
     def partitions(self) -> int:
         return self.n * self.pieces
 

@@ -231,3 +231,10 @@ def test_a_nested_model_must_be_a_model(name: str) -> None:
                 for bad in ("exponential", {"rate": 1.0}, None, 3.0):
                     with pytest.raises(ValidationError):
                         adapter.validate_python(good | {field: bad})
+
+
+@pytest.mark.parametrize("model", EXAMPLES, ids=repr)
+def test_a_law_is_random_where_replications_differ(model: DelayModel) -> None:
+    """Catches a law whose runs are made once although they differ, or often though they do not."""
+    first, second = (Tape(model, 12, seed=0, replication=r).rows(0, 50) for r in (0, 1))
+    assert model.random == bool((first != second).any())

@@ -265,7 +265,8 @@ def run_live(
     began, at_once = time.monotonic(), datetime.now(UTC).isoformat()
     how = read_how(asked)
     grid = cells(document, asked.data_dir)
-    checked = check(grid, Room() if asked.allow_large else Room.here(output))
+    room = Room() if asked.allow_large else Room.here(output)
+    checked = check(grid, room, simulated=False)
     possible = [cell for cell in grid if cell.key not in checked.impossible]
     total = require_live(possible, how, asked.allow_large)
     in_folder = carried(resolved(document), output)

@@ -191,7 +191,7 @@ def _possible(
     affordable = np.inf
     for cell in possible:
         need = checked.estimates[cell.key]
-        share = replications / cell.settings.replications
+        share = replications / build.replications(cell.settings)
         cost, memory = need.cost * share, need.memory * share
         room = min(max_cost / max(cost, 1.0), max_memory / max(memory, 1.0))
         affordable = min(affordable, replications * room)

@@ -71,6 +71,7 @@ class Simulated:
 def run_cell(cell: Cell) -> Simulated:
     """Run a cell with rounds and a problem, without tables. Raises ConfigError: a bad cell."""
     run, learning = build.both(cell)
+    run = build.made_once(run, cell.settings)
     assert learning is not None
     steps = run.scheme.steps(simulate(run, work=False))
     losses = learn(learning, steps, run.iterations).train_loss

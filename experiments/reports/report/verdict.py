@@ -83,7 +83,7 @@ def _run(records: Records) -> Verdict:
     limits += few_parts_used([(shown[best], _heard(records).get(cells[best], np.nan))])
     single = runs < 2
     if single:
-        limits.append("one replication does not show how sure that is")
+        limits.append(_of_one_run(records))
     elif tied:
         names = enumerated([shown[label] for label in tied], NAMED_IN_VERDICT)
         limits.append(f"{names} may be as fast")
@@ -97,6 +97,14 @@ def _run(records: Records) -> Verdict:
         )
     why = _why(records, values, name, best, first)
     return Verdict(verdict, why, bool(tied) and not single, _in_one_line(limits))
+
+
+def _of_one_run(records: Records) -> str:
+    """What one replication does not show, also where it was made once since nothing is random."""
+    asked = (records.config or {}).get("replications", 1)
+    if not records.live and isinstance(asked, int) and asked > 1:
+        return "nothing is random, so there is one run, which says nothing of other delays"
+    return "one replication does not show how sure that is"
 
 
 def _redundant(config: Mapping[str, Any]) -> set[str]:
@@ -317,7 +325,7 @@ def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
         text = f"{name_of(leader)} takes {span} at {where.removeprefix('all ')} of the sweep."
         return Verdict(text, [], tied=False, limits=_in_one_line(limits))
     single = int(summary["replications"].max()) < 2
-    limits += ["one replication does not show how sure that is"] * single
+    limits += [_of_one_run(records)] * single
     verdict = f"{name_of(leader)} {does} at {where}"
     exact = _next_exact(summary, leader, [label for label, _ in ranks.most_common()[::-1]])
     if exact:

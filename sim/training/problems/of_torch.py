@@ -84,6 +84,15 @@ class TorchFunctions(Functions):
     @override
     def tried(self, model: FloatArray, X: FloatArray, y: Any) -> tuple[float, FloatArray]:
         given = [torch.from_numpy(array) for array in (model, X, y)]
+        buffers = [buffer.clone() for buffer in self._net.buffers()]
         if self.judges:
             self._rows("accuracy", *given)
-        return float(self._losses(*given)), grad(self._losses)(*given).detach().numpy()
+        loss = float(self._losses(*given))
+        pairs = zip(buffers, self._net.buffers(), strict=True)
+        if not all(torch.equal(before, after) for before, after in pairs):
+            raise wrong(
+                self._path,
+                "forward changes the module's buffers, as BatchNorm does in training: a model has "
+                "parameters alone; return the module after eval()",
+            )
+        return loss, grad(self._losses)(*given).detach().numpy()

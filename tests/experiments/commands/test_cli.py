@@ -442,7 +442,7 @@ def test_truncated_trace_ends_the_run_and_cyclic_goes_on(tmp_path: Path) -> None
         assert pd.read_parquet(out / "iterations.parquet").iteration.max() == rounds
         warnings = json.loads((out / "manifest.json").read_text())["warnings"]
         assert done.stderr == "".join(f"warning: {line}\n" for line in warnings)
-        assert warnings.pop().startswith("replications = 3: the delays are the same in each")
+        assert warnings.pop().startswith("replications = 3: nothing is random")
         assert len(warnings) == (rounds < 5)
         assert not warnings or "ends after 3 rounds" in warnings[0]
 

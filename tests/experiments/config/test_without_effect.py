@@ -31,11 +31,12 @@ CONSTANT = {"delay": {"model": "deterministic", "value": 1.0}, "replications": 2
         ({"optimizer": RATES}, "optimizer: has no effect without a problem"),
         ({"target_loss": 0.1}, "target_loss: has no effect without a problem"),
         ({"problem": PROBLEM, "optimizer": RATES, "target_loss": -0.1}, "is never reached"),
+        ({"problem": PROBLEM, "optimizer": RATES, "target_loss": 9.0}, "before the first step"),
         ({"policy": "drain", "schemes": [{"name": "asynchronous"}]}, "policy: drain has no effect"),
         ({"network": {"message_bytes": 8.0}}, "message_bytes: has no effect without bandwidth"),
         ({"failures": {"retry_after": 0.1}}, "retry_after: has no effect without message_loss"),
-        (REPLAY, "replications = 4: the delays are the same in each"),
-        (CONSTANT, "replications = 2: the delays are the same in each"),
+        (REPLAY, "replications = 4: nothing is random, so that all would be the same run"),
+        (CONSTANT, "replications = 2: nothing is random, so that all would be the same run"),
     ],
 )
 def test_a_setting_without_effect_is_named(more: dict[str, Any], line: str, tmp_path: Any) -> None:
@@ -43,6 +44,69 @@ def test_a_setting_without_effect_is_named(more: dict[str, Any], line: str, tmp_
     with pytest.warns(UserWarning, match=re.escape(line)):
         eh.run({**BASE, **more}, output=tmp_path / "r")
     eh.run(BASE, output=tmp_path / "base")
+
+
+PARTS: list[dict[str, Any]] = [
+    {"model": "scaled", "by": 2.0, "base": CONSTANT["delay"]},
+    {"model": "drift", "base": CONSTANT["delay"], "to": 2.0, "over": 2},
+    {"model": "heterogeneous", "base": CONSTANT["delay"], "factors": [1.0, 2.0, 3.0, 4.0]},
+    {"model": "mixture", "weights": [0.5, 0.5], "components": [CONSTANT["delay"]] * 2},
+    {"model": "own_laws", "base": REPLAY["delay"], "workers": [1], "models": [CONSTANT["delay"]]},
+]
+RANDOM_PARTS: list[dict[str, Any]] = [
+    {"schemes": [{"name": "asynchronous"}]},  # which partition is drawn
+    {"failures": {"message_loss": 0.5, "retry_after": 0.1}},
+    {"network": {"uplink": {"model": "exponential", "rate": 1.0}}},
+    {"delay": {"model": "heterogeneous", "base": CONSTANT["delay"], "spread": 0.3}},
+    {
+        "delay": {
+            "model": "mixture",
+            "weights": [0.5, 0.5],
+            "components": [CONSTANT["delay"], {"model": "deterministic", "value": 2.0}],
+        }
+    },
+]
+
+
+@pytest.mark.parametrize("delay", [REPLAY["delay"], CONSTANT["delay"], *PARTS])
+def test_a_run_without_chance_is_made_once(delay: dict[str, Any], tmp_path: Path) -> None:
+    """One replication, no error and no interval, in tables and in the ratios. Catches intervals of
+    no width, of one run that was made four times, also where laws are made of such laws."""
+    schemes = [{"name": "uncoded"}, {"name": "erasurehead", "load": 2, "wait_for": 2}]
+    config = {**BASE, "delay": delay, "replications": 4, "schemes": schemes}
+    with pytest.warns(UserWarning, match="nothing is random, so that all would be the same run"):
+        made = eh.run(config, output=tmp_path / "r")
+    assert (made.summary["replications"] == 1).all()
+    ends = [name for name in made.summary if name.endswith(("_se", "_low", "_high"))]
+    assert made.summary[ends].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("more", RANDOM_PARTS)
+def test_a_run_with_any_chance_is_made_as_often_as_asked(
+    more: dict[str, Any], tmp_path: Path
+) -> None:
+    """Of delays, messages or a scheme. Catches a law or a scheme that is taken as certain."""
+    made = eh.run({**BASE, **CONSTANT, **more}, output=tmp_path / "r")
+    assert (made.summary["replications"] == 2).all()
+
+
+def test_certain_schemes_stand_beside_random_ones(tmp_path: Path) -> None:
+    """The line names who is made once; times that are the same in all runs have no interval, and
+    losses that are not have one. Catches runs that share the tapes of a scheme that is made once.
+    """
+    schemes = [
+        {"name": "uncoded"},
+        {"name": "asynchronous"},
+        {"name": "drop_compute", "pieces": 3, "patience": 0.2},
+    ]
+    learning = {"problem": PROBLEM, "optimizer": RATES}
+    with pytest.warns(UserWarning, match="nothing of uncoded is random"):
+        made = eh.run({**BASE, **REPLAY, **learning, "schemes": schemes}, output=tmp_path / "r")
+    rows = made.summary.set_index("scheme")
+    assert rows["replications"].to_dict() == {"uncoded": 1, "asynchronous": 4, "drop_compute": 4}
+    others = rows.drop("uncoded")
+    assert others["iteration_time_ratio_low"].isna().all()
+    assert (others["final_train_loss_ratio_low"] < others["final_train_loss_ratio_high"]).all()
 
 
 @pytest.mark.parametrize(
@@ -78,6 +142,36 @@ def test_a_key_is_set_once(sets: list[str], ends_well: bool, tmp_path: Path) -> 
     options = [part for text in sets for part in ("--set", text)]
     ended = inside("sweep", config, "--dry-run", *options)
     assert ended.returncode == (0 if ends_well else 2), ended.stderr
+
+
+@pytest.mark.parametrize(
+    "idle",
+    [
+        {"network": {"uplink_latency": 0.0}},
+        {"network": {"bandwidth": 9.0, "message_bytes": 0.0}},
+        {"failures": {"message_loss": 0.0}},
+    ],
+)
+def test_a_section_that_does_nothing_takes_no_theory_away(idle: dict[str, Any]) -> None:
+    """Catches closed forms that stand only where the section is left out."""
+    plain, same = (eh.run({**BASE, **more}, output=None).summary for more in ({}, idle))
+    assert np.isfinite(plain["iteration_time_theory"]).all()
+    assert (same["iteration_time_theory"] == plain["iteration_time_theory"]).all()
+
+
+@pytest.mark.parametrize(
+    "key", ["delay.rate", "workers", "seed", "optimizer.learning_rate", "target_loss"]
+)
+def test_a_number_has_no_underscore(key: str, tmp_path: Path) -> None:
+    """Python reads 1_0 as 10, and YAML as a text: catches one that becomes another number."""
+    config = tmp_path / "c.yaml"
+    config.write_text(json.dumps({**BASE, "problem": PROBLEM, "optimizer": RATES}))
+    ended = inside("run", config, "--dry-run", "--set", f"{key}=1_0")
+    assert ended.returncode == 2
+    assert ended.stderr == f"error: {key} = '1_0': must be a number without _\n"
+    swept = inside("sweep", config, "--dry-run", "--set", f"{key}=1_0,2_0")
+    assert swept.returncode == 2
+    assert "must be a number without _" in swept.stderr
 
 
 def test_rows_are_cut_into_the_partitions_of_the_scheme() -> None:

@@ -456,8 +456,8 @@ SWEEPS: list[tuple[str, list[Any], list[Any]]] = [
     ("load_law.kind", ["per_partition"], ["per_partition"]),
     (
         "delay",
-        [BASE["delay"], {"model": "deterministic", "value": 1}],
-        [json.dumps(BASE["delay"]), json.dumps({"model": "deterministic", "value": 1})],
+        [BASE["delay"], {"model": "pareto", "alpha": 3, "scale": 1}],
+        [json.dumps(BASE["delay"]), '{"alpha": 3, "model": "pareto", "scale": 1}'],
     ),
 ]
 

@@ -54,10 +54,8 @@ def accuracy(outputs, y):
     return outputs.argmax(axis=1) == y
 """
 TORCH = importlib.util.find_spec("torch") is not None
-FRAMEWORKS = [
-    LAYERS,
-    pytest.param(IN_TORCH, marks=pytest.mark.skipif(not TORCH, reason="torch is not installed")),
-]
+needs_torch = pytest.mark.skipif(not TORCH, reason="torch is not installed")
+FRAMEWORKS = [LAYERS, pytest.param(IN_TORCH, marks=needs_torch)]
 
 
 def written(folder: Path, text: str = LAYERS) -> str:
@@ -216,6 +214,103 @@ def test_a_model_that_cannot_be_trained_is_refused_in_one_line(
     assert line.startswith("problem.model = 'my_model.py': ")
     assert says in line
     assert "\n" not in line
+
+
+CENTRED = """
+import torch
+
+class Centred(torch.nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.weights = torch.nn.Parameter(torch.START(features))
+
+    def forward(self, X):
+        return (X - X.mean(0)) @ self.weights
+
+def module(features, classes):
+    return Centred(features)
+
+def row_losses(outputs, y):
+    return outputs ** 2
+"""
+NORMALISED = """
+import torch
+
+def module(features, classes):
+    return torch.nn.Sequential(torch.nn.BatchNorm1d(features), torch.nn.Linear(features, 1))
+
+def row_losses(outputs, y):
+    return (outputs[:, 0] - y) ** 2
+"""
+
+
+@needs_torch
+@pytest.mark.parametrize(
+    "text",
+    [
+        CENTRED.replace("START", "ones"),
+        CENTRED.replace("START", "zeros"),
+        NORMALISED.replace("(features)", "(features, track_running_stats=False)"),
+    ],
+    ids=["ones", "zeros", "batch_norm"],
+)
+def test_a_module_whose_rows_depend_on_each_other_is_refused(text: str, tmp_path: Path) -> None:
+    """At zeros the losses of a centred model are those of any other rows: catches a check at the
+    start alone."""
+    with pytest.raises(eh.ConfigError, match="row_losses of a row depends on the rows beside it"):
+        eh.run(config(model=written(tmp_path, text), targets="numbers"), output=None)
+
+
+@needs_torch
+def test_a_module_that_changes_its_buffers_is_refused_until_it_evaluates(tmp_path: Path) -> None:
+    """Catches the line of PyTorch about a captured tensor that the gradient would mutate."""
+    with pytest.raises(eh.ConfigError, match="forward changes the module's buffers, as BatchNorm"):
+        eh.run(config(model=written(tmp_path, NORMALISED), targets="numbers"), output=None)
+    evaluating = NORMALISED.replace("features, 1))", "features, 1)).eval()")
+    document = config(model=written(tmp_path, evaluating), targets="numbers")
+    slow = {"optimizer": {"rule": "gd", "learning_rate": 0.001}}
+    ran = eh.run(document | slow, output=None)
+    assert np.isfinite(ran.iterations["train_loss"]).all()
+
+
+SAYS_ITS_SEED = """
+import jax.numpy as jnp
+
+def init(seed, features, classes):
+    return jnp.full(features, float(seed))
+
+def row_losses(p, X, y):
+    return (p ** 2).sum() + 0 * y
+"""
+SAYS_ITS_SEED_IN_TORCH = """
+import torch
+
+class Constant(torch.nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.weights = torch.nn.Parameter(torch.full((features,), float(torch.initial_seed())))
+
+    def forward(self, X):
+        return (self.weights ** 2).sum() + 0 * X[:, 0]
+
+def module(features, classes):
+    return Constant(features)
+
+def row_losses(outputs, y):
+    return outputs
+"""
+
+
+@pytest.mark.parametrize(
+    "text", [SAYS_ITS_SEED, pytest.param(SAYS_ITS_SEED_IN_TORCH, marks=needs_torch)]
+)
+def test_the_seed_of_a_start_is_what_init_is_called_with(text: str, tmp_path: Path) -> None:
+    """The loss is the sum of squares of three parameters that are the seed. Catches a start that
+    is drawn with a number drawn from that seed."""
+    problem = {"model": written(tmp_path, text), "targets": "numbers", "start": {"seed": 3}}
+    iterations = eh.run(config(**problem) | {"iterations": 1}, output=None).iterations
+    first = iterations.loc[iterations["iteration"] == 0, "train_loss"]
+    assert_array_equal(first, 27.0)
 
 
 def test_a_library_that_is_missing_is_named(
