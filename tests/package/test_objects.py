@@ -134,8 +134,10 @@ def test_a_run_of_objects_is_the_run_of_their_sections() -> None:
 def test_a_law_has_the_numbers_of_its_config(delay: Any, law: Any, engine: Any) -> None:
     size = SIZE | {"workers": delay.workers_required() or 12, "engine": engine}
     scheme = schemes.IgnoreStragglers(wait_for=2)
-    found = eh.simulate(scheme, delay, load_law=law, **size)
-    assert_frame_equal(found.table, of_config(scheme, delay, law, **size), check_exact=True)
+    found = eh.simulate(scheme, delay, load_law=law, **size).table
+    if not delay.random:  # whose run would be the same in each replication
+        found = found[found["replication"] == 0]
+    assert_frame_equal(found, of_config(scheme, delay, law, **size), check_exact=True)
 
 
 def test_what_arrived_and_what_it_weighed_are_of_the_same_rounds() -> None:
