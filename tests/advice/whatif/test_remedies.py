@@ -376,13 +376,14 @@ def test_rounds_without_somebody_are_left_out_and_counted() -> None:
     assert "rounds 100 to 129 only" in answer.limits, "as the table names its rounds"
 
 
-def test_identical_hosts_are_seldom_to_be_replaced() -> None:
+@pytest.mark.parametrize(("tables", "most"), [(8, 1), pytest.param(40, 2, marks=pytest.mark.slow)])
+def test_identical_hosts_are_seldom_to_be_replaced(tables: int, most: int) -> None:
     """At most 2 of 40 tables have a headline that replaces, drops or deals by speed."""
     told = 0
-    for seed in range(40):
+    for seed in range(tables):
         answer = eh.whatif(alike(seed, 80, 12), unit="s")
         told += answer.verdict.startswith(("Replace", "Drop", "Deal"))
-    assert told <= 2
+    assert told <= most
 
 
 def test_the_config_runs_and_says_the_same_seconds(tmp_path: Path) -> None:
@@ -478,7 +479,7 @@ def saved_on(fresh: FloatArray, text: str) -> float:
     return float(1 - seconds.mean() / step)
 
 
-@pytest.mark.parametrize("tables", [8, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tables", [4, pytest.param(100, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", [tails, clumps, sparks, always])
 def test_the_interval_of_the_best_holds_what_it_saves_on_fresh_rounds(
     kind: Callable[[int, int], FloatArray], tables: int
