@@ -40,6 +40,7 @@ from .records import (
     biased,
     diverged,
     iterations_table,
+    out_of_reach,
     reached_at_once,
     summary_table,
     workers_table,
@@ -265,6 +266,7 @@ def _computed(planned: Plan, pool: Pool | None) -> Outcome:
     warnings = (
         *known.warnings,
         *reached_at_once(finished),
+        *out_of_reach(finished),
         *diverged(finished, shown_point),
         *biased(finished, shown_point),
     )

@@ -90,6 +90,14 @@ class Records:
         title = names_of(summary, common)[own].iloc[0] if common else self.title
         return self._point(pd.Series(own, summary.index, dtype=bool), title, 0)
 
+    def part(self, conditions: Mapping[str, Any]) -> Records:
+        """``where``, for a command that shows a part. Raises ConfigError: also if it is no part,
+        since all cells have these values."""
+        own = self.where(conditions)
+        if len(own.summary) == len(self.summary):
+            raise at("where", dict(conditions), "all cells have these; leave it out")
+        return own
+
     @property
     def clock(self) -> str:
         """What times are called on an axis."""

@@ -32,6 +32,10 @@ CONFIDENCE = 0.95
 # times the loss at the start: noisy models end above it, but none this far comes back
 DIVERGED = 1000.0
 DECODED = 1e-9  # decoding error, per partition, up to which it is what rounding leaves of 0
+# of the mean square of the targets: what rounding may leave of a least loss of 0
+REACHED = 1e-12
+MOST_DIRECTIONS = 256  # of data whose least loss is looked up: a decomposition of a second or less
+SURELY_NONE = 1e-15  # runs in which a deadline strikes, if it is said that none does
 NAMED_CELLS = 3  # cells that are named
 COMPARED = sorted((m for m in METRICS.values() if m.compared), key=lambda m: m.unit != "s")
 # Of the mean of all rounds, by theory. Beyond it right theory has |z| > 3 in more than a hundredth
@@ -144,6 +148,46 @@ def reached_at_once(finished: Sequence[Finished]) -> tuple[str, ...]:
     )
 
 
+def out_of_reach(finished: Sequence[Finished]) -> tuple[str, ...]:
+    """A line where a target loss is below the least that any model has; known of least squares, in
+    closed form. ``target_loss`` below 0 is told without a run."""
+    known = dict[tuple[float, float], None]()
+    for cell, result in finished:
+        target = cell.settings.target_loss
+        if target is None or target < 0 or "train_loss" not in result.per_iteration:
+            continue
+        if result.per_iteration["train_loss"].min() <= target:
+            continue
+        if (least := _least_loss(cell)) is not None and target < least:
+            known[target, least] = None
+    return tuple(
+        f"target_loss = {target:g}: is never reached; no model has a training loss below "
+        f"{least:.4g}, where least squares has its minimum"
+        for target, least in known
+    )
+
+
+def _least_loss(cell: Cell) -> float | None:
+    """The least training loss of a cell's problem, less what rounding may have added; ``None``
+    where it is not known. The training loss is without the L2 term, and so is its minimum."""
+    problem = _small_least_squares(cell)
+    if problem is None or not np.any(problem.X) or min(problem.X.shape) > MOST_DIRECTIONS:
+        return None
+    least = theory.least_squares_spectrum(problem.X, problem.y).minimum
+    return least - REACHED * float(np.mean(np.square(problem.y)))
+
+
+def _small_least_squares(cell: Cell) -> LeastSquares | None:
+    """A cell's problem, with dense data, if it is least squares of at most 2^22 numbers, of which
+    none is in a file."""
+    learning = None if cell.data_stamps() else training(cell)
+    problem = learning.problem if learning is not None else None
+    if not isinstance(problem, LeastSquares) or problem.rows * problem.features > 2**22:
+        return None
+    dense = problem.X if isinstance(problem.X, np.ndarray) else problem.X.toarray()
+    return replace(problem, X=dense)
+
+
 def comparison(mine: Mapping[str, FloatArray], base: Mapping[str, FloatArray]) -> dict[str, float]:
     """Compare two cells of one tape, replication by replication: metrics by name, ``(R,)`` each.
     Noise that both schemes share (a slow round is slow for all) cancels in the difference, which
@@ -226,11 +270,12 @@ def _asked(cell: Cell) -> _Asked:
 
 @lru_cache(maxsize=4 * MAX_CLOSED_FORMS)
 def _looked_up(asked: _Asked) -> ClosedForm:
-    cell, settings = asked.cell, _without_idle_sections(asked.cell.settings)
-    message = _message_time(settings)
-    ideal = settings.failures is None and (settings.network is None or message is not None)
-    cancels = settings.policy is Policy.CANCEL
+    cell = asked.cell
     try:
+        settings = _without_idle_sections(cell.settings)
+        message = _message_time(settings)
+        ideal = settings.failures is None and (settings.network is None or message is not None)
+        cancels = settings.policy is Policy.CANCEL
         scheme = scheme_of(cell.settings)
         laws = settings.delay, settings.load_law
         known = theory.round_theory(scheme, *laws, cancels, ideal, message)
@@ -262,18 +307,37 @@ def _looked_up(asked: _Asked) -> ClosedForm:
 
 
 def _without_idle_sections(settings: Settings) -> Settings:
-    """The settings without a network that takes no time, and without failures that never happen."""
+    """The settings without a network that takes no time, and without failures that never happen;
+    that no round takes ``max_wait`` is known of rounds that have a law."""
     changed: dict[str, None] = {}
     net, failures = settings.network, settings.failures
     if net is not None and net.uplink is None and net.transfer is None:
         latency = net.broadcast_latency + net.dispatch_skew + net.uplink_latency
         if latency == 0 and (net.bandwidth is None or net.message_bytes == 0):
             changed["network"] = None
-    if failures is not None and failures.max_wait is None:
-        crashes = failures.time_to_failure is not None
-        if not crashes and failures.message_loss == 0:
-            changed["failures"] = None
-    return settings.model_copy(update=changed) if changed else settings
+    idle = settings.model_copy(update=changed) if changed else settings
+    if failures is None or failures.time_to_failure is not None or failures.message_loss > 0:
+        return idle
+    never_fails = idle.model_copy(update={"failures": None})
+    if failures.max_wait is None or _all_end_by(failures.max_wait, never_fails):
+        return never_fails
+    return idle
+
+
+def _all_end_by(seconds: float, settings: Settings) -> bool:
+    """Whether all rounds of any run surely end by then: it is known that one in 10^15 runs, or
+    fewer, has a longer one."""
+    message = _message_time(settings)
+    if settings.network is not None and message is None:
+        return False
+    scheme = scheme_of(settings)
+    laws = settings.delay, settings.load_law
+    cancels = settings.policy is Policy.CANCEL
+    time = theory.round_theory(scheme, *laws, cancels, True, message).time
+    if isinstance(time, theory.NoFormula):
+        return False
+    longer = float(time.sf(seconds / scheme.local_steps))
+    return longer * settings.iterations < SURELY_NONE
 
 
 def _error_skewness(scheme: Scheme) -> float:
@@ -342,13 +406,10 @@ def biased(finished: Sequence[Finished], shown: Callable[[Cell], str]) -> tuple[
 
 
 def _tends(cell: Cell, weights: FloatArray) -> str:
-    """Where small steps end if partitions have these weights; known of least squares whose data
-    have at most 2^22 numbers."""
-    learning = None if cell.data_stamps() else training(cell)
-    problem = learning.problem if learning is not None else None
-    if not isinstance(problem, LeastSquares) or problem.rows * problem.features > 2**22:
+    """Where small steps end if partitions have these weights; known of small least squares."""
+    if (problem := _small_least_squares(cell)) is None:
         return "another model than the optimum"
-    X = problem.X if isinstance(problem.X, np.ndarray) else problem.X.toarray()
+    X = problem.X
     root = np.sqrt(np.repeat(weights, problem.partition_sizes))
     ends = [
         theory.least_squares_spectrum(X * weight[:, None], problem.y * weight, problem.l2).minimiser

@@ -49,7 +49,7 @@ def _stock(answer: Recommendation) -> dict[str, Any] | None:
         return None
     rate = {"rate": row.rate} if answer.question.trains else {}
     facts = {"scheme": row.label, "section": dict(row.section), "value": row.value, **rate}
-    return {**facts, "ratio": row.ratio(answer.winner)}
+    return {**facts, "ratio": row.shown_ratio(answer.winner)}
 
 
 def _placement(answer: Recommendation) -> dict[str, Any] | None:
@@ -190,7 +190,7 @@ def _beside_today(answer: Recommendation) -> list[str]:
 
 def _next_best(answer: Recommendation) -> list[str]:
     row = next((row for row in answer.finalists[1:] if row.allowed), None)
-    if row is None or np.isnan((of := row.ratio(answer.winner))[0]):
+    if row is None or np.isnan((of := row.shown_ratio(answer.winner))[0]):
         return []
     return [f"; {row.shown}, the next, takes {percent(*(end - 1 for end in of))} more"]
 

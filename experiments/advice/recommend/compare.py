@@ -79,10 +79,13 @@ def ratio(
 
 
 def interval_of(values: FloatArray, criterion: Criterion) -> Interval:
-    """The criterion of ``(R,)`` with a 95 % interval; NaN values are left out."""
+    """The criterion of ``(R,)`` with a 95 % interval; NaN values are left out. The ends are NaN
+    where all runs are the same."""
     known = values[~np.isnan(values)]
     if known.size < 2:
         return mean_interval(known)
+    if np.ptp(known) == 0:
+        return float(known[0]), np.nan, np.nan
     if criterion == "mean":
         error = float(known.std(ddof=1)) / np.sqrt(known.size)
     else:

@@ -113,10 +113,11 @@ def _no_coding(answer: Recommendation) -> str:
     if (best := answer.best(coded=True)) is None:
         return text
     text += f"; the best code, {best.shown}, "
-    middle, low, high = best.ratio(answer.winner)
+    middle, low, high = best.shown_ratio(answer.winner)
     if np.isnan(middle):
         return f"{text}left after rung {best.rung + 1}"
-    text += f"takes {middle:.2f} times as long ({low:.2f} to {high:.2f})"
+    ends = "" if np.isnan(low) else f" ({low:.2f} to {high:.2f})"
+    text += f"takes {middle:.2f} times as long{ends}"
     if (than_today := best.ratio(answer.today)[0]) < 1:
         less = f"{percent(1 - than_today)} less than {answer.today.shown}"
         text += f", {less} in the same {best.replications} runs"
@@ -199,13 +200,13 @@ def _better(answer: Recommendation, tried: Sequence[Changed]) -> dict[float, str
 
 def saved(row: Candidate, other: Candidate) -> TableCell:
     """How much less than another one a candidate takes, with its interval."""
-    middle, low, high = row.ratio(other)
+    middle, low, high = row.shown_ratio(other)
     return percent(1 - middle, 1 - high, 1 - low)
 
 
 def beside(row: Candidate, other: Candidate) -> str:
     """How much less, or more, a candidate takes beside another one, which may break a limit."""
-    middle, low, high = row.ratio(other)
+    middle, low, high = row.shown_ratio(other)
     if middle <= 1:
         return f"{saved(row, other)} less"
     return f"{percent(middle - 1, low - 1, high - 1)} more"

@@ -90,6 +90,10 @@ def read_scenario(document: Mapping[str, Any], data_dir: Path | None) -> Scenari
         lines.append(
             "every replication replays the same delays, so that intervals say nothing of other days"
         )
+    if build.nothing_random(settings):
+        lines.append(
+            f"nothing of {grid[0].label} is random: runs that are all the same have no interval"
+        )
     waits = slowest[:, : usual.shape[2]]
     return Scenario(
         name=settings.name,

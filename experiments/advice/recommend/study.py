@@ -216,7 +216,7 @@ def recommendation_tables(answer: Recommendation) -> dict[str, pd.DataFrame]:
     costs = candidates[["value", "error", "worker_seconds"]].to_numpy(float)
     changed = [
         (c.change.name or "unchanged", c.change.value, c.usual.scheme, c.usual.label, c.row.value,
-         *c.row.ratio(c.best), c.row.replications)
+         *c.row.shown_ratio(c.best), c.row.replications)
         for c in answer.changed
     ]  # fmt: skip
     columns = ["dial", "times", "scheme", "label", "value", "ratio", "ratio_low", "ratio_high"]
@@ -252,8 +252,8 @@ def _ranking(answer: Recommendation) -> Iterator[dict[str, Any]]:
             **_fields(row, "scheme", "label"),
             "goal": question.goal.column,
             **interval_columns("value", value),
-            **interval_columns("ratio", row.ratio(answer.winner)),
-            **interval_columns("to_today", row.ratio(answer.today)),
+            **interval_columns("ratio", row.shown_ratio(answer.winner)),
+            **interval_columns("to_today", row.shown_ratio(answer.today)),
             **_fields(row, "reached", "replications"),
             "tied": row.index in tied,
             "rate": row.rate,

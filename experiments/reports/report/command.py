@@ -131,7 +131,7 @@ def write_pictures(
         raise ConfigError(f"{directory}: no such directory")
     with files.locked(directory):  # no run may clear the folder while its tables are read
         records = read_records(directory)
-        records = records.where(part) if (part := read_where(where)) else records
+        records = records.part(part) if (part := read_where(where)) else records
         records = records.named(printed.names) if printed.names else records
         kinds = (against if known.name == against.name else known for known in kinds_by_rank())
         wanted = {known.name: known for known in kinds if kind in (None, known.name)}

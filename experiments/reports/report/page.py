@@ -37,7 +37,7 @@ def read_run(directory: Path, where: Mapping[str, Any] = {}) -> Page:
     """The page of what ``run``, ``sweep`` or ``live`` wrote, or of the part where swept keys have
     these values. Raises ConfigError: it is not whole, or there is no such part."""
     records = read_records(directory)
-    records = records.where(where) if where else records
+    records = records.part(where) if where else records
     manifest = json_at(directory / outputs.MANIFEST)
     config = dict(records.config or {})
     kind = "live" if "live" in manifest else "sweep" if config.get("sweep") else "run"
@@ -47,16 +47,17 @@ def read_run(directory: Path, where: Mapping[str, Any] = {}) -> Page:
     steps = tuple(next_commands(records, kind, verdict, directory, options))
     failed = manifest.get("failed") or {}
     part = [f"{key} = {', '.join(map(str, values))}" for key, values in where.items()]
+    of_whole = "of the whole result: " if part else ""
     notes = [f"a part of the result: {'; '.join(part)}"] if part else []
-    notes += [*map(str, manifest.get("warnings", []))]
-    lost = [f"not computed: {name}: {reason}" for name, reason in failed.items()]
-    more = [f"not computed: {len(lost) - NAMED_IN_QUESTION} more"]
+    notes += [f"{of_whole}{warning}" for warning in manifest.get("warnings", [])]
+    lost = [f"{of_whole}not computed: {name}: {reason}" for name, reason in failed.items()]
+    more = [f"{of_whole}not computed: {len(lost) - NAMED_IN_QUESTION} more"]
     notes += lost[:NAMED_IN_QUESTION] + more * (len(lost) > NAMED_IN_QUESTION)
     why, limits = tuple(verdict.why), verdict.limits
     answer = Answer(kind, title, verdict.verdict, why, steps, notes=tuple(notes), limits=limits)
     return Page(
         answer,
-        question=question_of(config, records),
+        question=question_of(config, records, where),
         sections=[*_sections(records)],
         provenance=provenance_of(manifest, records),
         commands=commands_of(kind, title, options, where),
@@ -139,9 +140,12 @@ def numbers_table(records: Records) -> Table:
     return capped("summary", "", columns, cells_of, outputs.SUMMARY, total=len(summary))
 
 
-def question_of(config: Mapping[str, Any], records: Records) -> list[tuple[str, str]]:
-    """What was asked: schemes, settings and what was swept."""
-    sweep = config.get("sweep") or {}
+def question_of(
+    config: Mapping[str, Any], records: Records, where: Mapping[str, Any] = {}
+) -> list[tuple[str, str]]:
+    """What was asked: schemes, settings and what was swept; of a part, the values that it has."""
+    swept = config.get("sweep") or {}
+    sweep = {key: where.get(key, values) for key, values in swept.items()}
     schemes = [records.shown(label) for label, _ in records.labels()]
     facts = [("schemes", enumerated(schemes, NAMED_IN_QUESTION))]
     trains = config.get("problem") is not None or "problem" in sweep
@@ -170,15 +174,19 @@ def _section(value: Any) -> str:
 
 def provenance_of(manifest: Mapping[str, Any], records: Records) -> list[tuple[str, str]]:
     """Where the result comes from, by its manifest."""
-    cells = (manifest.get("cells") or {}).values()
+    shown = {*records.summary["cell"]}
+    cells = [cell for key, cell in (manifest.get("cells") or {}).items() if key in shown]
     engines = dict.fromkeys(str(cell.get("engine")) for cell in cells if isinstance(cell, dict))
     versions = manifest.get("versions") or {}
+    seeds = manifest
+    if "seed" in records.summary:  # of a part, those that it has
+        seeds = {"seeds": sorted(records.summary["seed"].unique().tolist())}
     commit = manifest.get("commit") or "unknown: not run from a Git repository"
     written = number_of(len(records.summary), "cell")
     facts = [
         ("cells", str(len(records.summary))),
         ("engine", ", ".join(engines)),
-        ("seed", outputs.seeds_of(manifest)),
+        ("seed", outputs.seeds_of(seeds)),
         ("commit", f"{commit}{', with changes' * bool(manifest.get('dirty'))}"),
         ("host", str(manifest.get("host"))),
         *((f"{name}", str(value)) for name, value in (manifest.get("machine") or {}).items()),

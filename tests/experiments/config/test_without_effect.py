@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ BASE = {
 RATES = {"rule": "gd", "learning_rate": 0.1}
 PROBLEM = {"loss": "logistic", "dataset": "breast_cancer"}
 REPLAY = {"delay": {"model": "authors_stream"}, "replications": 4}
+NOISY = {"loss": "least_squares", "dataset": "synthetic", "rows": 60, "features": 4}
 CONSTANT = {"delay": {"model": "deterministic", "value": 1.0}, "replications": 2}
 
 
@@ -32,6 +34,10 @@ CONSTANT = {"delay": {"model": "deterministic", "value": 1.0}, "replications": 2
         ({"target_loss": 0.1}, "target_loss: has no effect without a problem"),
         ({"problem": PROBLEM, "optimizer": RATES, "target_loss": -0.1}, "is never reached"),
         ({"problem": PROBLEM, "optimizer": RATES, "target_loss": 9.0}, "before the first step"),
+        (
+            {"problem": NOISY, "optimizer": RATES, "target_loss": 1e-9},
+            "target_loss = 1e-09: is never reached; no model has a training loss below 0.2",
+        ),
         ({"policy": "drain", "schemes": [{"name": "asynchronous"}]}, "policy: drain has no effect"),
         ({"network": {"message_bytes": 8.0}}, "message_bytes: has no effect without bandwidth"),
         ({"failures": {"retry_after": 0.1}}, "retry_after: has no effect without message_loss"),
@@ -160,6 +166,44 @@ def test_a_section_that_does_nothing_takes_no_theory_away(idle: dict[str, Any]) 
 
 
 @pytest.mark.parametrize(
+    ("max_wait", "strikes"),
+    [(1e300, False), (100.0, False), (20.0, True), (1.5, True)],
+)
+def test_a_deadline_that_never_strikes_takes_no_theory_away(
+    max_wait: float, strikes: bool, tmp_path: Path
+) -> None:
+    """Of the slowest of four, a round in 10^43 takes 100 s, and one in 10^8 takes 20 s. Catches
+    closed forms that stand beside a deadline that ends runs, or vanish beside one that cannot."""
+    plain = eh.run(BASE, output=None).summary
+    same = eh.run({**BASE, "failures": {"max_wait": max_wait}}, output=None).summary
+    assert ("iteration_time_theory" in same) != strikes
+    if not strikes:
+        assert (same["iteration_time_theory"] == plain["iteration_time_theory"]).all()
+
+
+@pytest.mark.parametrize("key", eh.schema()["properties"])
+def test_null_is_a_setting_left_out_or_refused(key: str) -> None:
+    """Left out, without a line, where that is what a config without it means; refused where the
+    setting must have a value. Catches a null that becomes a value of its own."""
+    config = {**BASE, "problem": PROBLEM, "optimizer": RATES, "target_loss": 0.5}
+    without = {name: value for name, value in config.items() if name != key}
+    nothing = {"problem", "optimizer", "network", "failures", "target_loss"}
+    if key not in nothing:
+        with pytest.raises(eh.ConfigError, match=rf"^{key} = None: must be"):
+            eh.run({**config, key: None}, output=None)
+        return
+    ends = []
+    for same in ({**config, key: None}, without):
+        with warnings.catch_warnings(record=True):
+            warnings.simplefilter("always")
+            try:
+                ends.append(eh.run(same, output=None).summary.to_csv())
+            except eh.ConfigError as error:
+                ends.append(str(error))
+    assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize(
     "key", ["delay.rate", "workers", "seed", "optimizer.learning_rate", "target_loss"]
 )
 def test_a_number_has_no_underscore(key: str, tmp_path: Path) -> None:
@@ -183,3 +227,30 @@ def test_rows_are_cut_into_the_partitions_of_the_scheme() -> None:
         eh.train(run, eh.problems.LeastSquares(X, X[:, 0], partitions=3), rule)
     for partitions in (1, 6):
         eh.train(run, eh.problems.LeastSquares(X, X[:, 0], partitions=partitions), rule)
+
+
+@pytest.mark.parametrize("command", ["report", "plot"])
+def test_a_part_that_is_the_whole_is_refused(command: str, tmp_path: Path) -> None:
+    """Also by its Python function. Catches a page that calls all cells a part."""
+    eh.sweep({**BASE, "sweep": {"delay.rate": [1.0, 2.0]}}, output=tmp_path / "r")
+    ended = inside(command, tmp_path / "r", "--where", "delay.rate=1,2")
+    assert ended.returncode == 2
+    assert "all cells have these; leave it out" in ended.stderr
+
+
+def test_a_report_of_a_part_shows_that_part(tmp_path: Path) -> None:
+    """Its values, seeds and engines; what is said of the whole is called so. Catches a page of one
+    point whose question, provenance and warnings are those of all points."""
+    sweep = {"seed": [3, 4], "target_loss": [0.1, 9.0]}
+    config = {**BASE, "problem": PROBLEM, "optimizer": RATES, "sweep": sweep}
+    with pytest.warns(UserWarning, match="before the first step"):
+        eh.sweep(config, output=tmp_path / "r")
+    page = tmp_path / "page.html"
+    conditions = ["--where", "seed=4", "--where", "target_loss=0.1"]
+    assert inside("report", tmp_path / "r", *conditions, "--output", page).returncode == 0
+    text = re.sub(r"<[^>]*>", " ", page.read_text())
+    shown = re.sub(r"\s+", " ", text)
+    assert "swept: seed 4 swept: target_loss 0.1 " in shown
+    assert re.search(r" seed 4 ", shown)
+    assert not re.search(r" seed 3, 4 ", shown)
+    assert "of the whole result: target_loss = 9: is reached before the first step" in shown

@@ -132,6 +132,13 @@ class Candidate:
         run = self.run
         return ratio(self.values(), other.values(), run.criterion)
 
+    def shown_ratio(self, other: Candidate) -> Interval:
+        """The same as people see it: without an interval where all runs of both are the same."""
+        middle, low, high = self.ratio(other)
+        if np.isfinite(middle) and np.ptp(self.values()) == 0 == np.ptp(other.values()):
+            return middle, np.nan, np.nan
+        return middle, low, high
+
 
 Rows = dict[int, Candidate]  # by index
 
