@@ -42,11 +42,12 @@ from erasurehead.experiments.pictures.picture import (
     Texts,
     mantissas,
 )
+from erasurehead.plugins import FloatArray
+from erasurehead.problems import Problem
 from erasurehead.sim.base import types
 from erasurehead.sim.base.errors import Dialect, Message
 from erasurehead.sim.base.reading import Reading
-from erasurehead.sim.base.types import FloatArray
-from erasurehead.sim.training.problems import LOSSES, Problem
+from erasurehead.sim.training.problems import LOSSES
 
 if TYPE_CHECKING:
     from hypothesis import settings

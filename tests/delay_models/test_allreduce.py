@@ -12,7 +12,7 @@ import pytest
 
 import erasurehead as eh
 from erasurehead.delay_models.measured.read import read_measured
-from erasurehead.delay_models.trace import MeasuredTrace
+from erasurehead.delays import MeasuredTrace
 from erasurehead.sim.base.reading import Reading
 from tests.tools import inside
 

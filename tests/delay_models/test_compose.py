@@ -10,21 +10,28 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from erasurehead.delay_models import MODELS, DelayModel, Tape
+from erasurehead import ConfigError
 from erasurehead.delay_models.base import NORMAL_END
-from erasurehead.delay_models.compose import ColdStarts, OwnLaws, Scaled, Shifted
-from erasurehead.delay_models.factors import Drift, Heterogeneous, RoundEffects
-from erasurehead.delay_models.mixture import Mixture
-from erasurehead.delay_models.parametric import (
+from erasurehead.delays import (
+    MODELS,
+    ColdStarts,
+    DelayModel,
     Deterministic,
+    Drift,
     Exponential,
     Gamma,
+    Heterogeneous,
     LogNormal,
+    MeasuredRounds,
+    Mixture,
+    OwnLaws,
+    RoundEffects,
+    Scaled,
+    Shifted,
     ShiftedExponential,
+    Tape,
     Weibull,
 )
-from erasurehead.delay_models.trace import MeasuredRounds
-from erasurehead.sim.base.errors import ConfigError
 from tests.statistics import assert_z
 
 # Wrappers around a model: scaled, shifted, and factors of workers, rounds and time.

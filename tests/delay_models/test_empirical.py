@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from erasurehead.delay_models import MODELS, Tape
-from erasurehead.delay_models.empirical import Empirical
-from erasurehead.sim.base.errors import ConfigError
+from erasurehead import ConfigError
+from erasurehead.delays import MODELS, Empirical, Tape
 from tests.statistics import BOUND, assert_z
 
 WALLED = (2.0, 6.0, 9.0, 11.0, 13.0, 14.0, 15.0, 15.5)

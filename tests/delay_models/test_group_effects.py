@@ -11,17 +11,25 @@ import pytest
 from scipy import integrate
 
 import erasurehead as eh
-from erasurehead.delay_models import MODELS, DelayModel, Tape
-from erasurehead.delay_models.factors import GroupEffects, RoundEffects, Spells
-from erasurehead.delay_models.mixture import Mixture
-from erasurehead.delay_models.parametric import Deterministic, Exponential, LogNormal
-from erasurehead.sim.base.errors import ConfigError
-from erasurehead.sim.engines.run import Run
+from erasurehead import ConfigError
+from erasurehead.delays import (
+    MODELS,
+    DelayModel,
+    Deterministic,
+    Exponential,
+    GroupEffects,
+    LogNormal,
+    Mixture,
+    RoundEffects,
+    Spells,
+    Tape,
+)
+from erasurehead.load_laws import Additive, Proportional
+from erasurehead.plugins import Run
+from erasurehead.schemes import SCHEMES
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import Additive, Proportional
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.theory import IterationTimeLaw, NoFormula, round_theory
-from erasurehead.sim.theory import scheme_iteration_time as law_of
+from erasurehead.theory import IterationTimeLaw, NoFormula, round_theory
+from erasurehead.theory import scheme_iteration_time as law_of
 from tests.statistics import BOUND, assert_z
 from tests.tools import SMALL, pace
 

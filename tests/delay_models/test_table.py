@@ -35,7 +35,7 @@ from erasurehead.delay_models.measured.signs import (
     unit_warnings,
     waiting,
 )
-from erasurehead.delay_models.trace import MeasuredTrace
+from erasurehead.delays import MeasuredTrace
 from erasurehead.experiments.advice.understood import as_read
 from erasurehead.sim.base.errors import Message
 from erasurehead.sim.base.files import UnusableFile

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from erasurehead.delay_models import MODELS, DelayModel, Tape
+from erasurehead import ConfigError
 from erasurehead.delay_models.measured.measured import TableError
 from erasurehead.delay_models.measured.read import read_measured
-from erasurehead.sim.base.errors import ConfigError
+from erasurehead.delays import MODELS, DelayModel, Tape
 from erasurehead.sim.base.reading import Reading
 from tests.tools import read_delays, told
 

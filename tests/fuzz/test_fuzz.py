@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from erasurehead import ConfigError
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.document import load, read_yaml
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.compute import compute
-from erasurehead.sim.base.errors import ConfigError, NeverEnough
+from erasurehead.sim.base.errors import NeverEnough
 from tests.fuzz import judge, labels
 from tests.fuzz.__main__ import KINDS, made
 from tests.fuzz.harness import Ending, snapshot

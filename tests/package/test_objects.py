@@ -27,8 +27,8 @@ from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.config.names import shown_in
 from erasurehead.experiments.run.compute import compute
+from erasurehead.plugins import Sees
 from erasurehead.sim.base.fields import Configurable
-from erasurehead.sim.schemes.base import Sees
 from tests.tools import SMALL, agg, inside, notebook_html
 
 DELAY = delays.ShiftedExponential(shift=0.5, rate=1.0)

@@ -18,11 +18,11 @@ import pytest
 from typer.main import get_command
 
 from erasurehead import plugins
-from erasurehead.delay_models import MODELS, Tape
+from erasurehead.delays import MODELS, Tape
 from erasurehead.experiments.commands.table import app
-from erasurehead.sim.base.errors import InvalidParameter
+from erasurehead.load_laws import Proportional
+from erasurehead.plugins import InvalidParameter
 from erasurehead.sim.engines.run import Policy
-from erasurehead.sim.load_laws import Proportional
 from tests.repository.blocks import (
     MARKS,
     OTHER,

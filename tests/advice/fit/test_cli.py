@@ -13,14 +13,14 @@ import pandas as pd
 import pytest
 import yaml
 
-from erasurehead.delay_models import MODELS, Exponential
+from erasurehead import ConfigError
+from erasurehead.delays import MODELS, Exponential
 from erasurehead.experiments.advice.fit.answer import fit_answer
 from erasurehead.experiments.advice.fit.command import FILES, k_range, read_tables, write_fit
 from erasurehead.experiments.advice.fit.laws.goodness import expected_order_statistics
 from erasurehead.experiments.advice.fit.page import REACHES, read_fit
 from erasurehead.experiments.advice.fit.study import Findings, _quantiles, study
 from erasurehead.experiments.config.build import delay_model
-from erasurehead.sim.base.errors import ConfigError
 from tests.advice.fit.walled import fit_told
 from tests.golden.kept import folder_of
 from tests.golden.records import require_recorded

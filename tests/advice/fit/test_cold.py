@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from erasurehead.delay_models import MODELS, DelayModel
+from erasurehead.delays import MODELS, DelayModel
 from erasurehead.experiments.advice.fit.laws.cold import (
     Cold,
     UnitDelays,

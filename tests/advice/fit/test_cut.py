@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 import erasurehead as eh
-from erasurehead.delay_models import MODELS
-from erasurehead.delay_models.base import DelayModel
+from erasurehead import ConfigError
+from erasurehead.delays import MODELS, DelayModel
 from erasurehead.experiments.advice.fit.answer import fit_answer
 from erasurehead.experiments.advice.fit.command import FILES, k_range, write_fit
 from erasurehead.experiments.advice.fit.cut.study import CutFindings
@@ -23,7 +23,6 @@ from erasurehead.experiments.advice.fit.laws.families import FAMILIES
 from erasurehead.experiments.advice.fit.page import read_fit
 from erasurehead.experiments.advice.fit.study import study_for, tables
 from erasurehead.experiments.advice.statistics.cut import arrivals_of, hosts_heard
-from erasurehead.sim.base.errors import ConfigError
 from tests.delay_models.cut_runs import CutRun, covering, first, queued, until
 from tests.statistics import assert_z
 from tests.tools import assert_readable, pace

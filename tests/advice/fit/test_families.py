@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from erasurehead.delay_models import MODELS, DelayModel, Empirical
+from erasurehead.delays import MODELS, DelayModel, Empirical
 from erasurehead.experiments.advice.fit.laws.families import EMPIRICAL, FAMILIES, fit_tail, smoothed
 from erasurehead.experiments.advice.fit.laws.goodness import (
     expected_order_statistics,

@@ -10,8 +10,8 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from erasurehead.delay_models import MODELS
 from erasurehead.delay_models.parametric import Parametric
+from erasurehead.delays import MODELS
 from erasurehead.experiments.advice.fit import candidates
 from erasurehead.experiments.advice.fit.candidates import (
     Heard,

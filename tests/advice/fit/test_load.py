@@ -25,8 +25,7 @@ from erasurehead.experiments.advice.fit.laws.load import (
 )
 from erasurehead.experiments.advice.fit.study import Findings, study
 from erasurehead.experiments.config.settings import section
-from erasurehead.sim.base.types import FloatArray
-from erasurehead.sim.load_laws import (
+from erasurehead.load_laws import (
     Additive,
     LoadLaw,
     PartlyProportional,
@@ -34,6 +33,7 @@ from erasurehead.sim.load_laws import (
     Proportional,
     StepCosts,
 )
+from erasurehead.plugins import FloatArray
 from tests.advice.fit.walled import fit_told
 from tests.golden.records import require_recorded
 from tests.tools import TableTape, inside, numbered

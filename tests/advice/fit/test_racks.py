@@ -10,14 +10,17 @@ import pandas as pd
 import pytest
 
 import erasurehead as eh
-from erasurehead.delay_models import DelayModel, Tape
-from erasurehead.delay_models.factors import GroupEffects, RoundEffects, Spells
-from erasurehead.delay_models.mixture import Mixture
-from erasurehead.delay_models.parametric import (
+from erasurehead.delays import (
+    DelayModel,
     Deterministic,
     Gamma,
+    GroupEffects,
     LogNormal,
+    Mixture,
+    RoundEffects,
     ShiftedExponential,
+    Spells,
+    Tape,
 )
 from erasurehead.experiments.advice.fit.answer import fit_answer
 from erasurehead.experiments.advice.fit.candidates import effects_of

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from erasurehead.delay_models import MODELS, DelayModel
+from erasurehead.delays import MODELS, DelayModel
 from erasurehead.experiments.advice.fit import candidates
 from erasurehead.experiments.advice.fit.laws import cold, families, law, variance, workers
 from erasurehead.experiments.advice.fit.laws.cold import find_cold_starts

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 import erasurehead as eh
-from erasurehead.delay_models import MODELS, DelayModel
+from erasurehead import ConfigError
+from erasurehead.delays import MODELS, DelayModel
 from erasurehead.experiments.advice.fit.answer import _memory_sentence, fit_answer, worker_sentences
 from erasurehead.experiments.advice.fit.laws import workers as workers_module
 from erasurehead.experiments.advice.fit.laws.goodness import Comparison, Resimulated, Score
@@ -33,7 +34,7 @@ from erasurehead.experiments.advice.fit.study import study, tables, worker_table
 from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.page.content import Answer
 from erasurehead.experiments.page.folder import as_markdown
-from erasurehead.sim.base.errors import ConfigError, Message
+from erasurehead.sim.base.errors import Message
 from tests.advice.fit.walled import fit_told
 from tests.golden.records import require_recorded
 from tests.tools import inside, numbered

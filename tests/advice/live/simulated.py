@@ -13,7 +13,7 @@ import numpy as np
 
 from erasurehead.experiments.advice.live.worker import Computation, Task, Wanted
 from erasurehead.experiments.advice.live.workers import Arrival, Death, Event
-from erasurehead.sim.base.types import FloatArray
+from erasurehead.plugins import FloatArray
 from erasurehead.sim.engines.run import Policy
 
 

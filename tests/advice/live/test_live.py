@@ -16,8 +16,7 @@ import pandas as pd
 import pytest
 
 import erasurehead as eh
-from erasurehead.delay_models import Tape
-from erasurehead.delay_models.parametric import ShiftedExponential
+from erasurehead.delays import ShiftedExponential, Tape
 from erasurehead.experiments.advice.live import command as live_command
 from erasurehead.experiments.advice.live import workers as workers_module
 from erasurehead.experiments.advice.live.command import (
@@ -45,9 +44,9 @@ from erasurehead.experiments.reports.compare import (
 from erasurehead.experiments.run.compute import learn
 from erasurehead.experiments.run.dask import connected
 from erasurehead.experiments.run.reader import read_records
-from erasurehead.sim.engines.run import Run
-from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.schemes import SCHEMES
+from erasurehead.load_laws import Proportional
+from erasurehead.plugins import Run
+from erasurehead.schemes import SCHEMES
 from tests.advice.live.simulated import nobody
 from tests.advice.live.test_masters import problem
 from tests.experiments.run.commands import (

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from typing_extensions import override
 
-from erasurehead.delay_models import Tape
-from erasurehead.delay_models.parametric import Exponential
+from erasurehead import ConfigError
+from erasurehead.delays import Exponential, Tape
 from erasurehead.experiments.advice.live import command as live_command
 from erasurehead.experiments.advice.live import worker as worker_module
 from erasurehead.experiments.advice.live.command import (
@@ -66,19 +66,24 @@ from erasurehead.experiments.advice.live.workers import Arrival
 from erasurehead.experiments.config.build import Training
 from erasurehead.experiments.config.cells import Cell, cells
 from erasurehead.experiments.run.compute import CellResult, compute, learn
-from erasurehead.sim.base.errors import ConfigError, NeverEnough
-from erasurehead.sim.base.types import BoolArray, Rounds, Stream
-from erasurehead.sim.engines.run import Cluster, Policy, Run
+from erasurehead.load_laws import Additive, Proportional
+from erasurehead.optimizers import Nesterov
+from erasurehead.plugins import (
+    Barrierless,
+    BoolArray,
+    Fixed,
+    KnownDelaysFamily,
+    Rounds,
+    Run,
+    Stream,
+)
+from erasurehead.problems import Logistic
+from erasurehead.schemes import SCHEMES, Scheme, SchemeFamily, Uncoded
+from erasurehead.sim.base.errors import NeverEnough
+from erasurehead.sim.engines.run import Cluster, Policy
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import Additive, Proportional
-from erasurehead.sim.schemes import SCHEMES, SchemeFamily
-from erasurehead.sim.schemes.barrierless import Barrierless
-from erasurehead.sim.schemes.base import Fixed, KnownDelaysFamily, Scheme
-from erasurehead.sim.schemes.parts.stopping import StoppingRule
-from erasurehead.sim.schemes.uncoded import Uncoded
 from erasurehead.sim.training.learner import Learned
-from erasurehead.sim.training.optimizers import Nesterov
-from erasurehead.sim.training.problems.losses import Logistic
+from erasurehead.stopping import StoppingRule
 from tests.advice.live.simulated import SimulatedWorkers, nobody
 from tests.tools import TableTape
 

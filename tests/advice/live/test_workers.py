@@ -27,6 +27,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
+from erasurehead import ConfigError
 from erasurehead.experiments.advice.live import measure
 from erasurehead.experiments.advice.live import worker as worker_module
 from erasurehead.experiments.advice.live import workers as module
@@ -48,7 +49,6 @@ from erasurehead.experiments.advice.live.workers import (
     call,
     worker_addresses,
 )
-from erasurehead.sim.base.errors import ConfigError
 from tests.experiments.run.commands import PATIENCE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="as the other tests of workers")

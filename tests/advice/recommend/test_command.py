@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from erasurehead import ConfigError
 from erasurehead.experiments.advice.recommend import study
 from erasurehead.experiments.advice.recommend.answer import answered, method
 from erasurehead.experiments.advice.recommend.command import FILES
@@ -27,7 +28,6 @@ from erasurehead.experiments.advice.recommend.search.measure import Budget
 from erasurehead.experiments.config import build
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.run.tuning import replayed
-from erasurehead.sim.base.errors import ConfigError
 from erasurehead.sim.base.numerics import one_thread
 from erasurehead.sim.engines.simulate import simulate
 from tests.golden.records import require_recorded

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from erasurehead.delay_models import MODELS, Tape
+from erasurehead import ConfigError
+from erasurehead.delays import MODELS, Tape
 from erasurehead.experiments.advice.recommend import question
 from erasurehead.experiments.advice.recommend.compare import (
     behind,
@@ -49,11 +50,9 @@ from erasurehead.experiments.advice.recommend.search.candidates import (
 )
 from erasurehead.experiments.advice.recommend.search.halving import rungs_of
 from erasurehead.experiments.config.catalogue import BUILT_IN
-from erasurehead.sim.base.errors import ConfigError
-from erasurehead.sim.base.types import BoolArray, FloatArray
-from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.training.steps import DecodedRounds
+from erasurehead.load_laws import Additive, PerPartition, Proportional
+from erasurehead.plugins import BoolArray, DecodedRounds, FloatArray
+from erasurehead.schemes import SCHEMES
 from tests.golden.machine import hash_of
 from tests.golden.records import require_recorded
 

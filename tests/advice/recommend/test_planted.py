@@ -32,12 +32,12 @@ from erasurehead.experiments.advice.recommend.study import (
 )
 from erasurehead.experiments.config import build
 from erasurehead.experiments.run.tuning import ROUND_OFF, replayed
+from erasurehead.load_laws import Proportional
+from erasurehead.plugins import FloatArray
+from erasurehead.schemes import FractionalRepetition
 from erasurehead.sim.base.numerics import one_thread
-from erasurehead.sim.base.types import FloatArray
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.schemes import FractionalRepetition
-from erasurehead.sim.theory import (
+from erasurehead.theory import (
     ExponentialTime,
     GroupErasure,
     IterationTimeLaw,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from erasurehead import ConfigError
 from erasurehead.experiments.advice.recommend.question import ask
 from erasurehead.experiments.advice.recommend.request import SearchRequest
 from erasurehead.experiments.advice.recommend.search import evaluate
@@ -29,7 +30,6 @@ from erasurehead.experiments.advice.recommend.search.halving import (
 )
 from erasurehead.experiments.advice.recommend.search.measure import Budget, CandidateRuns, Facts
 from erasurehead.experiments.advice.recommend.study import recommended
-from erasurehead.sim.base.errors import ConfigError
 from tests.advice.recommend.made import one, performance, recommendation
 
 Fields = dict[str, Any]

@@ -18,7 +18,7 @@ from scipy import signal
 import erasurehead as eh
 from erasurehead import load_laws, schemes
 from erasurehead.experiments.advice.whatif.remedies import evaluate
-from erasurehead.sim.base.types import FloatArray
+from erasurehead.plugins import FloatArray
 
 SPREAD = 0.15  # of a task's logarithm
 Rng = np.random.Generator

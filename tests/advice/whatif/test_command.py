@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from erasurehead import ConfigError
 from erasurehead.delay_models.measured.measured import MeasuredDelays
 from erasurehead.experiments.advice.whatif import command
 from erasurehead.experiments.advice.whatif.page import (
@@ -25,7 +26,6 @@ from erasurehead.experiments.page.content import Answer
 from erasurehead.experiments.pictures import style
 from erasurehead.experiments.pictures.picture import Axis, Chart, Heat
 from erasurehead.experiments.run.files import MARK
-from erasurehead.sim.base.errors import ConfigError
 from erasurehead.sim.base.reading import Reading
 from tests.golden.kept import folder_of
 from tests.golden.records import require_recorded

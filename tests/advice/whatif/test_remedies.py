@@ -17,7 +17,7 @@ from erasurehead import delays, load_laws, schemes
 from erasurehead.experiments.advice.statistics import series
 from erasurehead.experiments.advice.whatif.remedies import Cluster, Growth, remedies
 from erasurehead.experiments.advice.whatif.study import study_load
-from erasurehead.sim.base.types import FloatArray
+from erasurehead.plugins import FloatArray
 from tests.advice.whatif.beaten import require_none_beaten
 from tests.tools import inside
 

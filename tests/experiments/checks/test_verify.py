@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
-from erasurehead.delay_models.parametric import Exponential, Pareto, ShiftedExponential
+from erasurehead.delays import Exponential, Pareto, ShiftedExponential
 from erasurehead.experiments.checks.request import VerifyRequest
 from erasurehead.experiments.checks.verify import compare, grid
 from erasurehead.experiments.checks.verify.command import (
@@ -35,18 +35,14 @@ from erasurehead.experiments.checks.verify.compare import (
 )
 from erasurehead.experiments.checks.verify.grid import cases
 from erasurehead.experiments.commands.table import app
-from erasurehead.sim.base.errors import InvalidParameter
+from erasurehead.load_laws import Additive, PerPartition, Proportional
+from erasurehead.optimizers import Optimizer
+from erasurehead.plugins import CoverGroups, InvalidParameter, OnePerGroup, SumArrived
+from erasurehead.schemes import SCHEMES, ErasureHead
 from erasurehead.sim.engines import law
-from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
-from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.arrivals import Arrivals
-from erasurehead.sim.schemes.codes.erasurehead import ErasureHead
-from erasurehead.sim.schemes.parts.decoders import OnePerGroup, SumArrived
-from erasurehead.sim.schemes.parts.stopping import CoverGroups, FirstK
-from erasurehead.sim.theory import NoFormula
-from erasurehead.sim.theory.decoding_error import ErasureBound, GroupErasure
-from erasurehead.sim.theory.iteration_time import IterationTimeLaw
-from erasurehead.sim.training.optimizers import Optimizer
+from erasurehead.stopping import FirstK
+from erasurehead.theory import ErasureBound, GroupErasure, IterationTimeLaw, NoFormula
 from tests.golden.records import require_recorded
 
 GRID = grid.whole_grid()

@@ -24,7 +24,8 @@ import typer
 import yaml
 
 import erasurehead as eh
-from erasurehead.delay_models import MODELS
+from erasurehead import ConfigError
+from erasurehead.delays import MODELS
 from erasurehead.experiments import options
 from erasurehead.experiments.advice import understood
 from erasurehead.experiments.advice.fit import answer as fit_page
@@ -59,13 +60,13 @@ from erasurehead.experiments.reproduce import command as reproduce
 from erasurehead.experiments.run import command as run_command
 from erasurehead.experiments.run import outputs
 from erasurehead.experiments.run.files import MARK
+from erasurehead.problems import DATASETS
+from erasurehead.schemes import SCHEMES
 from erasurehead.sim.attack import SearchBudget
-from erasurehead.sim.base.errors import ConfigError, Message
+from erasurehead.sim.base.errors import Message
 from erasurehead.sim.base.reading import Reading
 from erasurehead.sim.engines.run import Network
-from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.training.optimizers import OPTIMIZERS
-from erasurehead.sim.training.problems import DATASETS
 from tests.golden.kept import clean
 from tests.golden.machine import hash_of
 from tests.golden.records import require_recorded

@@ -21,8 +21,8 @@ import erasurehead as eh
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.codec import names, plain
 from erasurehead.experiments.config.settings import FailureSettings, NetworkSettings
+from erasurehead.problems import DATASETS
 from erasurehead.sim.base.reading import Reading
-from erasurehead.sim.training.problems.datasets import DATASETS
 
 Section = dict[str, Any]
 EXPONENTIAL = {"model": "exponential", "rate": 1.0}

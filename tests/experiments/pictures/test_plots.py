@@ -25,7 +25,8 @@ from scipy import stats
 
 import erasurehead as eh
 import erasurehead.experiments.pictures
-from erasurehead.delay_models import MODELS, Tape
+from erasurehead import ConfigError
+from erasurehead.delays import MODELS, Tape
 from erasurehead.experiments.commands.table import result_kinds
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.pictures import paint, style
@@ -61,8 +62,7 @@ from erasurehead.experiments.run import timeline
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.reader import Records, read_records, short_text
 from erasurehead.experiments.run.records import mean_interval
-from erasurehead.sim.base.errors import ConfigError
-from erasurehead.sim.schemes import SCHEMES
+from erasurehead.schemes import SCHEMES
 from tests.experiments.commands.test_cli import BASE, LEARNING
 from tests.golden.records import require_recorded
 from tests.tools import inside, undrawn

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import yaml
 
+from erasurehead import ConfigError
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.reports.explore import drawing
@@ -43,7 +44,6 @@ from erasurehead.experiments.reports.explore.server import (
 from erasurehead.experiments.run.compute import compute
 from erasurehead.experiments.run.records import ClosedForm, mean_interval, summary_table
 from erasurehead.experiments.text import theory_text
-from erasurehead.sim.base.errors import ConfigError
 from tests.experiments.reports.results import Reader
 from tests.experiments.run.commands import PATIENCE, until
 from tests.golden.kept import html_of

@@ -18,9 +18,9 @@ import pandas as pd
 import pytest
 from scipy import integrate, stats
 
-from erasurehead.delay_models import MODELS, DelayModel
-from erasurehead.delay_models.mixture import Markov
+from erasurehead import ConfigError
 from erasurehead.delay_models.presets import CURVE
+from erasurehead.delays import MODELS, DelayModel, Markov
 from erasurehead.experiments.checks.verify.grid import group_spreads
 from erasurehead.experiments.commands.table import result_kinds
 from erasurehead.experiments.config import build
@@ -49,10 +49,8 @@ from erasurehead.experiments.reproduce.reference import compare_with
 from erasurehead.experiments.reproduce.request import ReproduceRequest
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.text import LONGEST_LINE
-from erasurehead.sim.base.errors import ConfigError
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.training.problems.datasets.brought import KcHousing
-from erasurehead.sim.training.problems.losses import LeastSquares
+from erasurehead.problems import KcHousing, LeastSquares
+from erasurehead.schemes import SCHEMES
 from tests.experiments.reports.results import Reader
 from tests.golden.records import require_recorded
 from tests.sim.training.test_datasets import kc_table

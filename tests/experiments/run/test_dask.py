@@ -27,13 +27,13 @@ import pytest
 import yaml
 
 import erasurehead as eh
+from erasurehead import ConfigError
 from erasurehead.experiments.config.document import load
 from erasurehead.experiments.run import dask
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.dask import ClusterPool
 from erasurehead.experiments.run.dask import cluster as on_cluster
 from erasurehead.experiments.run.pools import Attempt, Died, map_unordered
-from erasurehead.sim.base.errors import ConfigError
 from tests.experiments.config.test_plugins import PLUGIN
 from tests.experiments.run.commands import (
     PATIENCE,

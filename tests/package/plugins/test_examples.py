@@ -11,8 +11,8 @@ import pytest
 
 from erasurehead.experiments.config.catalogue import load_plugin
 from erasurehead.experiments.run.command import RunOptions, run
-from erasurehead.sim.engines.run import Run
-from erasurehead.sim.load_laws import Proportional
+from erasurehead.load_laws import Proportional
+from erasurehead.plugins import Run
 
 HERE = Path(__file__).parent
 FILES = sorted(file for file in HERE.glob("*.py") if not file.name.startswith(("_", "test_")))

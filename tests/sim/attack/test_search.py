@@ -12,8 +12,19 @@ import pytest
 from scipy import sparse
 from typing_extensions import override
 
-from erasurehead.delay_models import Tape
-from erasurehead.delay_models.parametric import Exponential
+from erasurehead.delays import Exponential, Tape
+from erasurehead.load_laws import Proportional
+from erasurehead.plugins import (
+    BoolArray,
+    Decoder,
+    FloatArray,
+    Groups,
+    IntArray,
+    InvalidParameter,
+    Optimal,
+    Run,
+)
+from erasurehead.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.attack import (
     Code,
     NoCode,
@@ -34,15 +45,8 @@ from erasurehead.sim.attack.code import (
 )
 from erasurehead.sim.attack.positions import ByDecoding, Position, nobody_straggles
 from erasurehead.sim.attack.search import climbed, extended, survey
-from erasurehead.sim.base.errors import InvalidParameter
-from erasurehead.sim.base.types import BoolArray, FloatArray, IntArray
-from erasurehead.sim.engines.run import Run
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.schemes import SCHEMES, SchemeFamily
-from erasurehead.sim.schemes.parts.assignments import Groups
-from erasurehead.sim.schemes.parts.decoders import Decoder, Optimal
-from erasurehead.sim.theory import NoFormula, design_error, worst_bound, worst_cases
+from erasurehead.theory import NoFormula, design_error, worst_bound, worst_cases
 from tests.statistics import BOUND
 
 # What a change of one worker would do: foreseen and decoded.

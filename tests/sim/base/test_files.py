@@ -22,8 +22,9 @@ import pytest
 
 from erasurehead.delay_models.measured.measured import TableError
 from erasurehead.experiments.page.folder import table_at
+from erasurehead.plugins import InvalidParameter
+from erasurehead.problems import File
 from erasurehead.sim.base import files, tables
-from erasurehead.sim.base.errors import InvalidParameter
 from erasurehead.sim.base.files import (
     UnusableFile,
     read_npy,
@@ -33,7 +34,6 @@ from erasurehead.sim.base.files import (
     require_regular,
 )
 from erasurehead.sim.base.tables import MOST_COLUMNS, csv_of, read_csv, read_parquet
-from erasurehead.sim.training.problems.datasets.brought import File
 from tests.tools import read_all_loads, read_delays
 
 

@@ -10,19 +10,13 @@ import numpy as np
 from hypothesis import strategies as st
 
 from erasurehead.experiments.checks.conformance.rounds import trace_arrays as arrays
+from erasurehead.load_laws import Additive, LoadLaw, PartlyProportional, PerPartition, Proportional
+from erasurehead.plugins import Barrierless, FloatArray, Run, Stops, TapeLike, Trace
+from erasurehead.schemes import SCHEMES, Scheme
 from erasurehead.sim.base.errors import NeverEnough
-from erasurehead.sim.base.types import FloatArray, Recorder, TapeLike, Trace
-from erasurehead.sim.engines.run import IDEAL, Cluster, Policy, Run
+from erasurehead.sim.base.types import Recorder
+from erasurehead.sim.engines.run import IDEAL, Cluster, Policy
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import (
-    Additive,
-    LoadLaw,
-    PartlyProportional,
-    PerPartition,
-    Proportional,
-)
-from erasurehead.sim.schemes import SCHEMES, Scheme
-from erasurehead.sim.schemes.barrierless import Barrierless, Stops
 from tests.tools import LatticeTape
 
 # Either engine by name, for tests that hold one to the other or to a number worked by hand.

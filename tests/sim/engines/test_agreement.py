@@ -11,15 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erasurehead.delay_models import MODELS, DelayModel, Tape
+from erasurehead.delays import MODELS, DelayModel, Tape
+from erasurehead.load_laws import Additive, LoadLaw, Proportional
+from erasurehead.plugins import CoverGroups, Fixed, FloatArray, Run, Sees
+from erasurehead.schemes import SCHEMES, Scheme, SchemeFamily
 from erasurehead.sim.base.errors import NeverEnough
-from erasurehead.sim.base.types import FloatArray
 from erasurehead.sim.engines.batch import fused, rounds
-from erasurehead.sim.engines.run import Cluster, Network, Policy, Run
-from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
-from erasurehead.sim.schemes import SCHEMES, Scheme, SchemeFamily
-from erasurehead.sim.schemes.base import Fixed, Sees
-from erasurehead.sim.schemes.parts.stopping import CoverGroups, FirstK, StoppingRule
+from erasurehead.sim.engines.run import Cluster, Network, Policy
+from erasurehead.stopping import FirstK, StoppingRule
 from tests.sim.engines.agreement import (
     Mortal,
     alike,

@@ -14,20 +14,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erasurehead.delay_models import MODELS, Tape
+from erasurehead import ConfigError
+from erasurehead.delays import MODELS, Tape
 from erasurehead.experiments.config.build import ImpossibleCell, run_of
 from erasurehead.experiments.config.cells import cells
-from erasurehead.sim.base.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough
+from erasurehead.load_laws import Additive, LoadLaw, Proportional
+from erasurehead.plugins import Barrierless, InvalidParameter, Messages, Run, Stops, Trace
+from erasurehead.schemes import SCHEMES, SchemeFamily
+from erasurehead.sim.base.errors import EngineRefused, NeverEnough
 from erasurehead.sim.base.numerics import generator
-from erasurehead.sim.base.types import Messages, Recorder, Span, Trace
+from erasurehead.sim.base.types import Recorder, Span
 from erasurehead.sim.engines import updates
-from erasurehead.sim.engines.run import Cluster, Engine, Failures, Network, Policy, Run
+from erasurehead.sim.engines.run import Cluster, Engine, Failures, Network, Policy
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
-from erasurehead.sim.schemes import SCHEMES, SchemeFamily
-from erasurehead.sim.schemes.barrierless import Barrierless, Stops
-from erasurehead.sim.theory import asynchronous_weights, mean_ssp
 from erasurehead.sim.training.steps import SingleGradients, Sparse
+from erasurehead.theory import asynchronous_weights, mean_ssp
 from tests.sim.engines.agreement import (
     arrays,
     batch,

@@ -8,18 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from erasurehead.delay_models import MODELS, Tape
+from erasurehead.delays import MODELS, Tape
+from erasurehead.load_laws import Additive, PerPartition, Proportional
+from erasurehead.plugins import BoolArray, Fixed, FloatArray, Groups, SumArrived, Trace
+from erasurehead.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.base.errors import InvalidDelay, NeverEnough
-from erasurehead.sim.base.types import BoolArray, FloatArray, Trace
 from erasurehead.sim.engines.event import networked
 from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy
 from erasurehead.sim.engines.tapes import columns
-from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
-from erasurehead.sim.schemes import SCHEMES, SchemeFamily
-from erasurehead.sim.schemes.base import Fixed
-from erasurehead.sim.schemes.parts.assignments import Groups
-from erasurehead.sim.schemes.parts.decoders import SumArrived
-from erasurehead.sim.schemes.parts.stopping import StoppingRule
+from erasurehead.stopping import StoppingRule
 from tests.sim.engines.agreement import Engine, batch, both, both_finish, event
 from tests.statistics import assert_z
 from tests.tools import TableTape

@@ -5,12 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from erasurehead.delay_models import MODELS, Tape
-from erasurehead.delay_models.parametric import Exponential
+from erasurehead.delays import MODELS, Exponential, Tape
 from erasurehead.experiments.checks.conformance.rounds import trace_arrays
-from erasurehead.sim.base.types import FloatArray, Rounds
-from erasurehead.sim.engines.run import IDEAL, Cluster, Failures, Network, Policy
-from erasurehead.sim.load_laws import (
+from erasurehead.load_laws import (
     Additive,
     LoadLaw,
     PartlyProportional,
@@ -18,13 +15,13 @@ from erasurehead.sim.load_laws import (
     Proportional,
     StepCosts,
 )
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.base import Fixed
+from erasurehead.plugins import Fixed, FloatArray, Optimal, Rounds, least_error
+from erasurehead.schemes import SCHEMES
+from erasurehead.sim.engines.run import IDEAL, Cluster, Failures, Network, Policy
 from erasurehead.sim.schemes.codes.random_codes import plain_code
-from erasurehead.sim.schemes.parts.deadlines import Deadline, Later, Window
-from erasurehead.sim.schemes.parts.decoders import Optimal, least_error
-from erasurehead.sim.schemes.parts.stopping import FirstK, StoppingRule
-from erasurehead.sim.theory import expected_decoding_error, scheme_iteration_time
+from erasurehead.sim.schemes.parts.deadlines import Later
+from erasurehead.stopping import Deadline, FirstK, StoppingRule, Window
+from erasurehead.theory import expected_decoding_error, scheme_iteration_time
 from tests.sim.engines.agreement import batch, both, both_finish, event
 from tests.statistics import assert_z
 from tests.tools import LatticeTape, TableTape

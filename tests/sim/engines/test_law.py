@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from erasurehead.delay_models import MODELS, Tape
+from erasurehead.delays import MODELS, Tape
+from erasurehead.load_laws import Additive, LoadLaw, PerPartition, Proportional
+from erasurehead.plugins import Run
+from erasurehead.schemes import SCHEMES, Scheme
 from erasurehead.sim import theory
 from erasurehead.sim.base.errors import EngineRefused
 from erasurehead.sim.base.types import Recorder
 from erasurehead.sim.engines import law
-from erasurehead.sim.engines.run import Cluster, Network, Policy, Run
+from erasurehead.sim.engines.run import Cluster, Network, Policy
 from erasurehead.sim.engines.simulate import rounds, simulate
-from erasurehead.sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
-from erasurehead.sim.schemes import SCHEMES, Scheme
 from erasurehead.sim.schemes.arrivals import Arrivals
 from tests.statistics import assert_z
 

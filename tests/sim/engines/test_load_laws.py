@@ -8,17 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.base.errors import ConfigError
-from erasurehead.sim.base.types import FloatArray, TapeLike
-from erasurehead.sim.load_laws import (
-    LoadLaw,
-    PartlyProportional,
-    PerPartition,
-    Proportional,
-    StepCosts,
-)
-from erasurehead.sim.theory.worker_time import piece_time_at, worker_time_at
+from erasurehead import ConfigError
+from erasurehead.delays import MODELS, Tape
+from erasurehead.load_laws import LoadLaw, PartlyProportional, PerPartition, Proportional, StepCosts
+from erasurehead.plugins import FloatArray, TapeLike
+from erasurehead.theory import piece_time_at, worker_time_at
 from tests.tools import TableTape, inside
 
 # The load law with a fixed share: by hand, in parts, in closed form, and refused beyond 0 to 1.

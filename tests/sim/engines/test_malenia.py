@@ -8,17 +8,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from erasurehead.delay_models import MODELS, Tape
+from erasurehead.delays import MODELS, Tape
+from erasurehead.load_laws import Proportional
+from erasurehead.plugins import Barrierless, Run, Stops
+from erasurehead.schemes import SCHEMES
 from erasurehead.sim.base.errors import NeverEnough
-from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy, Run
+from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.barrierless import Barrierless, Stops
-from erasurehead.sim.theory.mean_times import bound_k_async
-from erasurehead.sim.theory.worker_time import proportional_worker_time
 from erasurehead.sim.training.learner import train
 from erasurehead.sim.training.optimizers import OPTIMIZERS
+from erasurehead.theory import bound_k_async, proportional_worker_time
 from tests.sim.engines.agreement import batch, both, both_finish, event
 from tests.sim.engines.test_barrierless import messages
 from tests.sim.training.test_learner import problem

@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import erasurehead as eh
-from erasurehead.delay_models import MODELS
+from erasurehead.delays import MODELS
+from erasurehead.load_laws import LoadLaw, PerPartition, Proportional
+from erasurehead.plugins import FloatArray, Round, Run, Trace
+from erasurehead.schemes import SCHEMES, Scheme, SchemeFamily
 from erasurehead.sim.base.errors import EngineRefused, InvalidDelay, NeverEnough
-from erasurehead.sim.base.types import FloatArray, Recorder, Trace
-from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy, Run, play_rounds
+from erasurehead.sim.base.types import Recorder
+from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy, play_rounds
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.engines.tapes import CheckedTape, RoundOfAll
-from erasurehead.sim.load_laws import LoadLaw, PerPartition, Proportional
-from erasurehead.sim.schemes import SCHEMES, Scheme, SchemeFamily
-from erasurehead.sim.schemes.base import Round
-from erasurehead.sim.schemes.parts.stopping import FirstK
+from erasurehead.stopping import FirstK
 from tests.sim.engines.agreement import (
     batch,
     both,

@@ -10,17 +10,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.base.types import BoolArray, FloatArray, IntArray, Trace
-from erasurehead.sim.engines.run import Cluster, Engine, Network, Policy, Run
+from erasurehead.delays import MODELS, Tape
+from erasurehead.load_laws import LoadLaw, Proportional
+from erasurehead.plugins import (
+    BoolArray,
+    FirstKEach,
+    Fixed,
+    FloatArray,
+    Groups,
+    IntArray,
+    Round,
+    RoundOutcome,
+    RoundScheme,
+    Run,
+    Sees,
+    SumArrived,
+    Trace,
+)
+from erasurehead.schemes import SCHEMES
+from erasurehead.sim.engines.run import Cluster, Engine, Network, Policy
 from erasurehead.sim.engines.simulate import rounds, simulate
-from erasurehead.sim.load_laws import LoadLaw, Proportional
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.base import Fixed, Round, RoundOutcome, RoundScheme, Sees
-from erasurehead.sim.schemes.parts.assignments import Groups
-from erasurehead.sim.schemes.parts.deadlines import Deadline, Window
-from erasurehead.sim.schemes.parts.decoders import SumArrived
-from erasurehead.sim.schemes.parts.stopping import FirstK, FirstKEach
+from erasurehead.stopping import Deadline, FirstK, Window
 from tests.sim.engines.agreement import arrays, both, dead_shares, laws, policies, steps
 from tests.sim.engines.agreement import lattice as lattices
 from tests.tools import TableTape, examples

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from erasurehead.delay_models import MODELS, Tape
+from erasurehead.delays import MODELS, Tape
+from erasurehead.load_laws import Additive, LoadLaw, PerPartition, Proportional
+from erasurehead.plugins import FloatArray, TapeLike
+from erasurehead.schemes import SCHEMES, Scheme
 from erasurehead.sim.base.errors import NeverEnough
-from erasurehead.sim.base.types import FloatArray, TapeLike
 from erasurehead.sim.engines.run import Cluster, Network, Policy
-from erasurehead.sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
-from erasurehead.sim.schemes import SCHEMES, Scheme
 from tests.sim.engines.agreement import Engine, batch, both, both_finish, event, outcome
 from tests.tools import TableTape
 

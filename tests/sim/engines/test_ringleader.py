@@ -10,14 +10,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from erasurehead.delay_models import MODELS, Tape
+from erasurehead.delays import MODELS, Tape
+from erasurehead.load_laws import Additive, LoadLaw, Proportional
+from erasurehead.plugins import Barrierless, FloatArray, Run, Stream, Trace
+from erasurehead.schemes import SCHEMES
 from erasurehead.sim.base.errors import NeverEnough
-from erasurehead.sim.base.types import FloatArray, Stream, Trace
-from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy, Run
+from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.barrierless import Barrierless
 from erasurehead.sim.training import learner
 from erasurehead.sim.training.learner import train
 from erasurehead.sim.training.optimizers import OPTIMIZERS

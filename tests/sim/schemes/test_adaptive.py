@@ -12,21 +12,19 @@ from pydantic import TypeAdapter
 from scipy.optimize import brentq
 
 import erasurehead as eh
-from erasurehead.delay_models import MODELS, DelayModel, Tape
+from erasurehead import ConfigError
+from erasurehead.delays import MODELS, DelayModel, Tape
 from erasurehead.experiments.checks.conformance.rounds import end_by_state
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.run.compute import CellResult, compute
-from erasurehead.sim.base.errors import ConfigError, InvalidParameter
-from erasurehead.sim.base.types import FloatArray, Trace
-from erasurehead.sim.engines.run import Cluster, Engine, Policy, Run
+from erasurehead.load_laws import Additive, Proportional
+from erasurehead.plugins import Fixed, FloatArray, InvalidParameter, Run, Trace
+from erasurehead.schemes import SCHEMES, AdaptiveDeadline, AdaptiveK
+from erasurehead.sim.engines.run import Cluster, Engine, Policy
 from erasurehead.sim.engines.simulate import rounds
-from erasurehead.sim.load_laws import Additive, Proportional
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.base import Fixed
 from erasurehead.sim.schemes.parts.deadlines import robust_deadline
 from erasurehead.sim.schemes.parts.stop import Stop, ending
-from erasurehead.sim.schemes.parts.stopping import FirstK
-from erasurehead.sim.schemes.uncoded import AdaptiveDeadline, AdaptiveK
+from erasurehead.stopping import FirstK
 from tests.sim.engines.agreement import arrays, batch, both_finish, lattice
 from tests.sim.engines.test_idle import sparse
 from tests.statistics import BOUND

@@ -14,24 +14,27 @@ import pytest
 from scipy import sparse
 from scipy.io import mmwrite
 
-from erasurehead.sim.base.errors import InvalidParameter
-from erasurehead.sim.base.files import UnusableFile
-from erasurehead.sim.base.types import BoolArray, FloatArray
-from erasurehead.sim.schemes import SCHEMES, Scheme
-from erasurehead.sim.schemes.base import Fixed
-from erasurehead.sim.schemes.codes.base import Matrix, read_matrix
-from erasurehead.sim.schemes.parts.assignments import (
+from erasurehead.plugins import (
     Assignment,
+    BoolArray,
+    CoverGroups,
     CyclicCode,
     CyclicMds,
+    Decoder,
     Encoded,
+    Fixed,
+    FloatArray,
     Groups,
+    InvalidParameter,
+    Optimal,
     Pieces,
     UniformLoad,
 )
-from erasurehead.sim.schemes.parts.deadlines import Deadline
-from erasurehead.sim.schemes.parts.decoders import PROBED_ORDERS, Decoder, Optimal
-from erasurehead.sim.schemes.parts.stopping import CoverGroups, FirstK
+from erasurehead.schemes import SCHEMES, Matrix, Scheme
+from erasurehead.sim.base.files import UnusableFile
+from erasurehead.sim.schemes.codes.base import read_matrix
+from erasurehead.sim.schemes.parts.decoders import PROBED_ORDERS
+from erasurehead.stopping import Deadline, FirstK
 
 # Who holds what: supports, loads and messages of each assignment.
 

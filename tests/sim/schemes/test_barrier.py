@@ -12,17 +12,16 @@ from pydantic import TypeAdapter, ValidationError
 from scipy import special, stats
 
 import erasurehead as eh
-from erasurehead.delay_models import MODELS
+from erasurehead import ConfigError
+from erasurehead.delays import MODELS
 from erasurehead.experiments.checks.conformance.rounds import end_by_state
-from erasurehead.sim.base.errors import ConfigError, InvalidParameter
-from erasurehead.sim.base.types import FloatArray
+from erasurehead.load_laws import Additive, Proportional
+from erasurehead.plugins import FloatArray, InvalidParameter
+from erasurehead.schemes import SCHEMES, Sequential
 from erasurehead.sim.engines.run import Cluster, Network, Policy
-from erasurehead.sim.load_laws import Additive, Proportional
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.across_rounds.sequential import Sequential
 from erasurehead.sim.schemes.parts.stop import Stop, ending
-from erasurehead.sim.schemes.parts.stopping import StoppingRule
-from erasurehead.sim.theory import IterationTimeLaw, NoFormula, scheme_iteration_time
+from erasurehead.stopping import StoppingRule
+from erasurehead.theory import IterationTimeLaw, NoFormula, scheme_iteration_time
 from tests.sim.engines.agreement import (
     both,
     both_finish,

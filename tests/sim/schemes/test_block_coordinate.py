@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from erasurehead.delay_models import MODELS, Tape
+from erasurehead.delays import MODELS, Tape
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.cells import cells
-from erasurehead.sim.base.errors import InvalidParameter
+from erasurehead.load_laws import Additive, Proportional
+from erasurehead.plugins import InvalidParameter
+from erasurehead.schemes import BlockCoordinate, CyclicRepetition
 from erasurehead.sim.engines.run import Cluster, Network, Policy
-from erasurehead.sim.load_laws import Additive, Proportional
 from erasurehead.sim.schemes.base import UnitExponential
-from erasurehead.sim.schemes.codes.cyclic import CyclicRepetition
-from erasurehead.sim.schemes.partial_work import BlockCoordinate, Levels, optimal_split
-from erasurehead.sim.theory import iteration_time_law, worker_time_at
+from erasurehead.sim.schemes.partial_work import Levels, optimal_split
 from erasurehead.sim.theory.worker_time import KnownDelayLaw
+from erasurehead.theory import iteration_time_law, worker_time_at
 from tests.sim.engines.agreement import LAWS, batch, both_finish
 from tests.statistics import BOUND, assert_z
 from tests.tools import TableTape
@@ -114,7 +114,7 @@ def test_a_single_level_is_a_gradient_code(s: int) -> None:
 )
 def test_order_statistics_in_closed_form(delay: object, tolerance: float) -> None:
     """The quadrature over quantiles against the one over times, of the theory of rounds."""
-    from erasurehead.sim.schemes.parts.stopping import FirstK
+    from erasurehead.stopping import FirstK
 
     law = Additive(seconds_per_partition=0.25)
     found = KnownDelayLaw(delay, law).order_statistics(6)  # type: ignore[arg-type]

@@ -11,15 +11,22 @@ import numpy as np
 import pytest
 
 import erasurehead as eh
-from erasurehead.sim.base.errors import InvalidParameter
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.base import Fixed
+from erasurehead.plugins import (
+    Encoded,
+    Fixed,
+    InvalidParameter,
+    Optimal,
+    decoding_error,
+    least_error,
+    unbiased,
+)
+from erasurehead.schemes import SCHEMES
 from erasurehead.sim.schemes.codes.exact_codes import ShortMessages, portions
 from erasurehead.sim.schemes.codes.graph_codes import circulant_offsets, designs, is_prime
 from erasurehead.sim.schemes.codes.random_codes import row_choices
-from erasurehead.sim.schemes.parts.assignments import Encoded, shifted
-from erasurehead.sim.schemes.parts.decoders import Optimal, decoding_error, least_error, unbiased
-from erasurehead.sim.theory import (
+from erasurehead.sim.schemes.parts.assignments import shifted
+from erasurehead.sim.theory.worst_case import singular_values
+from erasurehead.theory import (
     bernoulli_error,
     design_error,
     expander_bound,
@@ -27,7 +34,6 @@ from erasurehead.sim.theory import (
     one_step_error,
     stochastic_block_error,
 )
-from erasurehead.sim.theory.worst_case import singular_values
 from tests.statistics import BOUND, assert_z
 
 

@@ -12,20 +12,25 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from erasurehead import testing
-from erasurehead.experiments.checks.conformance import CHECKS, SchemeUnderTest, codes
+from erasurehead import ConfigError, testing
+from erasurehead.experiments.checks.conformance import SchemeUnderTest, codes
 from erasurehead.experiments.checks.conformance.codes import _z
 from erasurehead.experiments.checks.conformance.rounds import _named, _undone, _variations
 from erasurehead.experiments.config.catalogue import load_plugin
-from erasurehead.sim.base.errors import ConfigError, InvalidParameter
+from erasurehead.load_laws import PerPartition
+from erasurehead.plugins import (
+    CoverPartitions,
+    Encoded,
+    Fixed,
+    Independent,
+    InvalidParameter,
+    OnePerPartition,
+    Pieces,
+)
+from erasurehead.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.engines.run import Policy
-from erasurehead.sim.load_laws import PerPartition
-from erasurehead.sim.schemes import SCHEMES, SchemeFamily
-from erasurehead.sim.schemes.base import Fixed, Independent
-from erasurehead.sim.schemes.parts.assignments import Encoded, Pieces
-from erasurehead.sim.schemes.parts.decoders import OnePerPartition
-from erasurehead.sim.schemes.parts.stop import CoverPartitions
-from erasurehead.sim.schemes.parts.stopping import FirstK
+from erasurehead.stopping import FirstK
+from erasurehead.testing import CHECKS
 from tests.golden.records import require_recorded
 from tests.sim.engines.agreement import arrays, both_finish
 from tests.sim.schemes.wrong import Exactly, Wrong

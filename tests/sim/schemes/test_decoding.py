@@ -8,38 +8,41 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from erasurehead.plugins import (
+    Assignment,
+    BoolArray,
+    CyclicCode,
+    CyclicMds,
+    DecodedRounds,
+    Encoded,
+    Fixed,
+    Groups,
+    OnePerGroup,
+    OnePerPartition,
+    Optimal,
+    Pieces,
+    Rounds,
+    RoundScheme,
+    SumArrived,
+    Trace,
+    decoding_error,
+)
+from erasurehead.schemes import SCHEMES
 from erasurehead.sim.base.numerics import (
     SubsetLeastSquares,
     one_thread,
     solve_each,
     sparse_least_squares,
 )
-from erasurehead.sim.base.types import BoolArray, Rounds, Trace
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.base import MAX_DECODING_OPERATIONS, Fixed, RoundScheme
+from erasurehead.sim.schemes.base import MAX_DECODING_OPERATIONS
 from erasurehead.sim.schemes.codes.cyclic import (
     MAX_LEAST_SQUARES_WORKERS,
     Banded,
     Cyclic,
     Interpolated,
 )
-from erasurehead.sim.schemes.parts.assignments import (
-    Assignment,
-    CyclicCode,
-    CyclicMds,
-    Encoded,
-    Groups,
-    Pieces,
-)
-from erasurehead.sim.schemes.parts.decoders import (
-    PROBED_ORDERS,
-    OnePerGroup,
-    OnePerPartition,
-    Optimal,
-    SumArrived,
-    decoding_error,
-)
-from erasurehead.sim.training.steps import WEIGHT_TOLERANCE, DecodedRounds
+from erasurehead.sim.schemes.parts.decoders import PROBED_ORDERS
+from erasurehead.sim.training.steps import WEIGHT_TOLERANCE
 
 # Decoders: which messages are taken, with which weight, and how well.
 

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erasurehead.delay_models import MODELS, DelayModel, Tape, parametric
-from erasurehead.sim.base.errors import EngineRefused, InvalidParameter
-from erasurehead.sim.base.types import Trace
-from erasurehead.sim.engines.run import Cluster, Network, Policy, Run
+from erasurehead.delay_models import parametric
+from erasurehead.delays import MODELS, DelayModel, Tape
+from erasurehead.load_laws import Proportional
+from erasurehead.plugins import InvalidParameter, Run, Trace
+from erasurehead.schemes import SCHEMES, SchemeFamily
+from erasurehead.sim.base.errors import EngineRefused
+from erasurehead.sim.engines.run import Cluster, Network, Policy
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.deployed import Copies, deal
-from erasurehead.sim.theory import (
+from erasurehead.theory import (
     ExponentialTime,
     IterationTimeLaw,
     mean_speculative,

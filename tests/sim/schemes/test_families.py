@@ -9,15 +9,22 @@ from math import comb
 import numpy as np
 import pytest
 
+from erasurehead import ConfigError
+from erasurehead.load_laws import Proportional
+from erasurehead.plugins import InvalidParameter
+from erasurehead.schemes import (
+    SCHEMES,
+    ErasureHead,
+    IgnoreStragglers,
+    MultiMessage,
+    Scheme,
+    SchemeFamily,
+    TimeWindow,
+)
 from erasurehead.sim.base import fields as checks
-from erasurehead.sim.base.errors import ConfigError, InvalidParameter
 from erasurehead.sim.engines.run import Policy
-from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.schemes import SCHEMES, Scheme, SchemeFamily
-from erasurehead.sim.schemes.codes.erasurehead import ErasureHead, chance_heard
-from erasurehead.sim.schemes.partial_work import MultiMessage
-from erasurehead.sim.schemes.parts.stopping import FirstK
-from erasurehead.sim.schemes.uncoded import IgnoreStragglers, TimeWindow
+from erasurehead.sim.schemes.codes.erasurehead import chance_heard
+from erasurehead.stopping import FirstK
 from tests.sim.engines.agreement import Engine, batch, event
 from tests.statistics import assert_z
 from tests.tools import TableTape

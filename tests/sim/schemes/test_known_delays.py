@@ -10,25 +10,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.delay_models import MODELS, Tape
+from erasurehead.delays import MODELS, Tape
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.run.compute import compute
-from erasurehead.sim.base.errors import InvalidParameter
-from erasurehead.sim.base.types import FloatArray
+from erasurehead.load_laws import Additive, LoadLaw, PerPartition, Proportional
+from erasurehead.plugins import FloatArray, InvalidParameter
+from erasurehead.schemes import DropCompute, MindFlayer, Uncoded
 from erasurehead.sim.engines.run import Cluster, Network, Policy
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
-from erasurehead.sim.schemes.time_limits import Clipped, Cut, DropCompute, MindFlayer
-from erasurehead.sim.schemes.uncoded import Uncoded
-from erasurehead.sim.theory import (
+from erasurehead.sim.schemes.time_limits import Clipped, Cut
+from erasurehead.sim.theory.worker_time import KnownDelayLaw
+from erasurehead.theory import (
     IterationTimeLaw,
     NoFormula,
     mean_pieces_done,
     normal_pieces_done,
     scheme_iteration_time,
 )
-from erasurehead.sim.theory.worker_time import KnownDelayLaw
 from tests.sim.engines.agreement import LAWS, batch, both_finish
 from tests.statistics import assert_z
 from tests.tools import TableTape

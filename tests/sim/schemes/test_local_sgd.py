@@ -14,31 +14,23 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 from scipy.signal import fftconvolve
 
-from erasurehead.delay_models import MODELS, Tape
+from erasurehead import ConfigError
+from erasurehead.delays import MODELS, Tape
 from erasurehead.experiments.advice.live.worker import refusal
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.run.compute import compute
-from erasurehead.sim.base.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough
-from erasurehead.sim.base.types import FloatArray, Rounds, Trace
+from erasurehead.load_laws import Additive, LoadLaw, PartlyProportional, PerPartition, Proportional
+from erasurehead.plugins import FloatArray, InvalidParameter, Rounds, Run, Steps, Trace
+from erasurehead.problems import LeastSquares, Problem
+from erasurehead.schemes import SCHEMES, LocalSgd, Outer
+from erasurehead.sim.base.errors import EngineRefused, NeverEnough
 from erasurehead.sim.engines.law import round_law
-from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy, Run
+from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import (
-    Additive,
-    LoadLaw,
-    PartlyProportional,
-    PerPartition,
-    Proportional,
-)
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.across_rounds.local_sgd import LocalSgd, Outer
-from erasurehead.sim.schemes.parts.deadlines import Deadline
-from erasurehead.sim.theory import IterationTimeLaw, NoFormula, scheme_iteration_time
 from erasurehead.sim.training.learner import train, train_each
 from erasurehead.sim.training.optimizers import OPTIMIZERS
-from erasurehead.sim.training.problems import Problem
-from erasurehead.sim.training.problems.losses import LeastSquares
-from erasurehead.sim.training.steps import Steps
+from erasurehead.stopping import Deadline
+from erasurehead.theory import IterationTimeLaw, NoFormula, scheme_iteration_time
 from tests.sim.engines.agreement import both, both_finish, laws, policies
 from tests.sim.engines.agreement import lattice as lattices
 from tests.sim.training.test_learner import dense, make

@@ -8,28 +8,22 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from erasurehead.delay_models import MODELS, Tape
+from erasurehead.delays import MODELS, Tape
 from erasurehead.experiments.checks.conformance.rounds import end_by_state
-from erasurehead.sim.base.errors import InvalidParameter
-from erasurehead.sim.engines.run import Cluster, Network, Policy
-from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.codes.cyclic import CyclicRepetition
-from erasurehead.sim.schemes.codes.erasurehead import FractionalRepetition
-from erasurehead.sim.schemes.partial_work import (
+from erasurehead.load_laws import Proportional
+from erasurehead.plugins import CoverGroups, InvalidParameter, Pieces
+from erasurehead.schemes import (
+    SCHEMES,
+    CyclicRepetition,
+    FractionalRepetition,
     MultiMessage,
     PartialStragglers,
-    PartlyUncoded,
-    PerPlace,
 )
-from erasurehead.sim.schemes.parts.assignments import Pieces
+from erasurehead.sim.engines.run import Cluster, Network, Policy
+from erasurehead.sim.schemes.partial_work import PartlyUncoded, PerPlace
 from erasurehead.sim.schemes.parts.deadlines import Later
-from erasurehead.sim.schemes.parts.stopping import (
-    CoverGroups,
-    FirstK,
-    StoppingRule,
-    stopping_delay_by_bisection,
-)
+from erasurehead.sim.schemes.parts.stopping import stopping_delay_by_bisection
+from erasurehead.stopping import FirstK, StoppingRule
 from tests.sim.engines.agreement import LAWS, batch, both_finish
 from tests.statistics import assert_z
 from tests.tools import TableTape

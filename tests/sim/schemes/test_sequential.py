@@ -12,23 +12,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from erasurehead import ConfigError
 from erasurehead.experiments.checks.conformance.rounds import end_by_state
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.cells import cells
-from erasurehead.sim.base.errors import ConfigError, InvalidParameter
-from erasurehead.sim.base.types import FloatArray, Rounds, Trace
+from erasurehead.load_laws import Proportional
+from erasurehead.plugins import FloatArray, InvalidParameter, RoundOutcome, Rounds, Trace
+from erasurehead.schemes import Sequential
 from erasurehead.sim.engines.run import Policy
-from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes.across_rounds.sequential import (
     BurstWindow,
     Exempt,
     Multiplexed,
     Past,
     SelectiveRepeat,
-    Sequential,
     SequentialCode,
 )
-from erasurehead.sim.schemes.base import RoundOutcome
 from tests.sim.engines.agreement import Engine, batch, both_finish, event
 from tests.tools import TableTape, examples
 

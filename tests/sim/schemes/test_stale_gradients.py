@@ -8,20 +8,29 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.base.errors import InvalidParameter
+from erasurehead.delays import MODELS, Tape
+from erasurehead.load_laws import Proportional
+from erasurehead.plugins import (
+    FloatArray,
+    IntArray,
+    InvalidParameter,
+    Messages,
+    Rounds,
+    Run,
+    Steps,
+    Trace,
+)
+from erasurehead.problems import Problem
+from erasurehead.schemes import SCHEMES
 from erasurehead.sim.base.numerics import GradientTables
-from erasurehead.sim.base.types import FloatArray, IntArray, Messages, Rounds, Trace
-from erasurehead.sim.engines.run import Policy, Run
+from erasurehead.sim.engines.run import Policy
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.training import learner
 from erasurehead.sim.training.learner import train
 from erasurehead.sim.training.optimizers import OPTIMIZERS
-from erasurehead.sim.training.problems import LOSSES, Problem
+from erasurehead.sim.training.problems import LOSSES
 from erasurehead.sim.training.problems import base as problem_base
-from erasurehead.sim.training.steps import Held, Renewal, Steps, weights_of
+from erasurehead.sim.training.steps import Held, Renewal, weights_of
 from tests.sim.engines.agreement import arrays, batch, both_finish, event
 from tests.sim.training.test_learner import STALE_K, STALE_N, STALE_P, one_gradient, problem
 from tests.tools import TableTape

@@ -15,22 +15,26 @@ from pydantic import TypeAdapter, ValidationError
 from scipy import sparse
 
 from erasurehead.experiments.checks.conformance.rounds import end_by_state
-from erasurehead.sim.base.errors import InvalidParameter
-from erasurehead.sim.base.numerics import row_max
-from erasurehead.sim.base.types import BoolArray
-from erasurehead.sim.schemes.base import OfWorkers
-from erasurehead.sim.schemes.parts.assignments import Encoded, Pieces, shifted
-from erasurehead.sim.schemes.parts.deadlines import Deadline, Later, Spread, Window
-from erasurehead.sim.schemes.parts.decoders import Optimal, decoding_error
-from erasurehead.sim.schemes.parts.stop import KINDS, CoverPartitions, Decodable, Stop, ending
-from erasurehead.sim.schemes.parts.stopping import (
+from erasurehead.plugins import (
+    BoolArray,
     CoverGroups,
-    FirstK,
+    CoverPartitions,
+    Decodable,
+    Encoded,
     FirstKEach,
-    StoppingRule,
+    InvalidParameter,
+    OfWorkers,
+    Optimal,
+    Pieces,
     StoppingState,
-    stopping_delay_by_bisection,
+    decoding_error,
 )
+from erasurehead.sim.base.numerics import row_max
+from erasurehead.sim.schemes.parts.assignments import shifted
+from erasurehead.sim.schemes.parts.deadlines import Later
+from erasurehead.sim.schemes.parts.stop import KINDS, Stop, ending
+from erasurehead.sim.schemes.parts.stopping import stopping_delay_by_bisection
+from erasurehead.stopping import Deadline, FirstK, Spread, StoppingRule, Window
 from tests.tools import examples
 
 # Stopping rules against their definition: instants, ties, dead workers, states, clocks.

@@ -12,13 +12,16 @@ import pytest
 from scipy import special, stats
 from scipy.integrate import quad, simpson
 
-from erasurehead.delay_models import MODELS
-from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
-from erasurehead.sim.schemes import SCHEMES
+from erasurehead.delays import MODELS
+from erasurehead.load_laws import Additive, PerPartition, Proportional
+from erasurehead.plugins import AllOf, AnyOf, CoverGroups
+from erasurehead.schemes import SCHEMES
 from erasurehead.sim.schemes.arrivals import Arrivals, Demand
-from erasurehead.sim.schemes.parts.deadlines import Deadline, Later
-from erasurehead.sim.schemes.parts.stopping import AllOf, AnyOf, CoverGroups, FirstK
-from erasurehead.sim.theory import (
+from erasurehead.sim.schemes.parts.deadlines import Later
+from erasurehead.sim.theory import mean_times as closed
+from erasurehead.sim.theory.iteration_time import integrate
+from erasurehead.stopping import Deadline, FirstK
+from erasurehead.theory import (
     IterationTimeLaw,
     MessageTime,
     NoFormula,
@@ -30,8 +33,6 @@ from erasurehead.sim.theory import (
     scheme_iteration_time,
     worker_time_at,
 )
-from erasurehead.sim.theory import mean_times as closed
-from erasurehead.sim.theory.iteration_time import integrate
 from tests.sim.schemes.test_arrivals import covering_subsets
 from tests.statistics import assert_z
 

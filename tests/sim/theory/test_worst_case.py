@@ -10,26 +10,31 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from erasurehead.plugins import (
+    CyclicMds,
+    Encoded,
+    Fixed,
+    Groups,
+    InvalidParameter,
+    Optimal,
+    SumArrived,
+    unbiased,
+)
+from erasurehead.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.attack import code_of
 from erasurehead.sim.attack.code import every_set
-from erasurehead.sim.base.errors import InvalidParameter
-from erasurehead.sim.schemes import SCHEMES, SchemeFamily
-from erasurehead.sim.schemes.base import Fixed
 from erasurehead.sim.schemes.codes.graph_codes import adjacency
-from erasurehead.sim.schemes.parts.assignments import CyclicMds, Encoded, Groups
-from erasurehead.sim.schemes.parts.decoders import Optimal, SumArrived, unbiased
-from erasurehead.sim.schemes.parts.stopping import FirstK
-from erasurehead.sim.theory import NoFormula, design_error, expander_bound
-from erasurehead.sim.theory.decoding_error import (
+from erasurehead.sim.theory.worst_case import GroupsLost, singular_values
+from erasurehead.stopping import FirstK
+from erasurehead.theory import (
     ErasureBound,
     GroupErasure,
+    NoFormula,
+    design_error,
+    expander_bound,
     expected_total_time,
     gradient_descent_rate,
     least_squares_spectrum,
-)
-from erasurehead.sim.theory.worst_case import (
-    GroupsLost,
-    singular_values,
     spectral_bound,
     worst_bound,
     worst_cases,

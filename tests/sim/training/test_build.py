@@ -11,16 +11,11 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from erasurehead import ConfigError
 from erasurehead.experiments.config.cells import cells
-from erasurehead.sim.base.errors import ConfigError, InvalidParameter
-from erasurehead.sim.base.types import FloatArray
-from erasurehead.sim.training.problems import (
-    DATASETS,
-    LOSSES,
-    Problem,
-    ProblemConfig,
-    ProblemSettings,
-)
+from erasurehead.plugins import FloatArray, InvalidParameter
+from erasurehead.problems import DATASETS, Problem
+from erasurehead.sim.training.problems import LOSSES, ProblemConfig, ProblemSettings
 from erasurehead.sim.training.problems.losses import DATA_STREAM, SHUFFLE_STREAM, START_STREAM
 
 # From a section to a problem in one call.

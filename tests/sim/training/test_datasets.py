@@ -13,14 +13,10 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import OneHotEncoder
 
-from erasurehead.sim.base.errors import DataNotFound, InvalidParameter
-from erasurehead.sim.training.problems import DATASETS
-from erasurehead.sim.training.problems.datasets.base import (
-    Dataset,
-    Synthetic,
-    interactions,
-    one_hot,
-)
+from erasurehead.plugins import Dataset, InvalidParameter
+from erasurehead.problems import DATASETS, Synthetic
+from erasurehead.sim.base.errors import DataNotFound
+from erasurehead.sim.training.problems.datasets.base import interactions, one_hot
 from erasurehead.sim.training.problems.datasets.brought import (
     AMAZON_COLUMNS,
     DATA_VARIABLE,

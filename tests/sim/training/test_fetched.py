@@ -16,7 +16,7 @@ import pytest
 from sklearn.utils import Bunch
 
 from erasurehead.experiments.commands.data import DATA_SOURCES
-from erasurehead.sim.base.errors import InvalidParameter
+from erasurehead.plugins import InvalidParameter
 from tests.sim.training.test_datasets import TASKS, amazon_table, covertype_table, kc_table, load
 from tests.tools import inside
 

@@ -12,25 +12,19 @@ import pytest
 from scipy import sparse
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.base.errors import InvalidParameter
-from erasurehead.sim.engines.run import Run
+from erasurehead.delays import MODELS, Tape
+from erasurehead.load_laws import Proportional
+from erasurehead.optimizers import Optimizer
+from erasurehead.plugins import DecodedRounds, GivenWeights, InvalidParameter, Run, Steps
+from erasurehead.problems import Problem
+from erasurehead.schemes import SCHEMES
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.training import learner
 from erasurehead.sim.training.learner import Learned, train, train_each
-from erasurehead.sim.training.optimizers import OPTIMIZERS, Optimizer, Together
-from erasurehead.sim.training.problems import LOSSES, Problem, losses
+from erasurehead.sim.training.optimizers import OPTIMIZERS, Together
+from erasurehead.sim.training.problems import LOSSES, losses
 from erasurehead.sim.training.problems import base as problem_base
-from erasurehead.sim.training.steps import (
-    WEIGHT_TOLERANCE,
-    DecodedRounds,
-    Dense,
-    GivenWeights,
-    SingleGradients,
-    Steps,
-)
+from erasurehead.sim.training.steps import WEIGHT_TOLERANCE, Dense, SingleGradients
 from tests.tools import LINEAR
 
 # The learner against a plain loop over replications, and its promises on cost and bytes.

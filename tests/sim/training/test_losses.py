@@ -10,10 +10,11 @@ from scipy import sparse
 from scipy.optimize import check_grad
 from sklearn.metrics import roc_auc_score
 
-from erasurehead.sim.base.errors import InvalidParameter
-from erasurehead.sim.training.problems import Problem, base
+from erasurehead.plugins import InvalidParameter
+from erasurehead.problems import LeastSquares, Logistic, Problem
+from erasurehead.sim.training.problems import base
 from erasurehead.sim.training.problems.base import class_basis
-from erasurehead.sim.training.problems.losses import LeastSquares, Logistic, area_under_curve
+from erasurehead.sim.training.problems.losses import area_under_curve
 from tests.tools import LINEAR
 
 # Losses and gradients against finite differences, explicit sums and the other storage.

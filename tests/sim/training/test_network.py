@@ -14,15 +14,13 @@ from scipy import sparse
 import erasurehead as eh
 from erasurehead.delays import Exponential
 from erasurehead.optimizers import GradientDescent
-from erasurehead.problems import LeastSquares, Mlp, Softmax
-from erasurehead.sim.base.types import FloatArray
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.base import Sees
+from erasurehead.plugins import FloatArray, GivenWeights, Sees
+from erasurehead.problems import LeastSquares, Mlp, Objective, OwnModel, Softmax
+from erasurehead.schemes import SCHEMES
 from erasurehead.sim.training.learner import Learner, train, training_context
 from erasurehead.sim.training.optimizers import OPTIMIZERS
-from erasurehead.sim.training.problems.objective import Objective, Task
-from erasurehead.sim.training.problems.own_model import OwnModel
-from erasurehead.sim.training.steps import Dense, GivenWeights, Held
+from erasurehead.sim.training.problems.objective import Task
+from erasurehead.sim.training.steps import Dense, Held
 
 ROWS, K, R = 29, 6, 3
 

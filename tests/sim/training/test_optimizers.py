@@ -9,7 +9,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 import erasurehead as eh
-from erasurehead.sim.training.optimizers import OPTIMIZERS, Optimizer
+from erasurehead.optimizers import Optimizer
+from erasurehead.sim.training.optimizers import OPTIMIZERS
 
 ITERATIONS, ALPHA = 12, 0.05
 Gradient = Callable[[np.ndarray], np.ndarray]

@@ -15,8 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import erasurehead as eh
 from erasurehead.experiments.config.cells import cells
-from erasurehead.problems import Mlp
-from erasurehead.sim.training.problems.losses import OwnModel
+from erasurehead.problems import Mlp, OwnModel
 from tests.experiments.run.commands import assert_same_tables
 
 HAS_JAX = importlib.util.find_spec("jax") is not None  # importing it takes seconds

@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 
 from erasurehead.experiments.run.metrics import METRICS
+from erasurehead.plugins import BoolArray, DecodedRounds, FloatArray, GivenWeights
 from erasurehead.sim.base.numerics import summed_by
-from erasurehead.sim.base.types import BoolArray, FloatArray
 from erasurehead.sim.training import steps as module
 from erasurehead.sim.training.steps import (
-    DecodedRounds,
-    GivenWeights,
     SingleGradients,
     Sparse,
     count_distinct,
