@@ -254,6 +254,9 @@ policies = st.sampled_from(POLICIES)
 steps = st.sampled_from([0.1, 0.25])
 """Seconds between points of a lattice: sums of 0.1 round, those of 0.25 do not."""
 
+all_levels = st.sampled_from([1, 2, 4, 50])
+"""Points of a lattice; of one alone every delay is 0."""
+
 dead_shares = st.sampled_from([0.0, 0.0, 0.01, 0.05, 0.3])
 """Shares of the tasks that never end."""
 
@@ -327,3 +330,30 @@ def lattice(
         Mortal(LatticeTape(seed + r, workers, levels, step=step), seed + r, dead)
         for r in range(replications)
     ]
+
+
+@st.composite
+def runs(
+    draw: st.DrawFn,
+    of: st.SearchStrategy[Scheme],
+    *,
+    longest: int,
+    replications: st.SearchStrategy[int],
+    policies: st.SearchStrategy[str] = policies,
+    levels: st.SearchStrategy[int] = all_levels,
+    steps: st.SearchStrategy[float] = steps,
+    waits: bool = False,
+) -> dict[str, Any]:
+    """A run in words on tapes full of ties and zeros, with tasks that never end. With ``waits``
+    rounds end, or messages come, exactly at ``max_wait``."""
+    scheme, step = draw(of), draw(steps)
+    size = scheme.workers, draw(replications), draw(levels), step
+    wait = draw(patience) if waits else None
+    return {
+        "scheme": scheme,
+        "tapes": lattice(draw(st.integers(0, 10**6)), *size, draw(dead_shares)),
+        "law": draw(laws),
+        "iterations": draw(st.integers(1, longest)),
+        "policy": draw(policies),
+        "max_wait": None if wait is None else wait * step,
+    }

@@ -110,7 +110,7 @@ NETWORKS = [
 def test_engines_agree_on_a_scheme_with_a_memory(
     n: int,
     law: LoadLaw,
-    policy: Policy,
+    policy: str,
     around: Cluster,
     replications: int,
     count: int,
@@ -125,7 +125,7 @@ def test_engines_agree_on_a_scheme_with_a_memory(
 
 
 @pytest.mark.one_in(4)
-@pytest.mark.parametrize("policy", Policy)
+@pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("around", NETWORKS, ids=["ideal", "network", "patient network"])
 @pytest.mark.parametrize(
     "family",
@@ -139,14 +139,14 @@ def test_engines_agree_on_a_scheme_with_a_memory(
 )
 @pytest.mark.parametrize("engine", ["event", "batch"])
 def test_a_fixed_plan_that_is_asked_for_is_the_same_to_the_bit(
-    family: object, around: Cluster, policy: Policy, engine: Engine
+    family: object, around: Cluster, policy: str, engine: Engine
 ) -> None:
     """The loop over rounds, and the paths without one."""
     scheme = family.build(12)  # type: ignore[attr-defined]
 
     def trace(scheme: RoundScheme) -> Trace:
         tapes = [Tape(MODELS["gamma"](shape=0.6, scale=0.5), 12, 7, r) for r in range(2)]
-        return simulate(Run(scheme, tapes, Proportional(), 40, policy, around), engine)
+        return auto.simulate(scheme, tapes, Proportional(), 40, policy, around, engine)
 
     one, two = arrays(trace(scheme)), arrays(trace(Asked(scheme)))
     for name in one:
@@ -164,9 +164,9 @@ def test_patience_is_the_workers_own(engine: Engine) -> None:
     patient = Fixed("patient", Groups(3, 1), rule, SumArrived(), exact=False, patience=give_up)
     eager = Fixed("eager", Groups(3, 1), FirstK(2), SumArrived(), exact=False, patience=give_up)
     tape = TableTape(np.tile([1.0, 3.0, 2.0], (4, 1)))
-    late = simulate(Run(patient, [tape], Proportional(), 2), engine)
+    late = auto.simulate(patient, [tape], Proportional(), 2, engine)
     np.testing.assert_array_equal(late.times[0], [5, 10])
-    soon = simulate(Run(eager, [tape], Proportional(), 2), engine)
+    soon = auto.simulate(eager, [tape], Proportional(), 2, engine)
     np.testing.assert_array_equal(soon.times[0], [2, 4])
     for trace in (late, soon):
         np.testing.assert_array_equal(trace.heard.arrived[0], [[True, False, True]] * 2)  # type: ignore[union-attr]

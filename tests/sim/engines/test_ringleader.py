@@ -138,7 +138,7 @@ def test_a_cluster_in_which_everybody_has_died_makes_no_update(rounds: int) -> N
     """At once, or after so many tasks of each worker, which the first cycle needs one of."""
     tape = steady(1, 2, 4)
     tape.table[rounds:] = INF
-    found = both(ringleader(3), [tape], Proportional(), 100, Policy.CANCEL)
+    found = both(ringleader(3), [tape], Proportional(), 100, "cancel")
     assert isinstance(found, NeverEnough)
     if rounds == 0:
         assert (found.iteration, found.missing) == (1, [0, 1, 2])
@@ -176,7 +176,7 @@ def test_engines_agree_on_lattices_with_ties_and_zeros(
     dead: float,
 ) -> None:
     tapes = lattice(seed, n, replications, levels, step, dead)
-    both(ringleader(n), tapes, law, iterations, Policy.CANCEL)
+    both(ringleader(n), tapes, law, iterations, "cancel")
 
 
 @given(
@@ -220,7 +220,7 @@ def test_engines_agree_on_real_delays_across_blocks(name: str) -> None:
 
     tapes = [Short(delay, 12, 5, r) for r in range(2)]
     law = Additive(seconds_per_partition=0.02)
-    trace = both_finish(ringleader(12), tapes, law, 20, Policy.CANCEL)
+    trace = both_finish(ringleader(12), tapes, law, 20, "cancel")
     heard = stream(trace)
     # The paper's bound on how late a gradient is used, and one update of each worker in a cycle.
     assert ringleader(12).steps(trace).depth <= 2 * 12 - 2
@@ -292,7 +292,7 @@ def test_each_gradient_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_worker_descends_the_whole_gradient() -> None:
-    trace = both_finish(ringleader(1), [steady(2)], Proportional(), 4, Policy.CANCEL)
+    trace = both_finish(ringleader(1), [steady(2)], Proportional(), 4, "cancel")
     np.testing.assert_array_equal(trace.times[0], [2, 4, 6, 8])
     steps = ringleader(1).steps(trace)
     np.testing.assert_array_equal(steps.staleness, np.zeros((1, 4)))
@@ -318,7 +318,7 @@ def test_a_dead_worker_ends_the_run_though_others_go_on() -> None:
     """
     table = np.tile([1.0, 2.0], (60, 1))
     table[2, 1] = INF
-    error = both(ringleader(2), [TableTape(table)], Proportional(), 5, Policy.CANCEL)
+    error = both(ringleader(2), [TableTape(table)], Proportional(), 5, "cancel")
     assert isinstance(error, NeverEnough)
     assert (error.iteration, error.missing) == (3, [1])
 
@@ -330,7 +330,7 @@ def test_a_worker_that_dies_before_its_update() -> None:
     """
     table = np.tile([1.0, 2.0], (60, 1))
     table[1, 0] = INF
-    error = both(ringleader(2), [TableTape(table)], Proportional(), 5, Policy.CANCEL)
+    error = both(ringleader(2), [TableTape(table)], Proportional(), 5, "cancel")
     assert isinstance(error, NeverEnough)
     assert (error.iteration, error.missing) == (1, [0])
 
@@ -339,7 +339,7 @@ def test_a_worker_whose_tasks_take_no_time(monkeypatch: pytest.MonkeyPatch) -> N
     """Time would stand still for ever: worker 0 delivers again and again at 0 s."""
     monkeypatch.setattr("erasurehead.sim.engines.updates.MOST_VAIN_MESSAGES", 1_000)
     tape = steady(0, 1, 2, rows=2_100)
-    error = both(ringleader(3), [tape], Proportional(), 2, Policy.CANCEL)
+    error = both(ringleader(3), [tape], Proportional(), 2, "cancel")
     assert isinstance(error, NeverEnough)
     assert (error.endless, error.missing, error.iteration) == (0, [1, 2], 1)
 
@@ -351,6 +351,6 @@ def test_a_network_and_crashes_run_in_the_event_engine() -> None:
     cluster = Cluster(
         network=Network(uplink_latency=0.5), failures=[Failures(TableTape(up), TableTape(down))]
     )
-    trace = simulate(Run(ringleader(2), [steady(1, 1)], Proportional(), 1, cluster=cluster))
+    trace = auto.simulate(ringleader(2), [steady(1, 1)], Proportional(), 1, cluster=cluster)
     assert trace.engine == "event"
     np.testing.assert_array_equal(trace.times[0], [2.5, 3.0])
