@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from erasurehead.delays import MODELS, Tape
 from erasurehead.load_laws import Proportional
-from erasurehead.optimizers import Optimizer
+from erasurehead.optimizers import Accelerated, GradientDescent, Nesterov, Optimizer
 from erasurehead.plugins import DecodedRounds, GivenWeights, InvalidParameter, Run, Steps
 from erasurehead.problems import Problem
 from erasurehead.schemes import SCHEMES
@@ -26,6 +26,8 @@ from erasurehead.sim.training.problems import LOSSES, losses
 from erasurehead.sim.training.problems import base as problem_base
 from erasurehead.sim.training.steps import WEIGHT_TOLERANCE, Dense, SingleGradients
 from tests.tools import LINEAR
+
+RULES = {rule.rule: rule for rule in (GradientDescent, Nesterov, Accelerated)}
 
 # The learner against a plain loop over replications, and its promises on cost and bytes.
 
