@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from erasurehead.delays import MODELS, Tape
 from erasurehead.load_laws import Additive, Proportional
-from erasurehead.plugins import CoverGroups, Fixed, FloatArray, Run, Sees
-from erasurehead.schemes import SCHEMES, SchemeFamily
+from erasurehead.plugins import CoverGroups, FloatArray, Run, Sees
+from erasurehead.schemes import SCHEMES
 from erasurehead.sim.engines.batch import fused, rounds
 from erasurehead.stopping import FirstK, StoppingRule
 from tests.sim.engines.agreement import (
@@ -92,7 +92,6 @@ def counting(draw):
     """Rules that count, that want every group heard, and both."""
     load = draw(st.integers(1, 4))
     coded = SCHEMES["fractional_repetition"](load=load).build(draw(st.integers(1, 5)) * load)
-    assert isinstance(coded, Fixed)
     k, cover = FirstK(min(draw(st.integers(1, 20)), coded.workers)), CoverGroups(load)
     rule = draw(st.sampled_from([k, cover, k | cover, k & cover]))
     return replace(coded, stopping=rule, exact=None)
@@ -222,9 +221,7 @@ def test_short_replications_are_worked_on_together(monkeypatch: pytest.MonkeyPat
     [SCHEMES["uncoded"](), SCHEMES["fractional_repetition"](load=3)],
     ids=repr,
 )
-def test_dead_workers_end_the_run_with_the_same_error(
-    family: SchemeFamily, dead_from: int, policy: str
-) -> None:
+def test_dead_workers_end_the_run_with_the_same_error(family, dead_from, policy):
     """Workers 3, 4, 5 (one whole group) die: never a hang, and both engines say who and when."""
     table = np.random.default_rng(3).random((12, 6))
     table[dead_from:, 3:] = np.inf
@@ -238,7 +235,7 @@ def test_erasurehead_goes_on_without_dead_workers(policy: str) -> None:
     table[2:, 3:] = np.inf
     scheme = SCHEMES["erasurehead"](load=3, wait_for=3).build(6)
     trace = both_finish(scheme, [TableTape(table)], Proportional(), 12, policy)
-    assert not trace.heard.arrived[0, 2:, 3:].any()  # type: ignore[index]
+    assert not trace.heard.arrived[0, 2:, 3:].any()
 
 
 def test_drain_never_ends_while_a_dead_worker_is_not_idle() -> None:

@@ -164,9 +164,7 @@ DEADLINE = SCHEMES["ignore_stragglers"](deadline=1500.25)
         (SCHEMES["ringleader"](), [INF, 1.0], forever(INF, INF), None, 2, (1, [0])),
     ],
 )
-def test_as_long_as_somebody_can_still_be_heard(
-    family, delays, up, down, rounds, ends, policy
-) -> None:
+def test_as_long_as_somebody_can_still_be_heard(family, delays, up, down, rounds, ends, policy):
     """Instants of updates, or the round that cannot end and who is missing."""
     found = run(family, delays, up, down, policy, rounds)
     if isinstance(ends, tuple):
@@ -397,9 +395,7 @@ class MoreThanAll(StoppingRule):
     ("max_wait", "begins"),
     [(None, "can never end"), (9.0, "has not ended after max_wait = 9 s")],
 )
-def test_a_rule_that_all_arrivals_do_not_satisfy_is_named(
-    network, policy: str, max_wait: float | None, begins: str
-) -> None:
+def test_a_rule_that_all_arrivals_do_not_satisfy_is_named(network, policy, max_wait, begins):
     scheme = Fixed("mine", Groups(4, 1), MoreThanAll(), SumArrived(), exact=False)
     tapes = [TableTape(np.random.default_rng(2).random((3, 4)))]
     error = both(scheme, tapes, Proportional(), 3, policy, network=network, max_wait=max_wait)

@@ -124,9 +124,7 @@ def test_policies_are_ordered(table: FloatArray) -> None:
         ("drain", [1, 3.5, 5], [3.0, 4.5], [2.0, 0.5]),
     ],
 )
-def test_busy_and_useful_seconds(
-    policy: str, times: list[float], busy: list[float], useful: list[float]
-) -> None:
+def test_busy_and_useful_seconds(policy, times, busy, useful):
     """Two workers, three rounds, first arrival ends a round; counted by hand.
 
     Rounds: worker 0 needs 1 s each; worker 1 needs 3, 0.5, 3 s.

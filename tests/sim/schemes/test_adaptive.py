@@ -67,9 +67,7 @@ def told(run: Run, engine: Engine, alignment: FloatArray) -> Trace:
         (AdaptiveK(wait_for=2), "0+++" + 10 * "-", [2] * 13 + [3]),
     ],
 )
-def test_arrivals_by_hand(
-    family: AdaptiveK, signs: str, arrivals: list[int], engine: Engine
-) -> None:
+def test_arrivals_by_hand(family, signs, arrivals, engine):
     """Five workers at 1 to 5 s, so a round lasts as many seconds as arrivals; beside a replication
     whose gradients never turn."""
     scheme = family.build(5)
@@ -79,7 +77,7 @@ def test_arrivals_by_hand(
     trace = told(run, engine, np.stack([mine, np.zeros(len(signs))], axis=1))
     np.testing.assert_array_equal(trace.intervals[0], arrivals)
     np.testing.assert_array_equal(trace.intervals[1], family.wait_for)
-    weights = scheme.steps(trace).step(len(signs) - 1).weights  # type: ignore[union-attr]
+    weights = scheme.steps(trace).step(len(signs) - 1).weights
     last = np.array([arrivals[-1], family.wait_for])
     expected = np.where(np.arange(5) < last[:, None], 5 / last[:, None], 0.0)
     np.testing.assert_allclose(weights, expected)
@@ -157,7 +155,7 @@ def test_rounds_by_hand() -> None:
     np.testing.assert_array_equal(trace.intervals[0], [5, 5, 4, 5])
     steps = scheme.steps(trace)
     np.testing.assert_array_equal(steps.arrived(), [[5, 4, 5, 1]])
-    np.testing.assert_allclose(steps.step(1).weights, [[1.25] * 4 + [0]])  # type: ignore[union-attr]
+    np.testing.assert_allclose(steps.step(1).weights, [[1.25] * 4 + [0]])
 
 
 @pytest.mark.parametrize(
@@ -282,9 +280,7 @@ ENDINGS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("stop", "same"), ENDINGS)
 @pytest.mark.parametrize("engine", ENGINES)
-def test_special_cases_to_the_bit(
-    stop: dict[str, Any], same: dict[str, Any], engine: Engine
-) -> None:
+def test_special_cases_to_the_bit(stop, same, engine):
     """No spread is the q-th arrival, q = n everybody; of a code, whose arrivals it decodes."""
     code = {"name": "cyclic_repetition", "load": 3}
     plain, other = (result(code | {"stop": s}, engine=engine) for s in (stop, same))
@@ -391,9 +387,7 @@ def after(deadline: float, kappa: float) -> float:
 
 
 @pytest.mark.parametrize(("kappa", "fixed_point"), [(3.0, 1.2946), (2.0, 0.0)])
-def test_a_deadline_that_learns_from_arrivals_alone_tightens(
-    kappa: float, fixed_point: float
-) -> None:
+def test_a_deadline_that_learns_from_arrivals_alone_tightens(kappa, fixed_point):
     """For Exp(1) and many workers: median and MAD of what a deadline lets through give the next
     deadline. Ours, to which a late one is later than all, stays where it would be if nothing were
     cut off: ln 2 + kappa asinh ½."""

@@ -13,7 +13,7 @@ from erasurehead.plugins import InvalidParameter
 from erasurehead.schemes import BlockCoordinate, CyclicRepetition
 from erasurehead.sim.engines.run import Cluster, Network, Policy
 from erasurehead.sim.schemes.base import UnitExponential
-from erasurehead.sim.schemes.partial_work import Levels, optimal_split
+from erasurehead.sim.schemes.partial_work import optimal_split
 from erasurehead.sim.theory.worker_time import KnownDelayLaw
 from erasurehead.theory import iteration_time_law, worker_time_at
 from tests.sim.engines.agreement import LAWS, batch, both_finish
@@ -30,12 +30,12 @@ def test_a_round_by_hand() -> None:
     All three of the first and two of the second: 6 s.
     """
     scheme = BlockCoordinate(split=(1.0, 1.0)).build(3)
-    plan = scheme.plan(None)  # type: ignore[attr-defined]
+    plan = scheme.plan(None)
     np.testing.assert_array_equal(plan.loads, 1.5)
     tapes = [TableTape(np.array([[2.0, 4.0, 8.0]]))]
     trace = both_finish(scheme, tapes, Proportional(), 1, Policy.CANCEL)
     np.testing.assert_allclose(trace.times, [[6.0]])
-    np.testing.assert_array_equal(trace.heard.arrived[0, 0], [1, 1, 1, 1, 1, 0])  # type: ignore[union-attr]
+    np.testing.assert_array_equal(trace.heard.arrived[0, 0], [1, 1, 1, 1, 1, 0])
     np.testing.assert_array_equal(scheme.steps(trace).error, 0)
     # A message has the size of its coordinates: 0.5 s of the whole gradient's second.
     around = Cluster(Network(bandwidth=1.0, message_bytes=1.0))
@@ -46,7 +46,6 @@ def test_a_round_by_hand() -> None:
 def test_published_split() -> None:
     """Four workers, unit exponential."""
     scheme = BlockCoordinate().build(4)
-    assert isinstance(scheme, Levels)
     np.testing.assert_allclose(scheme.split, [0.3124, 0.1442, 0.1716, 0.3719], atol=6e-5)
     t = np.array([1 / 4, 7 / 12, 13 / 12, 25 / 12])
     np.testing.assert_allclose(scheme.split, optimal_split(t), rtol=1e-12)
@@ -68,14 +67,14 @@ def test_published_split() -> None:
 )
 def test_published_times(workers: int, delay: object, split: object, published: float) -> None:
     """Proportional: the mean of max_s c_s T_(n-s), drawn here again; within z of what is known."""
-    known = KnownDelayLaw(delay, Proportional())  # type: ignore[arg-type]
-    scheme = BlockCoordinate(split=split).build_for(workers, known)  # type: ignore[arg-type]
-    tapes = [Tape(delay, workers, 8, r) for r in range(8)]  # type: ignore[arg-type]
+    known = KnownDelayLaw(delay, Proportional())
+    scheme = BlockCoordinate(split=split).build_for(workers, known)
+    tapes = [Tape(delay, workers, 8, r) for r in range(8)]
     seconds = batch.simulate(scheme, tapes, Proportional(), 2500).intervals.ravel()
     assert_z(seconds, published, "published") if split != "optimal" else None
     error = seconds.std(ddof=1) / np.sqrt(seconds.size)
     assert abs(seconds.mean() - published) <= BOUND * error + 5e-3  # given to three digits
-    draws = delay.sample(np.random.default_rng(1), 20_000, workers)  # type: ignore[attr-defined]
+    draws = delay.sample(np.random.default_rng(1), 20_000, workers)
     done = np.cumsum((1 + np.arange(workers)) * scheme.split)
     again = (done * np.sort(draws, axis=1)[:, ::-1])[:, np.array(scheme.split) > 0].max(axis=1)
     assert_z(seconds, again.mean(), "drawn again") if split != "optimal" else None
@@ -117,11 +116,10 @@ def test_order_statistics_in_closed_form(delay: object, tolerance: float) -> Non
     from erasurehead.stopping import FirstK
 
     law = Additive(seconds_per_partition=0.25)
-    found = KnownDelayLaw(delay, law).order_statistics(6)  # type: ignore[arg-type]
-    worker = worker_time_at(delay, law, 1)  # type: ignore[arg-type]
-    assert worker is not None
+    found = KnownDelayLaw(delay, law).order_statistics(6)
+    worker = worker_time_at(delay, law, 1)
     for j in (1, 4, 6):
-        expected = iteration_time_law(FirstK(j), 6, worker).mean()  # type: ignore[union-attr]
+        expected = iteration_time_law(FirstK(j), 6, worker).mean()
         assert found[j - 1] == pytest.approx(expected, rel=tolerance)
 
 
@@ -157,8 +155,6 @@ def test_from_a_config() -> None:
         ],
     }
     one, two = (build.run_of(cell.settings).scheme for cell in cells(document))
-    assert isinstance(one, Levels)
-    assert isinstance(two, Levels)
     np.testing.assert_allclose(one.split, optimal_split(np.array([3, 7, 13, 25.0])), rtol=1e-9)
     assert two.split == (0.5, 0.5, 0, 0)
 

@@ -61,7 +61,7 @@ def thirty(family: SchemeFamily) -> bool:
 
 
 LARGE = [family for family in EXAMPLES if thirty(family)]
-LARGE.append(SCHEMES["heterogeneity_aware"](load=3, speeds=(1, 2, 4) * 10, partitions=60))  # type: ignore[call-arg]
+LARGE.append(SCHEMES["heterogeneity_aware"](load=3, speeds=(1, 2, 4) * 10, partitions=60))
 
 
 @pytest.mark.parametrize("name", SCHEMES)
@@ -83,13 +83,13 @@ def test_bad_numbers_are_refused(family: SchemeFamily) -> None:
             continue
         wrong: list[object] = [True, False, -1, -0.5, np.nan, "many", [value, value]]
         if isinstance(value, int):
-            assert dataclasses.replace(family, **{name: float(value)}) == family  # type: ignore[type-var]
+            assert dataclasses.replace(family, **{name: float(value)}) == family
             wrong += [0.5, *[0] * (name not in PERHAPS_NONE)]
         else:
             wrong += [np.inf, *[0.0] * (name in ("deadline", "patience"))]
         for bad in wrong:
             with pytest.raises(ConfigError) as refused:
-                dataclasses.replace(family, **{name: bad})  # type: ignore[type-var]
+                dataclasses.replace(family, **{name: bad})
             assert str(refused.value).startswith(f"{type(family).__name__}.{name}")
             assert "\n" not in str(refused.value)
 
@@ -266,9 +266,7 @@ def test_loads_without_an_encoding_matrix_are_one_for_each_worker() -> None:
         ("load", 7, "nearest: 4", {"load": 4}, "and names 4; 6 is nearer and accepted"),
     ],
 )
-def test_what_a_refusal_must_name(
-    field: str, value: object, valid: str, nearest: dict[str, Any] | None, says: str | None
-) -> None:
+def test_what_a_refusal_must_name(field, value, valid, nearest, says):
     """A field of the family and, of a number, one that works and that its line shows."""
     error = InvalidParameter(field, value, valid, nearest)
     if says is None:
@@ -321,7 +319,6 @@ def test_a_rule_that_takes_its_yes_back_names_the_workers() -> None:
         testing.check_scheme(Wrong(how="exactly"), 12, only=["stopping"])
     text = r"wrong, stopping: stops when workers \[(.*)\] have arrived, and not when (\d+) has "
     found = re.fullmatch(f"{text}arrived as well", str(error.value))
-    assert found is not None
     workers = {*map(int, found[1].split(", ")), int(found[2])}
     assert len(workers) == 7
     assert workers < {*range(12)}
@@ -430,9 +427,7 @@ def test_each_largest_error_says_for_how_many_stragglers_it_is() -> None:
     ],
     ids=str,
 )
-def test_what_a_check_has_confirmed(
-    name: str, fields: dict[str, object], workers: int, check: str, says: str
-) -> None:
+def test_what_a_check_has_confirmed(name, fields, workers, check, says):
     """In numbers that are known beforehand; that nothing is claimed where it does not apply."""
     found = testing.check_scheme(name, workers, only=[check], **fields)[check]
     assert found.startswith(says) or (", " in found and says in found)
@@ -442,7 +437,7 @@ def test_what_a_check_has_confirmed(
 def test_a_matrix_is_taken_as_an_array() -> None:
     """Its loads count entries that are not 0; what is no matrix is refused where it is made."""
     b = np.array([[1.0, 2.0, 0.0], [0.0, 0.0, 1.0]])
-    code = Encoded(b)  # type: ignore[arg-type]
+    code = Encoded(b)
     assert code == Encoded(sparse.csr_array(b))
     swapped = sparse.csr_array(([2.0, 1.0, 1.0], [1, 0, 2], [0, 2, 3]), shape=(2, 3))
     assert code == Encoded(swapped)  # in whatever order the entries are kept
@@ -469,7 +464,7 @@ def test_messages_of_a_matrix_are_those_of_pieces(fractional: bool) -> None:
 @pytest.mark.parametrize("file", sorted(PLUGINS.glob("[a-su-z]*.py")), ids=lambda file: file.stem)
 def test_a_plugin_is_checked_by_its_name(file: Path) -> None:
     [family] = load_plugin(str(file)).classes
-    [example] = family.examples()  # type: ignore[attr-defined]
+    [example] = family.examples()
     found = testing.check_scheme(file.stem, 12, plugins=[str(file)], **fields_of(example))
     assert found["values"] == "frozen values"
     assert found["stopping"] != "nothing claimed" or file.stem == "fresh_buffer"
@@ -487,7 +482,7 @@ def test_what_cannot_be_checked_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"scheme = 'erasurehed': .*did you mean erasurehead\?"):
         testing.check_scheme("erasurehed")
     with pytest.raises(ConfigError, match="only = 'loads': must be a list of names of checks"):
-        testing.check_scheme("uncoded", only="loads")  # type: ignore[arg-type]
+        testing.check_scheme("uncoded", only="loads")
     with pytest.raises(ConfigError, match=r"only = 'load': must be one of: .*loads"):
         testing.check_scheme("uncoded", only=["load"])
     with pytest.raises(
@@ -496,9 +491,7 @@ def test_what_cannot_be_checked_is_refused() -> None:
         testing.check_scheme(SCHEMES["fractional_repetition"](load=4), 30)
 
 
-def test_every_pattern_of_stragglers_is_tried_where_they_are_few_enough(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_every_pattern_of_stragglers_is_tried_where_they_are_few_enough(monkeypatch):
     """Of two of twelve workers there are 66; else some are drawn, of as many workers."""
     under = SchemeUnderTest(Wrong(), 12)
     for most, rows in ((66, 66), (65, 40)):

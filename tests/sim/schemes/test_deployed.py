@@ -12,7 +12,7 @@ import pytest
 from erasurehead.delay_models import parametric
 from erasurehead.delays import MODELS, DelayModel, Tape
 from erasurehead.load_laws import Proportional
-from erasurehead.plugins import InvalidParameter, Run, Trace
+from erasurehead.plugins import InvalidParameter, Run
 from erasurehead.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.base.errors import EngineRefused
 from erasurehead.sim.engines.run import Cluster, Network, Policy
@@ -31,16 +31,9 @@ UNIT = MODELS["exponential"](rate=1.0)
 SHIFTED = MODELS["shifted_exponential"](shift=1.0, rate=2.0)
 
 
-def run(
-    family: SchemeFamily,
-    n: int,
-    rounds: int,
-    delay: object = UNIT,
-    replications: int = 1,
-    **more: object,
-) -> Trace:
-    tapes = [Tape(delay, n, 23, r) for r in range(replications)]  # type: ignore[arg-type]
-    return simulate(Run(family.build(n), tapes, Proportional(), rounds, **more))  # type: ignore[arg-type]
+def run(family, n, rounds, delay=UNIT, replications=1, **more):
+    tapes = [Tape(delay, n, 23, r) for r in range(replications)]
+    return simulate(Run(family.build(n), tapes, Proportional(), rounds, **more))
 
 
 def lengths(family: SchemeFamily, n: int, rounds: int, delay: DelayModel = UNIT) -> np.ndarray:
@@ -75,10 +68,9 @@ def test_copies_by_hand(engine: str, policy: Policy) -> None:
     has at 5 s, and worker 1 takes task 3, which its own worker has first, at 8 s."""
     tape = Streams([[1.0, 2.0, 9.0, 8.0]], [[3.0, 9.0, 1.0, 1.0]])
     scheme = SCHEMES["speculative"](copy_after=2).build(4)
-    trace = simulate(Run(scheme, [tape], Proportional(), 1, policy), engine)  # type: ignore[arg-type, list-item]
+    trace = simulate(Run(scheme, [tape], Proportional(), 1, policy), engine)
     assert trace.times.tolist() == [[8.0]]
-    assert trace.heard.arrived.all()  # type: ignore[union-attr]
-    assert trace.work is not None
+    assert trace.heard.arrived.all()
     assert trace.work.busy[0].tolist() == [1 + 3, 2 + 6, 5, 8]
     assert trace.work.useful[0].tolist() == [1 + 3, 2, 0, 8]
     assert (trace.work.last[0, 0], trace.work.margin[0, 0]) == (3, 3.0)
@@ -95,10 +87,10 @@ def test_more_missing_than_idle_by_hand(engine: str) -> None:
         *[[[9.0] * 4]] * 1,
     )
     scheme = SCHEMES["speculative"](copy_after=1).build(4)
-    trace = simulate(Run(scheme, [tape], Proportional(), 1), engine)  # type: ignore[arg-type, list-item]
+    trace = simulate(Run(scheme, [tape], Proportional(), 1), engine)
     assert trace.times.tolist() == [[7.0]]
-    assert trace.work.busy[0].tolist() == [1 + 2 + 3, 3 + 4, 6, 7]  # type: ignore[union-attr]
-    assert trace.work.useful[0].tolist() == [1 + 2 + 3, 4, 0, 0]  # type: ignore[union-attr]
+    assert trace.work.busy[0].tolist() == [1 + 2 + 3, 3 + 4, 6, 7]
+    assert trace.work.useful[0].tolist() == [1 + 2 + 3, 4, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -113,12 +105,10 @@ def test_the_law_of_a_round_with_copies() -> None:
     """Two workers: the first arrival, then two attempts, 2 a second each; moments are integrals."""
     delay, law = parametric.Gamma(shape=1.0, scale=1.0), Proportional()
     two = scheme_iteration_time(SCHEMES["speculative"](copy_after=1).build(2), delay, law)
-    assert isinstance(two, IterationTimeLaw)
     t = np.array([-1.0, 0.0, 0.3, 1.0, 5.0, 1e6])
     known = [1.0, 1.0, *np.exp(-2 * t[2:]) * (1 + 2 * t[2:])]
     np.testing.assert_allclose(two.sf(t), known, atol=1e-14)
     eight = scheme_iteration_time(SCHEMES["speculative"](copy_after=8).build(12), delay, law)
-    assert isinstance(eight, IterationTimeLaw)
     grid = np.linspace(0.0, 40.0, 2001)
     later = eight.sf(grid)
     assert np.trapezoid(later, grid) == pytest.approx(eight.mean(), abs=1e-3)
@@ -184,7 +174,6 @@ def test_both_ways_to_settle_agree() -> None:
 def test_busy_and_useful_seconds_of_copies() -> None:
     """Of every task one attempt counts: useful seconds are theirs, and nobody is busy twice."""
     trace = run(SCHEMES["speculative"](copy_after=3, multiplier=1.1), 12, 200, replications=3)
-    assert trace.work is not None
     assert np.all(trace.work.useful <= trace.work.busy + 1e-9)
     assert np.all(trace.work.busy <= trace.times[:, -1:] + 1e-9)
     assert 0.5 < trace.work.useful.sum() / trace.work.busy.sum() < 0.9
@@ -196,8 +185,6 @@ def test_without_copies_it_is_uncoded() -> None:
         for name, fields in (("speculative", {"copy_after": 12}), ("uncoded", {}))
     )
     np.testing.assert_array_equal(copies.times, uncoded.times)
-    assert copies.work is not None
-    assert uncoded.work is not None
     np.testing.assert_allclose(copies.work.busy, uncoded.work.busy, rtol=1e-12)
 
 
@@ -252,10 +239,10 @@ def test_balanced_by_hand(pieces: int, seconds: float, engine: str) -> None:
     """15 workers at 1 s and 15 at 2 s, learned in the first round; uncoded takes 2 s."""
     tape = TableTape(np.tile(np.repeat([1.0, 2.0], 15), (4, 1)))
     scheme = SCHEMES["balanced"](micro_batches=pieces).build(30)
-    trace = simulate(Run(scheme, [tape], Proportional(), 4), engine)  # type: ignore[arg-type]
+    trace = simulate(Run(scheme, [tape], Proportional(), 4), engine)
     assert trace.intervals[0] == pytest.approx([2.0] + [seconds] * 3)
     given = SCHEMES["balanced"](micro_batches=pieces, seconds=(1.0,) * 15 + (2.0,) * 15).build(30)
-    trace = simulate(Run(given, [tape], Proportional(), 4), engine)  # type: ignore[arg-type]
+    trace = simulate(Run(given, [tape], Proportional(), 4), engine)
     assert trace.intervals[0] == pytest.approx([seconds] * 4)
 
 

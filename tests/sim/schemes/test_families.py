@@ -18,7 +18,6 @@ from erasurehead.schemes import (
     IgnoreStragglers,
     MultiMessage,
     Scheme,
-    SchemeFamily,
     TimeWindow,
 )
 from erasurehead.sim.base import fields as checks
@@ -57,9 +56,7 @@ def test_erasurehead_is_exact_from_more_than_n_minus_d_arrivals(n: int, rescale:
 
 
 @pytest.mark.parametrize(("n", "load"), [(1, 1), (4, 1), (4, 2), (3, 3), (5, 2)])
-def test_multi_message_is_exact_from_more_messages_than_leave_a_partition_out(
-    n: int, load: int
-) -> None:
+def test_multi_message_is_exact_from_more_messages_than_leave_a_partition_out(n, load):
     """Every r against every set of messages."""
     assert MultiMessage(load=load).build(n).exact
     for wait_for in range(1, n * load + 1):
@@ -81,9 +78,7 @@ def test_a_deadline_is_never_exact() -> None:
 
 
 @pytest.mark.parametrize(("n", "load", "wait_for"), [(6, 2, r) for r in range(1, 7)] + [(6, 3, 2)])
-def test_rescaled_erasurehead_is_unbiased_over_every_order(
-    n: int, load: int, wait_for: int
-) -> None:
+def test_rescaled_erasurehead_is_unbiased_over_every_order(n, load, wait_for):
     """All n! orders, stopped early at a full cover: each partition's mean weight is exactly 1.
 
     Catches a p that takes the early stop for a loss of arrivals, as one that counts those of the
@@ -102,9 +97,7 @@ def test_rescaled_erasurehead_is_unbiased_over_every_order(
     ("one_step", None, True), ("one_step", FirstK(4), False),
     ("optimal", FirstK(4), False), ("sum", None, False),
 ])  # fmt: skip
-def test_who_claims_to_be_unbiased_is_so_over_every_order(
-    decoder: str, rule: FirstK | None, claimed: bool
-) -> None:
+def test_who_claims_to_be_unbiased_is_so_over_every_order(decoder, rule, claimed):
     """The decoders that are not exact: one step weighs partitions by 1 until groups are covered."""
     scheme = SCHEMES["fractional_repetition"](load=2, decoder=decoder, stop=rule).build(6)
     assert (scheme.guarantees.unbiased is not None) == claimed
@@ -168,9 +161,7 @@ def test_chance_heard_in_large_clusters() -> None:
     ],
     ids=repr,
 )
-def test_impossible_parameters_say_what_is_valid(
-    family: SchemeFamily, field: str, valid: str
-) -> None:
+def test_impossible_parameters_say_what_is_valid(family, field, valid):
     with pytest.raises(InvalidParameter) as caught:
         family.build(30)
     assert caught.value.field == field
@@ -219,9 +210,7 @@ def test_a_window_worked_out_by_hand(family: TimeWindow, seconds: float, engine:
 )
 @pytest.mark.parametrize("engine", [batch, event], ids=lambda engine: engine.name)
 @pytest.mark.parametrize("policy", Policy)
-def test_a_grace_worked_out_by_hand(
-    family: SchemeFamily, seconds: float, engine: Engine, policy: Policy
-) -> None:
+def test_a_grace_worked_out_by_hand(family, seconds, engine, policy):
     """Arrivals at 1, 2, 3 and 7 s: who comes within the grace counts, under every policy."""
     times = np.array([[1.0, 2.0, 3.0, 7.0]]) / getattr(family, "load", 1)
     trace = engine.simulate(family.build(4), [TableTape(times)], Proportional(), 1, policy)
@@ -274,9 +263,7 @@ MANY = "must divide workers = 144; nearest: 1, 2, 3, 4, 6, 8, 9, 12, 16, 18, 24,
         ),
     ],
 )
-def test_a_group_divides_the_workers(
-    value: int, workers: int, text: str | None, nearest: int
-) -> None:
+def test_a_group_divides_the_workers(value, workers, text, nearest):
     """All divisors are named, or the twelve nearest."""
     if text is None:
         checks.require_divisor(value, workers)
@@ -298,10 +285,10 @@ def test_limits_belong_to_what_is_allowed() -> None:
     checks.require_count("k", 0, least=0)
     for wrong in (0, 4, 1.0, True, None, "1"):
         with pytest.raises(InvalidParameter, match="must be a whole number between 1 and load = 3"):
-            checks.require_count("k", wrong, load=3)  # type: ignore[arg-type]
+            checks.require_count("k", wrong, load=3)
     for wrong in (-1, 0.5):
         with pytest.raises(InvalidParameter, match=r"must be a whole number >= 0$"):
-            checks.require_count("k", wrong, least=0)  # type: ignore[arg-type]
+            checks.require_count("k", wrong, least=0)
     checks.require_positive("x", 5e-324)
     checks.require_non_negative("x", 0.0)
     for wrong in (0.0, -1.0, np.inf, np.nan):

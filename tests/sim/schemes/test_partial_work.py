@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from erasurehead.delays import MODELS, Tape
 from erasurehead.experiments.checks.conformance.rounds import end_by_state
 from erasurehead.load_laws import Proportional
-from erasurehead.plugins import CoverGroups, InvalidParameter, Pieces
+from erasurehead.plugins import CoverGroups, InvalidParameter
 from erasurehead.schemes import (
     SCHEMES,
     CyclicRepetition,
@@ -41,8 +41,7 @@ from tests.tools import TableTape
     ],
 )
 def test_order_by_hand(fields: dict[str, str], carried: list[list[int]]) -> None:
-    pieces = MultiMessage(load=2, **fields).build(4).assignment  # type: ignore[arg-type]
-    assert isinstance(pieces, Pieces)
+    pieces = MultiMessage(load=2, **fields).build(4).assignment
     np.testing.assert_array_equal(np.reshape(pieces.carried, (4, 2)), carried)
 
 
@@ -92,15 +91,13 @@ HARMONIC = sum(1 / i for i in range(1, 11))
         ("cyclic", "natural", lambda t: ring_of_three(t, 30), 2.106),
     ],
 )
-def test_what_the_order_is_worth(
-    assignment: str, order: str, covered: object, published: float
-) -> None:
+def test_what_the_order_is_worth(assignment, order, covered, published):
     """30 workers of load 3, unit exponential, proportional: simulated, computed and published."""
-    expected, _ = quad(lambda t: 1 - covered(t), 0, 60, limit=200)  # type: ignore[operator]
+    expected, _ = quad(lambda t: 1 - covered(t), 0, 60, limit=200)
     assert expected == pytest.approx(published, abs=1.5e-3)
     if (assignment, order) == ("fractional", "natural"):  # no gain over one message a worker
         assert expected == pytest.approx(HARMONIC, rel=1e-9)
-    scheme = MultiMessage(load=3, assignment=assignment, order=order).build(30)  # type: ignore[arg-type]
+    scheme = MultiMessage(load=3, assignment=assignment, order=order).build(30)
     tapes = [Tape(MODELS["exponential"](rate=1.0), 30, 3, r) for r in range(8)]
     trace = batch.simulate(scheme, tapes, Proportional(), 2500)
     assert_z(trace.intervals.ravel(), expected, f"{assignment}, {order}")
@@ -121,7 +118,7 @@ def test_on_an_ideal_cluster_it_is_multi_message(assignment: str, order: str) ->
             for family in (MultiMessage, PartialStragglers)
         ]
         np.testing.assert_array_equal(traces[0].times, traces[1].times)
-    scheme = PartialStragglers(**fields).build(12)  # type: ignore[arg-type]
+    scheme = PartialStragglers(**fields).build(12)
     np.testing.assert_array_equal(scheme.steps(traces[1]).error, 0)
     assert scheme.guarantees.tolerates == 2, "of three copies of each partition"
 
@@ -154,9 +151,7 @@ def test_the_round_trip_by_hand(policy: Policy, channels: int | None, ends: floa
     [FractionalRepetition(load=2, partial=0.5), CyclicRepetition(load=2, partial=0.5)],
     ids=repr,
 )
-def test_an_uncoded_part_by_hand(
-    family: FractionalRepetition | CyclicRepetition, slowest: float
-) -> None:
+def test_an_uncoded_part_by_hand(family, slowest):
     """Unit times 1, 2, 3 and 8 or 10, half of the data uncoded: a load of 1/2 + 1/2 * 2 = 3/2.
 
     The first parts come at 0.5, 1, 1.5 and 4 or 5; the second ones at 1.5, 3, 4.5 and later. Three
@@ -176,9 +171,7 @@ def test_an_uncoded_part_by_hand(
     [FractionalRepetition(load=2, partial=0.5), CyclicRepetition(load=3, partial=0.2)],
     ids=repr,
 )
-def test_every_end_is_exact_and_nothing_less(
-    family: FractionalRepetition | CyclicRepetition,
-) -> None:
+def test_every_end_is_exact_and_nothing_less(family):
     """Every set of messages of four workers."""
     scheme = family.build(4)
     masks = np.array(list(itertools.product([False, True], repeat=8)))

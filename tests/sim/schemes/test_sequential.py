@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -43,7 +42,6 @@ SMALL = Sequential(B=1, W=2, stragglers=3, tolerance=0.5)
 def run(engine: Engine, family: Sequential, table: FloatArray, jobs: int) -> Trace:
     """The table holds times at full load."""
     scheme = family.build(table.shape[1])
-    assert isinstance(scheme, SelectiveRepeat)
     return engine.simulate(scheme, [TableTape(table / scheme.load)], Proportional(), jobs)
 
 
@@ -51,9 +49,7 @@ def run(engine: Engine, family: Sequential, table: FloatArray, jobs: int) -> Tra
     ("B", "W", "stragglers", "workers", "load"),
     [(2, 3, 23, 256, 13), (1, 2, 3, 4, 3), (1, 2, 1, 4, 2), (2, 7, 12, 12, 4), (3, 4, 0, 4, 1)],
 )
-def test_the_load_is_that_of_the_source(
-    B: int, W: int, stragglers: int, workers: int, load: int
-) -> None:
+def test_the_load_is_that_of_the_source(B, W, stragglers, workers, load):
     """s + 1 with s = ceil(B lambda / (W - 1 + B)); SR(2, 3, 23) of 256: .0508 of the data."""
     scheme = Sequential(B=B, W=W, stragglers=stragglers, tolerance=1.0).build(workers)
     assert scheme.load == load
@@ -87,7 +83,6 @@ def test_a_burst_by_hand(engine: Engine) -> None:
     trace = run(engine, SMALL, table, 6)
     ends = [1.25, 2.75, 4.25, 5.75, 7.25, 8.5, 8.5]
     np.testing.assert_allclose(trace.times[0], ends, rtol=1e-15)
-    assert trace.work is not None
     np.testing.assert_allclose(trace.work.busy.sum(), 4.5 + 5.5 + 5 + 4.5 + 4.5 + 4.5)
     steps = SMALL.build(4).steps(trace)
     np.testing.assert_array_equal(steps.times, trace.times[:, 1:])
@@ -178,9 +173,7 @@ def authors_total(delays: FloatArray, B: int, W: int, stragglers: int, mu: float
     seed=st.integers(0, 10**6),
 )
 @examples(60)
-def test_totals_are_those_of_the_authors_rounds(
-    shape: tuple[int, int], stragglers: int, stays: float, tolerance: float, seed: int
-) -> None:
+def test_totals_are_those_of_the_authors_rounds(shape, stragglers, stays, tolerance, seed):
     (B, W), n, jobs = shape, 8, 30
     rng, slow = np.random.default_rng(seed), np.zeros(n, dtype=bool)
     table = np.empty((jobs + B, n))
@@ -204,9 +197,7 @@ def test_totals_are_those_of_the_authors_rounds(
     seed=st.integers(0, 2**31),
 )
 @examples(150)
-def test_every_admitted_pattern_can_be_decoded(
-    n: int, B: int, spans: int, share: float, late: float, stays: float, seed: int
-) -> None:
+def test_every_admitted_pattern_can_be_decoded(n, B, spans, share, late, stays, seed):
     """Stragglers come and stay at random; whatever the rule admits, each job is complete B later.
 
     The scheme itself raises where a worker that repeats a job is late.
@@ -261,18 +252,8 @@ masks = st.lists(st.booleans(), min_size=6, max_size=6).map(np.array)
 )
 @examples(250)
 def test_the_state_says_the_same_as_the_rule(
-    row: FloatArray,
-    dead: np.ndarray,
-    tolerance: float,
-    spare: int,
-    stragglers: int,
-    strict: bool,
-    exempt: Exempt,
-    recent: np.ndarray,
-    banned: np.ndarray,
-    idle: bool,
-    opened: float,
-) -> None:
+    row, dead, tolerance, spare, stragglers, strict, exempt, recent, banned, idle, opened
+):
     """Ties at the end of the window, dead workers, and a late set that shrinks after it."""
     code = SimpleNamespace(
         tolerance=tolerance, spare=spare, stragglers=stragglers, burst=2, exempt=exempt
@@ -293,7 +274,6 @@ def test_the_last_rounds_take_no_time_under_any_policy(policy: Policy) -> None:
     table = np.tile([1.0, 1.0, 2.0, 3.0], (7, 1)) / scheme.load
     trace = both_finish(scheme, [TableTape(table)], Proportional(), 5, policy)
     np.testing.assert_allclose(trace.times[0], [3.0, 6, 9, 12, 15, 15, 15], rtol=1e-15)
-    assert trace.work is not None
     np.testing.assert_allclose(trace.work.busy[0], [5, 5, 10, 15])
 
 
@@ -319,9 +299,7 @@ def test_the_last_rounds_take_no_time_under_any_policy(policy: Policy) -> None:
     ],
     ids=repr,
 )
-def test_impossible_parameters_say_what_is_valid(
-    family: Sequential, workers: int, field: str, valid: str
-) -> None:
+def test_impossible_parameters_say_what_is_valid(family, workers, field, valid):
     with pytest.raises(InvalidParameter) as caught:
         family.build(workers)
     assert caught.value.field == field
@@ -337,9 +315,7 @@ def test_impossible_parameters_say_what_is_valid(
         (20, "cyclic", True),
     ],
 )
-def test_a_trace_needs_rows_for_the_last_rounds_as_well(
-    tmp_path: Path, iterations: int, end: str, fits: bool
-) -> None:
+def test_a_trace_needs_rows_for_the_last_rounds_as_well(tmp_path, iterations, end, fits):
     """Twelve rows are ten jobs with B = 2: the first rows must not be read again unasked."""
     path = tmp_path / "trace.csv"
     np.savetxt(path, np.random.default_rng(1).random((12, 6)), delimiter=",")
@@ -364,9 +340,7 @@ def test_a_trace_needs_rows_for_the_last_rounds_as_well(
 
 def multiplexed(B: int, W: int, stragglers: int, workers: int, tolerance: float) -> Multiplexed:
     family = Sequential(variant="multiplexed", B=B, W=W, stragglers=stragglers, tolerance=tolerance)
-    scheme = family.build(workers)
-    assert isinstance(scheme, Multiplexed)
-    return scheme
+    return family.build(workers)
 
 
 @pytest.mark.parametrize(
@@ -379,9 +353,7 @@ def multiplexed(B: int, W: int, stragglers: int, workers: int, tolerance: float)
         (1, 4, 0, 4, 1.0),
     ],
 )
-def test_multiplexed_the_load_is_that_of_the_source(
-    B: int, W: int, stragglers: int, workers: int, load: float
-) -> None:
+def test_multiplexed_the_load_is_that_of_the_source(B, W, stragglers, workers, load):
     """M(1, 2, 27) of 256 computes .00754 of the data."""
     scheme = multiplexed(B, W, stragglers, workers, 1.0)
     assert scheme.load == pytest.approx(load, rel=1e-3)
@@ -467,9 +439,7 @@ def test_multiplexed_different_stragglers_of_a_window_are_counted(engine: Engine
     seed=st.integers(0, 2**31),
 )
 @examples(150)
-def test_multiplexed_every_admitted_pattern_can_be_decoded(
-    n: int, B: int, more: int, share: float, late: float, stays: float, seed: int
-) -> None:
+def test_multiplexed_every_admitted_pattern_can_be_decoded(n, B, more, share, late, stays, seed):
     """Stragglers come and stay at random; whatever the rule admits, each job is complete in time.
 
     The scheme itself raises where a piece or a group is missing; the pieces are counted here again.

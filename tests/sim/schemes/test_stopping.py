@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,9 +75,7 @@ delays_with_ties = st.lists(st.integers(0, 6), min_size=MESSAGES, max_size=MESSA
 @pytest.mark.parametrize("rule", RULES, ids=repr)
 @given(delays=delays_with_ties)
 @examples(60)
-def test_stopping_delay_is_the_earliest_instant_with_enough(
-    rule: StoppingRule, delays: np.ndarray
-) -> None:
+def test_stopping_delay_is_the_earliest_instant_with_enough(rule, delays):
     """By definition, over all instants at which a message arrives; and by bisection."""
     instants = [t for t in np.unique(delays) if rule.enough(delays <= t)]
     assert rule.stopping_delay(delays) == instants[0]
@@ -149,9 +146,7 @@ def every_partition(arrived: np.ndarray) -> bool:
     ],
     ids=lambda part: "" if callable(part) else repr(part),
 )
-def test_enough_in_plain_words(
-    rule: StoppingRule, definition: Callable[[np.ndarray], bool]
-) -> None:
+def test_enough_in_plain_words(rule, definition):
     """On all 4096 sets of arrivals, since everything else is held to ``enough``."""
     masks = np.array(list(itertools.product([False, True], repeat=MESSAGES)))
     np.testing.assert_array_equal(rule.enough(masks), [definition(mask) for mask in masks])
@@ -201,9 +196,7 @@ def test_ties_between_a_count_and_a_cover(delays: list[float], either: float, bo
         ([1, 1, np.inf, np.inf], 3.0, 3, np.inf),
     ],
 )
-def test_deadlines_count_from_the_opening_of_each_round(
-    delays: list[float], seconds: float, either: float, both: float
-) -> None:
+def test_deadlines_count_from_the_opening_of_each_round(delays, seconds, either, both):
     """Three of four, and a deadline: on the round's own clock, and on clocks of their own."""
     row = np.array(delays, dtype=float)
     opened = np.array([0.0, 8.0, 64.0])
