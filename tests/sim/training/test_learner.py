@@ -411,6 +411,8 @@ SIDE_BY_SIDE = [
     ("erasurehead", {"load": 3, "wait_for": 6}),
     ("pipelined", {"load": 3, "wait_for": 8}),
     ("sequential", {"B": 1, "W": 2, "stragglers": 6, "tolerance": 0.5}),
+    ("local_sgd", {"steps": 3, "wait_for": 9, "outer": {"rule": "nesterov"}}),
+    ("local_sgd", {"steps": 3}),
 ]
 
 
