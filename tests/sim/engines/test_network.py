@@ -311,9 +311,8 @@ Told = list[tuple[int, str, float, float, int, int]]
 
 def told(scheme: str, policy: str = "cancel", around: Any = None, **fields: int) -> Told:
     """Who did what, from when to when, in which round; of the master who ended it."""
-    _, told = timeline(
-        SCHEMES[scheme](**fields).build(2), [TWO], Proportional(), 2, policy, **around
-    )
+    run = SCHEMES[scheme](**fields).build(2), [TWO], Proportional(), 2, policy
+    _, told = timeline(*run, **(around or {}))
     spans = [(s.worker, s.kind, s.start, s.end, s.iteration, s.ended_by) for s in told]
     return sorted(spans, key=lambda span: (span[0], span[2], span[1]))
 
