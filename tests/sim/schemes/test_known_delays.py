@@ -1,25 +1,23 @@
-"""Schemes that are made for the law of the delays, or stop by themselves."""
+"""Schemes that are made for the law of the delays, or stop by themselves.
+
+Speaks to what a scheme is told of its delays: chances and order statistics, by themselves.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import erasurehead as eh
 from erasurehead.delays import MODELS, Tape
-from erasurehead.experiments.config import build
-from erasurehead.experiments.config.cells import cells
-from erasurehead.experiments.run.compute import compute
 from erasurehead.load_laws import Additive, LoadLaw, PerPartition, Proportional
 from erasurehead.plugins import FloatArray, InvalidParameter
 from erasurehead.schemes import DropCompute, MindFlayer, Uncoded
-from erasurehead.sim.engines.run import Cluster, Network, Policy
-from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.schemes.time_limits import Clipped, Cut
+from erasurehead.sim.schemes.time_limits import Clipped
 from erasurehead.sim.theory.worker_time import KnownDelayLaw
 from erasurehead.theory import (
     NoFormula,
@@ -27,7 +25,7 @@ from erasurehead.theory import (
     normal_pieces_done,
     scheme_iteration_time,
 )
-from tests.sim.engines.agreement import LAWS, batch, both_finish
+from tests.sim.engines.agreement import LAWS, POLICIES, batch, both_finish
 from tests.statistics import assert_z
 from tests.tools import TableTape
 
@@ -49,8 +47,8 @@ class Trials:
         return np.asarray(self.tables[stream, start:stop])
 
 
-@pytest.mark.parametrize("policy", Policy)
-def test_rounds_by_hand(policy: Policy) -> None:
+@pytest.mark.parametrize("policy", POLICIES)
+def test_rounds_by_hand(policy: str) -> None:
     """Three trials of at most 1 s; two workers.
 
     Round 0: worker 0 needs 0.5, 0.5 and 1 (just in time): three successes in 2 s. Worker 1 fails
@@ -81,20 +79,14 @@ def test_the_gradient_is_unbiased_under_every_law(law: LoadLaw) -> None:
 
 
 def test_a_run_knows_its_delays() -> None:
-    """An impossible patience is one line; a chance is that of the config's delays."""
-    document = {
-        "name": "trials",
-        "workers": 4,
-        "delay": {"model": "shifted_exponential", "shift": 0.5, "rate": 1.0},
-        "schemes": [{"name": "mindflayer", "trials": 2, "patience": 1.5}],
-    }
-    run = build.run_of(cells(document)[0].settings)
-    assert isinstance(run.scheme, Clipped)
-    np.testing.assert_allclose(run.scheme.chances, 1 - np.exp(-1))
-    assert simulate(run).engine == "batch"
-    document["schemes"] = [{"name": "mindflayer", "trials": 2, "patience": 0.25}]
-    with pytest.raises(build.ImpossibleCell, match=r"patience = 0\.25: must be long enough"):
-        build.run_of(cells(document)[0].settings)
+    """An impossible patience is one line; a chance is that of the run's delays: each success weighs
+    1 over it and over the trials."""
+    delay = MODELS["shifted_exponential"](shift=0.5, rate=1.0)
+    run = eh.simulate(MindFlayer(trials=2, patience=1.5), delay, workers=4)
+    weighed = np.unique(run.weights)
+    np.testing.assert_allclose(weighed, np.array([0, 1, 2]) / (2 * (1 - np.exp(-1))))
+    with pytest.raises(ValueError, match=r"patience = 0\.25: must be long enough"):
+        eh.simulate(MindFlayer(trials=2, patience=0.25), delay, workers=4)
 
 
 def test_a_worker_that_never_succeeds_is_named() -> None:
@@ -116,12 +108,8 @@ TABLE = np.array([[1.0, 2.0, 4.0], [4.0, 4.0, 8.0], [1.0, 1.0, 1.0]])
 """Seconds of three workers for a partition of four micro-batches."""
 
 
-@pytest.mark.parametrize("policy", Policy)
-@pytest.mark.parametrize(
-    "network",
-    [None, Network(broadcast_latency=0.0, dispatch_skew=0.0, uplink_latency=0.5)],
-    ids=str,
-)
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("network", [None, {"uplink_latency": 0.5}], ids=str)
 @pytest.mark.parametrize(
     ("cut", "lengths", "done"),
     [
@@ -134,8 +122,7 @@ TABLE = np.array([[1.0, 2.0, 4.0], [4.0, 4.0, 8.0], [1.0, 1.0, 1.0]])
 def test_drop_compute_rounds_by_hand(policy, network, cut, lengths, done):
     """Nobody is late in any policy: who is slow stops. A synchronisation takes half a second."""
     scheme = DropCompute(pieces=4, patience=1.5, cut=cut).build(3)
-    around = Cluster(network)
-    trace = both_finish(scheme, [TableTape(TABLE)], Proportional(), 3, policy, around)
+    trace = both_finish(scheme, [TableTape(TABLE)], Proportional(), 3, policy, network=network)
     more = 0.0 if network is None else 0.5
     np.testing.assert_array_equal(trace.intervals[0], np.array(lengths) + more)
     steps = scheme.steps(trace)
@@ -150,7 +137,7 @@ def test_drop_compute_rounds_by_hand(policy, network, cut, lengths, done):
 def test_what_a_worker_computes_until_it_stops_counts_as_useful() -> None:
     """The piece that is dropped as well: the last message, with the sum, comes at its end."""
     scheme = DropCompute(pieces=4, patience=1.5, cut="at").build(3)
-    trace = both_finish(scheme, [TableTape(TABLE)], Proportional(), 2, Policy.CANCEL)
+    trace = both_finish(scheme, [TableTape(TABLE)], Proportional(), 2)
     np.testing.assert_array_equal(trace.work.busy[0], [2.5, 3.0, 3.0])
     np.testing.assert_array_equal(trace.work.useful[0], [2.5, 3.0, 3.0])
 
@@ -183,7 +170,7 @@ class NormalPieces(LoadLaw):
         return np.concatenate([times, times[..., -1:]], axis=-1).reshape(stop - start, -1)
 
 
-def steps_and_pieces(patience: float | None, cut: Cut, rounds: int) -> tuple[FloatArray, ...]:
+def steps_and_pieces(patience: float | None, cut: str, rounds: int) -> tuple[FloatArray, ...]:
     """Seconds of each step without its synchronisation, and micro-batches a worker of twelve."""
     scheme = DropCompute(pieces=12, patience=patience, cut=cut).build(64)
     tape = TableTape(np.zeros((rounds, 64)))
@@ -223,7 +210,7 @@ def test_published_numbers(cut, patience, step, done, speed_up):
 
 @pytest.mark.parametrize("cut", ["after", "at"])
 @pytest.mark.parametrize("law", LAWS, ids=repr)
-def test_pieces_and_steps_against_theory(law: LoadLaw, cut: Cut) -> None:
+def test_pieces_and_steps_against_theory(law: LoadLaw, cut: str) -> None:
     """Exponential delays: the mean count of pieces, and of ``at`` the law of the round."""
     delay = MODELS["exponential"](rate=1.0)
     scheme = DropCompute(pieces=4, patience=1.2, cut=cut).build(6)
@@ -239,7 +226,7 @@ def test_pieces_and_steps_against_theory(law: LoadLaw, cut: Cut) -> None:
 
 
 @pytest.mark.parametrize("cut", ["after", "at"])
-def test_the_gradient_is_unbiased(cut: Cut) -> None:
+def test_the_gradient_is_unbiased(cut: str) -> None:
     """Every micro-batch's mean weight is 1; in a fixed order the last would weigh less."""
     scheme = DropCompute(pieces=5, patience=0.7, cut=cut).build(4)
     tapes = [Tape(MODELS["exponential"](rate=1.0), 4, 2, r) for r in range(4)]
@@ -252,24 +239,23 @@ def test_the_gradient_is_unbiased(cut: Cut) -> None:
         assert_z(in_order, np.ones(20), "partition weight")
 
 
-@pytest.mark.parametrize("engine", ["event", "batch"])
-def test_from_a_config_to_the_tables(engine: Literal["event", "batch"]) -> None:
-    """Forty-eight micro-batches are partitions of the data, and the model learns from them."""
+def test_from_a_config_to_the_tables() -> None:
+    """Forty-eight micro-batches are partitions of the data, and the model learns from them, with
+    both engines alike."""
     document = {
-        "name": "dropping",
         "workers": 12,
         "iterations": 30,
         "replications": 3,
-        "engine": engine,
         "delay": {"model": "exponential", "rate": 2.0},
         "schemes": [{"name": "drop_compute", "pieces": 4, "patience": 0.5}],
         "problem": {"loss": "logistic", "dataset": "breast_cancer"},
         "optimizer": {"rule": "gd", "learning_rate": 1.0},
     }
-    (cell,) = cells(document)
-    table = compute(cell).iterations
-    (other,) = cells(document | {"engine": "batch"})
-    pd.testing.assert_frame_equal(table, compute(other).iterations, check_exact=True)
+    table, other = (
+        eh.run(document | {"engine": engine}).iterations.select_dtypes("number")
+        for engine in ("event", "batch")
+    )
+    pd.testing.assert_frame_equal(table, other, check_exact=True)
     losses = table[table["replication"] == 0]["train_loss"].to_numpy()
     assert losses[-1] < 0.3 * losses[0]
     recovered = table["recovered"].dropna() * 48
