@@ -1,4 +1,7 @@
-"""Codes against their papers' numbers: constructions, decoding errors, bounds, and refusals."""
+"""Codes against their papers' numbers: constructions, decoding errors, bounds, and refusals.
+
+Speaks to the parts of short messages, which no sum shows, and to draws of many rows at once.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +24,8 @@ from erasurehead.plugins import (
     unbiased,
 )
 from erasurehead.schemes import SCHEMES
-from erasurehead.sim.schemes.codes.exact_codes import ShortMessages, portions
-from erasurehead.sim.schemes.codes.graph_codes import circulant_offsets, designs, is_prime
+from erasurehead.sim.schemes.codes.exact_codes import ShortMessages
 from erasurehead.sim.schemes.codes.random_codes import row_choices
-from erasurehead.sim.schemes.parts.assignments import shifted
-from erasurehead.sim.theory.worst_case import singular_values
 from erasurehead.theory import (
     bernoulli_error,
     design_error,
@@ -39,6 +39,17 @@ from tests.statistics import BOUND, assert_z
 
 def code(name: str, workers: int, **fields: Any) -> Fixed:
     return SCHEMES[name](**fields).build(workers)
+
+
+def second_value(scheme: Fixed) -> float:
+    """The second singular value of B."""
+    return np.linalg.svd(scheme.assignment.encoding.toarray(), compute_uv=False)[1]
+
+
+def block_of(name: str, workers: int, **fields: Any) -> tuple[int, ...]:
+    """The partitions of worker 0."""
+    matrix = code(name, workers, wait_for=1, **fields).assignment.encoding
+    return tuple(np.flatnonzero(matrix.toarray()[0]).tolist())
 
 
 def test_a_code_that_holds_nothing_is_run() -> None:
@@ -212,7 +223,7 @@ def test_pruned_rows_have_at_most_twice_the_load() -> None:
 def test_paley_13() -> None:
     """d = 6, lambda = 2.3028, s = 3: bound .5745, worst .52, mean .3792."""
     scheme = code("expander", 13, load=6, graph="paley", wait_for=10)
-    second = singular_values(scheme.assignment.encoding)[1]
+    second = second_value(scheme)
     assert second == pytest.approx((1 + np.sqrt(13)) / 2, abs=1e-12)
     found = errors(scheme, every_set(13, 10))
     assert found.max() == pytest.approx(0.52, abs=1e-9)
@@ -227,7 +238,7 @@ def test_expanders_keep_their_bound_for_any_stragglers(graph: str) -> None:
     """Catches a wrong eigenvalue (such as that of one sign only) and a wrong weight."""
     for load, heard in [(3, 8), (4, 9), (5, 6)]:
         scheme = code("expander", 12, load=load, graph=graph, wait_for=heard)
-        second = singular_values(scheme.assignment.encoding)[1]
+        second = second_value(scheme)
         bound = expander_bound(12, load, second, heard)
         assert errors(scheme, every_set(12, heard)).max() <= bound + 1e-9
 
@@ -241,12 +252,14 @@ def test_circulants_are_found_by_search() -> None:
 
     assert ratio((0, 1, 2), 30) == pytest.approx(0.985, abs=5e-4)
     every = [ratio((0, *rest), 30) for rest in itertools.combinations(range(1, 30), 2)]
-    assert ratio(circulant_offsets(3, 30), 30) == pytest.approx(min(every), abs=1e-9)
+    assert ratio(block_of("expander", 30, load=3, graph="circulant"), 30) == pytest.approx(
+        min(every), abs=1e-9
+    )
     assert min(every) == pytest.approx(0.8727, abs=5e-5)
-    large = ratio(circulant_offsets(6, 200), 200)  # one by one: too many sets
-    assert large < 0.9
-    matrix = shifted(np.array(circulant_offsets(6, 200)), 200)
-    assert singular_values(matrix.encoding)[1] == pytest.approx(6 * large, abs=1e-9)
+    large = code("expander", 200, load=6, graph="circulant", wait_for=1)  # too many sets
+    offsets = block_of("expander", 200, load=6, graph="circulant")
+    assert ratio(offsets, 200) < 0.9
+    assert second_value(large) == pytest.approx(6 * ratio(offsets, 200), abs=1e-9)
 
 
 KNOWN = [(7, 3), (11, 5), (13, 4), (15, 7), (19, 9), (21, 5), (31, 6), (31, 15), (35, 17)]
@@ -255,7 +268,7 @@ KNOWN += [(37, 9), (40, 13), (57, 8), (73, 9), (91, 10), (143, 71), (7, 4), (31,
 
 @pytest.mark.parametrize(("workers", "load"), KNOWN)
 def test_every_difference_appears_equally_often(workers: int, load: int) -> None:
-    block = designs(workers).get(load)
+    block = block_of("block_design", workers, load=load)
     assert len(block) == load
     differences = [(x - y) % workers for x in block for y in block if x != y]
     counts = np.bincount(differences, minlength=workers)[1:]
@@ -412,13 +425,20 @@ def test_who_is_too_slow_to_hold_anything_is_no_straggler() -> None:
     assert not scheme.stopping.enough(three).any()
 
 
-def test_portions_respect_the_most_that_fits() -> None:
-    """A very fast worker gets every partition once, and the others share the rest."""
-    np.testing.assert_array_equal(portions(np.array([100.0, 1.0, 1.0]), 8, 4), [4, 2, 2])
-    np.testing.assert_array_equal(portions(np.array([1.0, 1.0, 1.0]), 4, 4), [2, 1, 1])
-    np.testing.assert_array_equal(
-        portions(np.array([1.0, 2.0, 3.0, 4.0, 4.0]), 14, 7), [1, 2, 3, 4, 4]
-    )
+@pytest.mark.parametrize(
+    ("speeds", "partitions", "load", "portions"),
+    [
+        # A very fast worker gets every partition once, and the others share the rest.
+        ((100.0, 1.0, 1.0), 4, 2, [4, 2, 2]),
+        ((1.0, 1.0, 1.0), 4, 1, [2, 1, 1]),
+        ((1.0, 2.0, 3.0, 4.0, 4.0), 7, 2, [1, 2, 3, 4, 4]),
+    ],
+)
+def test_portions_respect_the_most_that_fits(speeds, partitions, load, portions) -> None:
+    fields = {"speeds": speeds, "partitions": partitions, "load": load}
+    scheme = code("heterogeneity_aware", len(speeds), **fields)
+    held = np.diff(scheme.assignment.encoding.indptr)
+    np.testing.assert_array_equal(held, portions)
 
 
 def test_short_messages_decode_every_part() -> None:
@@ -606,9 +626,26 @@ def test_the_nearest_graph_or_design_is_named(name, workers, fields, valid, near
     assert refused.value.nearest == nearest
 
 
-def test_primes_up_to_fifty() -> None:
-    primes = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47]
-    assert [number for number in range(50) if is_prime(number)] == primes
+def loads_of(name: str, workers: int, **fields: Any) -> list[int]:
+    """Loads of which there is such a code."""
+    found = []
+    for load in range(1, workers + 1):
+        try:
+            code(name, workers, load=load, wait_for=1, **fields)
+        except InvalidParameter:
+            continue
+        found.append(load)
+    return found
+
+
+def test_sizes_of_graphs_and_designs_up_to_fifty() -> None:
+    """Paley graphs of primes 1 modulo 4; designs of squares of primes 3 modulo 4, of twin primes,
+    and of powers of 2."""
+    odd = range(3, 50, 2)
+    paley = [n for n in odd if loads_of("expander", n, graph="paley")]
+    assert paley == [5, 13, 17, 29, 37, 41]
+    halves = [n for n in odd if (n - 1) // 2 in loads_of("block_design", n)]
+    assert halves == [3, 7, 11, 15, 19, 23, 31, 35, 43, 47]
 
 
 @pytest.mark.parametrize(
@@ -625,4 +662,4 @@ def test_primes_up_to_fifty() -> None:
     ],
 )
 def test_loads_that_have_a_design(v: int, loads: list[int]) -> None:
-    assert sorted(designs(v)) == loads
+    assert loads_of("block_design", v) == loads

@@ -1,4 +1,7 @@
-"""Decoders: least squares, and those of cyclic codes."""
+"""Decoders: least squares, and those of cyclic codes.
+
+Speaks to solvers of many sets at once, which are held to NumPy's and to themselves.
+"""
 
 from __future__ import annotations
 
@@ -34,15 +37,7 @@ from erasurehead.sim.base.numerics import (
     solve_each,
     sparse_least_squares,
 )
-from erasurehead.sim.schemes.base import MAX_DECODING_OPERATIONS
-from erasurehead.sim.schemes.codes.cyclic import (
-    MAX_LEAST_SQUARES_WORKERS,
-    Banded,
-    Cyclic,
-    Interpolated,
-)
-from erasurehead.sim.schemes.parts.decoders import PROBED_ORDERS
-from erasurehead.sim.training.steps import WEIGHT_TOLERANCE
+from erasurehead.sim.schemes.codes.cyclic import Banded, Cyclic, Interpolated
 
 # Decoders: which messages are taken, with which weight, and how well.
 
@@ -326,7 +321,7 @@ def test_rounding_of_the_random_cyclic_code_counts_as_exact(load: int) -> None:
     """Of thirty workers, in a thousand random sets; a learner takes such weights for 1."""
     arrived = some(30, 30 - load + 1, 1000)
     scheme = SCHEMES["cyclic_repetition"](load=load).build(30)
-    assert np.abs(scheme.weights(arrived) - 1).max() < WEIGHT_TOLERANCE
+    assert np.abs(scheme.weights(arrived) - 1).max() < 1e-9
 
 
 # Decoders of large cyclic codes: exact from every set of arrivals, without least squares.
@@ -385,7 +380,7 @@ def test_a_large_code_is_never_dense(name: str, monkeypatch: pytest.MonkeyPatch)
     scheme = SCHEMES[name](load=10).build(20_000)
     found = scheme.conditioning()
     assert np.isfinite(found.residual)
-    small = SCHEMES[name](load=10, decoder="least_squares").build(MAX_LEAST_SQUARES_WORKERS)
+    small = SCHEMES[name](load=10, decoder="least_squares").build(512)
     with pytest.raises(AssertionError, match="least squares"):
         small.conditioning()
 
@@ -468,11 +463,9 @@ def test_an_exact_code_is_decoded_on_a_sample_where_only_times_are_asked_for() -
     """The rest is empty, not 0: nobody has looked. A learner gets every round."""
     scheme = SCHEMES["cyclic_repetition"](load=100).build(2000)
     trace = heard(scheme, 5, 10)
-    sample = max(PROBED_ORDERS, int(MAX_DECODING_OPERATIONS / scheme.decoder.operations))
-    assert sample < 50
     outline = scheme.outline(trace)
     seen = np.isfinite(outline.error)
-    assert np.count_nonzero(seen) == sample
+    assert np.count_nonzero(seen) == int(2e10 / scheme.decoder.operations) == 45
     np.testing.assert_array_equal(np.isfinite(outline.recovered), seen)
     assert seen[[0, -1], [0, -1]].all(), "spread over the whole run"
     assert not outline.exact
