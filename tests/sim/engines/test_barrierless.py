@@ -18,7 +18,7 @@ import erasurehead as eh
 from erasurehead import ConfigError
 from erasurehead.delays import MODELS, Tape
 from erasurehead.load_laws import Additive, Proportional
-from erasurehead.plugins import Barrierless, InvalidParameter, Messages, Stops, Trace
+from erasurehead.plugins import Barrierless, Messages, Stops, Trace
 from erasurehead.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.engines import updates
 from erasurehead.theory import asynchronous_weights, mean_ssp
@@ -473,24 +473,6 @@ def test_partitions_of_a_long_run_are_those_of_one_draw() -> None:
     np.testing.assert_array_equal(steps.weight, np.where(worker < 0, 0.0, 7 / 2))
 
 
-def test_what_asynchronous_refuses() -> None:
-    for wrong in (
-        {},
-        {"power": 1, "hinge": [1, 2]},
-        {"power": -1},
-        {"power": np.inf},
-        {"hinge": [1]},
-    ):
-        with pytest.raises(ConfigError):
-            SCHEMES["asynchronous"](staleness=wrong)
-    for fields, said in (
-        ({"staleness": {"power": 1}, "delay_adaptive": True}, "staleness"),
-        ({"rescale": True}, "data: own"),
-    ):
-        with pytest.raises(InvalidParameter, match=said):
-            SCHEMES["asynchronous"](**fields).build(4)
-
-
 @engines
 def test_ssp_by_hand(engine: Any) -> None:
     """Workers of 1 and 3 s, at most two gradients ahead."""
@@ -547,12 +529,6 @@ def test_seconds_of_ssp_with_thirty_workers(ahead: int, seconds: float) -> None:
     found = (times[:, -1] - times[:, 100 * n - 1]) / 200
     error = float(np.hypot(found.std(ddof=1) / np.sqrt(len(found)), 0.002))
     assert abs(found.mean() - seconds) < BOUND * error
-
-
-@pytest.mark.parametrize("wrong", [-1, 1.5, True, "far"])
-def test_how_far_ahead_is_a_whole_number_or_inf(wrong: object) -> None:
-    with pytest.raises(ConfigError):
-        SCHEMES["ssp"](ahead=wrong)
 
 
 @pytest.mark.parametrize("k", [1, 10, 30, 45])

@@ -14,7 +14,7 @@ import erasurehead as eh
 from erasurehead import ConfigError
 from erasurehead.delays import MODELS
 from erasurehead.load_laws import Additive, Proportional
-from erasurehead.plugins import FloatArray, InvalidParameter
+from erasurehead.plugins import FloatArray
 from erasurehead.schemes import SCHEMES, Sequential
 from erasurehead.theory import NoFormula, scheme_iteration_time
 from tests.sim.engines.agreement import POLICIES, both, both_finish, runs
@@ -372,34 +372,6 @@ def test_a_code_decodes_what_it_tolerates(manner: dict[str, Any]) -> None:
 
 
 # Refusals.
-
-
-@pytest.mark.parametrize(
-    ("change", "line"),
-    [
-        ({"tolerates": 7}, "stop.tolerates = 7: must be between 0 and 6"),
-        ({"tolerates": -1}, "stop.tolerates = -1: must be greater than or equal to 0"),
-        ({"tolerates": 1.5}, "stop.tolerates = 1.5: must be an integer"),
-        ({"window": float("inf")}, "stop.window = inf: must be a finite number"),
-        ({"window": -0.5}, "stop.window = -0.5: must be greater than or equal to 0"),
-        ({"strict": "maybe"}, "stop.strict = 'maybe': must be true or false"),
-        ({"strict": False, "otherwise": "decodable"}, "stop.strict = False: must be left out"),
-        ({"otherwise": "first"}, "stop.otherwise = 'first': must be 'all' or 'decodable'"),
-        ({"at_least": 3}, "stop.at_least"),
-        ({"window": None}, "stop.window"),
-    ],
-)
-def test_a_refusal_is_one_line(change: dict[str, Any], line: str) -> None:
-    stop = {"window": 1.0, "tolerates": 2} | change
-    with pytest.raises((ConfigError, InvalidParameter)) as refused:
-        eh.run(SMALL | {"schemes": [{"name": "cyclic_repetition", "load": 3, "stop": stop}]})
-    assert line in str(refused.value)
-    assert "\n" not in str(refused.value)
-
-
-def test_a_window_alone_does_not_have_its_keys() -> None:
-    with pytest.raises(ConfigError, match="otherwise"):
-        rule_of({"window": 1.0, "otherwise": "all"}, N)
 
 
 def test_it_has_a_class_in_python() -> None:

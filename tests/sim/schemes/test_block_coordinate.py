@@ -154,10 +154,7 @@ def test_from_a_config() -> None:
     assert found[2] != pytest.approx(found[1], rel=1e-2)
 
 
-@pytest.mark.parametrize("split", [(), (0.0, 0.0), (1.0,) * 4])
-def test_impossible_splits(split: tuple[float, ...]) -> None:
-    with pytest.raises(InvalidParameter, match="must be optimal or 1 to 3 numbers"):
-        BlockCoordinate(split=split).build(3)
+def test_a_split_of_work_that_takes_no_time() -> None:
     nothing = KnownDelayLaw(MODELS["deterministic"](value=0.0), Proportional())
     with pytest.raises(InvalidParameter, match="split = 'optimal': must be a list of numbers"):
         BlockCoordinate().build_for(3, nothing)

@@ -14,10 +14,9 @@ from scipy import integrate, stats
 from scipy.signal import fftconvolve
 
 import erasurehead as eh
-from erasurehead import ConfigError
 from erasurehead.delays import MODELS, Tape
 from erasurehead.load_laws import Additive, PartlyProportional, PerPartition, Proportional
-from erasurehead.plugins import FloatArray, InvalidParameter
+from erasurehead.plugins import FloatArray
 from erasurehead.problems import LeastSquares, Problem
 from erasurehead.schemes import SCHEMES, LocalSgd, Outer
 from erasurehead.stopping import Deadline
@@ -553,44 +552,7 @@ def test_a_replayed_trace_gives_a_row_to_each_step(tmp_path: Path) -> None:
         assert steps == 1 or sum(sums) < table.max(axis=1).sum() * 0.95
 
 
-@pytest.mark.parametrize(
-    ("fields", "mentions"),
-    [
-        ({"levels": {3: 2}}, ["{3: 2}", "each period must divide the next", "steps = 8"]),
-        ({"levels": {2: 2, 4: 3}}, ["each size must divide the next", "workers = 6"]),
-        ({"levels": {16: 2}}, ["each period must divide"]),
-        ({"levels": {2: 6}}, ["sizes must be below workers = 6"]),
-        ({"levels": {0: 2}}, ["levels.0 = '0'", "greater than or equal to 1"]),
-        ({"levels": {"x": 2}}, ["levels.x = 'x'", "must be an integer"]),
-        ({"levels": {2: 0}}, ["levels.2 = 0", "greater than or equal to 1"]),
-        ({"levels": {2: True}}, ["levels.2", "is not a number"]),
-        ({"levels": {2: 3, "2": 2}}, ["levels", "twice"]),
-        ({"levels": {2: 3}, "wait_for": 3}, ["wait_for = 3", "left out beside levels"]),
-        ({"levels": {2: 3}, "load": 2}, ["load = 2", "must be 1 beside levels"]),
-        ({"levels": {2: 3}, "stop": {"first": 3}}, ["stop", "left out beside levels"]),
-    ],
-    ids=str,
-)
-def test_levels_that_are_refused(fields: dict[str, Any], mentions: list[str]) -> None:
-    with pytest.raises(ConfigError) as caught:
-        run_one({"steps": 8, **fields})
-    assert "\n" not in str(caught.value)
-    for mention in mentions:
-        assert mention in str(caught.value)
-
-
-def test_what_is_refused() -> None:
-    """In one line that names the field; nothing is ignored in silence."""
-    with pytest.raises(ConfigError, match=r"outer\.learning_rate = 0\.5: must be left out"):
-        run_one({"steps": 2, "outer": {"rule": "average", "learning_rate": 0.5}})
-    with pytest.raises(ConfigError, match=r"outer\.rule"):
-        run_one({"steps": 2, "outer": {"rule": "adam"}})
-    with pytest.raises(ConfigError, match="momentum"):
-        run_one({"steps": 2, "outer": {"rule": "nesterov", "momentum": 1.0}})
-    with pytest.raises(ConfigError, match="wait_for"):
-        run_one({"steps": 2, "wait_for": 7})
-    with pytest.raises(InvalidParameter, match="wait_for"):
-        LocalSgd(steps=2, wait_for=3, stop=Deadline(deadline=1.0)).build(6)
+def test_a_label_has_the_outer_step() -> None:
     given = {"steps": 2, "outer": {"rule": "nesterov", "momentum": 0.5}}
     label = "local_sgd steps=2 outer(rule=nesterov, momentum=0.5)"
     assert run_one(given)["label"].unique().tolist() == [label]

@@ -45,12 +45,6 @@ def test_order_by_hand(fields: dict[str, str], carried: list[list[int]]) -> None
     np.testing.assert_array_equal(np.reshape(pieces.carried, (4, 2)), carried)
 
 
-def test_groups_need_a_load_that_divides_the_workers() -> None:
-    with pytest.raises(InvalidParameter, match="1, 2, 3, 6"):
-        MultiMessage(load=4, assignment="fractional").build(6)
-    assert MultiMessage(load=4).build(6).workers == 6
-
-
 def finished(t: float, load: int) -> np.ndarray:
     """``(d + 1,)`` chances that a worker with a unit exponential delay has finished so many."""
     at_least = 1 - np.exp(-t / np.arange(1, load + 1))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import erasurehead as eh
 from erasurehead import ConfigError
 from erasurehead.load_laws import Proportional
-from erasurehead.plugins import FloatArray, InvalidParameter, RoundOutcome, Rounds, Trace
+from erasurehead.plugins import FloatArray, RoundOutcome, Rounds, Trace
 from erasurehead.schemes import Sequential
 from erasurehead.sim.schemes.across_rounds.sequential import (
     BurstWindow,
@@ -275,35 +275,6 @@ def test_the_last_rounds_take_no_time_under_any_policy(policy: str) -> None:
     trace = both_finish(scheme, [TableTape(table)], Proportional(), 5, policy)
     np.testing.assert_allclose(trace.times[0], [3.0, 6, 9, 12, 15, 15, 15], rtol=1e-15)
     np.testing.assert_allclose(trace.work.busy[0], [5, 5, 10, 15])
-
-
-@pytest.mark.parametrize(
-    ("family", "workers", "field", "valid"),
-    [
-        (Sequential(B=2, W=4, stragglers=3, tolerance=1.0), 8, "B", "must divide W - 1 = 3: 1, 3"),
-        (Sequential(B=5, W=5, stragglers=3, tolerance=1.0), 8, "B", "must divide W - 1 = 4: 1, 2"),
-        (
-            Sequential(B=3, W=3, stragglers=1, tolerance=0.5, variant="multiplexed"),
-            *(4, "B", "must be between 1 and W - 1 = 2"),
-        ),
-        (Sequential(B=1, W=2, stragglers=9, tolerance=1.0), 8, "stragglers", "0 and workers = 8"),
-        (Sequential(B=1, W=2, stragglers=1, tolerance=1.0), 1, "stragglers", "must be 0"),
-        (
-            Sequential(
-                B=1, W=2, stragglers=1, tolerance=1.0, variant="multiplexed", exempt="current"
-            ),
-            8,
-            "exempt",
-            "must be past",
-        ),
-    ],
-    ids=repr,
-)
-def test_impossible_parameters_say_what_is_valid(family, workers, field, valid):
-    with pytest.raises(InvalidParameter) as caught:
-        family.build(workers)
-    assert caught.value.field == field
-    assert valid in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 import erasurehead as eh
 from erasurehead.delays import MODELS, Tape
 from erasurehead.load_laws import Proportional
-from erasurehead.plugins import FloatArray, IntArray, InvalidParameter, Steps, Trace
+from erasurehead.plugins import FloatArray, IntArray, Steps, Trace
 from erasurehead.problems import Problem
 from erasurehead.schemes import SCHEMES
 from erasurehead.sim.base.numerics import GradientTables
@@ -337,9 +337,3 @@ def test_an_update_costs_two_products(monkeypatch: pytest.MonkeyPatch) -> None:
     run, _ = run_of("pipelined", 10, load=5, wait_for=8)
     eh.train(run, data, GD, initial=start)
     assert counts == {"rows": 11, "transposed": 10}
-
-
-def test_load_and_wait_for_are_at_most_workers() -> None:
-    for load, wait_for, wrong in ((13, 5, "load"), (3, 13, "wait_for")):
-        with pytest.raises(InvalidParameter, match=wrong):
-            SCHEMES["pipelined"](load=load, wait_for=wait_for).build(STALE_K)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from erasurehead.plugins import (
     BoolArray,
@@ -22,7 +22,6 @@ from erasurehead.plugins import (
     Decodable,
     Encoded,
     FirstKEach,
-    InvalidParameter,
     OfWorkers,
     Optimal,
     Pieces,
@@ -30,7 +29,7 @@ from erasurehead.plugins import (
     decoding_error,
 )
 from erasurehead.schemes import SCHEMES
-from erasurehead.sim.schemes.parts.stop import KINDS, Stop, ending
+from erasurehead.sim.schemes.parts.stop import Stop, ending
 from erasurehead.sim.schemes.parts.stopping import stopping_delay_by_bisection
 from erasurehead.stopping import Deadline, FirstK, Spread, StoppingRule, Window
 from tests.sim.schemes.rules import earliest, end_by_state
@@ -365,52 +364,6 @@ def test_the_median_of_few_and_of_many_messages(width: int) -> None:
     table[3, 1::4] *= 1e300
     expected = np.sort(table)[:, width // 2]
     np.testing.assert_array_equal(FirstK(width // 2 + 1).stopping_delay(table), expected)
-
-
-@pytest.mark.parametrize(
-    ("value", "place"),
-    [
-        ({"first": 0}, "first"),
-        ({"first": True}, "first"),
-        ({"grace": 1.0}, "first"),
-        ({"first": 3, "grace": -1.0}, "grace"),
-        ({"first": 3, "grace": float("inf")}, "grace"),
-        ({"first": 3, "cover": True}, "cover"),
-        ({"cover": False}, "cover"),
-        ({"cover": 1}, "cover"),
-        ({"deadline": -1}, "deadline"),
-        ({"decodable": 0}, "decodable"),
-        ({"any": [{"first": 2}, {"window": -1}]}, "window"),
-        ({"sooner": 3}, ""),
-        ("covered", ""),
-        (7, ""),
-        ([], ""),
-        (None, ""),
-    ],
-)
-def test_a_wrong_choice_is_refused_where_it_stands(value: Any, place: str) -> None:
-    with pytest.raises(ValidationError) as error:
-        READ.validate_python(value)
-    first = error.value.errors()[0]
-    assert place == "" or place in [str(part) for part in first["loc"]]
-    if not place:
-        assert all(name in first["msg"] for name in KINDS)
-
-
-@pytest.mark.parametrize(
-    ("stop", "field"),
-    [
-        ({"first": 9}, "stop.first"),
-        ({"first": 9, "grace": 1}, "stop.first"),
-        ({"window": 1, "at_least": 9}, "stop.at_least"),
-        ({"any": []}, "stop.any"),
-        ({"all": [{"first": 3}, {"first": 9}]}, "stop.first"),
-    ],
-)
-def test_a_choice_that_the_code_cannot_meet_is_refused(stop: Any, field: str) -> None:
-    with pytest.raises(InvalidParameter) as error:
-        ends(stop, table()[0])
-    assert error.value.field == field
 
 
 @dataclass(frozen=True)
