@@ -135,9 +135,7 @@ def test_bad_npz_files_are_one_line(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", [(1, 0), (2, 0)])
-def test_both_versions_of_an_array_s_header_are_read(
-    version: tuple[int, int], tmp_path: Path
-) -> None:
+def test_both_versions_of_an_array_s_header_are_read(version, tmp_path):
     array = np.arange(6.0).reshape(3, 2)
     with (tmp_path / "t.npy").open("wb") as file:
         np.lib.format.write_array(file, array, version=version)
@@ -181,9 +179,7 @@ def fifo(path: Path) -> Path:
         (lambda path: None, "no such file"),
     ],
 )
-def test_only_regular_files_are_read(
-    make: Callable[[Path], object], says: str, ending: str, tmp_path: Path
-) -> None:
+def test_only_regular_files_are_read(make, says, ending, tmp_path):
     make(path := tmp_path / f"t{ending}")
     with pytest.raises(TableError, match=says):
         read_delays(str(path))
@@ -327,9 +323,7 @@ def test_parquet_files_of_many_parts(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("version", "said"), [((1, 0), None), ((2, 0), None), ((3, 0), "damaged header")]
 )
-def test_arrays_of_numbers_have_one_of_two_headers(
-    version: tuple[int, int], said: str | None, tmp_path: Path
-) -> None:
+def test_arrays_of_numbers_have_one_of_two_headers(version, said, tmp_path):
     """Later versions are for named fields."""
     with (tmp_path / "t.npy").open("wb") as file:
         np.lib.format.write_array(file, np.arange(6.0).reshape(2, 3), version=version)
@@ -384,15 +378,8 @@ def test_a_count_of_numbers_is_said_up_to_16_digits() -> None:
 @pytest.mark.parametrize("block", [1, 2, 5])
 @pytest.mark.parametrize("ending", ["", ".gz"])
 def test_a_csv_of_just_as_much_as_is_allowed(
-    limits: dict[str, int],
-    most: int,
-    text: str,
-    says: str | None,
-    block: int,
-    ending: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    limits, most, text, says, block, ending, tmp_path, monkeypatch
+):
     """However it is cut into blocks, where these do not part the two bytes of an end."""
     if "\r\n" in text:
         block = 5
@@ -418,9 +405,7 @@ def test_a_csv_of_just_as_much_as_is_allowed(
         ("MOST_FOOTER_BYTES", 10, "bytes of metadata; must be at most 10: fewer columns or row gr"),
     ],
 )
-def test_a_parquet_file_of_just_as_much_as_is_allowed(
-    name: str, value: int, says: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_parquet_file_of_just_as_much_as_is_allowed(name, value, says, tmp_path, monkeypatch):
     monkeypatch.setattr(tables, name, value)
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"a": [1.0, 2.0], "b": ["x", "four"]}), path, row_group_size=1)
@@ -526,9 +511,7 @@ DAMAGED: list[object] = [
 
 
 @pytest.mark.parametrize("facts", DAMAGED, ids=str)
-def test_damaged_metadata_of_pandas_are_one_line_for_every_reader(
-    facts: object, tmp_path: Path
-) -> None:
+def test_damaged_metadata_of_pandas_are_one_line_for_every_reader(facts, tmp_path):
     """Readers of measured tables refuse or read them, those of our results need none."""
     table = pa.table({"round": [0, 1], "host": ["a", "b"], "seconds": [1.0, 2.0]})
     path = tmp_path / "t.parquet"

@@ -167,9 +167,7 @@ class Plain(Objective):
     def mean_loss(self, X: Any, y: FloatArray, beta: FloatArray) -> FloatArray:
         return np.asarray(np.square(X @ beta - y[:, None]).mean(axis=-2))
 
-    def summed_gradient(
-        self, X: Any, y: FloatArray, beta: FloatArray, weights: FloatArray | None = None
-    ) -> FloatArray:
+    def summed_gradient(self, X, y, beta, weights=None):
         slopes = 2 * (X @ beta - y[:, None])
         return np.asarray(X.T @ (slopes if weights is None else slopes * weights.T))
 
@@ -245,4 +243,4 @@ def test_a_network_that_diverges_is_a_result() -> None:
             learner.evaluate()
     [learned] = learner.learned()
     assert not np.isfinite(learned.train_loss[0, -1])
-    assert np.isnan(learned.test_accuracy[0, -1])  # type: ignore[index]
+    assert np.isnan(learned.test_accuracy[0, -1])

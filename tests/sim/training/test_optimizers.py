@@ -48,9 +48,7 @@ def plain_gd(gradient: Gradient, beta: np.ndarray, rate: float, decay: float) ->
     return path
 
 
-def plain_accelerated(
-    gradient: Gradient, beta: np.ndarray, rate: float, decay: float
-) -> list[np.ndarray]:
+def plain_accelerated(gradient, beta, rate, decay):
     """As the authors state it: t from 0, u beside beta."""
     path, u = [beta], np.zeros_like(beta)
     for t in range(ITERATIONS):
@@ -63,9 +61,7 @@ def plain_accelerated(
     return path
 
 
-def plain_nesterov(
-    gradient: Gradient, beta: np.ndarray, rate: float, decay: float
-) -> list[np.ndarray]:
+def plain_nesterov(gradient, beta, rate, decay):
     path = [beta, beta]
     for t in range(1, ITERATIONS + 1):
         y = path[-1] + (t - 1) / (t + 2) * (path[-1] - path[-2])

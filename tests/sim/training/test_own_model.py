@@ -82,9 +82,7 @@ def config(**problem: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("text", FRAMEWORKS)
-def test_the_same_network_in_another_framework_has_the_same_numbers(
-    text: str, tmp_path: Path
-) -> None:
+def test_the_same_network_in_another_framework_has_the_same_numbers(text, tmp_path):
     """Losses, accuracies, weighted and single gradients, at several models of two sets."""
     X, y = data()
     ours: Any = Mlp(X, y, hidden=(4,), partitions=4, X_test=X[:9], y_test=y[:9])
@@ -131,9 +129,7 @@ def test_a_run_of_a_model_is_the_run_of_the_same_network(tmp_path: Path) -> None
         assert_allclose(runs[0][column], runs[1][column], rtol=1e-9)
 
 
-def test_the_model_and_its_library_are_part_of_a_cells_key(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_model_and_its_library_are_part_of_a_cells_key(tmp_path, monkeypatch):
     """Its bytes, not its place; a changed file is another cell, and so is another version."""
     (tmp_path / "b").mkdir()
 
@@ -202,9 +198,7 @@ INIT = "import jax.numpy as jnp\ndef init(seed, features, classes): return jnp.o
         ),
     ],
 )  # fmt: skip
-def test_a_model_that_cannot_be_trained_is_refused_in_one_line(
-    text: str, says: str, tmp_path: Path
-) -> None:
+def test_a_model_that_cannot_be_trained_is_refused_in_one_line(text, says, tmp_path):
     """It names the file, the function, and what was returned."""
     path = written(tmp_path, text)
     with pytest.raises(eh.ConfigError) as caught:
@@ -312,9 +306,7 @@ def test_the_seed_of_a_start_is_what_init_is_called_with(text: str, tmp_path: Pa
     assert_array_equal(first, 27.0)
 
 
-def test_a_library_that_is_missing_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_library_that_is_missing_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(eh.ConfigError, match="needs torch, which is not installed: pip install to"):
         eh.run(config(model=written(tmp_path, "import torch\n" + GOOD)), output=None)
