@@ -1,5 +1,5 @@
 """Ranks that wait for each other in an all-reduce, planted: whether it shows, and who is named.
-to the signs of it, as thousands of jobs are looked at."""
+Speaks to the signs of it, as thousands of jobs are looked at."""
 
 from __future__ import annotations
 
