@@ -108,7 +108,7 @@ def test_with_everybody_heard_the_law_is_the_usual_one(family: str) -> None:
     np.testing.assert_allclose(law.ppf(levels), usual.ppf(levels), rtol=1e-4)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("stop", STOPS)
 @pytest.mark.parametrize("family", LAWS)
 def test_a_law_is_found_again_whatever_ends_the_rounds(family: str, stop: str) -> None:
@@ -176,16 +176,16 @@ def test_a_deadline() -> None:
 
 
 def test_slow_hosts_are_those_that_are_heard_too_seldom() -> None:
-    """Two of thirty that are three times slower, in each of twenty tables; and no other."""
+    """Two of thirty that are three times slower, in each of ten tables; and no other."""
     factors = np.ones(WORKERS)
     factors[[4, 17]] = 3.0
     none = 0
-    for seed in range(20):
+    for seed in range(10):
         of = [first(drawn(seed) * of_hosts, 15) for of_hosts in (factors, np.ones(WORKERS))]
         two, nobody = (hosts_heard(cut.seconds, cut.measured.listening[None]) for cut in of)
         assert {*two.seldom} == {4, 17}
         none += not nobody.seldom
-    assert none >= 19
+    assert none >= 9
     slower = []
     for seed in range(4):
         findings = found(first(drawn(seed) * factors, 15))

@@ -183,7 +183,11 @@ def test_uncoded_ends_with_the_worker_that_was_killed(tmp_path: Path) -> None:
     until(lambda: not session_of(command))
 
 
-@pytest.mark.parametrize("on_cluster", [False, True], ids=["here", "on a cluster"])
+@pytest.mark.parametrize(
+    "on_cluster",
+    [False, pytest.param(True, marks=pytest.mark.slow)],
+    ids=["here", "on a cluster"],
+)
 def test_a_death_is_said_in_four_places(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_cluster: bool
 ) -> None:

@@ -190,8 +190,9 @@ HERE = [
 ]
 
 
-@pytest.mark.parametrize("command", HERE)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("files", [None, 30])
+@pytest.mark.parametrize("command", HERE)
 def test_a_long_temporary_folder_and_few_files(
     command: str, files: int | None, tmp_path: Path
 ) -> None:

@@ -33,12 +33,12 @@ def test_a_retry_draws_anew(name: str, policy: Policy) -> None:
     fields = {"micro_batches": 1} if name == "balanced" else {}
     scheme = SCHEMES[name](**fields).build(1)
     seconds = []
-    for r in range(3):
+    for r in range(2):
         task, up = (Tape(MODELS["exponential"](rate=rate), 1, 5 + r, 0) for rate in (1.0, 0.5))
         down = forever(0.5)
         around = Cluster(failures=[Failures(replace(up, replication=9), down)] * 2)
         other = replace(task, replication=1)
-        trace = event.simulate(scheme, [task, other], Proportional(), 1000, policy, around)
+        trace = event.simulate(scheme, [task, other], Proportional(), 500, policy, around)
         seconds.append(trace.intervals.ravel())
     assert_z(np.concatenate(seconds), 1.25)
 
