@@ -277,6 +277,7 @@ def worst_of_walled(seed: int, rounds: int) -> float:
     return worst(found(table[:rounds]), table[rounds:], range(1, 257))
 
 
+@pytest.mark.slow
 @pytest.mark.golden
 def test_a_wall_is_not_run_through() -> None:
     """Within 10 % at every k. A fifth of the variance is the workers', which used to force a factor

@@ -582,7 +582,7 @@ KINDS: dict[str, Callable[[int], None]] = {
 }
 QUICK = (
     *("best load at the edge", "best K, shifted", "one is never heard", "one replication"),
-    *("best batch within an error", "tie of codes"),
+    "tie of codes",
 )
 
 
@@ -650,6 +650,7 @@ def no_contradiction(seed: int) -> None:
         assert first["today"]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("seed", [0, 1, 5, 6])
 def test_no_verdict_contradicts_its_table(seed: int) -> None:
     no_contradiction(seed)

@@ -172,6 +172,7 @@ def test_iteration_times_agree_with_theory(frames: Frames) -> None:
     assert not seen.theory.round(6).duplicated().all()
 
 
+@pytest.mark.long("a million workers")
 def test_both_engines_agree_with_theory_up_to_a_million(frames: Frames) -> None:
     """Catches an engine under another name, and a line that counts arrivals where groups count."""
     frame = frames["iteration_time_scale"]
@@ -669,6 +670,7 @@ def test_a_folder_of_data_has_an_effect_or_is_an_error(
         assert ("loss_time_real" in made) is (folder is not None)
 
 
+@pytest.mark.long("a figure is made seven times")
 @undrawn()
 def test_a_reproduction_is_compared_with_another_by_hashes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

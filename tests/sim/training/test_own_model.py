@@ -81,6 +81,7 @@ def config(**problem: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.mark.long("imports JAX")
 @pytest.mark.parametrize("text", FRAMEWORKS)
 def test_the_same_network_in_another_framework_has_the_same_numbers(
     text: str, tmp_path: Path
@@ -115,6 +116,7 @@ def turned(beta: np.ndarray) -> np.ndarray:
     return np.concatenate([a, beta[..., 12:16, :], b, beta[..., 28:, :]], axis=-2)
 
 
+@pytest.mark.long("JAX compiles each scheme's steps")
 def test_a_run_of_a_model_is_the_run_of_the_same_network(tmp_path: Path) -> None:
     """From the same start, which the model's ``init`` reads from a file: losses of 12 iterations
     under four schemes, local steps and single gradients among them."""
