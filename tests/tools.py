@@ -164,13 +164,13 @@ def pace() -> float:
 
 def examples(most: int) -> settings:
     """Hypothesis tries so many cases, others each time, if the environment says EXAMPLES=all, else
-    a quarter or 40, always the same. It judges nothing by the clock: a busy machine is slow at
+    a sixth or 30, always the same. It judges nothing by the clock: a busy machine is slow at
     drawing cases, too."""
     from hypothesis import HealthCheck, settings
 
     whole = os.environ.get("EXAMPLES") == "all"
     return settings(
-        max_examples=most if whole else min(most, max(most // 4, 40)),
+        max_examples=most if whole else min(most, max(most // 6, 30)),
         derandomize=not whole,
         print_blob=True,
         deadline=None,

@@ -330,6 +330,7 @@ def test_an_odd_call_decides_nothing(kind: str) -> None:
         assert agree(laws, whole.loads), (seed, laws)
 
 
+@pytest.mark.slow
 @pytest.mark.golden
 def test_a_call_that_failed_at_once_does_not_change_what_a_load_costs() -> None:
     """It took the cost to 0.1 s, rounds of load 1 to 4.03 s for 2.55, and said nothing of it."""

@@ -98,6 +98,7 @@ def in_turn(chosen, turns):
     return tuple(replace(s, families=s.families[i % turns :: turns]) for i, s in enumerate(chosen))
 
 
+@pytest.mark.long("every scheme, law and law of loads is verified")
 @pytest.mark.golden
 def test_the_grid_passes(monkeypatch, tmp_path):
     """Every scheme, delay model and load law, with few rounds. `verify` itself does them all."""

@@ -301,7 +301,7 @@ FEW = {
     "delay_tolerance": ["stragglers=0,15", "rounds=200"],
     "claim_b_curve": ["arrivals=15", "replications=8"],
     "iteration_time_workers": ["workers=12,48", "rounds=200"],
-    "loss_time": ["iterations=20", "replications=3"],
+    "loss_time": ["iterations=8", "replications=2"],
     "speedup": ["loads=3", "iterations=20", "replications=3"],
 }
 

@@ -341,7 +341,7 @@ def test_600_cells_are_the_same_with_kills_and_a_wrong_worker(tmp_path: Path) ->
     assert_same_tables(out, tmp_path / "whole")
 
 
-@pytest.mark.long("two workers of a cluster start")
+@pytest.mark.slow
 def test_from_python_on_a_client_of_the_user(
     shared: Cluster, whole: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
