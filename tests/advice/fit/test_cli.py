@@ -63,6 +63,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder / "out", done.stdout
 
 
+@pytest.mark.long("fits a table of three loads for the whole file")
 def test_fit_writes_what_it_found(fitted: tuple[Path, str]) -> None:
     out, stdout = fitted
     assert {path.name for path in out.iterdir()} == {*FILES, ".erasurehead"}
@@ -141,7 +142,8 @@ def test_fit_finds_the_cluster(fitted: tuple[Path, str]) -> None:
 def test_the_config_runs_as_it_is(fitted: tuple[Path, str], tmp_path: Path) -> None:
     """And the sections that are printed are the same, ready to be pasted."""
     out, stdout = fitted
-    done = inside("run", out / "delay.yaml", "--output", tmp_path / "run")
+    few = ("--set", "iterations=5", "--set", "replications=2")
+    done = inside("run", out / "delay.yaml", *few, "--output", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     assert len(pd.read_parquet(tmp_path / "run" / "summary.parquet")) == 2
     printed = stdout[stdout.index("delay:") : stdout.index("report, pictures")]

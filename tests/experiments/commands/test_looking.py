@@ -229,6 +229,7 @@ def row_losses(parameters, X, y):
 """
 
 
+@pytest.mark.slow
 def test_a_model_is_carried_and_asked_about_like_a_plugin(tmp_path: Path) -> None:
     """Catches a guard that knows plugins alone."""
     pytest.importorskip("jax")

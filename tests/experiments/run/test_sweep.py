@@ -135,7 +135,7 @@ def test_twenty_random_kills_each_resumed(whole: tuple[Path, Path], tmp_path: Pa
 INTERRUPTED = "interrupted; run the same command again to go on\n"
 
 
-@pytest.mark.long("a sweep of two processes is interrupted")
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_interrupted_says_so_and_goes_on_later(
     whole: tuple[Path, Path], tmp_path: Path, jobs: int
