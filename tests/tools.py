@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from inspect import signature
@@ -28,7 +28,7 @@ from erasurehead.delay_models.measured.measured import MeasuredDelays
 from erasurehead.delay_models.measured.read import read_measured, read_one_load
 from erasurehead.experiments.commands.cli import main
 from erasurehead.experiments.commands.table import app
-from erasurehead.experiments.pictures import style
+from erasurehead.experiments.pictures import paint, style
 from erasurehead.experiments.pictures.picture import (
     Axis,
     Bars,
@@ -51,6 +51,7 @@ from erasurehead.sim.training.problems import LOSSES
 
 if TYPE_CHECKING:
     from hypothesis import settings
+    from matplotlib.figure import Figure
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -86,10 +87,19 @@ def process(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def undrawn() -> AbstractContextManager[object]:
-    """Within this context files of pictures hold some kB of the name of their format: to draw them
-    takes longer than most commands."""
-    return mock.patch.object(style, "rendered", lambda figure, kind: 5000 * kind.encode())
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """Within this context figures are blank, and their files hold some kB of the name of their
+    format: to lay them out and to draw them takes longer than most commands."""
+
+    def blank(picture: Picture, scale: float = 1.0) -> Figure:
+        return style.blank_figure(picture.width, picture.height)
+
+    with (
+        mock.patch.object(paint, "figure", blank),
+        mock.patch.object(style, "rendered", lambda figure, kind: 5000 * kind.encode()),
+    ):
+        yield
 
 
 @cache

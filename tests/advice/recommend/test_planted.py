@@ -188,7 +188,7 @@ def test_nothing_is_said_of_placement_where_no_racks_are_slow() -> None:
     ("only", "verdict"),
     [
         pytest.param(None, "Redundancy is not best", marks=pytest.mark.slow),
-        ("uncoded,fractional_repetition,cyclic_repetition,erasurehead", "Coding does not pay"),
+        ("uncoded,cyclic_repetition,erasurehead", "Coding does not pay"),
     ],
 )
 def test_the_ranks_of_a_language_model_are_not_coded_and_it_takes_no_two_minutes(
