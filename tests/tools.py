@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from inspect import signature
@@ -27,7 +27,7 @@ from typer.models import ArgumentInfo
 from erasurehead.delay_models.measured.read import read_measured, read_one_load
 from erasurehead.experiments.commands.cli import main
 from erasurehead.experiments.commands.table import app
-from erasurehead.experiments.pictures import style
+from erasurehead.experiments.pictures import paint, style
 from erasurehead.experiments.pictures.picture import (
     Axis,
     Bars,
@@ -50,6 +50,7 @@ from erasurehead.sim.training.problems import LOSSES
 
 if TYPE_CHECKING:
     from hypothesis import settings
+    from matplotlib.figure import Figure
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -85,10 +86,19 @@ def process(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def undrawn() -> AbstractContextManager[object]:
-    """Within this context files of pictures hold some kB of the name of their format: to draw them
-    takes longer than most commands."""
-    return mock.patch.object(style, "rendered", lambda figure, kind: 5000 * kind.encode())
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """Within this context figures are blank, and their files hold some kB of the name of their
+    format: to lay them out and to draw them takes longer than most commands."""
+
+    def blank(picture: Picture, scale: float = 1.0) -> Figure:
+        return style.blank_figure(picture.width, picture.height)
+
+    with (
+        mock.patch.object(paint, "figure", blank),
+        mock.patch.object(style, "rendered", lambda figure, kind: 5000 * kind.encode()),
+    ):
+        yield
 
 
 @cache
@@ -163,13 +173,13 @@ def pace() -> float:
 
 def examples(most: int) -> settings:
     """Hypothesis tries so many cases, others each time, if the environment says EXAMPLES=all, else
-    a quarter or 40, always the same. It judges nothing by the clock: a busy machine is slow at
+    a sixth or 30, always the same. It judges nothing by the clock: a busy machine is slow at
     drawing cases, too."""
     from hypothesis import HealthCheck, settings
 
     whole = os.environ.get("EXAMPLES") == "all"
     return settings(
-        max_examples=most if whole else min(most, max(most // 4, 40)),
+        max_examples=most if whole else min(most, max(most // 6, 30)),
         derandomize=not whole,
         print_blob=True,
         deadline=None,

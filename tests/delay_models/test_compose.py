@@ -127,12 +127,12 @@ def test_a_round_effect_is_common_to_workers_and_tasks() -> None:
     """Catches a factor drawn per cell, per block or per stream; rounds are independent."""
     law = LogNormal(median=1.0, sigma=0.4)
     model = RoundEffects(base=SECOND, factor=law)
-    table = rows(model, rounds=3000)
+    table = rows(model, rounds=1000)
     factors = table[:, 0]
     np.testing.assert_array_equal(table, np.broadcast_to(factors[:, None], table.shape))
     np.testing.assert_array_equal(rows(model, 40, stream=1), table[:40])
     assert stats.kstest(factors, law.cdf).pvalue > 1e-6
-    assert abs(np.corrcoef(np.log(factors[1:]), np.log(factors[:-1]))[0, 1]) < 4.9 / 3000**0.5
+    assert abs(np.corrcoef(np.log(factors[1:]), np.log(factors[:-1]))[0, 1]) < 4.9 / 1000**0.5
     assert not np.any(rows(model, 40, replication=1)[:, 0] == factors[:40])
 
 

@@ -117,7 +117,7 @@ def test_tasks_of_a_round_share_their_effects_alone() -> None:
     model = Empirical(quantiles=WALLED, worker=0.3, round=0.2)
     scores = [
         [normal_scores(model, Tape(model, 20, 5, r).rows(0, 30, stream=s)) for s in (0, 1)]
-        for r in range(400)
+        for r in range(150)
     ]
     assert_z([(one * other).mean() for one, other in scores], 0.5)
 

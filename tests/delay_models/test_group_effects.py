@@ -281,6 +281,7 @@ def test_the_law_of_a_round_is_that_of_all_sets_of_arrivals(
         assert law.sf(t) == pytest.approx(going, abs=1e-12)
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("engine", ["batch", "event"])
 @pytest.mark.parametrize("factor", [TIMES, Spells(slow=SLOW, enter=0.02, leave=0.18)], ids=repr)
 @pytest.mark.parametrize(

@@ -213,6 +213,7 @@ def test_both_engines_end_alike(seed: int) -> None:
             assert event == batch, document
 
 
+@pytest.mark.long("a process of broken inputs of each kind")
 def test_a_sample_ends_well() -> None:
     assert SAMPLE.keys() == {*KINDS}
     run_numbers(SAMPLE)

@@ -560,6 +560,7 @@ def test_a_picture_goes_into_the_axes_that_are_given(result: eh.Result, kind: st
     assert pyplot.get_fignums() == [figure.number]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("kind", [*KINDS, "workers", "delays"])
 def test_without_axes_pyplot_has_a_new_figure(result: eh.Result, kind: str) -> None:
     axes = getattr(result.plot, kind)()

@@ -51,10 +51,10 @@ def test_importing_it_imports_no_heavy_library() -> None:
 @pytest.mark.parametrize(
     ("scheme", "engine"),
     [
-        ("ErasureHead(load=3, wait_for=6)", "batch"),
+        pytest.param("ErasureHead(load=3, wait_for=6)", "batch", marks=pytest.mark.slow),
         ("ErasureHead(load=3, wait_for=6)", "event"),
         ("Uncoded()", "law"),
-        ("Asynchronous()", "auto"),
+        pytest.param("Asynchronous()", "auto", marks=pytest.mark.slow),
     ],
 )
 def test_times_and_arrivals_need_no_library_of_tables(scheme: str, engine: str) -> None:

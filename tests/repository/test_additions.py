@@ -331,6 +331,7 @@ def with_a_command(folder: Path) -> None:
     assert "For example: `erasurehead count results/demo`" in page
 
 
+@pytest.mark.long("a process registers and tries additions")
 @pytest.mark.parametrize("check", CHECKS)
 def test_what_is_added_is_found_everywhere(check: str, ends: dict[str, str]) -> None:
     assert ends[check] == "", ends[check]

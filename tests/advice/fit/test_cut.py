@@ -111,7 +111,7 @@ def test_with_everybody_heard_the_law_is_the_usual_one(family: str) -> None:
     np.testing.assert_allclose(law.ppf(levels), usual.ppf(levels), rtol=1e-4)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("stop", STOPS)
 @pytest.mark.parametrize("family", LAWS)
 def test_a_law_is_found_again_whatever_ends_the_rounds(family: str, stop: str) -> None:
@@ -144,16 +144,16 @@ def test_a_backlog_that_is_left_in_spoils_the_rate() -> None:
 
 
 def test_slow_hosts_are_those_that_are_heard_too_seldom() -> None:
-    """Two of thirty that are three times slower, in each of twenty tables; and no other."""
+    """Two of thirty that are three times slower, in each of ten tables; and no other."""
     factors = np.ones(WORKERS)
     factors[[4, 17]] = 3.0
     none = 0
-    for seed in range(20):
+    for seed in range(10):
         of = [first(drawn(seed) * of_hosts, 15) for of_hosts in (factors, np.ones(WORKERS))]
         two, nobody = (hosts_heard(cut.seconds, cut.measured.listening[None]) for cut in of)
         assert {*two.seldom} == {4, 17}
         none += not nobody.seldom
-    assert none >= 19
+    assert none >= 9
     slower = []
     for seed in range(4):
         fit = fitted(first(drawn(seed) * factors, 15))
@@ -205,7 +205,7 @@ def test_rounds_that_are_slow_as_a_whole_are_said() -> None:
     uneven = found(first(drawn(seed=10) * together, 15))
     assert uneven.ends_vary
     assert any("rounds are slow or fast as a whole" in line for line in uneven.warnings)
-    even = [found(first(drawn(seed), 15)) for seed in range(5)]
+    even = [found(first(drawn(seed), 15)) for seed in range(3)]
     assert not any(findings.ends_vary for findings in even)
     assert np.mean([findings.ratio for findings in even]) == pytest.approx(1.0, abs=0.25)
 

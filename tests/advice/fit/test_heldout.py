@@ -286,6 +286,7 @@ def worst_of_walled(seed: int, rounds: int) -> float:
     return worst(found(table[:rounds]), table[rounds:], range(1, 257))
 
 
+@pytest.mark.slow
 @pytest.mark.golden
 def test_a_wall_is_not_run_through() -> None:
     """Within 10 % at every k. A fifth of the variance is the workers', which used to force a factor
@@ -378,7 +379,9 @@ def predicts_what_follows(kind: str, seed: int) -> tuple[bool, study.Findings]:
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize(("kind", "seed"), [("two_states", 1), ("same_five", 5)])
+@pytest.mark.parametrize(
+    ("kind", "seed"), [("same_five", 5), pytest.param("two_states", 1, marks=pytest.mark.slow)]
+)
 def test_what_no_law_of_single_delays_shows_is_drawn_again(kind: str, seed: int) -> None:
     """The maximum was predicted at 0.55 and at 1.24 of what was measured."""
     held, findings = predicts_what_follows(kind, seed)
@@ -432,7 +435,9 @@ def unlike_rounds(rng: np.random.Generator, rounds: int, workers: int) -> np.nda
     return np.where(wide, *laws)
 
 
-@pytest.mark.parametrize("kind", [racks, clumps, unlike_rounds])
+@pytest.mark.parametrize(
+    "kind", [pytest.param(racks, marks=pytest.mark.slow), clumps, unlike_rounds]
+)
 @pytest.mark.parametrize(
     "seed", [0, *(pytest.param(s, marks=pytest.mark.slow) for s in range(1, 8))]
 )
@@ -446,6 +451,7 @@ def test_no_config_is_worse_on_its_own_table_than_its_rounds(kind: Generator, se
     assert checked.heard is None or checked.heard.most_unlike is None
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("rounds", [3, 5, 8])
 def test_a_handful_of_rounds_is_drawn_again(rounds: int) -> None:
     """They show neither a law nor who is slow; of two, the law that is nearest is taken, although
@@ -486,9 +492,9 @@ def test_who_is_always_late_is_so_in_the_model(rounds: int, tail: float, seed: i
     """Catches effects on ranks that give all workers one width: a slow host was early four times
     as often as measured, and so schemes seemed to hear it."""
     rng = np.random.default_rng([20251, seed])
-    table, fresh = np.split(steadily_slow(rng, rounds + 20_000, 20, tail), [rounds])
+    table, fresh = np.split(steadily_slow(rng, rounds + 5_000, 20, tail), [rounds])
     model = law.model_of(found(table).chosen.section)
-    simulated = model.sample(np.random.default_rng(1), 20_000, 20)
+    simulated = model.sample(np.random.default_rng(1), 5_000, 20)
     for k in (10, 18):
         early = [
             (np.sort(each, axis=1)[:, k - 1] >= each[:, 7]).mean() for each in (simulated, fresh)

@@ -119,7 +119,7 @@ def test_racks_are_found_as_often_as_the_docs_say(rounds: int, least: float) -> 
 @pytest.mark.parametrize(
     ("base", "factor", "n", "size", "place"),
     [
-        (BASES[0], SPELLS, 24, 3, "across"),
+        pytest.param(BASES[0], SPELLS, 24, 3, "across", marks=pytest.mark.slow),
         (BASES[2], SINGLE, 30, 5, "within"),
         pytest.param(BASES[1], SINGLE, 24, 6, "across", marks=pytest.mark.slow),
         pytest.param(BASES[1], SPELLS, 32, 8, "within", marks=pytest.mark.slow),

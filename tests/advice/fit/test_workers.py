@@ -273,6 +273,7 @@ def test_a_correlation_is_told_with_its_lag() -> None:
     assert told.endswith("being slow 0.500, 0.450 at lags 1, 2")
 
 
+@pytest.mark.slow
 def test_names_are_in_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     table = planted(2, 150, 64)[:, :48]
@@ -396,13 +397,9 @@ def test_so_many_workers_are_written() -> None:
     rng = np.random.default_rng(5)
     table = rng.lognormal(0, 0.1, (30, 6)) * np.where(rng.random((30, 1)) < 0.3, 4.0, 1.0)
     table *= np.where(rng.random((30, 6)) < 0.1, rng.pareto(0.9, (30, 6)) + 1, 1.0)
-    for judged, who in (
-        (1, "1 worker: the first of"),
-        (6, "6 workers: the 6 of the table in turn"),
-    ):
-        few = eh.fit(table, workers=judged)
-        assert few.delay["model"] == "measured_rounds"
-        assert any(who in line for line in few._answer.why)
+    few = eh.fit(table, workers=6)
+    assert few.delay["model"] == "measured_rounds"
+    assert any("6 workers: the 6 of the table in turn" in line for line in few._answer.why)
     found = eh.fit(table, workers=12)
     assert found.config["workers"] == 12
     assert law.model_of(found.delay).workers_available() in (12, None)

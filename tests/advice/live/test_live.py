@@ -149,13 +149,18 @@ def test_one_gradient_of_each_worker_on_real_processes() -> None:
         assert said.model <= 1e-9
 
 
-ENDLESS = {"delay": {"model": "deterministic", "value": 3600.0}, "problem": None}
+ENDLESS = {
+    "workers": 2,
+    "delay": {"model": "deterministic", "value": 3600.0},
+    "schemes": [{"name": "uncoded"}],
+    "problem": None,
+}
 
 
 def test_uncoded_ends_with_the_worker_that_was_killed(tmp_path: Path) -> None:
-    config = written(tmp_path, **ENDLESS, schemes=[{"name": "uncoded"}])
+    config = written(tmp_path, **ENDLESS)
     command = start("live", config, "--output", tmp_path / "out")
-    until(lambda: len(workers_of(command)) == 4 or command.poll() is not None)
+    until(lambda: len(workers_of(command)) == 2 or command.poll() is not None)
     victim = workers_of(command)[0]
     kill([victim])
     _, error = command.communicate(timeout=PATIENCE)
@@ -168,7 +173,11 @@ def test_uncoded_ends_with_the_worker_that_was_killed(tmp_path: Path) -> None:
     until(lambda: not session_of(command))
 
 
-@pytest.mark.parametrize("on_cluster", [False, True], ids=["here", "on a cluster"])
+@pytest.mark.parametrize(
+    "on_cluster",
+    [False, pytest.param(True, marks=pytest.mark.slow)],
+    ids=["here", "on a cluster"],
+)
 def test_a_death_is_said_in_four_places(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_cluster: bool
 ) -> None:
@@ -218,6 +227,7 @@ def is_running(process: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_workers_that_share_a_process_are_warned_of(tmp_path: Path) -> None:
     """Catches times of threads that compute in turns, taken for those of workers."""
     with dask_cluster(tmp_path / "dask", 0) as cluster:
@@ -296,9 +306,9 @@ def test_what_was_measured_stays_when_the_command_ends(tmp_path: Path) -> None:
 
 
 def test_interrupt_is_one_line_and_leaves_nobody(tmp_path: Path) -> None:
-    config = written(tmp_path, **ENDLESS, schemes=[{"name": "uncoded"}])
+    config = written(tmp_path, **ENDLESS)
     command = start("live", config, "--output", tmp_path / "out")
-    until(lambda: len(workers_of(command)) == 4 or command.poll() is not None)
+    until(lambda: len(workers_of(command)) == 2 or command.poll() is not None)
     error = signalled(command, signal.SIGINT)
     assert command.returncode == 130
     assert error == "interrupted; run the same command again to start over\n"

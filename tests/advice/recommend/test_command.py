@@ -477,7 +477,10 @@ SEARCHES = {
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name == "trained")) for name in SEARCHES],
+)
 def test_a_search_is_the_recorded_one(name: str) -> None:
     """Its tables, its sentences and what its page shows."""
     document, wanted = SEARCHES[name]

@@ -198,7 +198,7 @@ def test_nothing_is_said_of_placement_where_no_racks_are_slow() -> None:
     ("only", "verdict"),
     [
         pytest.param(None, "Redundancy is not best", marks=pytest.mark.slow),
-        ("uncoded,fractional_repetition,cyclic_repetition,erasurehead", "Coding does not pay"),
+        ("uncoded,cyclic_repetition,erasurehead", "Coding does not pay"),
     ],
 )
 def test_the_ranks_of_a_language_model_are_not_coded_and_it_takes_no_two_minutes(
@@ -595,7 +595,7 @@ KINDS: dict[str, Callable[[int], None]] = {
 }
 QUICK = (
     *("best load at the edge", "best K, shifted", "one is never heard", "one replication"),
-    *("best batch within an error", "tie of codes"),
+    "tie of codes",
 )
 
 
@@ -663,6 +663,7 @@ def no_contradiction(seed: int) -> None:
         assert first["today"]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("seed", [0, 1, 5, 6])
 def test_no_verdict_contradicts_its_table(seed: int) -> None:
     no_contradiction(seed)

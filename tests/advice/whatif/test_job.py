@@ -108,6 +108,7 @@ def named(table: FloatArray) -> list[int]:
     return of.standing(series.slow_rounds(table / of.medians[:, None]))
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("length", [0, 30, 100, 200])
 def test_a_spell_hides_no_host_that_is_always_slow(length: int) -> None:
     """Power over factors and spells: both stand out in 95 % of the tables at least, and others in

@@ -98,6 +98,7 @@ def in_turn(chosen, turns):
     return tuple(replace(s, families=s.families[i % turns :: turns]) for i, s in enumerate(chosen))
 
 
+@pytest.mark.long("every scheme, law and law of loads is verified")
 @pytest.mark.golden
 def test_the_grid_passes(monkeypatch, tmp_path):
     """Every scheme, delay model and load law, with few rounds. `verify` itself does them all."""
@@ -626,7 +627,11 @@ def failures_of_exact_schemes(monkeypatch, workers, loads, rounds):
 
 
 @pytest.mark.parametrize(
-    ("workers", "load"), [(12, 4), (40, 5), (60, 30), (100, 20), (100, 50), (200, 160)]
+    ("workers", "load"),
+    [
+        *((12, 4), (40, 5), (60, 30), (100, 20)),
+        *(pytest.param(*size, marks=pytest.mark.slow) for size in ((100, 50), (200, 160))),
+    ],
 )
 def test_what_rounding_leaves_of_an_exact_gradient_is_no_error(monkeypatch, workers, load):
     """Catches a tolerance that only clusters of some tens keep: weights of 200 are off by 1e-5."""

@@ -36,7 +36,7 @@ def problems(document: Any) -> list[str]:
 
 
 def test_it_is_a_schema() -> None:
-    Draft202012Validator.check_schema(schema())
+    Draft202012Validator.check_schema(SCHEMA.schema)
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "experiments/config/examples").rglob("*.yaml")))

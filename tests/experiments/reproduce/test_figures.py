@@ -172,6 +172,7 @@ def test_iteration_times_agree_with_theory(frames: Frames) -> None:
     assert not seen.theory.round(6).duplicated().all()
 
 
+@pytest.mark.long("a million workers")
 def test_both_engines_agree_with_theory_up_to_a_million(frames: Frames) -> None:
     """Catches an engine under another name, and a line that counts arrivals where groups count."""
     frame = frames["iteration_time_scale"]
@@ -669,6 +670,7 @@ def test_a_folder_of_data_has_an_effect_or_is_an_error(
         assert ("loss_time_real" in made) is (folder is not None)
 
 
+@pytest.mark.long("a figure is made seven times")
 @undrawn()
 def test_a_reproduction_is_compared_with_another_by_hashes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -676,7 +678,8 @@ def test_a_reproduction_is_compared_with_another_by_hashes(
     """The same data and numbers; a file of other bytes with the same arrays; a byte that changes a
     value; a set that is missing; numbers that are not those of the same data."""
     monkeypatch.delenv("ERASUREHEAD_DATA", raising=False)
-    monkeypatch.setattr(FIGURE_NAMED, small)
+    short = replace(small("loss_time_real"), iterations=10, replications=2)  # type: ignore[call-arg]
+    monkeypatch.setattr(FIGURE_NAMED, lambda name: short)
     data, out, known = (tmp_path / name for name in ("data", "out", "known"))
     data.mkdir()
     file = data / "kc_house_data.csv"
@@ -727,7 +730,7 @@ def test_the_same_bytes_twice_and_from_the_file_alone(
 ) -> None:
     """Catches dates and random identifiers in pictures, and state that passes between figures."""
     monkeypatch.setattr(FIGURE_NAMED, small)
-    names = ["loss_iteration_floor", "policies"]
+    names = ["iteration_time_workers", "policies"]
     index, _ = make_figures(names, ReproduceRequest(output=tmp_path / "a"))
     make_figures(names[::-1], ReproduceRequest(output=tmp_path / "b", jobs=jobs))
     first = {p.name: p.read_bytes() for p in (tmp_path / "a").iterdir()}

@@ -764,7 +764,9 @@ def rounds_of(law: eh.delays.DelayModel, rng: np.random.Generator, size: int) ->
             2_000,
             2_000,
         ),
-        (eh.delays.LogNormal(median=1.0, sigma=3.0), 1_000, 300_000),
+        pytest.param(
+            eh.delays.LogNormal(median=1.0, sigma=3.0), 1_000, 300_000, marks=pytest.mark.slow
+        ),
         (eh.delays.Pareto(alpha=3.5, scale=1.0), 1_000, 20_000),
         (eh.delays.Weibull(shape=0.4, scale=1.0), 1_000, 60_000),
         (eh.delays.LogNormal(median=1.0, sigma=1.5), 1_000, 60_000),

@@ -179,6 +179,7 @@ def test_engines_agree_on_real_delays_across_blocks(family: SchemeFamily, delay:
         both_finish(family.build(12), tapes, law, 40)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("oldest", [1, 2, 12, 40])
 @pytest.mark.parametrize("few", [0, 300])
 def test_which_messages_are_too_old_is_found_for_many_at_once(monkeypatch, oldest, few):

@@ -47,12 +47,12 @@ def test_a_retry_draws_anew(name: str, policy: str) -> None:
     fields = {"micro_batches": 1} if name == "balanced" else {}
     scheme = SCHEMES[name](**fields).build(1)
     seconds = []
-    for r in range(3):
+    for r in range(2):
         task, up = (Tape(MODELS["exponential"](rate=rate), 1, 5 + r, 0) for rate in (1.0, 0.5))
         down = forever(0.5)
         lives = [(replace(up, replication=9), down)] * 2
         tapes = [task, replace(task, replication=1)]
-        trace = event.simulate(scheme, tapes, Proportional(), 1000, policy, lives=lives)
+        trace = event.simulate(scheme, tapes, Proportional(), 500, policy, lives=lives)
         seconds.append(trace.intervals.ravel())
     assert_z(np.concatenate(seconds), 1.25)
 

@@ -314,6 +314,7 @@ def test_who_sends_nothing_is_not_late(manner, policy, tmp_path) -> None:
             np.testing.assert_array_equal(intervals, expected)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("number", range(36))
 def test_random_configs_run_in_both_engines(number: int) -> None:
     """Policies, failures, drops, networks, pieces, ``record: clock``: no traceback."""

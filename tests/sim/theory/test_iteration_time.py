@@ -186,6 +186,7 @@ def piecewise_mean(sf, kinks):
     return float((half * sf(t.ravel()).reshape(t.shape) @ weights).sum())
 
 
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize("first", range(0, 300, 50))
 def test_means_of_mixtures_with_kinks_and_atoms(first: int) -> None:
     """Catches an integral across a corner or a jump of the workers' law, and one that is infinite
@@ -520,6 +521,7 @@ def test_loads_that_differ_have_no_closed_form():
     assert min(loads) < max(loads)
 
 
+@pytest.mark.one_in(3)  # all of either, and both laws, are among them
 @pytest.mark.parametrize("alpha", [0.05, 0.2, 0.3, 0.5, 0.9, 1.0, 1.1, 2.5])
 @pytest.mark.parametrize("scale", [1e-3, 0.4, 1.0, 50.0])
 @pytest.mark.parametrize(
