@@ -222,7 +222,7 @@ def test_a_single_clump_is_predicted_around_its_edge() -> None:
         (10, 99, 9, 99, 0.0567, 64),
         (4, 9, 3, 9, 0.16, 256),
         (1, 1, 1, 1, 9.0, 1024),
-        (10_000, 100, 9000, 100, 9.0, 64),
+        (10_000, 100, 9000, 100, 9.0, 32),
     ],
 )
 def test_the_config_waits_for_nine_tenths(
@@ -230,7 +230,7 @@ def test_the_config_waits_for_nine_tenths(
 ) -> None:
     """But not for all, if there are two; as many iterations as rounds, a hundred at most. The mean
     of r replications is known to 1 % if r is the square of how much each varies, in per cent; there
-    are 32 to 1024, and 100 million delays at most."""
+    are 32 to 1024, and 25 million delays at most."""
     delays = SimpleNamespace(rounds=np.ones((rounds, workers)))
     found = SimpleNamespace(
         size=None,
