@@ -8,17 +8,10 @@ PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile
 # Two processes that each compute with all cores would wait for each other. Commands that tests
 # start would compile the program anew each time if no bytecode were kept.
 PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest
-# A file's tests share what one of them made, so a file stays with one process. Those that take
-# the longest begin, so that both processes end together.
-BY_FILE := -n 2 --dist loadfile --no-loadscope-reorder
-LONGEST := $(addprefix tests/,experiments/pictures/test_plots.py experiments/reproduce/test_figures.py \
-	experiments/run/test_sweep.py advice/fit/test_cli.py advice/fit/test_load.py \
-	sim/schemes/test_contracts.py package/test_api.py experiments/run/test_dask.py \
-	sim/engines/test_barrierless.py repository/test_pages.py experiments/reports/test_report.py \
-	experiments/checks/test_verify.py advice/fit/test_heldout.py advice/fit/test_workers.py \
-	repository/test_additions.py sim/training/test_learner.py advice/recommend/test_planted.py \
-	experiments/commands/test_commands.py fuzz/test_fuzz.py golden/test_golden.py)
-FILES := $(LONGEST) $(filter-out $(LONGEST),$(wildcard tests/*/test_*.py tests/*/*/test_*.py))
+# Two processes, each with its own files, since each would otherwise read what the other tests.
+QUICK  := -m "not slow and not browser"
+FIRST  := tests/experiments tests/repository
+SECOND := tests $(addprefix --ignore=,$(FIRST))
 
 .DEFAULT_GOAL := help
 
@@ -54,10 +47,13 @@ reproduce-real: $(VENV)/runtime  ## the claims on the authors' data in DATA=DIR,
 test: install  ## ruff, mypy and the test suite
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@echo "mypy, and beside it the tests"; said=$$(mktemp); \
-	$(BIN)/mypy > $$said 2>&1 & types=$$!; \
-	$(PYTEST) $(BY_FILE) -m "not slow and not browser" $(FILES); tests=$$?; \
-	wait $$types; types=$$?; cat $$said; rm $$said; exit $$((tests | types))
+	@echo "half of the tests; the others, and mypy, run beside them"; said=$$(mktemp -d); \
+	$(BIN)/mypy > $$said/mypy 2>&1 & types=$$!; \
+	$(PYTEST) $(QUICK) $(SECOND) > $$said/tests 2>&1 & second=$$!; \
+	$(PYTEST) $(QUICK) $(FIRST); first=$$?; \
+	wait $$second; second=$$?; echo "the other half"; cat $$said/tests; \
+	wait $$types; types=$$?; echo "mypy"; cat $$said/mypy; rm -r $$said; \
+	exit $$((first | second | types))
 
 test-slow: install  ## the long statistical tests, and every broken input
 	EXAMPLES=all $(PYTEST) -n 2 -m "(slow or hypothesis) and not docs"

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from inspect import signature
@@ -24,11 +24,10 @@ from matplotlib import pyplot
 from typer.main import get_command as build_parser
 from typer.models import ArgumentInfo
 
-from erasurehead.delay_models.measured.measured import MeasuredDelays
 from erasurehead.delay_models.measured.read import read_measured, read_one_load
 from erasurehead.experiments.commands.cli import main
 from erasurehead.experiments.commands.table import app
-from erasurehead.experiments.pictures import style
+from erasurehead.experiments.pictures import paint, style
 from erasurehead.experiments.pictures.picture import (
     Axis,
     Bars,
@@ -42,14 +41,16 @@ from erasurehead.experiments.pictures.picture import (
     Texts,
     mantissas,
 )
+from erasurehead.plugins import FloatArray
+from erasurehead.problems import Problem
 from erasurehead.sim.base import types
 from erasurehead.sim.base.errors import Dialect, Message
 from erasurehead.sim.base.reading import Reading
-from erasurehead.sim.base.types import FloatArray
-from erasurehead.sim.training.problems import LOSSES, Problem
+from erasurehead.sim.training.problems import LOSSES
 
 if TYPE_CHECKING:
     from hypothesis import settings
+    from matplotlib.figure import Figure
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -85,10 +86,19 @@ def process(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def undrawn() -> AbstractContextManager[object]:
-    """Within this context files of pictures hold some kB of the name of their format: to draw them
-    takes longer than most commands."""
-    return mock.patch.object(style, "rendered", lambda figure, kind: 5000 * kind.encode())
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """Within this context figures are blank, and their files hold some kB of the name of their
+    format: to lay them out and to draw them takes longer than most commands."""
+
+    def blank(picture: Picture, scale: float = 1.0) -> Figure:
+        return style.blank_figure(picture.width, picture.height)
+
+    with (
+        mock.patch.object(paint, "figure", blank),
+        mock.patch.object(style, "rendered", lambda figure, kind: 5000 * kind.encode()),
+    ):
+        yield
 
 
 @cache
@@ -163,13 +173,13 @@ def pace() -> float:
 
 def examples(most: int) -> settings:
     """Hypothesis tries so many cases, others each time, if the environment says EXAMPLES=all, else
-    a quarter or 40, always the same. It judges nothing by the clock: a busy machine is slow at
+    a sixth or 30, always the same. It judges nothing by the clock: a busy machine is slow at
     drawing cases, too."""
     from hypothesis import HealthCheck, settings
 
     whole = os.environ.get("EXAMPLES") == "all"
     return settings(
-        max_examples=most if whole else min(most, max(most // 4, 40)),
+        max_examples=most if whole else min(most, max(most // 6, 30)),
         derandomize=not whole,
         print_blob=True,
         deadline=None,
@@ -286,12 +296,6 @@ class TableTape(types.TableTape):
     """The same in blocks of a few rounds, so that a run reads several."""
 
     block_rounds: int = 5
-
-
-def numbered(tables: Mapping[Any, np.ndarray]) -> MeasuredDelays:
-    """Tables of delays of workers without names, by load."""
-    (n,) = {table.shape[1] for table in tables.values()}
-    return MeasuredDelays(tuple(map(str, range(n))), tables)
 
 
 def told(lines: Iterable[Message]) -> list[str]:

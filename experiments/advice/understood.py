@@ -157,7 +157,8 @@ def _slower(table: FloatArray) -> FloatArray:
     if not known.any():
         return np.ones(table.shape[1])
     ratios = median_of(table[known] / medians[known, None], axis=0)
-    return np.asarray(ratios / (float(np.median(ratios)) or 1.0))
+    of_workers_that_arrive = ratios[np.isfinite(ratios)]
+    return np.asarray(ratios / (float(np.median(of_workers_that_arrive)) or 1.0))
 
 
 def _some(texts: Sequence[str], most: int) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from erasurehead.delay_models.base import FloatArray
 from erasurehead.delay_models.measured.listening import Listening, began_on_time
 from erasurehead.delay_models.measured.measured import MeasuredDelays
+from erasurehead.plugins import FloatArray
 
 NOT_HEARD = -1.0
 

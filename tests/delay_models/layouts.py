@@ -97,3 +97,33 @@ def packed(rows: Cells) -> bytes:
 
 def quoted(rows: Cells) -> Cells:
     return [[f'"{cell}"' for cell in row] for row in rows]
+
+
+# Steps of all-reduce training: each includes the wait for the slowest rank.
+
+
+def own_times(law: str, rng: np.random.Generator, rounds: int, workers: int) -> np.ndarray:
+    """Seconds that workers compute, before they wait."""
+    if law == "lognormal":
+        return rng.lognormal(0.0, 0.15, (rounds, workers))
+    if law == "exponential tail":
+        return 0.7 + rng.exponential(0.3, (rounds, workers))
+    if law == "a slow host":
+        slow = np.where(np.arange(workers) == rng.integers(workers), 1.6, 1.0)
+        return slow * rng.lognormal(0.0, 0.1, (rounds, workers))
+    normal = rng.standard_normal((rounds, workers))
+    for t in range(1, rounds):  # AR(1)
+        normal[t] = 0.9 * normal[t - 1] + np.sqrt(0.19) * normal[t]
+    return np.exp(0.1 * normal)
+
+
+def all_reduced(
+    own: np.ndarray, rng: np.random.Generator, skew: float = 5e-4
+) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds of steps and of their all-reduces: all end together, but for a lag of each rank."""
+    rounds, workers = own.shape
+    lag = np.abs(rng.normal(0.0, skew, (rounds + 1, workers)))
+    transfer = 0.05 * rng.lognormal(0.0, 0.1, (rounds, 1))
+    last = (own + lag[:-1]).max(axis=1, keepdims=True)
+    reduce = last - (own + lag[:-1]) + transfer + lag[1:]
+    return own + reduce, reduce

@@ -177,11 +177,16 @@ def cases() -> tuple[Case, ...]:
     return tuple(all_cases())
 
 
-@pytest.fixture(scope="module")
-def findings(tmp_path_factory: pytest.TempPathFactory) -> list[Finding]:
+@pytest.fixture(
+    scope="module", params=[3, pytest.param(1, marks=pytest.mark.slow)], ids=["a third", "all"]
+)
+def findings(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> list[Finding]:
     return [
         finding_of(case, tmp_path_factory.mktemp(f"case{number}"))
         for number, case in enumerate(cases())
+        if number % request.param == 0
     ]
 
 
@@ -202,6 +207,7 @@ def test_every_kind_has_enough_tables() -> None:
     assert max(names.values()) == 1, names.most_common(3)
 
 
+@pytest.mark.long("reads the tables for the whole file")
 def test_no_table_is_read_wrongly_in_silence(findings: list[Finding]) -> None:
     """Catches a reading by words that are no durations, such as that of a rate as seconds."""
     bad = bad_of(findings, Outcome.SILENTLY_WRONG)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erasurehead.delay_models import MODELS, DelayModel, Tape
+from erasurehead import ConfigError
 from erasurehead.delay_models.base import (
     EXPONENTIAL_END,
     MAX_DELAY_SECONDS,
@@ -16,16 +16,22 @@ from erasurehead.delay_models.base import (
     FloatArray,
     refuse_endless,
 )
-from erasurehead.delay_models.compose import Scaled
-from erasurehead.delay_models.mixture import Mixture
-from erasurehead.delay_models.parametric import Exponential, Gamma, LogNormal
+from erasurehead.delays import (
+    MODELS,
+    DelayModel,
+    Exponential,
+    Gamma,
+    LogNormal,
+    Mixture,
+    Scaled,
+    Tape,
+)
 from erasurehead.experiments.advice.fit.laws.families import FAMILIES
 from erasurehead.experiments.advice.fit.laws.goodness import fit_families
 from erasurehead.experiments.config import settings
 from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.codec import plain
-from erasurehead.sim.base.errors import ConfigError
 
 # Delays that are too long to be numbers are refused before anything is drawn.
 

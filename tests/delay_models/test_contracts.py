@@ -11,9 +11,9 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from scipy import stats
 
-from erasurehead.delay_models import MODELS, DelayModel, Tape
-from erasurehead.delay_models.base import ReplayedDelays
 from erasurehead.delay_models.parametric import Parametric
+from erasurehead.delays import MODELS, DelayModel, Tape
+from erasurehead.plugins import ReplayedDelays
 from tests.statistics import assert_z
 
 EXAMPLES = [model for family in MODELS.values() for model in family.examples()]

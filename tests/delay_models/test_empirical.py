@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from erasurehead.delay_models import MODELS, Tape
-from erasurehead.delay_models.empirical import Empirical
-from erasurehead.sim.base.errors import ConfigError
+from erasurehead import ConfigError
+from erasurehead.delays import MODELS, Empirical, Tape
 from tests.statistics import BOUND, assert_z
 
 WALLED = (2.0, 6.0, 9.0, 11.0, 13.0, 14.0, 15.0, 15.5)
@@ -118,7 +117,7 @@ def test_tasks_of_a_round_share_their_effects_alone() -> None:
     model = Empirical(quantiles=WALLED, worker=0.3, round=0.2)
     scores = [
         [normal_scores(model, Tape(model, 20, 5, r).rows(0, 30, stream=s)) for s in (0, 1)]
-        for r in range(400)
+        for r in range(150)
     ]
     assert_z([(one * other).mean() for one, other in scores], 0.5)
 

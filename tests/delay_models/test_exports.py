@@ -611,6 +611,7 @@ def judged(seed: int, folder: Path) -> tuple[Case, list[str]]:
     return case, [*outcomes(case, path, case.said)]
 
 
+@pytest.mark.long("hundreds of files, each read in many ways")
 @pytest.mark.parametrize("tables", [350, pytest.param(4000, marks=pytest.mark.slow)])
 def test_no_export_is_misread(tables: int, tmp_path: Path) -> None:
     odd, kinds = list[str](), Counter[str]()

@@ -7,17 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erasurehead.delay_models import MODELS, DelayModel, Tape
-from erasurehead.delay_models.mixture import Markov, Mixture
-from erasurehead.delay_models.parametric import (
+from erasurehead import ConfigError
+from erasurehead.delays import (
+    MODELS,
+    DelayModel,
     Deterministic,
     Exponential,
     LogNormal,
+    Markov,
+    Mixture,
     Pareto,
     ShiftedExponential,
+    Tape,
     Weibull,
 )
-from erasurehead.sim.base.errors import ConfigError
 from tests.statistics import BOUND, assert_z
 from tests.tools import examples
 

@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from erasurehead.delay_models import MODELS, Tape
-from erasurehead.delay_models.compose import ColdStarts
-from erasurehead.delay_models.parametric import Deterministic, LogNormal
-from erasurehead.delay_models.presets import LambdaCnn, LlmRanks
-from erasurehead.sim.base.errors import ConfigError
+from erasurehead import ConfigError
+from erasurehead.delays import (
+    MODELS,
+    ColdStarts,
+    Deterministic,
+    LambdaCnn,
+    LlmRanks,
+    LogNormal,
+    Tape,
+)
 
 # Cold starts: how often a round is hit, who is in the clump, and that it waits together.
 

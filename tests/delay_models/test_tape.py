@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from erasurehead.delay_models import MODELS, DelayModel, Tape
 from erasurehead.delay_models.base import SHARED_STREAM, START_BLOCK, FloatArray
+from erasurehead.delays import MODELS, DelayModel, Tape
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from erasurehead import ConfigError
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.document import load, read_yaml
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.compute import compute
-from erasurehead.sim.base.errors import ConfigError, NeverEnough
+from erasurehead.sim.base.errors import NeverEnough
 from tests.fuzz import judge, labels
 from tests.fuzz.__main__ import KINDS, made
 from tests.fuzz.harness import Ending, snapshot
@@ -212,6 +213,7 @@ def test_both_engines_end_alike(seed: int) -> None:
             assert event == batch, document
 
 
+@pytest.mark.long("a process of broken inputs of each kind")
 def test_a_sample_ends_well() -> None:
     assert SAMPLE.keys() == {*KINDS}
     run_numbers(SAMPLE)

@@ -16,7 +16,7 @@ from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.config.document import read_yaml
 from erasurehead.experiments.config.schema import schema
-from erasurehead.sim.schemes import SCHEMES
+from erasurehead.schemes import SCHEMES
 from tests.golden.configs import (
     ADDITIVE,
     CRASHES,

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from erasurehead.delay_models import Exponential, Tape
 from erasurehead.delay_models.measured.names import parse, role_of, without_unit
 from erasurehead.delay_models.measured.roles import roles_of
+from erasurehead.delays import Exponential, Tape
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.codec import plain
@@ -46,16 +46,16 @@ from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.reader import read_records
 from erasurehead.experiments.run.timeline import write_timeline
+from erasurehead.load_laws import PerPartition, Proportional
+from erasurehead.plugins import Fixed, InvalidParameter, RoundScheme, Run
 from erasurehead.sim.attack.code import Code, code_of
 from erasurehead.sim.attack.search import SearchBudget, worst_sets
-from erasurehead.sim.base.errors import EngineRefused, InvalidParameter, NeverEnough
+from erasurehead.sim.base.errors import EngineRefused, NeverEnough
 from erasurehead.sim.base.files import UnusableFile
 from erasurehead.sim.base.reading import Reading
-from erasurehead.sim.engines.run import Policy, Run
+from erasurehead.sim.engines.run import Policy
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import PerPartition, Proportional
-from erasurehead.sim.schemes.base import Fixed, RoundScheme
-from erasurehead.sim.theory import NoFormula, round_theory, worst_bound, worst_cases
+from erasurehead.theory import NoFormula, round_theory, worst_bound, worst_cases
 from tests.golden.configs import Document
 from tests.golden.machine import hash_of
 from tests.tools import TableTape

@@ -76,6 +76,7 @@ def built(folder: Path, target: str, source: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_wheel_of_the_checkout_and_of_the_sdist_are_equal(clone: Path, tmp_path: Path) -> None:
     """Installed there is one top-level name, with every module of the checkout under it."""
     sdist = built(tmp_path / "sdist", "sdist", clone)

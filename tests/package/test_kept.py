@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -39,9 +40,14 @@ def simulated(scheme: Any) -> eh.Simulation:
     )
 
 
+@cache
+def advice() -> eh.Advice:
+    return eh.recommend(SMALL | {"target_loss": 0.6}, only="uncoded,erasurehead")
+
+
 # by public name, what makes an object of it; each of the others has its reason
 MAKERS: dict[str, Callable[[], Any]] = {
-    "Advice": lambda: eh.recommend(SMALL | {"target_loss": 0.6}),
+    "Advice": advice,
     "ConfigError": lambda: eh.ConfigError("workers = 0: must be at least 1"),
     "Fitted": lambda: eh.fit(TABLE),
     "Result": lambda: eh.run(SMALL, timeline=True),
@@ -58,7 +64,7 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "optimizers": lambda: [optimizers.Nesterov(learning_rate=0.5)],
     "problems": lambda: problems.Logistic(TABLE, np.sign(TABLE[:, 0] - 1), partitions=4),
     "read_table": lambda: eh.read_table(pd.DataFrame(TABLE)),
-    "recommend": lambda: eh.recommend(SMALL | {"target_loss": 0.6, "seed": 3}),
+    "recommend": advice,
     "run": lambda: eh.run(SMALL, set={"delay.rate": 1.5}),
     "schemes": lambda: [
         example for scheme in schemes.SCHEMES.values() for example in scheme.examples()

@@ -29,7 +29,8 @@ from tests.tools import agg, inside
 #     <!-- block: fails -->                          the command ends with exit code 1 or 2
 #     <!-- block: output -->                         lines that the block above prints, in order
 #
-# and `<!-- page: empty folder -->` says that nothing is there when a page begins (`material.py`).
+# and `<!-- page: empty folder -->` says that nothing is there when a page begins,
+# `<!-- page: long -->` that all of it is executed by `make test-docs` alone.
 
 
 ROOT = Path(__file__).parents[2]
@@ -56,6 +57,7 @@ FENCE = re.compile(
 )
 INLINE = re.compile(r"(?<!`)`(erasurehead [^`]+)`(?!`)")
 EMPTY = "<!-- page: empty folder -->"
+LONG = "<!-- page: long -->"
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,11 @@ class Page:
     def starts_empty(self) -> bool:
         """A reader begins it in an empty folder."""
         return EMPTY in self.text
+
+    @property
+    def is_long(self) -> bool:
+        """All of it is executed by ``make test-docs`` alone."""
+        return LONG in self.text
 
     @property
     def prose(self) -> str:

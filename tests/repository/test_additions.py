@@ -19,14 +19,12 @@ import typer
 import yaml
 from pydantic.dataclasses import dataclass
 
-from erasurehead.delay_models import MODELS, base
+from erasurehead.delay_models import base
+from erasurehead.delays import MODELS
+from erasurehead.plugins import Fixed, FloatArray, Groups, SumArrived
+from erasurehead.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.base import fields
-from erasurehead.sim.base.types import FloatArray
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.base import Fixed, SchemeFamily
-from erasurehead.sim.schemes.parts.assignments import Groups
-from erasurehead.sim.schemes.parts.decoders import SumArrived
-from erasurehead.sim.schemes.parts.stopping import FirstK
+from erasurehead.stopping import FirstK
 from tests.tools import inside, undrawn
 
 ROOT = Path(__file__).parents[2]
@@ -138,8 +136,8 @@ def delay_law() -> None:
 @added
 def with_a_delay_law(folder: Path) -> None:
     from erasurehead import theory
-    from erasurehead.sim.load_laws import Proportional
-    from erasurehead.sim.schemes.uncoded import Uncoded
+    from erasurehead.load_laws import Proportional
+    from erasurehead.schemes import Uncoded
     from tests.delay_models import test_contracts as contracts
     from website import config_keys, galleries
 
@@ -333,6 +331,7 @@ def with_a_command(folder: Path) -> None:
     assert "For example: `erasurehead count results/demo`" in page
 
 
+@pytest.mark.long("a process registers and tries additions")
 @pytest.mark.parametrize("check", CHECKS)
 def test_what_is_added_is_found_everywhere(check: str, ends: dict[str, str]) -> None:
     assert ends[check] == "", ends[check]

@@ -235,12 +235,21 @@ OURS = ("experiments/commands/table.py",)
 """Print JSON, the version, and what can be said before anything is imported."""
 
 
-def nodes(kind: type[Node]) -> Iterator[tuple[str, Node]]:
-    """Every node of a kind, with the path of its file."""
+@cache
+def nodes_by_type() -> dict[type[ast.AST], list[tuple[str, ast.AST]]]:
+    """Every node with the path of its file."""
+    found: dict[type[ast.AST], list[tuple[str, ast.AST]]] = {}
     for path, tree in trees().items():
         for node in ast.walk(tree):
-            if isinstance(node, kind):
-                yield path, node
+            found.setdefault(type(node), []).append((path, node))
+    return found
+
+
+def nodes(kind: type[Node]) -> Iterator[tuple[str, Node]]:
+    """Every node of a kind, with the path of its file."""
+    for own, found in nodes_by_type().items():
+        if issubclass(own, kind):
+            yield from found  # type: ignore[misc]
 
 
 def test_one_way_to_the_terminal() -> None:
@@ -298,9 +307,22 @@ def test_benchmarks_import_what_is_there(path: Path) -> None:
 def test_no_random_case_is_judged_by_the_clock() -> None:
     """Where ``examples`` is missing, a busy machine makes a test of Hypothesis fail."""
     for path in sorted((ROOT / "tests").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        text = path.read_text()
+        for node in ast.walk(ast.parse(text)) if "@given(" in text else ():
             if isinstance(node, ast.FunctionDef):
                 decorators = [ast.unparse(each) for each in node.decorator_list]
                 if any(each.startswith("given(") for each in decorators):
                     place = f"{path}:{node.lineno}"
                     assert any(each.startswith("examples(") for each in decorators), place
+
+
+def test_at_most_twenty_quick_tests_are_long() -> None:
+    """Each says why it takes more than a second. Catches a suite that grows slow in small steps."""
+    long = r"^@pytest\.mark\.long\((.*)\)$"
+    reasons = [
+        reason
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for reason in re.findall(long, path.read_text(), re.MULTILINE)
+    ]
+    assert 0 < len(reasons) <= 20
+    assert all(len(reason.split()) > 1 for reason in reasons)

@@ -17,24 +17,17 @@ import yaml
 from PIL import Image
 
 import erasurehead
-from erasurehead.delay_models.parametric import ShiftedExponential
+from erasurehead import ConfigError
+from erasurehead.delays import ShiftedExponential
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.codec import Reader, plain
 from erasurehead.experiments.config.schema import first_sentence
 from erasurehead.experiments.pictures.picture import Bars, Heat
 from erasurehead.experiments.text import number_of
+from erasurehead.load_laws import Proportional
+from erasurehead.plugins import Fixed, Guarantees, Independent, RandomOrder
+from erasurehead.schemes import SCHEMES, Scheme, SchemeFamily
 from erasurehead.sim import theory
-from erasurehead.sim.base.errors import ConfigError
-from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.base import (
-    Fixed,
-    Guarantees,
-    Independent,
-    RandomOrder,
-    Scheme,
-    SchemeFamily,
-)
 from tests.golden.records import require_recorded
 from website.atlas_pictures import COMPARISON, portrait, write_atlas
 

@@ -18,11 +18,11 @@ import pytest
 from typer.main import get_command
 
 from erasurehead import plugins
-from erasurehead.delay_models import MODELS, Tape
+from erasurehead.delays import MODELS, Tape
 from erasurehead.experiments.commands.table import app
-from erasurehead.sim.base.errors import InvalidParameter
+from erasurehead.load_laws import Proportional
+from erasurehead.plugins import InvalidParameter
 from erasurehead.sim.engines.run import Policy
-from erasurehead.sim.load_laws import Proportional
 from tests.repository.blocks import (
     MARKS,
     OTHER,
@@ -57,9 +57,14 @@ def follow(shown: Page, folder: Path, monkeypatch: pytest.MonkeyPatch, long: boo
     Reader(shown, long).follow()
 
 
+@pytest.mark.long("README, tutorial and traces are executed")
 @pytest.mark.parametrize(
     "shown",
-    [each for each in PAGES if any(block.kind != OTHER for block in each.blocks)],
+    [
+        each
+        for each in PAGES
+        if not each.is_long and any(block.kind != OTHER for block in each.blocks)
+    ],
     ids=lambda each: each.name,
 )
 def test_every_block_works(shown: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +75,7 @@ def test_every_block_works(shown: Page, tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.docs
 @pytest.mark.parametrize(
     "shown",
-    [each for each in PAGES if any(block.mark == "long" for block in each.blocks)],
+    [each for each in PAGES if each.is_long or any(block.mark == "long" for block in each.blocks)],
     ids=lambda each: each.name,
 )
 def test_pages_with_long_blocks(

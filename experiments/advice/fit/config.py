@@ -27,7 +27,7 @@ def small_config(
     while (
         replications < 1024
         and varies > 0.01 * replications**0.5
-        and 2 * replications * iterations * workers <= 100_000_000
+        and 2 * replications * iterations * workers <= 25_000_000
     ):
         replications *= 2
     return {

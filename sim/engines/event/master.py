@@ -6,6 +6,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from dataclasses import replace
+from functools import lru_cache
 from itertools import count, repeat
 from math import inf
 
@@ -26,6 +27,7 @@ RECEPTION = EventPriority(2)  # after NORMAL (1): who finishes as a model reache
 DECISION = EventPriority(3)  # after all messages and receptions: when the master looks at its clock
 GIVING_UP = EventPriority(4)  # after every decision: a round may end exactly at ``max_wait``
 
+REMEMBERED_OFFSETS = 2**18  # of tasks that are done again: numbers, together
 Action = Callable[[Event], None]
 
 
@@ -143,6 +145,10 @@ class Master:
         self.margin = np.zeros(rounds)
         self.dead = np.zeros(rounds, dtype=np.int64)
         self.opened = 0.0
+        # Workers that crash over and over do the same task again about equally often, so a retry
+        # that is drawn for one of them is read by the others.
+        retries = max(1, REMEMBERED_OFFSETS // (self.n * self.messages))
+        self._offsets_again = lru_cache(maxsize=retries)(self._drawn_again)
         self._drains = run.policy.drains
         self._max_wait = run.cluster.max_wait
         self._alarm = -inf
@@ -184,8 +190,9 @@ class Master:
     def offsets_of(self, of_round: int, retry: int) -> list[float]:
         """``(n m,)`` offsets of a round's messages, for workers that do their task again after so
         many crashes: it is a new execution."""
-        if retry == 0:
-            return self.offsets[of_round]
+        return self._offsets_again(of_round, retry) if retry else self.offsets[of_round]
+
+    def _drawn_again(self, of_round: int, retry: int) -> list[float]:
         run, replication = self.workers.run, self.workers.replication
         plan = self._plans[of_round]
         if plan.loads.ndim > 1:

@@ -1,4 +1,5 @@
-"""Cold starts in short tables: found where they are, and nowhere else."""
+"""Cold starts in short tables: found where they are, and nowhere else. Speaks to how they are
+found, as hundreds of tables are looked at."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from erasurehead.delay_models import MODELS, DelayModel
+from erasurehead.delays import MODELS, DelayModel
 from erasurehead.experiments.advice.fit.laws.cold import (
     Cold,
     UnitDelays,

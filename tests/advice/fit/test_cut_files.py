@@ -49,6 +49,9 @@ def test_a_file_of_the_authors_has_its_rate(stem: str, tmp_path: Path) -> None:
     assert last["predicted"] == pytest.approx(MEAN_OF_ALL, rel=0.08)
     assert np.isnan(last["low"])
     assert fitted.table.set_index("family").loc["mixture", "alike"]
+    said = " ".join(fitted.report.split())
+    assert "Arrival 30 of 30 is extrapolated" in said
+    assert "mixture" in said.partition("Arrival 30 ")[2], "it fits what was heard about as well"
 
 
 def test_the_command_says_what_is_known_of_each_arrival(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Fitted laws."""
+"""Fitted laws. Speaks to them, as parameters are found again in hundreds of samples."""
 
 from __future__ import annotations
 
@@ -8,28 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from erasurehead.delay_models import MODELS, DelayModel, Empirical
-from erasurehead.experiments.advice.fit.laws.families import EMPIRICAL, FAMILIES, fit_tail, smoothed
-from erasurehead.experiments.advice.fit.laws.goodness import (
-    expected_order_statistics,
-    fit_families,
-    observed_order_statistics,
-    resimulated,
-)
-from erasurehead.experiments.advice.fit.laws.law import (
-    CannotFit,
-    Weighed,
-    log_density,
-    model_of,
-    section_of,
-)
-from erasurehead.experiments.advice.fit.laws.lognormals import Climb
-from erasurehead.experiments.advice.fit.laws.variance import (
-    Effects,
-    latent,
-    rank_effects,
-    what_stays,
-)
+from erasurehead.delays import MODELS, DelayModel, Empirical
+from erasurehead.experiments.advice.fit.laws import families, goodness, law, lognormals, variance
 from tests.statistics import BOUND
 
 # Fits recover known parameters, and tell the families apart.
@@ -79,11 +59,11 @@ def truth(case: str) -> np.ndarray:
 
 
 def estimates(case: str, seeds: range) -> np.ndarray:
-    family = FAMILIES[TRUTHS[case][0]]
+    family = families.FAMILIES[TRUTHS[case][0]]
     rows = []
     for seed in seeds:
         sample = model(case).sample(np.random.default_rng(seed), ROUNDS, WORKERS).ravel()
-        rows.append(numbers(case, section_of(family.fit(sample))))
+        rows.append(numbers(case, law.section_of(family.fit(sample))))
     return np.array(rows)
 
 
@@ -111,7 +91,7 @@ def test_a_long_shift_before_little_chance_is_found() -> None:
     """A thousand times as long as the rest: the search for it begins at the gap to the least."""
     truth = MODELS["weibull"](shape=1.6, scale=1e-3, shift=1.0)
     sample = truth.sample(np.random.default_rng(0), 100, 40).ravel()
-    found = section_of(FAMILIES["weibull"].fit(sample))
+    found = law.section_of(families.FAMILIES["weibull"].fit(sample))
     assert found["shift"] == pytest.approx(1.0, abs=2e-5)
     assert found["shape"] == pytest.approx(1.6, abs=0.1)
     assert found["scale"] == pytest.approx(1e-3, rel=0.05)
@@ -119,7 +99,9 @@ def test_a_long_shift_before_little_chance_is_found() -> None:
 
 def best_by_aic(case: str, seed: int) -> str:
     table = model(case).sample(np.random.default_rng(seed), ROUNDS, WORKERS)
-    fits, refused = fit_families([*FAMILIES.values()], table.ravel(), table, [WORKERS])
+    fits, refused = goodness.fit_families(
+        [*families.FAMILIES.values()], table.ravel(), table, [WORKERS]
+    )
     assert not refused
     return min(fits, key=lambda fit: fit.aic).family.name
 
@@ -141,7 +123,7 @@ def test_aic_picks_the_family(case: str, seeds: range) -> None:
 def test_aic_of_nested_families_is_close(case: str) -> None:
     """A family that holds the true law cannot be beaten by much; one without it is far behind."""
     table = model(case).sample(np.random.default_rng(0), ROUNDS, WORKERS)
-    fits, _ = fit_families([*FAMILIES.values()], table.ravel(), table, [WORKERS])
+    fits, _ = goodness.fit_families([*families.FAMILIES.values()], table.ravel(), table, [WORKERS])
     aic = {fit.family.name: fit.aic for fit in fits}
     best = min(aic.values())
     holders = {"shifted_exponential", "weibull", "gamma", case}
@@ -154,11 +136,11 @@ def test_expected_order_statistics_are_those_of_simulated_rounds(case: str) -> N
     """Catches k counted from the wrong end, a lost weight, a truncated tail."""
     ks = [1, 3, 5, 8, 10]
     table = model(case).sample(np.random.default_rng(1), 20_000, 10)
-    law = FAMILIES[TRUTHS[case][0]].fit(table.ravel())
+    fitted = families.FAMILIES[TRUTHS[case][0]].fit(table.ravel())
     ordered = np.sort(table, axis=1)[:, np.array(ks) - 1]
     # Where the variance is infinite or so, z says nothing: compare the medians' neighbours only.
     keep = slice(0, 4) if case == "pareto" else slice(0, 5)
-    error = ordered.mean(axis=0) - expected_order_statistics(law, 10, ks)
+    error = ordered.mean(axis=0) - goodness.expected_order_statistics(fitted, 10, ks)
     z = error / (ordered.std(axis=0) / np.sqrt(len(ordered)))
     assert np.all(np.abs(z[keep]) < BOUND)
 
@@ -174,39 +156,41 @@ def test_the_shift_never_reaches_the_smallest_delay() -> None:
     ]
     for sample in samples:
         for name in ("weibull", "lognormal", "gamma", "shifted_exponential", "mixture"):
-            law = FAMILIES[name].fit(sample)
-            assert np.all(np.isfinite(log_density(law, sample))), (name, law)
+            fitted = families.FAMILIES[name].fit(sample)
+            assert np.all(np.isfinite(law.log_density(fitted, sample))), (name, fitted)
             if name != "mixture":
-                assert 0 <= section_of(law)["shift"] <= sample.min() * (1 + 1e-5)  # six digits
+                assert (
+                    0 <= law.section_of(fitted)["shift"] <= sample.min() * (1 + 1e-5)
+                )  # six digits
 
 
 def test_what_cannot_be_fitted_is_refused_with_a_reason() -> None:
     same = np.full(100, 2.0)
     for name in ("shifted_exponential", "weibull", "pareto", "lognormal", "gamma", "mixture"):
-        with pytest.raises(CannotFit, match="all delays are equal"):
-            FAMILIES[name].fit(same)
+        with pytest.raises(law.CannotFit, match="all delays are equal"):
+            families.FAMILIES[name].fit(same)
     for name in ("shifted_exponential", "weibull", "gamma"):
-        with pytest.raises(CannotFit, match="all delays are equal"):
-            FAMILIES[name].fit(np.zeros(100))
+        with pytest.raises(law.CannotFit, match="all delays are equal"):
+            families.FAMILIES[name].fit(np.zeros(100))
     for name in ("pareto", "mixture"):
-        with pytest.raises(CannotFit, match="0 s"):
-            FAMILIES[name].fit(np.array([0.0, 1.0, 2.0]))
+        with pytest.raises(law.CannotFit, match="0 s"):
+            families.FAMILIES[name].fit(np.array([0.0, 1.0, 2.0]))
     few = np.geomspace(1.0, 9.0, 10)
-    with pytest.raises(CannotFit, match="fewer than 10 delays cannot tell two parts"):
-        FAMILIES["mixture"].fit(few[:9])
-    assert np.isfinite(log_density(FAMILIES["mixture"].fit(few), few)).all()
-    with pytest.raises(CannotFit, match="too few delays for a tail"):
-        FAMILIES["pareto"].fit(few[:2])
-    assert np.isfinite(log_density(FAMILIES["pareto"].fit(few[:3]), few[:3])).all()
-    with pytest.raises(CannotFit, match="all delays are 0 s"):
-        FAMILIES["exponential"].fit(np.zeros(3))
+    with pytest.raises(law.CannotFit, match="fewer than 10 delays cannot tell two parts"):
+        families.FAMILIES["mixture"].fit(few[:9])
+    assert np.isfinite(law.log_density(families.FAMILIES["mixture"].fit(few), few)).all()
+    with pytest.raises(law.CannotFit, match="too few delays for a tail"):
+        families.FAMILIES["pareto"].fit(few[:2])
+    assert np.isfinite(law.log_density(families.FAMILIES["pareto"].fit(few[:3]), few[:3])).all()
+    with pytest.raises(law.CannotFit, match="all delays are 0 s"):
+        families.FAMILIES["exponential"].fit(np.zeros(3))
 
 
 @pytest.mark.parametrize("second", [0.0, 1.0])
 def test_a_part_without_a_value_keeps_a_share(second: float) -> None:
     """Whose logarithm is finite: the likelihood of all values is."""
     values = np.array([0.0, 1.0, 2.0])
-    normals = Climb(Weighed.of(values), 0.1)._maximised(np.full(3, second))
+    normals = lognormals.Climb(law.Weighed.of(values), 0.1)._maximised(np.full(3, second))
     assert 0 < normals.share < 1
     assert np.isfinite(normals.log_parts(values)).all()
     assert max(normals.share, 1 - normals.share) == pytest.approx(1.0, abs=1e-6)
@@ -215,13 +199,13 @@ def test_a_part_without_a_value_keeps_a_share(second: float) -> None:
 def test_mixture_is_a_distribution() -> None:
     """Its quantiles invert its distribution function, and its density integrates to it."""
     sample = model("mixture").sample(np.random.default_rng(0), ROUNDS, WORKERS).ravel()
-    law = FAMILIES["mixture"].fit(sample)
+    fitted = families.FAMILIES["mixture"].fit(sample)
     levels = np.array([1e-12, 1e-3, 0.1, 0.5, 0.9, 0.999])
-    np.testing.assert_allclose(law.sf(law.isf(levels)), levels, rtol=1e-9)
+    np.testing.assert_allclose(fitted.sf(fitted.isf(levels)), levels, rtol=1e-9)
     grid = np.linspace(0.3, 3.0, 20_001)
-    area = np.trapezoid(np.exp(log_density(law, grid)), grid)
-    assert area == pytest.approx(float(np.diff(law.cdf(grid[[0, -1]]))[0]), abs=1e-6)
-    assert stats.kstest(sample, law.cdf).pvalue > 1e-6
+    area = np.trapezoid(np.exp(law.log_density(fitted, grid)), grid)
+    assert area == pytest.approx(float(np.diff(fitted.cdf(grid[[0, -1]]))[0]), abs=1e-6)
+    assert stats.kstest(sample, fitted.cdf).pvalue > 1e-6
 
 
 # The empirical law: its pieces, its tail, and effects on ranks.
@@ -230,10 +214,12 @@ def test_mixture_is_a_distribution() -> None:
 def test_pieces_keep_the_mean() -> None:
     """Straight lines between quantiles read off one by one are too long before a tail."""
     ordered = np.sort(np.random.default_rng(0).pareto(1.5, 6400) + 1)[:6300]
-    ends = smoothed(ordered, 64)
+    ends = families.smoothed(ordered, 64)
     assert np.all(np.diff(ends) >= 0)
     assert (ends[1:] + ends[:-1]).mean() / 2 == pytest.approx(ordered.mean(), rel=1e-3)
-    np.testing.assert_allclose(smoothed(np.linspace(1, 3, 100), 4), [1, 1.5, 2, 2.5, 3], atol=0.02)
+    np.testing.assert_allclose(
+        families.smoothed(np.linspace(1, 3, 100), 4), [1, 1.5, 2, 2.5, 3], atol=0.02
+    )
 
 
 @pytest.mark.parametrize("shape", [-0.5, 0.0, 0.3])
@@ -241,7 +227,7 @@ def test_the_tail_is_found(shape: float) -> None:
     found = []
     for seed in range(20):
         excess = stats.genpareto.rvs(shape, size=500, random_state=seed)
-        found.append(fit_tail(np.sort(2.0 * excess)))
+        found.append(families.fit_tail(np.sort(2.0 * excess)))
     scale, fitted = np.mean(found, axis=0)
     assert fitted == pytest.approx(shape, abs=0.06)
     assert scale == pytest.approx(2.0, abs=0.12)
@@ -251,9 +237,9 @@ def test_the_tail_reaches_every_delay() -> None:
     """A law under which a measured delay cannot happen would have no likelihood."""
     for seed in range(10):
         sample = 17 - 15 * np.random.default_rng(seed).random(3000) ** 4
-        law = EMPIRICAL.fit(sample)
-        assert np.all(np.isfinite(log_density(law, sample)))
-        assert law.longest() < 17.1
+        fitted = families.EMPIRICAL.fit(sample)
+        assert np.all(np.isfinite(law.log_density(fitted, sample)))
+        assert fitted.longest() < 17.1
 
 
 @pytest.mark.parametrize("name", ["wall", "pareto", "lognormal"])
@@ -266,21 +252,21 @@ def test_it_bends_to_any_shape(name: str) -> None:
     }[name]
     ks = [32, 48, 60, 64]
     table = draw(np.random.default_rng(0), (1500, 64))
-    truth = observed_order_statistics(draw(np.random.default_rng(1), (20_000, 64)), ks)
-    law = EMPIRICAL.fit(table.ravel())
-    np.testing.assert_allclose(expected_order_statistics(law, 64, ks), truth, rtol=0.03)
+    truth = goodness.observed_order_statistics(draw(np.random.default_rng(1), (20_000, 64)), ks)
+    fitted = families.EMPIRICAL.fit(table.ravel())
+    np.testing.assert_allclose(goodness.expected_order_statistics(fitted, 64, ks), truth, rtol=0.03)
 
 
 def test_its_density_and_its_section_are_those_of_the_law() -> None:
     sample = np.random.default_rng(0).gamma(3.0, 1.0, 4000)
-    law = EMPIRICAL.fit(sample)
-    assert isinstance(law, Empirical)
+    fitted = families.EMPIRICAL.fit(sample)
+    assert isinstance(fitted, Empirical)
     grid = np.linspace(0.001, 30, 60_001)
-    assert np.trapezoid(np.exp(log_density(law, grid)), grid) == pytest.approx(1, abs=0.01)
-    assert model_of(section_of(law)) == law
+    assert np.trapezoid(np.exp(law.log_density(fitted, grid)), grid) == pytest.approx(1, abs=0.01)
+    assert law.model_of(law.section_of(fitted)) == fitted
     for few in (np.full(40, 2.0), np.arange(1.0, 10.0)):
-        with pytest.raises(CannotFit):
-            EMPIRICAL.fit(few)
+        with pytest.raises(law.CannotFit):
+            families.EMPIRICAL.fit(few)
 
 
 @pytest.mark.parametrize(
@@ -290,12 +276,12 @@ def test_its_density_and_its_section_are_those_of_the_law() -> None:
 def test_a_piece_has_eight_delays_and_a_tail_two_pieces(size: int, pieces: int, tail: int) -> None:
     """Of up to 64 pieces, and of five at least where there is a tail."""
     sample = np.random.default_rng(0).exponential(1.0, size)
-    law = EMPIRICAL.fit(sample)
-    assert isinstance(law, Empirical)
-    assert len(law.quantiles) == pieces + 1
-    assert law.tail == pytest.approx(tail / size, rel=1e-5)
-    with pytest.raises(CannotFit, match="fewer than 16 delays show no shape"):
-        EMPIRICAL.fit(sample[:15])
+    fitted = families.EMPIRICAL.fit(sample)
+    assert isinstance(fitted, Empirical)
+    assert len(fitted.quantiles) == pieces + 1
+    assert fitted.tail == pytest.approx(tail / size, rel=1e-5)
+    with pytest.raises(law.CannotFit, match="fewer than 16 delays show no shape"):
+        families.EMPIRICAL.fit(sample[:15])
 
 
 def test_ranks_do_not_see_the_margin() -> None:
@@ -303,10 +289,10 @@ def test_ranks_do_not_see_the_margin() -> None:
     rng = np.random.default_rng(0)
     numbers = rng.normal(size=30) * 0.5 + rng.normal(size=(200, 1)) * 0.4
     numbers = numbers + rng.normal(size=(200, 30))
-    both = Effects(worker=True, round=True)
-    effects = rank_effects([numbers], both, spells=False)
-    assert rank_effects([np.exp(5 * numbers)], both, spells=False) == effects
-    assert np.ptp(latent([numbers])[0]) == np.ptp(latent([np.arctan(numbers)])[0])
+    both = variance.Effects(worker=True, round=True)
+    effects = variance.rank_effects([numbers], both, spells=False)
+    assert variance.rank_effects([np.exp(5 * numbers)], both, spells=False) == effects
+    assert np.ptp(variance.latent([numbers])[0]) == np.ptp(variance.latent([np.arctan(numbers)])[0])
 
 
 def test_effects_on_ranks_are_recovered() -> None:
@@ -316,7 +302,7 @@ def test_effects_on_ranks_are_recovered() -> None:
     quantiles = tuple(17 - 15 * (1 - np.linspace(0, 1, 40)) ** 3)
     model = MODELS["empirical"](quantiles=quantiles, ranks=ranks, **truth)
     table = model.sample(np.random.default_rng(0), 2000, len(ranks))
-    found = rank_effects([table], Effects(worker=True, round=True), spells=True)
+    found = variance.rank_effects([table], variance.Effects(worker=True, round=True), spells=True)
     np.testing.assert_allclose(found.pop("ranks"), ranks, atol=0.15)
     assert found == {key: pytest.approx(value, abs=0.06) for key, value in truth.items()}
 
@@ -325,15 +311,17 @@ def test_what_lasts_is_no_spell() -> None:
     """Workers that are always early or late correlate alike at every lag, in short tables, too;
     and so do tables of other lengths together. Catches pairs of another lag."""
     alike = [np.tile([1.0, -1.0, 0.0], (rounds, 1)) for rounds in (9, 6)]
-    assert what_stays(alike)[0] == pytest.approx(0.0, abs=1e-12)
-    assert what_stays([alike[0][:2]]) == (0.0, 0.0), "two rounds have one lag, which tells nothing"
+    assert variance.what_stays(alike)[0] == pytest.approx(0.0, abs=1e-12)
+    assert variance.what_stays([alike[0][:2]]) == (0.0, 0.0), (
+        "two rounds have one lag, which tells nothing"
+    )
 
 
 def test_two_smallest_delays_may_be_neighbouring_numbers() -> None:
     """0.1 s and the next number: nothing lies between them, where the smallest one's cell was."""
     sample = np.append(np.linspace(0.2, 1.0, 60), [0.1, np.nextafter(0.1, 1)])
     for name in ("lognormal", "gamma", "weibull"):
-        assert 0 <= FAMILIES[name].fit(sample).isf(1 - 1e-9) <= 0.1 + 1e-9
+        assert 0 <= families.FAMILIES[name].fit(sample).isf(1 - 1e-9) <= 0.1 + 1e-9
 
 
 # Long samples are searched by groups of neighbours.
@@ -343,7 +331,7 @@ def test_groups_stand_for_the_whole_sample() -> None:
     """Each value counts once, those at both ends alone, and those on both sides of a gap apart."""
     rng = np.random.default_rng(0)
     sample = np.concatenate([rng.normal(0, 1, 110_050), rng.normal(40, 1, 40_000)])
-    found, ordered = Weighed.of(sample), np.sort(sample)
+    found, ordered = law.Weighed.of(sample), np.sort(sample)
     assert found.counts.sum() == len(sample)
     assert len(found.values) < len(sample) / 8
     np.testing.assert_array_equal(found.values[:1000], ordered[:1000])
@@ -351,9 +339,9 @@ def test_groups_stand_for_the_whole_sample() -> None:
     assert not np.any((found.values > ordered[110_049]) & (found.values < ordered[110_050]))
     assert found.mean(found.values) == pytest.approx(sample.mean())
     assert found.std(found.values) == pytest.approx(sample.std(), rel=1e-6)
-    assert len(Weighed.of(sample[:100_000]).values) == 100_000
-    assert len(Weighed.of(sample[:100_001]).values) < 100_000
-    assert len(Weighed.of(rng.random(150_000)).values) == 12_000, "as the docs say"
+    assert len(law.Weighed.of(sample[:100_000]).values) == 100_000
+    assert len(law.Weighed.of(sample[:100_001]).values) < 100_000
+    assert len(law.Weighed.of(rng.random(150_000)).values) == 12_000, "as the docs say"
 
 
 # How hard a fit looks, as its docstring says.
@@ -370,7 +358,7 @@ def test_how_much_runs_of_a_hundred_rounds_vary_is_that_of_a_markov_chain(
         name: {"model": "deterministic", "value": s} for name, s in (("fast", 1.0), ("slow", 3.0))
     }
     chain = {"model": "markov", "slow_to_slow": stays, "fast_to_slow": begins, **parts}
-    [found] = resimulated(chain, {"kind": "proportional"}, {None: np.ones((400, 1))})
+    [found] = goodness.resimulated(chain, {"kind": "proportional"}, {None: np.ones((400, 1))})
     r, slow, length = stays - begins, begins / (1 - stays + begins), 100
     longer = (1 + r) / (1 - r) - 2 * r * (1 - r**length) / (length * (1 - r) ** 2)
     deviation = np.sqrt(4 * slow * (1 - slow) / length * longer)
@@ -380,10 +368,10 @@ def test_how_much_runs_of_a_hundred_rounds_vary_is_that_of_a_markov_chain(
 def test_a_model_is_resimulated_at_the_load_of_its_table() -> None:
     """Of constant tasks every simulated table is alike. At a load that is not known a task is
     whatever was measured; a load of 0 is one beside another."""
-    delay, law = {"model": "deterministic", "value": 2.0}, {"kind": "proportional"}
+    delay, fitted = {"model": "deterministic", "value": 2.0}, {"kind": "proportional"}
     one, several = np.ones((7, 10)), {0.0: np.ones((7, 10)), 3.0: np.ones((7, 10))}
     for tables, seconds in (({None: one}, [2.0]), ({0.0: one}, [2.0]), (several, [0.0, 6.0])):
-        checked = resimulated(delay, law, tables)
+        checked = goodness.resimulated(delay, fitted, tables)
         assert [check.load for check in checked] == [*tables]
         for check, expected in zip(checked, seconds, strict=True):
             assert check.times.ks == (5, 9, 10)

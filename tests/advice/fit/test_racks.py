@@ -1,4 +1,5 @@
-"""Racks that are slow together: planted ones become a law, and others do not."""
+"""Racks that are slow together: planted ones become a law, and others do not. Speaks to how racks
+are found, as many tables are looked at."""
 
 from __future__ import annotations
 
@@ -10,22 +11,21 @@ import pandas as pd
 import pytest
 
 import erasurehead as eh
-from erasurehead.delay_models import DelayModel, Tape
-from erasurehead.delay_models.factors import GroupEffects, RoundEffects, Spells
-from erasurehead.delay_models.mixture import Mixture
-from erasurehead.delay_models.parametric import (
+from erasurehead.delays import (
+    DelayModel,
     Deterministic,
     Gamma,
+    GroupEffects,
     LogNormal,
+    Mixture,
+    RoundEffects,
     ShiftedExponential,
+    Spells,
+    Tape,
 )
-from erasurehead.experiments.advice.fit.answer import fit_answer
-from erasurehead.experiments.advice.fit.candidates import effects_of
-from erasurehead.experiments.advice.fit.laws.cold import UnitDelays
-from erasurehead.experiments.advice.fit.laws.variance import split_variance
-from erasurehead.experiments.advice.fit.laws.workers import Racks, find_racks, in_turn
+from erasurehead.experiments.advice.fit import candidates
+from erasurehead.experiments.advice.fit.laws import cold, law, variance, workers
 from erasurehead.experiments.advice.statistics.groups import placed
-from erasurehead.experiments.config.build import delay_model
 from tests.statistics import BOUND
 
 ONE = Deterministic(value=1.0)
@@ -73,7 +73,7 @@ def test_planted_racks_are_found_without_a_column(
     """Who is in which, how slow, how often and how long; bounds are those of so many rounds.
     Catches a rack that is compared with itself, and a factor that counts a host's own noise."""
     model = in_racks(base, factor, size=size, placement=place)
-    groups, racks = find_racks([planted(model, n)], hosts_of(n), {})
+    groups, racks = workers.find_racks([planted(model, n)], hosts_of(n), {})
     assert racks is not None
     assert len(groups) == n // size
     np.testing.assert_array_equal(racks.of_worker, model.racks(n))
@@ -94,7 +94,7 @@ def test_planted_racks_are_found_without_a_column(
 def test_a_column_that_tells_nobody_apart_names_no_racks(zones: dict[str, list[str]]) -> None:
     """All workers in one zone, or each in one of its own: racks are found as without the column."""
     table = planted(in_racks(BASES[0], SINGLE, size=6), 24)
-    _, racks = find_racks([table], hosts_of(24), zones)
+    _, racks = workers.find_racks([table], hosts_of(24), zones)
     assert racks is not None
     np.testing.assert_array_equal(racks.of_worker, np.arange(24) // 6)
 
@@ -108,7 +108,7 @@ def test_racks_are_found_as_often_as_the_docs_say(rounds: int, least: float) -> 
         BASES, SIZES, (SINGLE, SPELLS), range(20, 30)
     ):
         model = in_racks(base, factor, size=size, placement=place)
-        _, racks = find_racks([planted(model, n, rounds, seed)], hosts_of(n), {})
+        _, racks = workers.find_racks([planted(model, n, rounds, seed)], hosts_of(n), {})
         found.append(racks is not None and np.array_equal(racks.of_worker, model.racks(n)))
         if racks is not None:
             off.append(abs(racks.times / (2.0 if factor is SPELLS else 3.0) - 1))
@@ -119,7 +119,7 @@ def test_racks_are_found_as_often_as_the_docs_say(rounds: int, least: float) -> 
 @pytest.mark.parametrize(
     ("base", "factor", "n", "size", "place"),
     [
-        (BASES[0], SPELLS, 24, 3, "across"),
+        pytest.param(BASES[0], SPELLS, 24, 3, "across", marks=pytest.mark.slow),
         (BASES[2], SINGLE, 30, 5, "within"),
         pytest.param(BASES[1], SINGLE, 24, 6, "across", marks=pytest.mark.slow),
         pytest.param(BASES[1], SPELLS, 32, 8, "within", marks=pytest.mark.slow),
@@ -135,13 +135,13 @@ def test_a_table_of_racks_is_fitted_by_their_law(
     delay = fitted.delay
     assert (delay["model"], delay["size"], delay["placement"]) == ("group_effects", size, place)
     assert fitted.findings.warnings == []
-    model = delay_model(delay)
+    model = law.model_of(delay)
     again, x = planted(model, n, 4000), np.quantile(table, [0.2, 0.5, 0.8, 0.95])
     np.testing.assert_allclose([(again <= s).mean() for s in x], true.cdf(x), atol=0.05)
     for k in (n // 2, n - size, n):
         measured, simulated = (np.sort(t, axis=1)[:, k - 1].mean() for t in (table, again))
         assert simulated == pytest.approx(measured, rel=0.08)
-    assert f"slow together: {n // size} racks" in fit_answer(fitted.findings, "table").why[0]
+    assert f"slow together: {n // size} racks" in " ".join(fitted.report.split())
     ran = eh.run(fitted.config | {"iterations": 5, "replications": 2})
     assert len(ran.summary) == 2
 
@@ -165,7 +165,7 @@ def test_a_column_names_racks_that_are_hardly_slow() -> None:
     assert factor["enter"] == pytest.approx(5 / (6 * 200 - 30), rel=0.1)
     wide = eh.fit(pd.DataFrame(table, columns=hosts_of(30)))
     assert wide.delay["model"] != "group_effects", "nothing says who is with whom"
-    assert "Slow together: " in " ".join(fit_answer(wide.findings, "table").why)
+    assert "Slow together: " in " ".join(wide.report.split())
 
 
 @pytest.mark.parametrize("kind", ["independent", "one rack", "unlike", "lasting"])
@@ -179,7 +179,7 @@ def test_what_is_no_law_of_racks(kind: str) -> None:
         table[np.ix_(rng.random(400) < 0.2 * share, range(6 * rack, 6 * rack + 6))] *= 2.0
     if kind == "lasting":
         table[:, :6] *= 2.0
-    groups, racks = find_racks([table], hosts_of(24), named)
+    groups, racks = workers.find_racks([table], hosts_of(24), named)
     assert racks is None
     assert len(groups) == {"independent": 0, "one rack": 1, "unlike": 4, "lasting": 1}[kind]
 
@@ -203,9 +203,12 @@ def test_rounds_in_which_all_three_racks_are_slow_are_of_racks(
     slow, lost = 0, 0
     for seed in seeds:
         table = planted(model, 24, 300, seed)
-        _, racks = find_racks([table], hosts_of(24), {})
+        _, racks = workers.find_racks([table], hosts_of(24), {})
         left = [table] if racks is None else racks.mended([table])
-        slow += any(effect.round for effect in effects_of(split_variance(left), False, False))
+        slow += any(
+            effect.round
+            for effect in candidates.effects_of(variance.split_variance(left), False, False)
+        )
         lost += racks is None
     wrong = len(seeds) - slow if rounds else slow - lost
     assert wrong <= max(1, len(seeds) // 20)
@@ -214,17 +217,17 @@ def test_rounds_in_which_all_three_racks_are_slow_are_of_racks(
 
 def test_racks_around_cold_starts_and_loads() -> None:
     """Rounds of two loads, each a table: a run of slow rounds ends where a table does."""
-    racks = Racks(np.array([0, 0, 1, 1]), np.array([[True, False], [False, True]]), 2.0)
+    racks = workers.Racks(np.array([0, 0, 1, 1]), np.array([[True, False], [False, True]]), 2.0)
     first, second = racks.mended([np.full((1, 4), 4.0), np.full((1, 4), 6.0)])
     np.testing.assert_array_equal(first, [[2.0, 2.0, 4.0, 4.0]])
     np.testing.assert_array_equal(second, [[6.0, 6.0, 3.0, 3.0]])
     model = in_racks(BASES[0], SPELLS, size=5)
     table = planted(model, 30)
-    _, known = find_racks([table], hosts_of(30), {})
+    _, known = workers.find_racks([table], hosts_of(30), {})
     rng, hit = np.random.default_rng(7), np.random.default_rng(8).random(ROUNDS) < 0.05
     for t in np.flatnonzero(hit):
         table[t, rng.permutation(30)[:4]] += 30.0
-    delays = UnitDelays("", (table,), known)
+    delays = cold.UnitDelays("", (table,), known)
     assert delays.cold is not None
     assert delays.cold.hit == hit.sum()
     assert delays.bulk.max() < 2.0 < table[~hit].max()
@@ -240,14 +243,14 @@ def test_more_workers_are_in_more_racks_of_these_sizes(rack: dict[str, Any], cou
     """Worker j + n is like worker j, in a rack of its own; also within another law."""
     section = {"model": "group_effects", **rack, "factor": vars(SPELLS).copy(),
                "base": {"model": "deterministic", "value": 1.0}}  # fmt: skip
-    old = delay_model(section).racks(6)  # type: ignore[attr-defined]
-    new = delay_model(in_turn(section, 6, count)).racks(count)  # type: ignore[attr-defined]
+    old = law.model_of(section).racks(6)  # type: ignore[attr-defined]
+    new = law.model_of(workers.in_turn(section, 6, count)).racks(count)  # type: ignore[attr-defined]
     for i, j in itertools.combinations(range(count), 2):
         together = i // 6 == j // 6 and old[i % 6] == old[j % 6]
         assert (new[i] == new[j]) == together
     outer = {"model": "cold_starts", "probability": 0.1, "share": 0.1, "base": section}
     outer["delay"] = {"model": "deterministic", "value": 5.0}
-    assert in_turn(outer, 6, count)["base"] == in_turn(section, 6, count)
+    assert workers.in_turn(outer, 6, count)["base"] == workers.in_turn(section, 6, count)
 
 
 def test_hosts_that_two_groups_claim() -> None:

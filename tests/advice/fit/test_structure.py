@@ -1,7 +1,6 @@
 """What a table shows beyond the law of one cell: memory, workers, rounds, load, cold starts, units.
-
-Every answer is held to a model that is known to have it, and to one that only looks like it.
-"""
+Every answer is held to a model that is known to have it, and to one that only looks like it. Speaks
+to the laws, each of which is asked alone."""
 
 from __future__ import annotations
 
@@ -10,17 +9,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from erasurehead.delay_models import MODELS, DelayModel
+from erasurehead.delays import MODELS, DelayModel
 from erasurehead.experiments.advice.fit import candidates
-from erasurehead.experiments.advice.fit.laws import cold, families, law, variance, workers
-from erasurehead.experiments.advice.fit.laws.cold import find_cold_starts
-from erasurehead.experiments.advice.fit.laws.load import measure_load
-from erasurehead.experiments.advice.fit.laws.lognormals import fit_two_lognormals
-from erasurehead.experiments.advice.fit.laws.variance import (
-    Memory,
-    decay_of,
-    measure_memory,
-    split_variance,
+from erasurehead.experiments.advice.fit.laws import (
+    cold,
+    families,
+    law,
+    load,
+    lognormals,
+    variance,
+    workers,
 )
 from tests.tools import assert_told
 
@@ -42,9 +40,9 @@ def table(model: DelayModel, seed: int) -> np.ndarray:
     return model.sample(np.random.default_rng(seed), ROUNDS, WORKERS)
 
 
-def memory(*tables: np.ndarray) -> Memory:
-    mixture = fit_two_lognormals(np.concatenate([t.ravel() for t in tables]))
-    found = measure_memory(tables, mixture)
+def memory(*tables: np.ndarray) -> variance.Memory:
+    mixture = lognormals.fit_two_lognormals(np.concatenate([t.ravel() for t in tables]))
+    found = variance.measure_memory(tables, mixture)
     assert found is not None
     return found
 
@@ -117,16 +115,16 @@ def test_lags_do_not_cross_tables() -> None:
 
 
 def test_too_few_rounds_have_no_memory() -> None:
-    law = fit_two_lognormals(table(chain(0.5), 0).ravel())
-    assert measure_memory([table(chain(0.5), 0)[:7]], law) is None
-    assert measure_memory([table(chain(0.5), 0)[:8]], law) is not None
+    mixture = lognormals.fit_two_lognormals(table(chain(0.5), 0).ravel())
+    assert variance.measure_memory([table(chain(0.5), 0)[:7]], mixture) is None
+    assert variance.measure_memory([table(chain(0.5), 0)[:8]], mixture) is not None
 
 
 def test_orders_as_likely_as_the_measured_one_count_as_chance() -> None:
     """Rounds in which all workers are alike are the same in every order of these, and workers to
     whom all rounds are alike in every order of those."""
     rounds = np.repeat(np.arange(6.0)[:, None], 4, axis=1)
-    of_rounds, of_workers = split_variance([rounds]), split_variance([rounds.T])
+    of_rounds, of_workers = variance.split_variance([rounds]), variance.split_variance([rounds.T])
     assert of_rounds is not None
     assert of_workers is not None
     assert (of_rounds.worker_chance, of_workers.round_chance) == (1.0, 1.0)
@@ -140,7 +138,7 @@ def test_a_correlation_that_decays_is_found_between_the_points_of_the_grid(
 ) -> None:
     """Within a tenth of their distance."""
     lags = np.arange(1, 31)
-    found, static = decay_of(0.8 * rho**lags + lasting, np.full(30, 50.0), 0.8)
+    found, static = variance.decay_of(0.8 * rho**lags + lasting, np.full(30, 50.0), 0.8)
     assert found == pytest.approx(rho, abs=5e-4)
     assert static == pytest.approx(lasting, abs=0.06)
 
@@ -155,7 +153,7 @@ def test_variance_components_are_recovered() -> None:
         + 0.5 * rng.standard_normal((ROUNDS, WORKERS))
         for level in (10.0, 20.0)
     ]
-    found = split_variance(tables)
+    found = variance.split_variance(tables)
     assert found is not None
     # Standard errors of a variance: sqrt(2 / degrees of freedom), 510 workers and 198 rounds.
     assert found.worker == pytest.approx(0.09, rel=4.9 * np.sqrt(2 / 510) * 1.05)
@@ -169,7 +167,7 @@ def test_variance_components_are_recovered() -> None:
 def test_independent_cells_have_no_worker_or_round_part() -> None:
     chances = []
     for seed in range(8):
-        found = split_variance([table(MODELS["pareto"](alpha=1.5, scale=1.0), seed)])
+        found = variance.split_variance([table(MODELS["pareto"](alpha=1.5, scale=1.0), seed)])
         assert found is not None
         chances += [found.worker_chance, found.round_chance]
     assert np.mean(np.array(chances) <= 0.05) <= 0.2
@@ -179,13 +177,13 @@ def test_load_zero_is_additive() -> None:
     """Seconds that are spent on nothing cannot grow in proportion."""
     rng = np.random.default_rng(0)
     tables = {d: 0.6 + 2.0 * d + rng.exponential(0.1, (30, 20)) for d in (0.0, 0.5, 1.0)}
-    found = measure_load(tables)
+    found = load.measure_load(tables)
     assert found is not None
     assert found.law == {
         "kind": "additive",
         "seconds_per_partition": pytest.approx(2.0, abs=0.05),
     }
-    assert measure_load({1.0: tables[1.0]}) is None
+    assert load.measure_load({1.0: tables[1.0]}) is None
 
 
 COLD = MODELS["cold_starts"](
@@ -200,7 +198,7 @@ def test_cold_starts_are_told_apart() -> None:
     """Which cells, how often, how many at once, how long."""
     for seed in range(5):
         cells = table(COLD, seed)
-        found = find_cold_starts([cells])
+        found = cold.find_cold_starts([cells])
         assert found is not None
         truth = cells > 10
         np.testing.assert_array_equal(found.cells[0], truth)
@@ -230,7 +228,7 @@ def test_sizes_that_hardly_vary_are_fixed(sizes: tuple[int, ...], clump: str, me
     cells = rng.lognormal(0, 0.1, (30, 100))
     for row, size in enumerate(sizes):
         cells[5 * row, rng.choice(100, size, replace=False)] += 40.0
-    found = find_cold_starts([cells])
+    found = cold.find_cold_starts([cells])
     assert found is not None
     section = found.section({"model": "deterministic", "value": 1.0})
     assert section.get("clump", "binomial") == clump

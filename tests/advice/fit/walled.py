@@ -12,15 +12,14 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from erasurehead.experiments.advice.fit.answer import fit_answer
-from erasurehead.experiments.advice.fit.study import Findings, tables
+from erasurehead.experiments.advice.fit import answer, study
 
 FIRST, WALLS = 2.0, (16.0, 19.0)
 
 
-def fit_told(found: Findings) -> dict[str, Any]:
+def fit_told(found: study.Findings) -> dict[str, Any]:
     """What a record has of a fit: the sections, sentences and most tables."""
-    said, made = fit_answer(found, "t.csv"), tables(found)
+    said, made = answer.fit_answer(found, "t.csv"), study.tables(found)
     told = [said.verdict, *said.why, *said.notes]
     ranked = made["fit"][["load", "family", "delay", "log_likelihood", "held_out", "ks"]]
     return {"sections": found.sections, "told": told, "fit": ranked, "tried": made["candidates"]}

@@ -1,4 +1,5 @@
-"""The masters and the worker of ``live``."""
+"""The masters and the worker of ``live``. Speaks to them: they are held to the event engine at each
+arrival, which no real worker repeats."""
 
 from __future__ import annotations
 
@@ -17,68 +18,29 @@ import numpy as np
 import pytest
 from typing_extensions import override
 
-from erasurehead.delay_models import Tape
-from erasurehead.delay_models.parametric import Exponential
-from erasurehead.experiments.advice.live import command as live_command
-from erasurehead.experiments.advice.live import worker as worker_module
-from erasurehead.experiments.advice.live.command import (
-    Difference,
-    Facts,
-    How,
-    difference,
-    learned,
-    message_costs,
-    play_all,
-    read_how,
-    require_live,
-    run_live,
-    show_live,
-    slowed,
-    steps_of,
-    trace_of,
-)
-from erasurehead.experiments.advice.live.masters import (
-    CannotEnd,
-    Descent,
-    LiveBarrierlessMaster,
-    LiveMaster,
-    Session,
-)
-from erasurehead.experiments.advice.live.request import LiveRequest
-from erasurehead.experiments.advice.live.worker import (
-    Computation,
-    Drop,
-    Ended,
-    Idle,
-    LiveWorker,
-    Order,
-    Reply,
-    Setup,
-    SingleGradient,
-    Task,
-    Vector,
-    Wanted,
-    computations,
-    parts_of,
-    supported,
-)
-from erasurehead.experiments.advice.live.workers import Arrival
-from erasurehead.experiments.config.build import Training
-from erasurehead.experiments.config.cells import Cell, cells
+from erasurehead import ConfigError
+from erasurehead.delays import Exponential, Tape
+from erasurehead.experiments.advice.live import command, masters, request, worker, workers
+from erasurehead.experiments.config import build, cells
 from erasurehead.experiments.run.compute import CellResult, compute, learn
-from erasurehead.sim.base.errors import ConfigError, NeverEnough
-from erasurehead.sim.base.types import BoolArray, Rounds, Stream
-from erasurehead.sim.engines.run import Cluster, Policy, Run
+from erasurehead.load_laws import Additive, Proportional
+from erasurehead.optimizers import Nesterov
+from erasurehead.plugins import (
+    Barrierless,
+    BoolArray,
+    Fixed,
+    KnownDelaysFamily,
+    Rounds,
+    Run,
+    Stream,
+)
+from erasurehead.problems import Logistic
+from erasurehead.schemes import SCHEMES, Scheme, SchemeFamily, Uncoded
+from erasurehead.sim.base.errors import NeverEnough
+from erasurehead.sim.engines.run import Cluster, Policy
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import Additive, Proportional
-from erasurehead.sim.schemes import SCHEMES, SchemeFamily
-from erasurehead.sim.schemes.barrierless import Barrierless
-from erasurehead.sim.schemes.base import Fixed, KnownDelaysFamily, Scheme
-from erasurehead.sim.schemes.parts.stopping import StoppingRule
-from erasurehead.sim.schemes.uncoded import Uncoded
 from erasurehead.sim.training.learner import Learned
-from erasurehead.sim.training.optimizers import Nesterov
-from erasurehead.sim.training.problems.losses import Logistic
+from erasurehead.stopping import StoppingRule
 from tests.advice.live.simulated import SimulatedWorkers, nobody
 from tests.tools import TableTape
 
@@ -91,12 +53,12 @@ from tests.tools import TableTape
 WORKERS, ROUNDS = 12, 6
 
 
-def problem(partitions: int) -> Training:
+def problem(partitions: int) -> build.Training:
     rng = np.random.default_rng(0)
     X = rng.standard_normal((80, 5))
     y = np.sign(X[:, 0] + 0.3 * rng.standard_normal(80))
     data = Logistic(X, y, partitions=partitions, l2=0.01)
-    return Training(data, rng.standard_normal(5), Nesterov(learning_rate=0.5))
+    return build.Training(data, rng.standard_normal(5), Nesterov(learning_rate=0.5))
 
 
 def built(family: SchemeFamily) -> Scheme | None:
@@ -104,7 +66,7 @@ def built(family: SchemeFamily) -> Scheme | None:
     if isinstance(family, KnownDelaysFamily):
         return None
     scheme = family.build(WORKERS)
-    return scheme if supported(scheme) else None
+    return scheme if worker.supported(scheme) else None
 
 
 SCHEMES_HERE = [
@@ -124,15 +86,19 @@ def run_of(scheme: Scheme, policy: Policy = Policy.CANCEL, replications: int = 2
 
 
 def played(
-    run: Run, learning: Training, deaths: dict[int, float] | None = None
-) -> list[LiveMaster]:
-    held = computations(run.scheme, learning.problem)
-    return play_all(Session(run, SimulatedWorkers(held, run.policy, deaths), learning))
+    run: Run, learning: build.Training, deaths: dict[int, float] | None = None
+) -> list[masters.LiveMaster]:
+    held = worker.computations(run.scheme, learning.problem)
+    return command.play_all(
+        masters.Session(run, SimulatedWorkers(held, run.policy, deaths), learning)
+    )
 
 
-def same_models(run: Run, learning: Training, found: list[LiveMaster]) -> float:
-    steps = steps_of(run, trace_of(run, found), found)
-    said = difference(learned(learning.problem, found), learn(learning, steps, run.iterations))
+def same_models(run: Run, learning: build.Training, found: list[masters.LiveMaster]) -> float:
+    steps = command.steps_of(run, command.trace_of(run, found), found)
+    said = command.difference(
+        command.learned(learning.problem, found), learn(learning, steps, run.iterations)
+    )
     return max(said.model, said.loss)
 
 
@@ -170,7 +136,7 @@ def test_rounds_are_the_event_engines(scheme: Scheme, policies: Sequence[Policy]
         run = run_of(scheme, policy)
         expected = simulate(run, "event")
         found = played(run, learning)
-        got = trace_of(run, found)
+        got = command.trace_of(run, found)
         assert isinstance(expected.heard, Rounds)
         assert isinstance(got.heard, Rounds)
         np.testing.assert_allclose(got.times, expected.times, rtol=1e-12)
@@ -191,7 +157,7 @@ def test_updates_are_the_event_engines(family: SchemeFamily, scheme: Scheme) -> 
     learning = problem(scheme.partitions)
     run = run_of(scheme)
     expected, found = simulate(run, "event"), played(run, learning)
-    got = trace_of(run, found)
+    got = command.trace_of(run, found)
     np.testing.assert_allclose(got.times, expected.times, rtol=1e-12)
     assert type(got.heard) is type(expected.heard)
     for name, array in vars(expected.heard).items():
@@ -217,10 +183,10 @@ def test_a_code_goes_on_without_a_dead_worker() -> None:
     family = SCHEMES["fractional_repetition"](load=3)
     run = run_of(family.build(WORKERS), replications=1)
     learning = problem(WORKERS)
-    whole = trace_of(run, played(run, learning)).times[0]
+    whole = command.trace_of(run, played(run, learning)).times[0]
     instant = (whole[0] + whole[1]) / 2
     found = played(run, learning, {1: instant})
-    trace = trace_of(run, found)
+    trace = command.trace_of(run, found)
     assert trace.work is not None
     assert isinstance(trace.heard, Rounds)
     assert trace.work.dead[0].tolist() == [0] + [1] * (ROUNDS - 1)
@@ -236,7 +202,7 @@ def test_nobody_waits_for_a_worker_that_dies_while_its_round_drains() -> None:
     table[:, 1] = 5.0
     run = Run(scheme, [TableTape(table)], Proportional(), ROUNDS, Policy.DRAIN)
     for deaths, starts in ({}, 15.0), ({1: 4.0}, 4.0):
-        times = trace_of(run, played(run, problem(WORKERS), deaths)).times[0]
+        times = command.trace_of(run, played(run, problem(WORKERS), deaths)).times[0]
         load = times[0]
         assert times[1] == pytest.approx(starts + load)
         if deaths:
@@ -253,7 +219,7 @@ def test_ringleader_keeps_what_comes_too_late_for_the_cycle() -> None:
     table = np.linspace(1.0, 2.5, WORKERS) + np.random.default_rng(3).random((400, WORKERS))
     run = replace(run, tapes=[TableTape(table)])
     found = played(run, learning)
-    heard = trace_of(run, found).heard
+    heard = command.trace_of(run, found).heard
     assert isinstance(heard, Stream)
     assert len(heard.message) > 1.4 * run.updates, "some gradients make no update"
     assert same_models(run, learning, found) <= 1e-9
@@ -264,8 +230,10 @@ def test_one_gradient_of_each_is_needed(name: str, iteration: int) -> None:
     """Worker 3 dies at once after the first iteration: the others would go on for ever."""
     run = run_of(SCHEMES[name]().build(WORKERS), replications=1)
     learning = problem(WORKERS)
-    whole = trace_of(run, played(run, learning)).times[0, run.updates // ROUNDS - 1]
-    with pytest.raises(CannotEnd, match=rf"^iteration {iteration} can never end: worker 3 died$"):
+    whole = command.trace_of(run, played(run, learning)).times[0, run.updates // ROUNDS - 1]
+    with pytest.raises(
+        masters.CannotEnd, match=rf"^iteration {iteration} can never end: worker 3 died$"
+    ):
         played(run, learning, {3: float(np.nextafter(whole, inf))})
 
 
@@ -273,8 +241,8 @@ def test_one_gradient_of_each_is_needed(name: str, iteration: int) -> None:
 def test_uncoded_names_the_dead_worker(policy: Policy) -> None:
     run = run_of(Uncoded().build(WORKERS), policy, replications=1)
     learning = problem(WORKERS)
-    whole = trace_of(run, played(run, learning)).times[0]
-    with pytest.raises(CannotEnd, match=r"^iteration 2 can never end: worker 3 died$"):
+    whole = command.trace_of(run, played(run, learning)).times[0]
+    with pytest.raises(masters.CannotEnd, match=r"^iteration 2 can never end: worker 3 died$"):
         played(run, learning, {3: float(np.nextafter(whole[0], inf))})
 
 
@@ -295,7 +263,7 @@ def test_what_never_ends_is_said_as_the_simulator_says_it(lost: list[int]) -> No
     run = replace(run_of(scheme, replications=1), tapes=[TableTape(table)])
     with pytest.raises(NeverEnough, match=r"^iteration 1 can never end: ") as simulated:
         simulate(run, "event")
-    with pytest.raises(CannotEnd) as heard:
+    with pytest.raises(masters.CannotEnd) as heard:
         played(run, problem(WORKERS))
     assert str(heard.value) == str(simulated.value)
 
@@ -308,7 +276,7 @@ def test_a_round_that_never_drains_is_said_as_the_simulator_says_it() -> None:
     run = Run(scheme, [TableTape(table)], Proportional(), ROUNDS, Policy.DRAIN)
     with pytest.raises(NeverEnough, match=r"^iteration 2 can never end: ") as simulated:
         simulate(run, "event")
-    with pytest.raises(CannotEnd) as heard:
+    with pytest.raises(masters.CannotEnd) as heard:
         played(run, problem(WORKERS))
     assert str(heard.value) == str(simulated.value)
 
@@ -320,7 +288,7 @@ def test_messages_are_counted_and_those_that_are_late(name: str) -> None:
     for master in played(run, problem(WORKERS)):
         assert master.messages == WORKERS * ROUNDS
         late = ROUNDS
-        if isinstance(master, LiveBarrierlessMaster):
+        if isinstance(master, masters.LiveBarrierlessMaster):
             late = sum(worker == 0 for worker, *_ in master.decisions.accepted)
         assert 0 < master.late == late < master.messages
 
@@ -335,7 +303,9 @@ def test_max_wait_ends_the_run(name: str) -> None:
         3,
         cluster=Cluster(max_wait=0.5),
     )
-    with pytest.raises(CannotEnd, match=r"iteration 1 has not ended after max_wait = 0\.5 s"):
+    with pytest.raises(
+        masters.CannotEnd, match=r"iteration 1 has not ended after max_wait = 0\.5 s"
+    ):
         played(run, problem(2))
 
 
@@ -346,7 +316,7 @@ def test_how_far_models_are_from_the_simulators() -> None:
     moved = losses + np.array([[0.0, 0.2, -0.4], [0.1, 0.0, 0.0]])
     away = models + np.array([[0.0, 1e-5], [0.05, 0.0]])
     found = Learned(moved, None, away, None)
-    said = difference(found, Learned(losses, None, models, None))
+    said = command.difference(found, Learned(losses, None, models, None))
     assert said.loss == pytest.approx(0.1)
     assert said.model == pytest.approx(max(0.05 / 5, 1e-5 / 1e-3))
 
@@ -354,11 +324,16 @@ def test_how_far_models_are_from_the_simulators() -> None:
 def test_the_largest_difference_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     """And each cell above round-off has a warning; without a problem nothing is compared."""
     facts = [
-        Facts(message, 2 * message, None, None if model is None else Difference(0.0, model))
+        command.Facts(
+            message,
+            2 * message,
+            None,
+            None if model is None else command.Difference(0.0, model),
+        )
         for message, model in ((0.001, 3e-12), (0.004, 2e-8), (0.002, None), (0.003, 1e-9))
     ]
     cells = [SimpleNamespace(label=name, named=name, scheme={"name": "mine"}) for name in "abcd"]
-    show_live(cast(Any, SimpleNamespace(finished=cells)), facts)
+    command.show_live(cast(Any, SimpleNamespace(finished=cells)), facts)
     out, err = capsys.readouterr()
     assert (
         "there and back takes 0.004 s of the config, an empty round of all workers 0.008 s" in out
@@ -366,34 +341,34 @@ def test_the_largest_difference_is_said(capsys: pytest.CaptureFixture[str]) -> N
     assert "finds the same models, to 2e-08 of their length" in out
     assert err.startswith("warning: b: the models are 2e-08 of their length")
     assert err.count("warning") == 1
-    show_live(cast(Any, SimpleNamespace(finished=cells[2:3])), facts[2:3])
+    command.show_live(cast(Any, SimpleNamespace(finished=cells[2:3])), facts[2:3])
     assert "the same models" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("seconds", "how", "said"),
     [
-        (17_280.0, How(), "the delays take about 8.64e+04 s in real time\n"),
-        (17_281.0, How(), None),
-        (34_560.0, How(scale=0.5), "the delays take about 8.64e+04 s in real time\n"),
-        (34_562.0, How(scale=0.5), None),
-        (1e9, How(injected=False), ""),
+        (17_280.0, command.How(), "the delays take about 8.64e+04 s in real time\n"),
+        (17_281.0, command.How(), None),
+        (34_560.0, command.How(scale=0.5), "the delays take about 8.64e+04 s in real time\n"),
+        (34_562.0, command.How(scale=0.5), None),
+        (1e9, command.How(injected=False), ""),
     ],
 )
 def test_a_day_is_allowed(
-    seconds: float, how: How, said: str | None, capsys: pytest.CaptureFixture[str]
+    seconds: float, how: command.How, said: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of real time, over all iterations and replications; more of it where that is asked for."""
     delay = {"model": "deterministic", "value": seconds}
     document = {"workers": 2, "iterations": 5, "replications": 1, "delay": delay}
-    grid = cells({**document, "schemes": [{"name": "uncoded"}]})
+    grid = cells.cells({**document, "schemes": [{"name": "uncoded"}]})
     if said is None:
         with pytest.raises(ConfigError, match="the delays take 24 h in real time; take fewer"):
-            require_live(grid, how, False)
+            command.require_live(grid, how, False)
     else:
-        assert require_live(grid, how, False) == 5
+        assert command.require_live(grid, how, False) == 5
         assert capsys.readouterr().out == said
-    assert require_live(grid, how, True) == 5
+    assert command.require_live(grid, how, True) == 5
 
 
 # One worker without a process: its rows, a few at a time, and what ends its tasks.
@@ -404,15 +379,15 @@ DROPPED = -1
 
 
 @dataclass
-class Overtaken(Computation):
+class Overtaken(worker.Computation):
     """Orders come while it computes task 0; ``log`` has each half of its work."""
 
-    orders: SimpleQueue[Order]
-    coming: Sequence[Order]
+    orders: SimpleQueue[worker.Order]
+    coming: Sequence[worker.Order]
     log: list[int] = field(default_factory=list)
 
     @override
-    def compute(self, wanted: Wanted) -> Vector:
+    def compute(self, wanted: worker.Wanted) -> worker.Vector:
         self.log.append(wanted.argument)
         if wanted.argument == 0:
             for order in self.coming:
@@ -422,11 +397,11 @@ class Overtaken(Computation):
         return np.empty(0)
 
 
-class Finite(SimpleQueue[Order]):
+class Finite(SimpleQueue[worker.Order]):
     """A worker that waits for more than will ever come fails, and does not hang."""
 
     @override
-    def get(self, block: bool = True, timeout: float | None = None) -> Order:
+    def get(self, block: bool = True, timeout: float | None = None) -> worker.Order:
         return self.get_nowait()
 
 
@@ -434,11 +409,11 @@ class Finite(SimpleQueue[Order]):
 class Line:
     """To a master that closes it after the answer to task 2, or to ``Drop``."""
 
-    orders: SimpleQueue[Order]
+    orders: SimpleQueue[worker.Order]
     heard: list[int] = field(default_factory=list)
 
-    def send(self, told: Reply | Idle) -> None:
-        number = told.number if isinstance(told, Reply) else DROPPED
+    def send(self, told: worker.Reply | worker.Idle) -> None:
+        number = told.number if isinstance(told, worker.Reply) else DROPPED
         self.heard.append(number)
         if number in (2, DROPPED):
             self.orders.put(None)
@@ -456,9 +431,12 @@ class Line:
 def test_tasks_that_come_while_a_worker_computes(policy: Policy, log: list[int]) -> None:
     """Cancel stops in the middle; the others finish, and go on with the newest or the next."""
     orders = Finite()
-    orders.put(Task(0, (0.0,), 0))
-    line, work = Line(orders), Overtaken(orders, [Task(1, (0.0,), 1), Task(2, (0.0,), 2)])
-    LiveWorker(cast(Any, line), Setup(work, policy), orders).serve()
+    orders.put(worker.Task(0, (0.0,), 0))
+    line, work = (
+        Line(orders),
+        Overtaken(orders, [worker.Task(1, (0.0,), 1), worker.Task(2, (0.0,), 2)]),
+    )
+    worker.LiveWorker(cast(Any, line), worker.Setup(work, policy), orders).serve()
     assert work.log == log
     assert line.heard == [number for number in range(3) if log.count(number) == 2]
 
@@ -466,9 +444,12 @@ def test_tasks_that_come_while_a_worker_computes(policy: Policy, log: list[int])
 @pytest.mark.parametrize("policy", list(Policy))
 def test_drop_ends_a_task_in_the_middle_and_those_that_wait(policy: Policy) -> None:
     orders = Finite()
-    orders.put(Task(0, (0.0,), 0))
-    line, work = Line(orders), Overtaken(orders, [Task(1, (0.0,), 1), Drop()])
-    LiveWorker(cast(Any, line), Setup(work, policy), orders).serve()
+    orders.put(worker.Task(0, (0.0,), 0))
+    line, work = (
+        Line(orders),
+        Overtaken(orders, [worker.Task(1, (0.0,), 1), worker.Drop()]),
+    )
+    worker.LiveWorker(cast(Any, line), worker.Setup(work, policy), orders).serve()
     assert work.log == [0]
     assert line.heard == [DROPPED]
 
@@ -487,10 +468,10 @@ class Coming:
     """Orders that come at their instants, and a line that remembers when it heard what."""
 
     clock: Clock
-    orders: list[tuple[float, Order]]
-    heard: list[tuple[float, Reply | Idle]] = field(default_factory=list)
+    orders: list[tuple[float, worker.Order]]
+    heard: list[tuple[float, worker.Reply | worker.Idle]] = field(default_factory=list)
 
-    def get(self, timeout: float | None = None) -> Order:
+    def get(self, timeout: float | None = None) -> worker.Order:
         timeout = inf if timeout is None else timeout
         instant = self.orders[0][0] if self.orders else inf
         assert min(instant, timeout) < inf, "the worker waits for more than will ever come"
@@ -500,21 +481,21 @@ class Coming:
         self.clock.now = max(self.clock.now, instant)
         return self.orders.pop(0)[1]
 
-    def get_nowait(self) -> Order:
+    def get_nowait(self) -> worker.Order:
         return self.get(0.0)
 
-    def send(self, told: Reply | Idle) -> None:
+    def send(self, told: worker.Reply | worker.Idle) -> None:
         self.heard.append((self.clock.now, told))
 
 
 @dataclass
-class OneSecond(Computation):
+class OneSecond(worker.Computation):
     """Each message takes a second, in two halves."""
 
     clock: Clock
 
     @override
-    def compute(self, wanted: Wanted) -> Vector:
+    def compute(self, wanted: worker.Wanted) -> worker.Vector:
         for _ in range(2):
             self.clock.now += 0.5
             wanted.listen()
@@ -523,15 +504,17 @@ class OneSecond(Computation):
 
 def served(
     monkeypatch: pytest.MonkeyPatch,
-    orders: list[tuple[float, Order]],
+    orders: list[tuple[float, worker.Order]],
     policy: Policy = Policy.CANCEL,
     slow: float = 1.0,
-) -> list[tuple[float, Reply | Idle]]:
+) -> list[tuple[float, worker.Reply | worker.Idle]]:
     """What a worker says, and when; each message takes a second to compute."""
     clock = Clock()
-    monkeypatch.setattr(worker_module, "time", clock)
+    monkeypatch.setattr(worker, "time", clock)
     line = Coming(clock, [*orders, (100.0, None)])
-    LiveWorker(cast(Any, line), Setup(OneSecond(clock), policy, slow), cast(Any, line)).serve()
+    worker.LiveWorker(
+        cast(Any, line), worker.Setup(OneSecond(clock), policy, slow), cast(Any, line)
+    ).serve()
     assert clock.now == 100.0
     return line.heard
 
@@ -550,11 +533,13 @@ def test_when_a_worker_answers(
 ) -> None:
     """Tasks of 4 s that come at 0, 2 and 3 s; at 20 s it says how long it was busy, and at 30 s
     that it has not been since."""
-    tasks: list[tuple[float, Order]] = [(at, Task(i, (4.0,), 0)) for i, at in enumerate((0, 2, 3))]
-    heard = served(monkeypatch, [*tasks, (20.0, Drop()), (30.0, Drop())], policy)
-    assert {told.number: at for at, told in heard if isinstance(told, Reply)} == ends
-    assert all(told.seconds == 4.0 for _, told in heard if isinstance(told, Reply))
-    assert heard[-2:] == [(20.0, Idle(busy)), (30.0, Idle(0.0))]
+    tasks: list[tuple[float, worker.Order]] = [
+        (at, worker.Task(i, (4.0,), 0)) for i, at in enumerate((0, 2, 3))
+    ]
+    heard = served(monkeypatch, [*tasks, (20.0, worker.Drop()), (30.0, worker.Drop())], policy)
+    assert {told.number: at for at, told in heard if isinstance(told, worker.Reply)} == ends
+    assert all(told.seconds == 4.0 for _, told in heard if isinstance(told, worker.Reply))
+    assert heard[-2:] == [(20.0, worker.Idle(busy)), (30.0, worker.Idle(0.0))]
 
 
 @pytest.mark.parametrize(
@@ -576,34 +561,42 @@ def test_when_messages_of_a_task_are_sent(
 ) -> None:
     """Never before its delay nor before it is computed: then it is late. Each message says its
     seconds since the one before; what is given up takes no time, unless it is the last."""
-    heard = served(monkeypatch, [(0.0, Task(0, waits, 0)), (20.0, Drop())], slow=slow)
-    replies = [(at, told) for at, told in heard if isinstance(told, Reply)]
+    heard = served(
+        monkeypatch,
+        [(0.0, worker.Task(0, waits, 0)), (20.0, worker.Drop())],
+        slow=slow,
+    )
+    replies = [(at, told) for at, told in heard if isinstance(told, worker.Reply)]
     assert [(at, told.message, told.seconds, told.late) for at, told in replies] == said
     assert all(told.value.tolist() == [told.message] for _, told in replies)
-    assert heard[-1] == (20.0, Idle(20.0 if waits[-1] == inf else said[-1][0]))
+    assert heard[-1] == (20.0, worker.Idle(20.0 if waits[-1] == inf else said[-1][0]))
 
 
 def test_a_task_without_work_sends_its_argument_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    [(at, told)] = served(monkeypatch, [(0.0, Task(0, (0.0,), "the model", empty=True))])
-    assert isinstance(told, Reply)
+    [(at, told)] = served(monkeypatch, [(0.0, worker.Task(0, (0.0,), "the model", empty=True))])
+    assert isinstance(told, worker.Reply)
     assert (at, told.value, told.seconds, told.late) == (0.0, "the model", 0.0, False)
 
 
 @pytest.mark.parametrize("alone", [False, True])
 def test_a_worker_whose_line_closes_ends(alone: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """What came before is kept; a process of its own ends at once, whatever it computes."""
-    orders = SimpleQueue[Order]()
-    coming = iter([Task(0, (0.0,), 0), Drop()])
+    orders = SimpleQueue[worker.Order]()
+    coming = iter([worker.Task(0, (0.0,), 0), worker.Drop()])
     ended: list[int] = []
 
-    def recv() -> Order:
+    def recv() -> worker.Order:
         if (order := next(coming, None)) is None:
             raise EOFError
         return order
 
-    monkeypatch.setattr(worker_module.os, "_exit", ended.append)
-    worker_module._read(cast(Any, SimpleNamespace(recv=recv)), orders, alone)
-    assert [orders.get_nowait() for _ in range(3)] == [Task(0, (0.0,), 0), Drop(), None]
+    monkeypatch.setattr(worker.os, "_exit", ended.append)
+    worker._read(cast(Any, SimpleNamespace(recv=recv)), orders, alone)
+    assert [orders.get_nowait() for _ in range(3)] == [
+        worker.Task(0, (0.0,), 0),
+        worker.Drop(),
+        None,
+    ]
     assert ended == [0] * alone
 
 
@@ -611,25 +604,25 @@ def test_a_gradient_is_computed_a_few_rows_at_a_time() -> None:
     """80 rows of 5 features, in partitions of 27, 27 and 26 rows, four at a time."""
     learning = problem(3)
     beta = learning.initial
-    pieces = parts_of(learning.problem, entries=20)
+    pieces = worker.parts_of(learning.problem, entries=20)
     assert [[each.rows for each in part] for part in pieces] == [
         [4] * 6 + [3],
         [4] * 6 + [3],
         [4] * 6 + [2],
     ]
-    work = SingleGradient(dict(enumerate(pieces)), learning.problem.rows)
+    work = worker.SingleGradient(dict(enumerate(pieces)), learning.problem.rows)
     for partition in range(3):
         whole = learning.problem.gradient_of(partition, beta[:, None])[:, 0]
-        found = work.compute(Wanted(0, (partition, beta), {}, nobody))
+        found = work.compute(worker.Wanted(0, (partition, beta), {}, nobody))
         np.testing.assert_allclose(found, whole, rtol=1e-9, atol=1e-15)
     left = iter(range(3))
 
     def ends() -> None:
         if next(left, None) is None:
-            raise Ended
+            raise worker.Ended
 
-    with pytest.raises(Ended):
-        work.compute(Wanted(0, (0, beta), {}, ends))
+    with pytest.raises(worker.Ended):
+        work.compute(worker.Wanted(0, (0, beta), {}, ends))
 
 
 def test_a_cell_that_cannot_end_leaves_the_others(
@@ -642,22 +635,24 @@ def test_a_cell_that_cannot_end_leaves_the_others(
     document |= {"delay": {"model": "exponential", "rate": 100.0}}
     late = iter([0.01, 0.02])
 
-    def play(cell: Cell, how: How, progress: Callable[[], None]) -> tuple[CellResult, Facts]:
+    def play(
+        cell: cells.Cell, how: command.How, progress: Callable[[], None]
+    ) -> tuple[CellResult, command.Facts]:
         progress()
         if cell.scheme["name"] == "uncoded":
-            raise CannotEnd(NeverEnough(2, [1]), ["worker 1"])
+            raise masters.CannotEnd(NeverEnough(2, [1]), ["worker 1"])
         for _ in range(9):
             progress()
-        return compute(cell), Facts(0.5, 1.5, next(late), None)
+        return compute(cell), command.Facts(0.5, 1.5, next(late), None)
 
-    monkeypatch.setattr(live_command, "play", play)
+    monkeypatch.setattr(command, "play", play)
     looks = count()
     clock = SimpleNamespace(monotonic=lambda: 1.23456 * next(looks))
-    monkeypatch.setattr(live_command, "time", clock)
+    monkeypatch.setattr(command, "time", clock)
     for share in (0.01, 0.02):
         progress, out = Mock(), tmp_path / str(share)
-        asked = LiveRequest(slow=["1=2.5"], time_scale=0.5)
-        outcome, facts = run_live(document, out, asked, progress)
+        asked = request.LiveRequest(slow=["1=2.5"], time_scale=0.5)
+        outcome, facts = command.run_live(document, out, asked, progress)
         [(cell, reason)] = outcome.failed
         assert cell.scheme["name"] == "uncoded"
         assert reason.startswith("iteration 2 ")
@@ -679,7 +674,7 @@ def test_a_cell_that_cannot_end_leaves_the_others(
         assert "held another run" not in capsys.readouterr().out
     document["iterations"] = 6
     late = iter([0.0])
-    run_live(document, out, asked, lambda *x: None)
+    command.run_live(document, out, asked, lambda *x: None)
     assert f"{out} held another run" in capsys.readouterr().out
 
 
@@ -691,17 +686,21 @@ def test_a_cluster_that_is_too_small_by_now_leaves_what_was_measured(
     document = {"workers": 4, "iterations": 2, "replications": 1, "schemes": schemes}
     document |= {"delay": {"model": "exponential", "rate": 100.0}}
 
-    def play(cell: Cell, how: How, progress: Callable[[], None]) -> tuple[CellResult, Facts]:
+    def play(
+        cell: cells.Cell, how: command.How, progress: Callable[[], None]
+    ) -> tuple[CellResult, command.Facts]:
         if cell.scheme["name"] == "uncoded":
             raise ConfigError("too small")
-        return compute(cell), Facts(0.5, 1.5, 0.0, None, ("worker 2",))
+        return compute(cell), command.Facts(0.5, 1.5, 0.0, None, ("worker 2",))
 
-    monkeypatch.setattr(live_command, "play", play)
-    outcome, _ = run_live(document, tmp_path / "out", LiveRequest(), Mock())
+    monkeypatch.setattr(command, "play", play)
+    outcome, _ = command.run_live(document, tmp_path / "out", request.LiveRequest(), Mock())
     assert [cell.scheme["name"] for cell in outcome.finished] == ["ignore_stragglers"]
     assert [reason for _, reason in outcome.failed] == ["too small; worker 2 died before"]
     with pytest.raises(ConfigError, match="too small"):
-        run_live(document | {"schemes": schemes[1:]}, tmp_path / "no", LiveRequest(), Mock())
+        command.run_live(
+            document | {"schemes": schemes[1:]}, tmp_path / "no", request.LiveRequest(), Mock()
+        )
     assert not (tmp_path / "no").exists()
 
 
@@ -711,27 +710,27 @@ class Echo:
 
     time: float = 0.0
     given: list[tuple[int, int]] = field(default_factory=list)
-    coming: list[tuple[float, int, Task]] = field(default_factory=list)
+    coming: list[tuple[float, int, worker.Task]] = field(default_factory=list)
 
     def now(self) -> float:
         return self.time
 
-    def give(self, worker: int, task: Task) -> None:
+    def give(self, j: int, task: worker.Task) -> None:
         assert (task.waits, task.empty, task.argument) == ((0.0,), True, "model")
-        self.given.append((task.number, worker))
-        self.coming.append((self.time + worker + 1 + 20 * (task.number == 20), worker, task))
+        self.given.append((task.number, j))
+        self.coming.append((self.time + j + 1 + 20 * (task.number == 20), j, task))
 
-    def hear(self, until: float) -> list[Arrival]:
+    def hear(self, until: float) -> list[workers.Arrival]:
         self.coming.sort(key=lambda each: each[0])
         self.time, worker, task = self.coming.pop(0)
-        return [Arrival(task.number, 0, task.argument, 1.0, False, worker, self.time)]
+        return [workers.Arrival(task.number, 0, task.argument, 1.0, False, worker, self.time)]
 
 
 def test_what_empty_messages_cost_by_hand() -> None:
     """The median of 20 to one worker after the other, and the mean of 20 rounds of all: 2 s of 1, 2
     and 3 s, and 19 times 3 s and once 23. Each has a number of its own."""
     echo = Echo()
-    assert message_costs(cast(Any, echo), 3, cast(Any, "model")) == (2.0, 4.0)
+    assert command.message_costs(cast(Any, echo), 3, cast(Any, "model")) == (2.0, 4.0)
     assert echo.given[:20] == [(turn, turn % 3) for turn in range(20)]
     assert echo.given[20:] == [(turn, worker) for turn in range(20, 40) for worker in range(3)]
     assert echo.coming == []
@@ -739,7 +738,7 @@ def test_what_empty_messages_cost_by_hand() -> None:
 
 def test_without_a_problem_models_are_empty() -> None:
     """There is none to keep, and updates are counted alone."""
-    descent = Descent(None)
+    descent = masters.Descent(None)
     descent.update(np.empty(0), iteration=1)
     descent.keep()
     assert descent.point.shape == (0,)
@@ -751,7 +750,9 @@ def test_workers_hold_no_more_than_they_may_be_asked_for() -> None:
     learning = problem(WORKERS).problem
     for family, scheme in FREE:
         assert isinstance(scheme, Barrierless)
-        held = [sorted(cast(Any, each).partitions) for each in computations(scheme, learning)]
+        held = [
+            sorted(cast(Any, each).partitions) for each in worker.computations(scheme, learning)
+        ]
         every = [[j] if scheme.own_data else [*range(WORKERS)] for j in range(WORKERS)]
         assert held == every, family
 
@@ -777,10 +778,10 @@ def test_who_is_slowed_by_how_much(
 ) -> None:
     """A factor of 1 at least, since nothing makes a worker faster."""
     if pairs is not None:
-        assert slowed(given) == pairs
+        assert command.slowed(given) == pairs
     else:
         with pytest.raises(ConfigError, match="must be WORKER=FACTOR, such as"):
-            slowed(given)
+            command.slowed(given)
 
 
 @pytest.mark.parametrize(
@@ -794,9 +795,9 @@ def test_who_is_slowed_by_how_much(
     ],
 )
 def test_at_which_pace_a_config_is_run(scale: float, injected: bool, refused: str | None) -> None:
-    asked = LiveRequest(time_scale=scale, no_injection=not injected)
+    asked = request.LiveRequest(time_scale=scale, no_injection=not injected)
     if refused is None:
-        assert read_how(asked) == How(None, scale, injected)
+        assert command.read_how(asked) == command.How(None, scale, injected)
     else:
         with pytest.raises(ConfigError, match=refused):
-            read_how(asked)
+            command.read_how(asked)

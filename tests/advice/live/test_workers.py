@@ -1,4 +1,5 @@
-"""Workers that call the master, as those of a cluster do; here they are threads."""
+"""Workers that call the master, as those of a cluster do; here they are threads. Speaks to the
+lines between them, on which no command says what strangers sent."""
 
 from __future__ import annotations
 
@@ -27,28 +28,8 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from erasurehead.experiments.advice.live import measure
-from erasurehead.experiments.advice.live import worker as worker_module
-from erasurehead.experiments.advice.live import workers as module
-from erasurehead.experiments.advice.live.measure import (
-    Products,
-    read_loads,
-    read_workload,
-    require_short,
-    turns_of,
-)
-from erasurehead.experiments.advice.live.request import MeasureRequest
-from erasurehead.experiments.advice.live.worker import Setup, Task
-from erasurehead.experiments.advice.live.workers import (
-    Arrival,
-    ConnectedWorkers,
-    Death,
-    Event,
-    accepted_workers,
-    call,
-    worker_addresses,
-)
-from erasurehead.sim.base.errors import ConfigError
+from erasurehead import ConfigError
+from erasurehead.experiments.advice.live import measure, request, worker, workers
 from tests.experiments.run.commands import PATIENCE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="as the other tests of workers")
@@ -57,18 +38,18 @@ KEY, COUNT = b"a key", 3
 
 
 @pytest.fixture
-def called(monkeypatch: pytest.MonkeyPatch) -> Iterator[ConnectedWorkers]:
+def called(monkeypatch: pytest.MonkeyPatch) -> Iterator[workers.ConnectedWorkers]:
     """Three workers of which the last called first; their threads end when their lines do."""
-    monkeypatch.setattr(module, "CALL_SECONDS", PATIENCE)
-    monkeypatch.setattr(worker_module, "one_thread", nullcontext)  # for a process each
+    monkeypatch.setattr(workers, "CALL_SECONDS", PATIENCE)
+    monkeypatch.setattr(worker, "one_thread", nullcontext)  # for a process each
     threads: list[threading.Thread] = []
     with socket.create_server(("127.0.0.1", 0), backlog=COUNT) as listener:
-        for worker in reversed(range(COUNT)):
-            arguments = (listener.getsockname(), KEY, worker)
-            threads.append(threading.Thread(target=call, args=arguments, daemon=True))
+        for j in reversed(range(COUNT)):
+            arguments = (listener.getsockname(), KEY, j)
+            threads.append(threading.Thread(target=workers.call, args=arguments, daemon=True))
             threads[-1].start()
-        accepted = accepted_workers(listener, KEY, [], COUNT, "tcp://here:1")
-    accepted.set_up([Setup()] * COUNT)
+        accepted = workers.accepted_workers(listener, KEY, [], COUNT, "tcp://here:1")
+    accepted.set_up([worker.Setup()] * COUNT)
     accepted.start_clock()
     yield accepted
     accepted.close()
@@ -107,64 +88,68 @@ def test_a_stranger_costs_nothing_but_itself(
 ) -> None:
     """More of them than workers, all before these: catches who waits for one, counts it as a
     worker, or ends with it. Who says nothing is not waited for, and its line ends."""
-    monkeypatch.setattr(module, "CALL_SECONDS", PATIENCE)
-    monkeypatch.setattr(module, "GREETING_SECONDS", 0.1)
-    monkeypatch.setattr(worker_module, "one_thread", nullcontext)
+    monkeypatch.setattr(workers, "CALL_SECONDS", PATIENCE)
+    monkeypatch.setattr(workers, "GREETING_SECONDS", 0.1)
+    monkeypatch.setattr(worker, "one_thread", nullcontext)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = listener.getsockname()
         wires = [socket.create_connection(address) for _ in range(COUNT + 1)]
         callers = [threading.Thread(target=stranger, args=(wire,)) for wire in wires]
-        callers += [threading.Thread(target=call, args=(address, KEY, j)) for j in range(COUNT)]
+        callers += [
+            threading.Thread(target=workers.call, args=(address, KEY, j)) for j in range(COUNT)
+        ]
         for thread in callers:
             thread.start()
-        workers = accepted_workers(listener, KEY, [], COUNT, "tcp://here:1")
+        people = workers.accepted_workers(listener, KEY, [], COUNT, "tcp://here:1")
         for wire in wires:
             with suppress(OSError):  # reset, or closed on this side
                 wire.settimeout(PATIENCE)
                 while wire.recv(4096):
                     pass
             wire.close()
-        assert [name.split()[1] for name in workers.names] == ["0", "1", "2"]
-        workers.close()
+        assert [name.split()[1] for name in people.names] == ["0", "1", "2"]
+        people.close()
         for thread in callers:
             thread.join(PATIENCE)
             assert not thread.is_alive()
 
 
-def heard(workers: ConnectedWorkers, enough: Callable[[list[Event]], bool]) -> list[Event]:
+def heard(
+    people: workers.ConnectedWorkers, enough: Callable[[list[workers.Event]], bool]
+) -> list[workers.Event]:
     """Everything until there is enough of it."""
-    events: list[Event] = []
+    events: list[workers.Event] = []
     while not enough(events):
-        events += workers.hear(inf)
+        events += people.hear(inf)
     return events
 
 
-def cut(workers: ConnectedWorkers, worker: int) -> None:
+def cut(people: workers.ConnectedWorkers, worker: int) -> None:
     """End a line, as a network does that fails."""
-    with socket.socket(fileno=os.dup(workers._lines[worker].fileno())) as wire:
+    with socket.socket(fileno=os.dup(people._lines[worker].fileno())) as wire:
         wire.shutdown(socket.SHUT_RDWR)
 
 
-def test_each_worker_has_its_line(called: ConnectedWorkers) -> None:
+def test_each_worker_has_its_line(called: workers.ConnectedWorkers) -> None:
     """Whoever calls first; catches answers that are taken for another worker's."""
-    for worker in range(COUNT):
-        assert called.names[worker].startswith(f"worker {worker} (process ")
-        called.give(worker, Task(10 + worker, (0.0,), f"model {worker}", empty=True))
+    for j in range(COUNT):
+        assert called.names[j].startswith(f"worker {j} (process ")
+        called.give(j, worker.Task(10 + j, (0.0,), f"model {j}", empty=True))
     events = heard(called, lambda events: len(events) == COUNT)
     answers = {}
     for event in events:
-        assert isinstance(event, Arrival)
+        assert isinstance(event, workers.Arrival)
         answers[event.worker] = event.number, event.message, event.value
     assert answers == {j: (10 + j, 0, f"model {j}") for j in range(COUNT)}
 
 
-def test_seconds_are_those_of_the_config(called: ConnectedWorkers) -> None:
+def test_seconds_are_those_of_the_config(called: workers.ConnectedWorkers) -> None:
     """At a scale of 1 ms: 20 s of the config are 20 ms, on every clock."""
     called.scale = 0.001
     called.start_clock()
-    called.give(1, Task(0, (20.0,), None))
+    called.give(1, worker.Task(0, (20.0,), None))
     [event] = heard(called, lambda events: len(events) == 1)
-    assert isinstance(event, Arrival)
+    assert isinstance(event, workers.Arrival)
     assert event.now >= event.seconds >= 20.0
     busy = called.settle()
     assert busy[1] >= 20.0
@@ -172,35 +157,37 @@ def test_seconds_are_those_of_the_config(called: ConnectedWorkers) -> None:
     assert (called.settle() < 20.0).all()
 
 
-def test_nothing_is_heard_before_its_time(called: ConnectedWorkers) -> None:
+def test_nothing_is_heard_before_its_time(called: workers.ConnectedWorkers) -> None:
     """Neither of a task that takes for ever, nor of one that was dropped."""
-    called.give(0, Task(0, (inf,), None))
+    called.give(0, worker.Task(0, (inf,), None))
     until = called.now() + 0.02
     assert called.hear(until) == []
     assert called.now() >= until
     called.settle()
-    called.give(0, Task(1, (0.0,), "next", empty=True))
+    called.give(0, worker.Task(1, (0.0,), "next", empty=True))
     [event] = heard(called, lambda events: len(events) == 1)
-    assert isinstance(event, Arrival)
+    assert isinstance(event, workers.Arrival)
     assert (event.number, event.value) == (1, "next")
 
 
-def test_a_worker_that_is_gone_is_heard_of_once(called: ConnectedWorkers) -> None:
+def test_a_worker_that_is_gone_is_heard_of_once(called: workers.ConnectedWorkers) -> None:
     """And is given nothing more; when all are gone, nobody waits."""
-    for worker in (1, 0, 2):
-        cut(called, worker)
+    for j in (1, 0, 2):
+        cut(called, j)
         [event] = heard(called, lambda events: len(events) == 1)
-        assert isinstance(event, Death)
-        assert event.worker == worker
-        called.give(worker, Task(7, (0.0,), None))
+        assert isinstance(event, workers.Death)
+        assert event.worker == j
+        called.give(j, worker.Task(7, (0.0,), None))
     assert called.hear(inf) == []
 
 
-def test_who_dies_between_two_runs_is_heard_of_in_the_next(called: ConnectedWorkers) -> None:
+def test_who_dies_between_two_runs_is_heard_of_in_the_next(
+    called: workers.ConnectedWorkers,
+) -> None:
     cut(called, 2)
     called.settle()
     called.start_clock()
-    assert called.hear(0.0) == [Death(2, 0.0)]
+    assert called.hear(0.0) == [workers.Death(2, 0.0)]
     assert np.array_equal(called.settle() >= 0, [True] * COUNT)
 
 
@@ -222,28 +209,31 @@ def test_who_does_not_call_is_missed(
     futures: list[Any], reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In one line, with the reason where one is known."""
-    monkeypatch.setattr(module, "CALL_SECONDS", 0.01)
+    monkeypatch.setattr(workers, "CALL_SECONDS", 0.01)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         said = rf"^--scheduler = 'tcp://here:1': 3 of 3 workers did not call .*{reason}"
         with pytest.raises(ConfigError, match=said) as caught:
-            accepted_workers(listener, KEY, futures, COUNT, "tcp://here:1")
+            workers.accepted_workers(listener, KEY, futures, COUNT, "tcp://here:1")
     assert "\n" not in str(caught.value)
 
 
 def test_threads_of_a_cluster_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker on each Dask worker first, and then on their further threads. Who is starting again
     is waited for."""
-    monkeypatch.setattr(module, "RESTART_SECONDS", PATIENCE)
+    monkeypatch.setattr(workers, "RESTART_SECONDS", PATIENCE)
     growing = iter([{"a": 1}, {"a": 1}, {"a": 1, "b": 1}])
-    assert worker_addresses(SimpleNamespace(nthreads=lambda: next(growing)), 2, "x") == ["a", "b"]
-    monkeypatch.setattr(module, "RESTART_SECONDS", 0.0)
+    assert workers.worker_addresses(SimpleNamespace(nthreads=lambda: next(growing)), 2, "x") == [
+        "a",
+        "b",
+    ]
+    monkeypatch.setattr(workers, "RESTART_SECONDS", 0.0)
     client = SimpleNamespace(nthreads=lambda: {"a": 3, "b": 1, "c": 2})
-    assert worker_addresses(client, 2, "x") == ["a", "b"]
-    assert worker_addresses(client, 6, "x") == ["a", "b", "c", "a", "c", "a"]
+    assert workers.worker_addresses(client, 2, "x") == ["a", "b"]
+    assert workers.worker_addresses(client, 6, "x") == ["a", "b", "c", "a", "c", "a"]
     with pytest.raises(ConfigError, match="cluster has 6 threads, and 7 workers need one each"):
-        worker_addresses(client, 7, "x")
+        workers.worker_addresses(client, 7, "x")
     with pytest.raises(ConfigError, match="cluster has 0 threads, and 1 workers need"):
-        worker_addresses(SimpleNamespace(nthreads=dict), 1, "x")
+        workers.worker_addresses(SimpleNamespace(nthreads=dict), 1, "x")
 
 
 # What ``live --measure`` measures, in which order, and how long it says that it takes.
@@ -257,34 +247,40 @@ def test_loads_take_turns_in_stretches() -> None:
         for load in (3, 1)
         for turn in (-1, *stretch)
     ]
-    assert [*turns_of([3, 1], 7)] == expected
-    assert {turn for turn, _ in turns_of([1], 10)} == {-1, *range(10)}
+    assert [*measure.turns_of([3, 1], 7)] == expected
+    assert {turn for turn, _ in measure.turns_of([1], 10)} == {-1, *range(10)}
 
 
 def test_loads_are_whole_numbers_from_1_on() -> None:
-    assert read_loads("1") == [1]
-    assert read_loads("3,1") == [3, 1]
+    assert measure.read_loads("1") == [1]
+    assert measure.read_loads("3,1") == [3, 1]
     most = [*map(str, range(1, 1001))]
-    assert len(read_loads(",".join(most))) == 1000
+    assert len(measure.read_loads(",".join(most))) == 1000
     for text in ("", "0", "-1", "1,1", "1.5", ",".join([*most, "1001"])):
         with pytest.raises(ConfigError, match="must be whole numbers from 1 on"):
-            read_loads(text)
+            measure.read_loads(text)
 
 
 def test_without_a_config_tasks_are_products() -> None:
-    assert [*read_workload(None, MeasureRequest(size=1)).tasks] == [Products(1)] * 4
-    most = MeasureRequest(size=20_000, workers=2)
-    assert [*read_workload(None, most).tasks] == [Products(20_000)] * 2
-    assert read_workload(None, most).model.shape == (0,), "without data there is no model to send"
+    assert [*measure.read_workload(None, request.MeasureRequest(size=1)).tasks] == [
+        measure.Products(1)
+    ] * 4
+    most = request.MeasureRequest(size=20_000, workers=2)
+    assert [*measure.read_workload(None, most).tasks] == [measure.Products(20_000)] * 2
+    assert measure.read_workload(None, most).model.shape == (0,), (
+        "without data there is no model to send"
+    )
     for size in (0, 20_001):
         with pytest.raises(ConfigError, match="must be from 1 to"):
-            read_workload(None, MeasureRequest(size=size))
+            measure.read_workload(None, request.MeasureRequest(size=size))
     document = {"workers": 3, "iterations": 2, "delay": {"model": "deterministic", "value": 1.0}}
     with pytest.raises(ConfigError, match="problem: missing; its gradients are the tasks"):
-        read_workload(document | {"schemes": [{"name": "uncoded"}]}, MeasureRequest())
+        measure.read_workload(
+            document | {"schemes": [{"name": "uncoded"}]}, request.MeasureRequest()
+        )
     wanted = measure.Wanted(0, (3, np.empty(0)), {}, lambda: None)
-    assert Products(4).compute(wanted) == pytest.approx(np.full(4, 0.25))
-    assert Setup().computation.compute(wanted).shape == (0,), "no data, and nothing to send"
+    assert measure.Products(4).compute(wanted) == pytest.approx(np.full(4, 0.25))
+    assert worker.Setup().computation.compute(wanted).shape == (0,), "no data, and nothing to send"
 
 
 def expected(monkeypatch: pytest.MonkeyPatch, **asked: object) -> None:
@@ -293,9 +289,11 @@ def expected(monkeypatch: pytest.MonkeyPatch, **asked: object) -> None:
     monkeypatch.setattr(measure, "time", SimpleNamespace(perf_counter=lambda: next(times)))
     monkeypatch.setattr(measure, "cores", lambda: 2)
     tried: list[int] = []
-    monkeypatch.setattr(Products, "compute", lambda self, wanted: tried.append(wanted.argument[0]))
-    given = MeasureRequest(**({"workers": 4, "loads": "1"} | asked))  # type: ignore[arg-type]
-    require_short(read_workload(None, given), given)
+    monkeypatch.setattr(
+        measure.Products, "compute", lambda self, wanted: tried.append(wanted.argument[0])
+    )
+    given = request.MeasureRequest(**({"workers": 4, "loads": "1"} | asked))  # type: ignore[arg-type]
+    measure.require_short(measure.read_workload(None, given), given)
     assert tried == [1, 1], "twice, since the first one starts libraries"
 
 
@@ -360,14 +358,14 @@ def test_turns_that_are_not_recorded_do_not_count_as_measured(
     idle.now = lambda: float(next(clock))
 
     def come(workers: object, number: int, iteration: int) -> Iterator[object]:
-        for worker in range(number):
-            yield SimpleNamespace(worker=worker, now=float(next(clock)), seconds=0.5)
+        for place in range(number):
+            yield SimpleNamespace(worker=place, now=float(next(clock)), seconds=0.5)
 
     monkeypatch.setattr(measure, "hired", lambda number, scheduler: nullcontext(idle))
     monkeypatch.setattr(measure, "received", come)
     monkeypatch.setattr(measure, "require_short", Mock())
     told: list[tuple[int, int]] = []
-    asked = MeasureRequest(rounds=3, loads="1,2", size=2, workers=2)
+    asked = request.MeasureRequest(rounds=3, loads="1,2", size=2, workers=2)
     table = measure.measure_tasks(None, tmp_path / "m.csv", asked, lambda *at: told.append(at))
     assert told == [(done, 6) for done in range(1, 7)]
     assert [*zip(table["round"], table["load"], table["worker"], strict=True)] == [
@@ -388,7 +386,7 @@ def test_small_messages_do_not_wait_for_others() -> None:
         calls.start()
         with Client(listener.address, authkey=KEY) as line:
             calls.join()
-            module.direct(line)
+            workers.direct(line)
             with socket.socket(fileno=os.dup(line.fileno())) as wire:
                 assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             accepted[0].send("still here")
@@ -412,15 +410,15 @@ def test_workers_of_a_cluster_call_the_address_that_its_scheduler_sees(
         scheduler=SimpleNamespace(address=address), submit=submit, nthreads=lambda: {"a": 2, "b": 1}
     )
     accepted = Mock(return_value="workers")
-    monkeypatch.setattr(module, "connected", lambda scheduler: nullcontext(client))
-    monkeypatch.setattr(module, "accepted_workers", accepted)
-    monkeypatch.setattr(module, "RemoteCall", lambda task, arguments: (task, arguments))
-    with module._on_cluster(3, "there") as found:
+    monkeypatch.setattr(workers, "connected", lambda scheduler: nullcontext(client))
+    monkeypatch.setattr(workers, "accepted_workers", accepted)
+    monkeypatch.setattr(workers, "RemoteCall", lambda task, arguments: (task, arguments))
+    with workers._on_cluster(3, "there") as found:
         assert found == "workers"
-    _, _, futures, workers, scheduler = accepted.call_args.args
-    assert (futures, workers, scheduler) == (["future 1", "future 2", "future 3"], 3, "there")
+    _, _, futures, people, scheduler = accepted.call_args.args
+    assert (futures, people, scheduler) == (["future 1", "future 2", "future 3"], 3, "there")
     assert {where[0] for _, where, *_ in asked} == {"127.0.0.1"}
-    for place, (task, where, key, worker, on, once) in enumerate(asked):
-        assert (task, where, len(key)) == (call, asked[0][1], 16)
-        assert (worker, on) == (place, [["a"], ["b"], ["a"]][place])
+    for place, (task, where, key, which, on, once) in enumerate(asked):
+        assert (task, where, len(key)) == (workers.call, asked[0][1], 16)
+        assert (which, on) == (place, [["a"], ["b"], ["a"]][place])
         assert once == {"pure": False, "retries": 0}, "a task that died is not done twice"

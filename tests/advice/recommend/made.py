@@ -9,29 +9,29 @@ from typing import Any
 
 import numpy as np
 
-from erasurehead.experiments.advice.recommend.answer import verdict
-from erasurehead.experiments.advice.recommend.compare import order
-from erasurehead.experiments.advice.recommend.question import Goal, Question, ask
-from erasurehead.experiments.advice.recommend.request import SearchRequest
-from erasurehead.experiments.advice.recommend.scenario import Perturbation
-from erasurehead.experiments.advice.recommend.search.evaluate import Candidate
-from erasurehead.experiments.advice.recommend.search.halving import Rung, SearchResult
-from erasurehead.experiments.advice.recommend.search.measure import Performance
-from erasurehead.experiments.advice.recommend.study import Changed, Recommendation
+from erasurehead.experiments.advice.recommend import (
+    answer,
+    compare,
+    question,
+    request,
+    scenario,
+    study,
+)
+from erasurehead.experiments.advice.recommend.search import evaluate, halving, measure
 
-RUNGS = (Rung(4, 9), Rung(4, 9))
+RUNGS = (halving.Rung(4, 9), halving.Rung(4, 9))
 # One for each candidate, unless its section is given.
 SCHEMES = ("uncoded", "ignore_stragglers", "window", "balanced", "drop_compute", "speculative")
 RUNS = np.array([0.98, 1.02, 0.99, 1.01])  # what four runs take, times their mean
 
 
 @cache
-def asked() -> Question:
+def asked() -> question.Question:
     """Nine workers, nothing trained; the median decides, of which nothing is told of rare runs."""
     document = {"workers": 9, "delay": {"model": "exponential", "rate": 1.0}}
-    found = ask(document, SearchRequest(criterion="median"), None)
-    scenario = replace(found.scenario, worker_time=(1.0, 1.5, 3.0))
-    return replace(found, scenario=scenario, goal=Goal("iterations", 5.0, "median"))
+    found = question.ask(document, request.SearchRequest(criterion="median"), None)
+    scene = replace(found.scenario, worker_time=(1.0, 1.5, 3.0))
+    return replace(found, scenario=scene, goal=question.Goal("iterations", 5.0, "median"))
 
 
 @dataclass
@@ -46,35 +46,35 @@ class Made:
 
 def one(label: str, seconds: Any = 1.0, **more: Any) -> Made:
     """A candidate; what is no field of it is one of its ``Performance``."""
-    of_run = {key: more.pop(key) for key in {*more} - {*Candidate.__dataclass_fields__}}
+    of_run = {key: more.pop(key) for key in {*more} - {*evaluate.Candidate.__dataclass_fields__}}
     return Made(label, seconds, more, of_run)
 
 
-def performance(values: Any, **more: Any) -> Performance:
+def performance(values: Any, **more: Any) -> measure.Performance:
     """Runs that take so many seconds."""
     taken = np.atleast_2d(np.asarray(values, dtype=np.float64))
     known: dict[str, Any] = {"criterion": "median", "rates": (), "values": taken}
-    return Performance(**({**known, "to_target": np.empty((0, taken.shape[1]))} | more))
+    return measure.Performance(**({**known, "to_target": np.empty((0, taken.shape[1]))} | more))
 
 
 def recommendation(
     *made: Made,
     trains: bool = False,
-    changed: Sequence[Changed] = (),
-    tuned: dict[int, Candidate] | None = None,
-    **scenario: Any,
-) -> Recommendation:
+    changed: Sequence[study.Changed] = (),
+    tuned: dict[int, evaluate.Candidate] | None = None,
+    **scene: Any,
+) -> study.Recommendation:
     """Of candidates of which the first is the scheme of today."""
-    question = replace(asked(), scenario=replace(asked().scenario, **scenario))
+    about = replace(asked(), scenario=replace(asked().scenario, **scene))
     if trains:
-        goal = Goal("target", 0.5, "median")
-        question = replace(question, goal=goal, common_rate=0.5, exact_rate=0.5)
-    rows = dict[int, Candidate]()
+        goal = question.Goal("target", 0.5, "median")
+        about = replace(about, goal=goal, common_rate=0.5, exact_rate=0.5)
+    rows = dict[int, evaluate.Candidate]()
     for index, one in enumerate(made):
         taken = one.seconds * RUNS if np.ndim(one.seconds) == 0 else np.asarray(one.seconds)
         rates = {"rates": (0.25, 0.5), "values": np.array([taken, taken])} if trains else {}
         run = performance(**({"values": taken} | rates | one.run))
-        of = order(taken, run.criterion)
+        of = compare.order(taken, run.criterion)
         known: dict[str, Any] = {
             "section": {"name": SCHEMES[index]}, "run": run, "rung": 1, "order": of,
             "value": of[1] if of[0] == 0 else np.nan, "load": 1.0,
@@ -82,26 +82,34 @@ def recommendation(
             "counted": 1.0, "error": 0.0, "staleness": 0.0, "least_heard": 1.0, "coverage": 1.0,
             "worker_seconds": 1.0,
         }  # fmt: skip
-        rows[index] = Candidate(index, given=index == 0, label=one.label, **(known | one.more))
-    return Recommendation(SearchResult(question, rows, tuned or {}, RUNGS), tuple(changed))
+        rows[index] = evaluate.Candidate(
+            index, given=index == 0, label=one.label, **(known | one.more)
+        )
+    return study.Recommendation(
+        halving.SearchResult(about, rows, tuned or {}, RUNGS), tuple(changed)
+    )
 
 
-def row_of(found: Recommendation, label: str) -> Candidate:
+def row_of(found: study.Recommendation, label: str) -> evaluate.Candidate:
     """The candidate of that name."""
     return next(row for row in found.everybody if row.label == label)
 
 
 def changed(
-    found: Recommendation, name: Any, value: float, times: dict[str, float], misses: bool = False
-) -> list[Changed]:
+    found: study.Recommendation,
+    name: Any,
+    value: float,
+    times: dict[str, float],
+    misses: bool = False,
+) -> list[study.Changed]:
     """What candidates take on changed delays, times what the winner takes, which may miss."""
-    change, here = Perturbation(name, value, median=1.0), found.winner.label
+    change, here = scenario.Perturbation(name, value, median=1.0), found.winner.label
     often = {here: np.nan if misses else 1.0} | times
     usual = {label: row_of(found, label) for label in often}
     rows = {k: replace(row, run=performance(often[k] * RUNS)) for k, row in usual.items()}
-    return [Changed(change, usual[label], rows[label], rows[here]) for label in often]
+    return [study.Changed(change, usual[label], rows[label], rows[here]) for label in often]
 
 
-def said_of(found: Recommendation) -> str:
+def said_of(found: study.Recommendation) -> str:
     """The verdict and what limits it."""
-    return " ".join(verdict(found))
+    return " ".join(answer.verdict(found))

@@ -11,13 +11,15 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from erasurehead.experiments.advice.recommend.answer import answered, next_steps, verdict
-from erasurehead.experiments.advice.recommend.command import winner_config
-from erasurehead.experiments.advice.recommend.compare import ratio
-from erasurehead.experiments.advice.recommend.reasons import why
-from erasurehead.experiments.advice.recommend.scenario import SHUFFLED_ROUNDS
-from erasurehead.experiments.advice.recommend.search.evaluate import Candidate
-from erasurehead.experiments.advice.recommend.study import Recommendation, recommendation_tables
+from erasurehead.experiments.advice.recommend import (
+    answer,
+    command,
+    compare,
+    reasons,
+    scenario,
+    study,
+)
+from erasurehead.experiments.advice.recommend.search import evaluate
 from tests.advice.recommend.made import (
     RUNS,
     changed,
@@ -31,9 +33,9 @@ from tests.advice.recommend.made import (
 LATE = np.array([1.0, 1.0, np.nan, 1.0])
 
 
-def reason(found: Recommendation, begins: str) -> str:
+def reason(found: study.Recommendation, begins: str) -> str:
     """The one reason that begins so, or that has none."""
-    lines = [line for line in why(found) if re.match(begins, line, re.IGNORECASE)]
+    lines = [line for line in reasons.why(found) if re.match(begins, line, re.IGNORECASE)]
     assert len(lines) < 2
     return "".join(lines)
 
@@ -63,7 +65,7 @@ def test_what_the_winner_saves_beside_today() -> None:
     """Less, as a share with its paired interval; nothing is said of today's own."""
     best, usual = np.array([0.7, 0.8, 0.72, 0.78]), np.ones(4)
     found = recommendation(one("a usual", usual), one("b best", best))
-    middle, low, high = (100 * (1 - share) for share in ratio(best, usual, "median"))
+    middle, low, high = (100 * (1 - share) for share in compare.ratio(best, usual, "median"))
     said = f"{middle:.1f} % ({high:.1f} to {low:.1f} %) less than today's a usual"
     assert f", {said}" in said_of(found)
     assert "less than" not in said_of(recommendation(one("a")))
@@ -88,7 +90,7 @@ def test_the_next_best_is_one_that_may_be_recommended() -> None:
 def test_a_scheme_that_is_as_good_as_any_is_kept() -> None:
     """Three names and not today's among the rest would send a user away from what he has."""
     tied = recommendation(one("e", RUNS[::-1]), *(one(name) for name in "abcd"))
-    said, limits = verdict(tied)
+    said, limits = answer.verdict(tied)
     assert said.startswith("Keep e: nothing is surely better, about 1 s for the progress of 5")
     assert limits.startswith("A, b, c and 1 more cannot be told apart from it; ")
 
@@ -101,19 +103,19 @@ def test_the_best_for_a_stock_training_loop_is_named_first() -> None:
     stock, unheard = one("e stock (d = 2)", 0.8), one("d", 0.6, covered=False)
     found = recommendation(one("a"), own, stale, unheard, stock)
     assert not [row.label for row in (found.winner, row_of(found, own.label)) if row.stock]
-    said, limits = verdict(found)
+    said, limits = answer.verdict(found)
     time = "0.8 s for the progress of 5 exact iterations (median)"
     assert said == f"Best in a stock training loop: e stock (d = 2), {time}; c in its own, 0.4 s."
     saves = "takes 50.0 % (50.0 to 50.0 %) less"
     assert limits.startswith(f"C {saves}, but not each worker sends one fresh gradient in a round;")
     assert "; e stock (d = 2) takes 20.0 % (20.0 to 20.0 %) less than today's a;" in limits
-    assert next_steps(found, "x.yaml")[1] == "run c: `erasurehead run x.yaml`"
-    facts = answered(found, "x.yaml").stock
+    assert answer.next_steps(found, "x.yaml")[1] == "run c: `erasurehead run x.yaml`"
+    facts = answer.answered(found, "x.yaml").stock
     assert facts is not None
     assert (facts["scheme"], facts["value"], facts["ratio"][0]) == ("e stock (d = 2)", 0.8, 2.0)
     asked = replace(found, search=replace(found.search, question=replace(found.question, only="a")))
     for other in (asked, recommendation(own, one("a"))):
-        assert other.stock is answered(other, "x.yaml").stock is None
+        assert other.stock is answer.answered(other, "x.yaml").stock is None
         assert "stock" not in said_of(other).split(",")[0]
 
 
@@ -144,7 +146,7 @@ def test_a_winner_by_count_that_leaves_much_of_the_data_out_is_found_out() -> No
     whole = one("a whole", 12.5, exact=True)
     for counts, partial in ((0.79, True), (0.8, False)):
         found = recommendation(whole, one("b fast", counted=1 / counts))
-        said, limits = verdict(found)
+        said, limits = answer.verdict(found)
         text = "The best by count alone is b fast, 1 s" if partial else "The best is b fast, 1 s"
         assert said.startswith(text)
         less = f"An update of it counts as {counts:.2g} of an exact iteration; the best with exact "
@@ -166,12 +168,12 @@ def test_few_runs_that_decide_are_told() -> None:
 def test_a_goal_that_is_not_reached_in_every_run() -> None:
     """By a mean; most runs have a median whatever the others do."""
     found = recommendation(one("a", LATE, criterion="mean"))
-    assert verdict(found) == (
+    assert answer.verdict(found) == (
         "No scheme reaches the goal in every run: a does in 3 of 4.",
         "Give more iterations or an easier target.",
     )
-    assert why(found) == []
-    assert len(next_steps(found, "x")) == 1
+    assert reasons.why(found) == []
+    assert len(answer.next_steps(found, "x")) == 1
     assert said_of(recommendation(one("a", LATE))).startswith("Keep a, nothing is better: 1 s")
 
 
@@ -179,12 +181,12 @@ def test_what_an_iteration_takes_is_told_of_the_winner_and_of_today() -> None:
     needed = {"to_target": np.array([[4.0, 6.0, 5.0, 5.0]])}
     best = one("b best", 0.5, staleness=1.5, error=0.25, **needed)
     found = recommendation(one("a usual", iteration_time=3.0), best, trains=True)
-    assert why(found)[0] == (
+    assert reasons.why(found)[0] == (
         "An iteration of b best takes 2 s, mean decoding error 0.25, gradients 1.5 updates old, "
         "5 iterations; one of a usual 3 s, error 0."
     )
     few = recommendation(one("a", to_target=np.ones((1, 4))), trains=True)
-    assert why(few)[:2] == [
+    assert reasons.why(few)[:2] == [
         "An iteration of a takes 2 s, mean decoding error 0, 1 iteration.",
         "The target is reached in 1 iteration, too few to say much; give a lower --target.",
     ]
@@ -248,7 +250,7 @@ def test_what_the_common_rate_would_say() -> None:
     assert said(late, late, late, late) == f"{start}none of them reaches the goal in every run."
 
 
-def held_by(found: Recommendation, name: str) -> str:
+def held_by(found: study.Recommendation, name: str) -> str:
     """What is said of one kind of other delays."""
     parts = reason(found, "on other delays").removesuffix(".").split("; ")
     [begins] = [
@@ -323,20 +325,22 @@ def test_what_does_not_arrive_is_no_answer() -> None:
         assert held_by(replace(found, changed=rows), "tail") == f"{DOWN}, at 2 times {said}"
     tail = tuple(changed(found, "tail", 2.0, {}))
     unasked = "the answer does not depend on it, since no compared scheme has a load above 1."
-    assert why(replace(found, changed=tail))[-1].endswith(unasked), "what says nothing comes last"
+    assert reasons.why(replace(found, changed=tail))[-1].endswith(unasked), (
+        "what says nothing comes last"
+    )
     assert held_by(replace(found, changed=tail), "persistence") == "not tried."
 
 
 def test_persistence_in_words() -> None:
     """Where delays are shuffled, those count whose data would be unheard."""
     slow = {"b other": 2.0}
-    both = held("persistence", {SHUFFLED_ROUNDS: slow, 0.9: slow})
+    both = held("persistence", {scenario.SHUFFLED_ROUNDS: slow, 0.9: slow})
     assert both.startswith("the answer holds if the delays of a round are")
     fast = {"b other": 0.5}
-    assert held("persistence", {SHUFFLED_ROUNDS: fast, 0.9: fast}, covered=False) == (
+    assert held("persistence", {scenario.SHUFFLED_ROUNDS: fast, 0.9: fast}, covered=False) == (
         "shuffled each round: b other is better."
     )
-    assert held("persistence", {SHUFFLED_ROUNDS: slow, 0.9: fast}) == (
+    assert held("persistence", {scenario.SHUFFLED_ROUNDS: slow, 0.9: fast}) == (
         "kept with probability 0.9: b other is better."
     )
 
@@ -376,18 +380,18 @@ def test_what_to_do_next() -> None:
     """The cheaper of the tied, to measure loads where they decide, and losses where none were."""
     run = "run it: `erasurehead run 'x y.yaml'`"
     usual, other = one("a", worker_seconds=5.0), one("b", 2.0)
-    assert next_steps(recommendation(usual, other, trains=True), "x y.yaml") == [run]
+    assert answer.next_steps(recommendation(usual, other, trains=True), "x y.yaml") == [run]
     for cost, cheaper in ((4.0, True), (4.96, False)):
         tied = recommendation(usual, one("b", RUNS[::-1], worker_seconds=cost), trains=True)
-        assert next_steps(tied, "x y.yaml") == [
+        assert answer.next_steps(tied, "x y.yaml") == [
             *["take the cheaper one: b costs fewest worker-seconds"] * cheaper,
             run,
         ]
     found = recommendation(usual, other, trains=True)
     for name, steps in (("load", 2), ("tail", 1)):
         rows = tuple(changed(found, name, 0.5, {"b": 0.5}))
-        assert len(next_steps(replace(found, changed=rows), "x")) == steps
-    assert next_steps(recommendation(usual), "x")[1:] == [
+        assert len(answer.next_steps(replace(found, changed=rows), "x")) == steps
+    assert answer.next_steps(recommendation(usual), "x")[1:] == [
         "add problem and optimizer to the config: losses decide better than a count"
     ]
 
@@ -395,13 +399,15 @@ def test_what_to_do_next() -> None:
 def test_tables_have_a_row_for_everybody() -> None:
     """The winner first, then by time; whoever left, what breaks a limit, and each rate that was
     tried, with the mean over the runs that reach the goal."""
-    tuned = Candidate(1, {}, run=performance([[4.0, np.nan], [1.0, 2.0]], rates=(0.5, 0.25)))
+    tuned = evaluate.Candidate(
+        1, {}, run=performance([[4.0, np.nan], [1.0, 2.0]], rates=(0.5, 0.25))
+    )
     found = recommendation(
         one("a", 3.0, violates="load"), one("b", 2.0), one("c", 1.0, rung=0),
         one("d", 0.5, covered=False, least_heard=0.05),
         trains=True, tuned={1: tuned},
     )  # fmt: skip
-    tables = recommendation_tables(found)
+    tables = study.recommendation_tables(found)
     ranking = tables["ranking"].set_index("label")
     assert [*ranking.index] == ["b", "d", "a", "c"]
     assert [*ranking["left"]] == ["", "", "", "after 4 runs"]
@@ -421,19 +427,19 @@ def test_tables_have_a_row_for_everybody() -> None:
 def test_the_config_of_the_winner(trains: bool) -> None:
     """With its own rate and the goal, where there are any; what is not set is left out."""
     base = {"workers": 4, "policy": None, "plugins": [], "optimizer": {"rule": "gd"}}
-    scenario = SimpleNamespace(base=base, name="n" * 99)
+    scene = SimpleNamespace(base=base, name="n" * 99)
     goal = SimpleNamespace(kind="target" if trains else "iterations", value=0.25)
     found: Any = SimpleNamespace(
-        question=SimpleNamespace(scenario=scenario, trains=trains, goal=goal),
+        question=SimpleNamespace(scenario=scene, trains=trains, goal=goal),
         winner=SimpleNamespace(section={"name": "uncoded"}, rate=0.5),
     )
-    config = winner_config(cast(Recommendation, found))
+    config = command.winner_config(cast(study.Recommendation, found))
     assert config.pop("name") == "n" * 99 + "-"
     expected: dict[str, Any] = {"workers": 4, "schemes": [{"name": "uncoded"}]}
     expected["optimizer"] = {"rule": "gd", **({"learning_rate": 0.5} if trains else {})}
     assert config == {**expected, **({"target_loss": 0.25} if trains else {})}
     base["plugins"] = ["mine.py"]
-    assert winner_config(cast(Recommendation, found))["plugins"] == ["mine.py"]
+    assert command.winner_config(cast(study.Recommendation, found))["plugins"] == ["mine.py"]
     assert base["optimizer"] == {"rule": "gd"}, "the question's own config stays as it was"
 
 

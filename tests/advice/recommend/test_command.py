@@ -1,4 +1,5 @@
-"""``erasurehead recommend`` as a person uses it: the answer, its files, and bad input."""
+"""``erasurehead recommend`` as a person uses it: the answer, its files, and bad input. Speaks to
+the evaluator where what a scheme does is known by hand, as a search tells it of few."""
 
 from __future__ import annotations
 
@@ -13,22 +14,19 @@ import pandas as pd
 import pytest
 import yaml
 
-from erasurehead.experiments.advice.recommend import study
-from erasurehead.experiments.advice.recommend.answer import answered, method
-from erasurehead.experiments.advice.recommend.command import FILES
-from erasurehead.experiments.advice.recommend.page import recommendation_page
-from erasurehead.experiments.advice.recommend.question import ask
-from erasurehead.experiments.advice.recommend.request import SearchRequest
-from erasurehead.experiments.advice.recommend.scenario import Perturbation, read_scenario
-from erasurehead.experiments.advice.recommend.search import measure
-from erasurehead.experiments.advice.recommend.search.evaluate import Candidate, Evaluator
-from erasurehead.experiments.advice.recommend.search.halving import candidates
-from erasurehead.experiments.advice.recommend.search.measure import Budget
+import erasurehead as eh
+from erasurehead.experiments.advice.recommend import (
+    answer,
+    command,
+    page,
+    question,
+    request,
+    scenario,
+    study,
+)
+from erasurehead.experiments.advice.recommend.search import evaluate, halving, measure
 from erasurehead.experiments.config import build
-from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.run.tuning import replayed
-from erasurehead.sim.base.errors import ConfigError
-from erasurehead.sim.base.numerics import one_thread
 from erasurehead.sim.engines.simulate import simulate
 from tests.golden.records import require_recorded
 from tests.tools import inside, process
@@ -62,7 +60,7 @@ def test_the_dearest_of_the_given_schemes_decides_what_is_affordable() -> None:
     delay = {"model": "exponential", "rate": 1.0}
     document = {"workers": 8, "iterations": 200, "delay": delay}
     alone, cheap, first, last = (
-        read_scenario(document | {"schemes": chosen}, None).affordable
+        scenario.read_scenario(document | {"schemes": chosen}, None).affordable
         for chosen in ([dear], [plain], [dear, plain], [plain, dear])
     )
     assert alone < cheap / 2
@@ -74,20 +72,20 @@ def test_the_answer_and_its_files(config: Path, tmp_path: Path) -> None:
     folder = tmp_path / "one"
     done = inside("recommend", config, *ONLY, "--output", folder)
     assert done.returncode == 0, done.stderr
-    assert sorted(path.name for path in folder.iterdir()) == sorted([MARK, *FILES])
-    answer = json.loads((folder / "answer.json").read_text())
-    assert {"kind", "subject", "verdict", "why", "next", "command", "notes", "limits"} == set(
-        answer
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        [".erasurehead", *command.FILES]
     )
-    assert answer["verdict"] in done.stdout.replace("\n", " ")
+    said = json.loads((folder / "answer.json").read_text())
+    assert {"kind", "subject", "verdict", "why", "next", "command", "notes", "limits"} == set(said)
+    assert said["verdict"] in done.stdout.replace("\n", " ")
     assert done.stdout.splitlines()[-1] == f"next: erasurehead report {folder}"
-    assert f"**{answer['verdict']}**" in (folder / "report.md").read_text().replace("\n", " ")
-    for text in (answer["verdict"], *answer["why"]):
+    assert f"**{said['verdict']}**" in (folder / "report.md").read_text().replace("\n", " ")
+    for text in (said["verdict"], *said["why"]):
         assert text[:1].isupper() or text[:1].isdigit(), text
         assert text.rstrip(".") + "." == text
-    assert answer["why"][0].startswith("An iteration of ")
-    assert any(text.startswith("What it does: ") for text in answer["why"])
-    assert "Every scheme has its own best learning rate" in " ".join(answer["why"])
+    assert said["why"][0].startswith("An iteration of ")
+    assert any(text.startswith("What it does: ") for text in said["why"])
+    assert "Every scheme has its own best learning rate" in " ".join(said["why"])
     ranking = pd.read_parquet(folder / "ranking.parquet")
     assert ranking["ratio"].iloc[0] == 1
     assert ranking.loc[ranking["left"] == "", "value"].dropna().is_monotonic_increasing
@@ -123,7 +121,7 @@ def test_the_same_bytes_twice_and_with_two_processes(config: Path, tmp_path: Pat
     for jobs in (1, 1, 2):
         done = process("recommend", config, "--jobs", jobs, *ONLY, "--output", folder)
         assert done.returncode == 0, done.stderr
-        found.append({n: (folder / n).read_bytes() for n in FILES if n != "manifest.json"})
+        found.append({n: (folder / n).read_bytes() for n in command.FILES if n != "manifest.json"})
     assert found[0] == found[1] == found[2]
 
 
@@ -171,10 +169,10 @@ def test_a_goal_that_is_not_reached_is_an_answer_without_pictures(
 
 def test_rates_are_tried_on_the_problem_of_the_config(config: Path) -> None:
     """Other delays and the same data: catches a trial whose target belongs to another problem."""
-    question = ask(yaml.safe_load(config.read_text()), SearchRequest(), None)
-    rates = {Candidate(0, {"name": "uncoded"}): (question.exact_rate,)}
-    budgets = Budget(3), Budget(3, other_delays=1)
-    last, tuning = (Evaluator(question)(rates, budget)[0] for budget in budgets)
+    about = question.ask(yaml.safe_load(config.read_text()), request.SearchRequest(), None)
+    rates = {evaluate.Candidate(0, {"name": "uncoded"}): (about.exact_rate,)}
+    budgets = measure.Budget(3), measure.Budget(3, other_delays=1)
+    last, tuning = (evaluate.Evaluator(about)(rates, budget)[0] for budget in budgets)
     assert last.iterations == tuning.iterations > 0
     assert (last.values() != tuning.values()).all()
 
@@ -183,21 +181,20 @@ def test_schemes_with_exact_gradients_are_trained_once(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One path serves them all and is that of ``run``; catches a learner for each of them."""
-    question = ask(yaml.safe_load(config.read_text()), SearchRequest(), None)
-    evaluate, rate = Evaluator(question), question.exact_rate
+    about = question.ask(yaml.safe_load(config.read_text()), request.SearchRequest(), None)
+    evaluator, rate = evaluate.Evaluator(about), about.exact_rate
     monkeypatch.setattr(measure, "Learner", None)
     sections = ({"name": "uncoded"}, {"name": "cyclic_mds", "load": 3})
-    some = [Candidate(i, section) for i, section in enumerate(sections)]
-    coded = evaluate(dict.fromkeys(some, (rate,)), Budget(3))[1]
-    cell = evaluate.simulation(some[1], (rate,), Budget(3)).cell()
+    some = [evaluate.Candidate(i, section) for i, section in enumerate(sections)]
+    coded = evaluator(dict.fromkeys(some, (rate,)), measure.Budget(3))[1]
+    cell = evaluator.simulation(some[1], (rate,), measure.Budget(3)).cell()
     learning = build.training(cell)
     assert learning is not None
     run = build.run_of(cell.settings, learning.problem.features)
     steps = run.scheme.steps(simulate(run, work=False))
-    with one_thread():
-        (runs,) = replayed(run, steps, learning, (rate,))
+    (runs,) = replayed(run, steps, learning, (rate,))
     assert coded.reached == 3
-    np.testing.assert_array_equal(coded.values(), runs.seconds(question.goal.value))
+    np.testing.assert_array_equal(coded.values(), runs.seconds(about.goal.value))
 
 
 EFFECTS: dict[str, Any] = {  # delays that are drawn a block at a time, however short the run is
@@ -207,8 +204,8 @@ EFFECTS: dict[str, Any] = {  # delays that are drawn a block at a time, however 
 }
 
 
-def bare(**changed: Any) -> Evaluator:
-    return Evaluator(ask({**BARE, **changed}, SearchRequest(), None))
+def bare(**changed: Any) -> evaluate.Evaluator:
+    return evaluate.Evaluator(question.ask({**BARE, **changed}, request.SearchRequest(), None))
 
 
 def digest(simulation: measure.Simulation) -> str:
@@ -224,9 +221,10 @@ def test_delays_that_others_drew_are_those_of_a_scheme_alone(
     replication or seed."""
     asked = [
         replace(
-            evaluate.simulation(Candidate(0, {"name": name}), (), Budget(runs)), iterations=rounds
+            evaluator.simulation(evaluate.Candidate(0, {"name": name}), (), measure.Budget(runs)),
+            iterations=rounds,
         )
-        for evaluate in (bare(delay=EFFECTS), bare(delay=EFFECTS, seed=4))
+        for evaluator in (bare(delay=EFFECTS), bare(delay=EFFECTS, seed=4))
         for name, runs, rounds in (("uncoded", 2, 5), ("asynchronous", 3, 9), ("uncoded", 3, 20))
     ]
     together = [digest(one) for one in (*asked, asked[0])]
@@ -241,14 +239,19 @@ def test_delays_that_others_drew_are_those_of_a_scheme_alone(
 def test_what_further_partitions_cost_is_nothing_to_those_who_have_none() -> None:
     """So one simulation serves for all these costs; catches one that is asked only once and pays
     for a second partition in a later round, as balanced does."""
-    evaluate = bare()
-    known = evaluate(dict.fromkeys(candidates(evaluate.question), ()), Budget(2))
+    evaluator = bare()
+    known = evaluator(dict.fromkeys(halving.candidates(evaluator.question), ()), measure.Budget(2))
     single = [row for row in known.values() if row.alone and not row.refused]
     assert {"uncoded", "drop_compute", "k_async"} <= {row.scheme for row in single}
     for row in single:
-        plain = evaluate.simulation(row, (), Budget(2))
+        plain = evaluator.simulation(row, (), measure.Budget(2))
         cheap, dear = (
-            digest(replace(plain, budget=Budget(2, perturbation=Perturbation("load", times))))
+            digest(
+                replace(
+                    plain,
+                    budget=measure.Budget(2, perturbation=scenario.Perturbation("load", times)),
+                )
+            )
             for times in (0.25, 4.0)
         )
         assert cheap == dear, row.label
@@ -266,8 +269,8 @@ def test_what_further_partitions_cost_is_nothing_to_those_who_have_none() -> Non
 def test_what_cannot_be_searched(changed: dict[str, Any], line: str) -> None:
     """Catches a search that would not end, before it begins."""
     document = {"workers": 6, "delay": {"model": "exponential", "rate": 1.0}, **changed}
-    with pytest.raises(ConfigError, match=line):
-        read_scenario(document, None)
+    with pytest.raises(eh.ConfigError, match=line):
+        eh.recommend(document)
 
 
 def test_what_is_typical_is_seen_in_all_workers() -> None:
@@ -275,7 +278,7 @@ def test_what_is_typical_is_seen_in_all_workers() -> None:
     models = [{"model": "deterministic", "value": value} for value in (2.0, 5.0, 7.0)]
     delay = {"model": "own_laws", "workers": [0, 1, 2], "models": models, "base": models[0]}
     document = {"workers": 3, "delay": delay, "load_law": {"kind": "proportional"}}
-    found = read_scenario(document, None)
+    found = scenario.read_scenario(document, None)
     assert (found.unit_delay, found.worker_time) == (5.0, (5.0, 10.0, 7.0))
 
 
@@ -306,7 +309,7 @@ def test_measured_rounds_are_answered_by_whatif(tmp_path: Path) -> None:
         assert (done.returncode, done.stderr) == (2, f"error: {named}: {INSTEAD}\n")
         assert not (tmp_path / "out").exists()
     document = {"workers": 2, "iterations": 10, "delay": trace | {"resample": "cells"}}
-    assert 1.5 <= read_scenario(document, None).unit_delay <= 2.5
+    assert 1.5 <= scenario.read_scenario(document, None).unit_delay <= 2.5
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet", "t.npy", "t.jsonl", "traces"])
@@ -326,8 +329,8 @@ def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
     found = list[float]()
     for times in (1, 5):
         np.savetxt(path, times * rounds, delimiter=",", header="a,b,c,d", comments="")
-        question = ask({"workers": 4, "delay": delay}, SearchRequest(only="uncoded"), None)
-        found.append(study.recommended(question, Evaluator(question)).winner.value)
+        answer = eh.recommend({"workers": 4, "delay": delay}, only="uncoded", progress=False)
+        found.append(answer.table["value"][0])
     assert found[1] == pytest.approx(5 * found[0])
 
 
@@ -339,7 +342,9 @@ def test_the_mean_wait_for_the_slowest_is_not_that_of_one_spell() -> None:
     parts = {"fast": 1.0, "slow": 3.0}
     chain |= {key: {"model": "deterministic", "value": value} for key, value in parts.items()}
     document = {"workers": 2, "iterations": 10, "delay": chain}
-    waits = [read_scenario({**document, "seed": seed}, None).worker_time[2] for seed in range(2)]
+    waits = [
+        scenario.read_scenario({**document, "seed": seed}, None).worker_time[2] for seed in range(2)
+    ]
     np.testing.assert_allclose(waits, 2.5, atol=0.25)
 
 
@@ -367,7 +372,11 @@ def test_whose_tasks_are_of_one_partition_alone() -> None:
         ("fractional_repetition", {"load": 2}, False, 2),
         ("bernoulli", {"load": 2, "wait_for": 4}, False, 2),  # some worker has one, or none
     ):
-        cell = bare().simulation(Candidate(0, {"name": name, **fields}), (), Budget(1)).cell()
+        cell = (
+            bare()
+            .simulation(evaluate.Candidate(0, {"name": name, **fields}), (), measure.Budget(1))
+            .cell()
+        )
         known = measure.profile(build.run_of(cell.settings, None), cell)
         assert (known["alone"], known["load"] >= load) == (alone, True), name
 
@@ -375,17 +384,17 @@ def test_whose_tasks_are_of_one_partition_alone() -> None:
 def test_what_is_known_of_a_scheme_without_rounds() -> None:
     """K gradients of n workers every K E[X] / n seconds, each with n - 1 others between two of its
     own: (n - 1) / K updates old, and as much more noise. Of whatever is more than that, nothing."""
-    evaluate = bare(delay={"model": "exponential", "rate": 0.5}, load_law={"kind": "proportional"})
+    evaluator = bare(delay={"model": "exponential", "rate": 0.5}, load_law={"kind": "proportional"})
 
-    def known(**section: Any) -> Candidate:
-        return evaluate({Candidate(0, section): ()}, Budget(2, theory=True))[0]
+    def known(**section: Any) -> evaluate.Candidate:
+        return evaluator({evaluate.Candidate(0, section): ()}, measure.Budget(2, theory=True))[0]
 
     for k in (2, 4):
         found, others = known(name="k_batch_async", wait_for=k), 5 / k
         assert (found.replications, found.staleness) == (0, others)
         assert found.iteration_time == pytest.approx(k * 2 / 6 * {2: 3, 4: 2}[k])
         assert found.error == pytest.approx(6 * others)
-        goal = evaluate.question.goal.value
+        goal = evaluator.question.goal.value
         assert found.value == pytest.approx(goal * k * 2 / 6 * (1 + 2 * others))
     assert known(name="asynchronous").error == 30.0
     for section in (
@@ -404,10 +413,10 @@ def test_what_is_known_of_a_scheme_without_rounds() -> None:
 def test_errors_are_of_as_many_partitions_as_workers(theory: bool) -> None:
     """Half of each task is heard, in however many pieces: as of 3 of 6 workers, n (1 - 1/2) 2."""
     law = {"kind": "proportional"}
-    evaluate = bare(delay={"model": "deterministic", "value": 1.0}, load_law=law)
+    evaluator = bare(delay={"model": "deterministic", "value": 1.0}, load_law=law)
     cut = [{"name": "drop_compute", "pieces": k, "patience": 0.45} for k in (2, 10)]
-    some = [Candidate(k, each) for k, each in enumerate((*cut, {"name": "uncoded"}))]
-    rows = evaluate(dict.fromkeys(some, ()), Budget(2, theory=theory))
+    some = [evaluate.Candidate(k, each) for k, each in enumerate((*cut, {"name": "uncoded"}))]
+    rows = evaluator(dict.fromkeys(some, ()), measure.Budget(2, theory=theory))
     assert [rows[k].error for k in range(3)] == pytest.approx([6.0, 6.0, 0.0])
 
 
@@ -415,7 +424,7 @@ def test_messages_that_are_heard_in_a_second() -> None:
     """In gradients, of six workers that take 1 s for a partition: one of each in a round; half of
     one, or a third, where three are coded together; and those of a batch alone."""
     law = {"kind": "proportional"}
-    evaluate = bare(delay={"model": "deterministic", "value": 1.0}, load_law=law)
+    evaluator = bare(delay={"model": "deterministic", "value": 1.0}, load_law=law)
     for heard, section in (
         (6.0, {"name": "uncoded"}),
         (6 / 2 / 3, {"name": "communication_efficient", "load": 3, "share": 2}),
@@ -426,7 +435,7 @@ def test_messages_that_are_heard_in_a_second() -> None:
         (3.0, {"name": "k_batch_sync", "wait_for": 3}),
         (4.0, {"name": "rennala", "batch": 4}),
     ):
-        row = evaluate({Candidate(0, section): ()}, Budget(2))[0]
+        row = evaluator({evaluate.Candidate(0, section): ()}, measure.Budget(2))[0]
         assert row.heard == pytest.approx(heard), section
 
 
@@ -434,9 +443,9 @@ def test_of_a_list_of_values_those_that_suit_are_compared() -> None:
     """As ``run`` does it; catches a search that falls over the one that does not."""
     schemes = [{"name": "uncoded"}, {"name": "fractional_repetition", "load": [3, 4]}]
     document = {"workers": 6, "delay": {"model": "exponential", "rate": 1.0}, "schemes": schemes}
-    scenario = read_scenario(document, None)
-    assert [section.get("load") for section in scenario.given] == [None, 3]
-    assert any("load=4 is left out: " in note for note in scenario.notes)
+    found = eh.recommend(document, only="uncoded", progress=False)
+    assert {*found.table["label"]} == {"uncoded", "fractional_repetition load=3"}
+    assert any("load=4 is left out: " in note for note in found.warnings)
 
 
 # What a search found yesterday it finds today, to the bit.
@@ -455,26 +464,32 @@ TRAINED = {
     "optimizer": {"rule": "gd", "learning_rate": 0.1},
 }
 SEARCHES = {
-    "bare": (BARE, SearchRequest(only="uncoded,erasurehead,k_batch_async")),
-    "trained": (TRAINED, SearchRequest(only="uncoded,ignore_stragglers,k_async,adaptive_k")),
+    "bare": (BARE, request.SearchRequest(only="uncoded,erasurehead,k_batch_async")),
+    "trained": (
+        TRAINED,
+        request.SearchRequest(only="uncoded,ignore_stragglers,k_async,adaptive_k"),
+    ),
     "budget": (
         TRAINED,
-        SearchRequest(budget=8.0, max_load=2, only="uncoded,fractional_repetition"),
+        request.SearchRequest(budget=8.0, max_load=2, only="uncoded,fractional_repetition"),
     ),
 }
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name == "trained")) for name in SEARCHES],
+)
 def test_a_search_is_the_recorded_one(name: str) -> None:
     """Its tables, its sentences and what its page shows."""
-    document, request = SEARCHES[name]
+    document, wanted = SEARCHES[name]
     told: list[tuple[float, int]] = []
-    asked = ask(document, request, None)
-    found = study.recommended(asked, Evaluator(asked, None, lambda *at: told.append(at)))
+    asked = question.ask(document, wanted, None)
+    found = study.recommended(asked, evaluate.Evaluator(asked, None, lambda *at: told.append(at)))
     assert told[-1][0] == told[-1][1], "the bar is full"
     assert told == sorted(told), "and goes forward"
-    made, said = study.recommendation_tables(found), answered(found, "my.yaml")
-    page = recommendation_page(made, said, {}, "")
-    told = "\n".join(method(found)) if name == "trained" else ""
-    require_recorded(f"recommend/{name}", {**made, "page": page, "method": told})
+    made, said = study.recommendation_tables(found), answer.answered(found, "my.yaml")
+    shown = page.recommendation_page(made, said, {}, "")
+    told = "\n".join(answer.method(found)) if name == "trained" else ""
+    require_recorded(f"recommend/{name}", {**made, "page": shown, "method": told})

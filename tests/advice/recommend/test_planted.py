@@ -1,4 +1,5 @@
-"""Questions whose answer is known."""
+"""Questions whose answer is known. Speaks to the search where its rungs are looked at, and where
+each rate of each scheme is trained to the end."""
 
 from __future__ import annotations
 
@@ -13,31 +14,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erasurehead.experiments.advice.recommend import question
-from erasurehead.experiments.advice.recommend.answer import next_steps
-from erasurehead.experiments.advice.recommend.compare import Order, order
-from erasurehead.experiments.advice.recommend.reasons import why
-from erasurehead.experiments.advice.recommend.request import Criterion, SearchRequest
-from erasurehead.experiments.advice.recommend.search.evaluate import Candidate, Evaluator
-from erasurehead.experiments.advice.recommend.search.halving import search
-from erasurehead.experiments.advice.recommend.search.measure import (
-    Budget,
-    CandidateRuns,
-    performance,
+import erasurehead as eh
+from erasurehead.delays import Deterministic, GroupEffects, Mixture
+from erasurehead.experiments.advice.recommend import (
+    answer,
+    compare,
+    question,
+    reasons,
+    request,
+    study,
 )
-from erasurehead.experiments.advice.recommend.study import (
-    Recommendation,
-    recommendation_tables,
-    recommended,
-)
+from erasurehead.experiments.advice.recommend.search import evaluate, halving, measure
 from erasurehead.experiments.config import build
 from erasurehead.experiments.run.tuning import ROUND_OFF, replayed
-from erasurehead.sim.base.numerics import one_thread
-from erasurehead.sim.base.types import FloatArray
+from erasurehead.load_laws import Proportional
+from erasurehead.plugins import FloatArray
+from erasurehead.schemes import FractionalRepetition
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.schemes import FractionalRepetition
-from erasurehead.sim.theory import (
+from erasurehead.theory import (
     ExponentialTime,
     GroupErasure,
     IterationTimeLaw,
@@ -46,7 +40,6 @@ from erasurehead.sim.theory import (
     mean_k_batch_async,
     scheme_iteration_time,
 )
-from tests.advice.recommend.made import said_of
 from tests.tools import pace
 
 # Problems whose best answer is known by closed form.
@@ -58,12 +51,26 @@ WORK = 0.05
 
 
 def ask(
-    only: str | None = None, request: SearchRequest | None = None, **document: Any
-) -> Recommendation:
+    only: str | None = None, options: Mapping[str, Any] | None = None, **document: Any
+) -> eh.Advice:
     """The answer for 30 workers under shifted exponential delays, nothing trained."""
     whole = {"workers": WORKERS, "iterations": 100, "delay": DELAY, **document}
-    asked = question.ask(whole, request or SearchRequest(only=only), None)
-    return recommended(asked, Evaluator(asked))
+    return eh.recommend(whole, progress=False, **({"only": only} | dict(options or {})))
+
+
+def section_of(found: eh.Advice) -> dict[str, Any]:
+    """Of the recommended scheme."""
+    return dict(found.config["schemes"][0])
+
+
+def first_of(found: eh.Advice) -> Any:
+    """The row of the recommended scheme."""
+    return found.table.iloc[0]
+
+
+def said_of(found: eh.Advice) -> str:
+    """The verdict and what limits it."""
+    return f"{found.verdict} {found.limits}"
 
 
 def erasurehead(load: int, wait_for: int) -> float:
@@ -102,8 +109,8 @@ CLOSE = 1.01
 
 
 def erasurehead_is_found(seed: int) -> None:
-    study = ask(only="erasurehead", seed=seed, **ADDITIVE)
-    section = study.winner.section
+    found = ask(only="erasurehead", seed=seed, **ADDITIVE)
+    section = section_of(found)
     assert section["name"] == "erasurehead"
     best = min(erasurehead(d, r) for d in LOADS for r in range(1, 30))
     assert erasurehead(section["load"], section["wait_for"]) <= CLOSE * best
@@ -113,12 +120,12 @@ def k_batch_async_is_found(seed: int) -> None:
     """The error n (n - 1) / K may be 116 at most: K = 8, as 7 has 124.3 and 8 has 108.8."""
     listed = [3, 5, 6, 7, 8, 9, 10, 12, 15]
     schemes = [{"name": "k_batch_async", "wait_for": listed}]
-    request = SearchRequest(max_error=116.0, only="uncoded")
-    study = ask(request=request, seed=seed, schemes=schemes)
+    wanted = {"max_error": 116.0, "only": "uncoded"}
+    found = ask(options=wanted, seed=seed, schemes=schemes)
     fit = [k for k in range(1, 31) if random_partitions_error(k) <= 116]
     best = min(map(k_batch_async, fit))
-    assert study.winner.section["wait_for"] in fit
-    assert k_batch_async(study.winner.section["wait_for"]) <= CLOSE * best
+    assert section_of(found)["wait_for"] in fit
+    assert k_batch_async(section_of(found)["wait_for"]) <= CLOSE * best
 
 
 @pytest.mark.parametrize("pays", [False, True])
@@ -126,12 +133,12 @@ def test_coding_pays_where_it_is_known_to(pays: bool) -> None:
     """shift x rate = 10 under a proportional law: a second partition costs 10 / rate, more than all
     stragglers together. Cheap work under the additive law: the words follow the numbers."""
     more = ADDITIVE if pays else {"delay": {**DELAY, "shift": 10.0}}
-    study = ask(only="uncoded,fractional_repetition,cyclic_mds", **more)
-    assert study.winner.scheme == ("fractional_repetition" if pays else "uncoded")
-    assert bool(re.search("oding does not pay|edundancy is not", said_of(study))) != pays
+    found = ask(only="uncoded,fractional_repetition,cyclic_mds", **more)
+    assert first_of(found)["scheme"] == ("fractional_repetition" if pays else "uncoded")
+    assert bool(re.search("oding does not pay|edundancy is not", said_of(found))) != pays
     if not pays:
-        assert said_of(study).startswith("Coding does not pay: keep uncoded")
-        assert any("2.00 times" in text for text in why(study) if "two partitions" in text)
+        assert said_of(found).startswith("Coding does not pay: keep uncoded")
+        assert any("2.00 times" in text for text in found.why if "two partitions" in text)
 
 
 @pytest.mark.slow
@@ -152,43 +159,46 @@ def test_placing_groups_across_racks_pays_as_theory_has_it(
     times = {"model": "mixture", "weights": [0.9, 0.1]}
     times["components"] = [{"model": "deterministic", "value": value} for value in (1.0, 5.0)]
     base = {"model": "deterministic", "value": 1 / 3}
-    delay = {"model": "group_effects", "base": base, "factor": times, **rack}
-    found = ask("fractional_repetition,uncoded", workers=24, delay=delay, schemes=[
+    document = {"workers": 24, "iterations": 100, "schemes": [
         {"name": "fractional_repetition", "load": 3}, {"name": "uncoded"}
-    ])  # fmt: skip
+    ]}  # fmt: skip
+    document["delay"] = {"model": "group_effects", "base": base, "factor": times, **rack}
+    wanted = request.SearchRequest(only="fractional_repetition,uncoded")
+    asked = question.ask(document, wanted, None)
+    found = study.recommended(asked, evaluate.Evaluator(asked))
     of = found.placement
     assert of is not None
     assert sorted(of.order) == [*range(24)]
     racks = np.array(across)
     ways = np.sort(racks), racks[[*of.order]]
+    one, five, third = (Deterministic(value=value) for value in (1.0, 5.0, 1 / 3))
+    slow = Mixture(weights=(0.9, 0.1), components=(one, five))
     for way, (middle, low, high) in zip(ways, of.takes, strict=True):
-        placed = {**delay, "placement": way.tolist(), "size": None}
         law = scheme_iteration_time(
             FractionalRepetition(load=int(of.across.load)).build(24),
-            build.delay_model(placed),
+            GroupEffects(base=third, factor=slow, placement=way.tolist()),
             Proportional(),
         )
         assert isinstance(law, IterationTimeLaw)
         assert abs(middle - 100 * law.mean()) < 4.9 * (high - low) / 3.9
     assert of.pays
-    [line] = [line for line in why(found) if line.startswith("Slow together: ")]
+    [line] = [line for line in reasons.why(found) if line.startswith("Slow together: ")]
     scheme = f"fractional repetition (d = {int(of.across.load)})"
     assert f"{len({*across})} racks; {scheme} takes " in line
     assert "to place them across racks saves " in line
-    assert any("across racks" in step for step in next_steps(found, "winner.yaml"))
+    assert any("across racks" in step for step in answer.next_steps(found, "winner.yaml"))
 
 
 def test_nothing_is_said_of_placement_where_no_racks_are_slow() -> None:
     found = ask("fractional_repetition,uncoded", iterations=20)
-    assert found.placement is None
-    assert not any("racks" in line for line in why(found))
+    assert not any("racks" in line for line in found.why)
 
 
 @pytest.mark.parametrize(
     ("only", "verdict"),
     [
         pytest.param(None, "Redundancy is not best", marks=pytest.mark.slow),
-        ("uncoded,fractional_repetition,cyclic_repetition,erasurehead", "Coding does not pay"),
+        ("uncoded,cyclic_repetition,erasurehead", "Coding does not pay"),
     ],
 )
 def test_the_ranks_of_a_language_model_are_not_coded_and_it_takes_no_two_minutes(
@@ -197,10 +207,10 @@ def test_the_ranks_of_a_language_model_are_not_coded_and_it_takes_no_two_minutes
     """The whole search, in the time of one core, whatever else the machine does. The slowest of 32
     takes 1.4 times the median, and twice the work twice as long."""
     began = time.process_time()
-    study = ask(only=only, workers=32, delay={"model": "llm_ranks"})
+    found = ask(only=only, workers=32, delay={"model": "llm_ranks"})
     assert time.process_time() - began < 120 * max(1.0, pace())
-    assert verdict in said_of(study)
-    assert any("two partitions takes 2.00 times" in text for text in why(study))
+    assert verdict in said_of(found)
+    assert any("two partitions takes 2.00 times" in text for text in found.why)
 
 
 # Planted learning rates: what is best is known, since every rate of every scheme is trained to the
@@ -251,7 +261,7 @@ def reached(losses: FloatArray, target: float) -> int | None:
     return first if any(whole) or below[-1] else None
 
 
-def to_the_end(simulation: CandidateRuns) -> dict[float, Order]:
+def to_the_end(simulation: measure.CandidateRuns) -> dict[float, compare.Order]:
     """How good each learning rate of a scheme is."""
     there = replace(simulation.budget, other_delays=0)
     data, cell = replace(simulation, budget=there).cell(), simulation.cell()
@@ -259,31 +269,34 @@ def to_the_end(simulation: CandidateRuns) -> dict[float, Order]:
     assert learning is not None
     run = build.run_of(cell.settings, learning.problem.features)
     found = {}
-    with one_thread():
-        steps = run.scheme.steps(simulate(run, work=False))
-        trained = replayed(run, steps, learning, simulation.rates)
+    steps = run.scheme.steps(simulate(run, work=False))
+    trained = replayed(run, steps, learning, simulation.rates)
     for rate, runs in zip(simulation.rates, trained, strict=True):
         goal = simulation.goal.value * (1 + ROUND_OFF)
         ends = [reached(losses, goal) for losses in runs.losses]
         pairs = zip(runs.times, ends, strict=True)
-        found[rate] = order(np.array([np.nan if end is None else row[end] for row, end in pairs]))
+        found[rate] = compare.order(
+            np.array([np.nan if end is None else row[end] for row, end in pairs])
+        )
     return found
 
 
 def best_rate_is_found(seed: int) -> None:
     """On the last rung that tunes, the best candidate is first, at its best rate, and also at the
     common one; catches a rule that ends a trial of either."""
-    asked = question.ask(planted(seed), SearchRequest(only=SCHEMES[seed % len(SCHEMES)]), None)
-    evaluate = Evaluator(asked)
-    found = search(evaluate)
+    asked = question.ask(
+        planted(seed), request.SearchRequest(only=SCHEMES[seed % len(SCHEMES)]), None
+    )
+    evaluator = evaluate.Evaluator(asked)
+    found = halving.search(evaluator)
     (replications,) = {r.replications for r in found.rungs if len(r.factors) == 3}
     known, tuned = {}, {}
     for index, row in found.tuned.items():
         if row.run and row.replications == replications:
-            rates, budget = row.run.rates, Budget(replications, other_delays=1)
-            simulation = evaluate.simulation(found.rows[index], rates, budget)
+            rates, budget = row.run.rates, measure.Budget(replications, other_delays=1)
+            simulation = evaluator.simulation(found.rows[index], rates, budget)
             known |= {(at, index, rate): row for rate, at in to_the_end(simulation).items()}
-            tuned |= {(order(row.values(rate)), index, rate): row for rate in rates}
+            tuned |= {(compare.order(row.values(rate)), index, rate): row for rate in rates}
     assert min(known)[0][0] == 0, "nothing is planted"
     for chosen in ({rate for *_, rate in known}, {asked.common_rate}):
         best, first = (min(key for key in of if key[2] in chosen) for of in (known, tuned))
@@ -333,10 +346,10 @@ Fields = dict[str, Any]
 Truth = Callable[[Fields], float]
 
 
-def best_is(found: Recommendation, truth: Truth, sections: Iterable[Fields]) -> None:
+def best_is(found: eh.Advice, truth: Truth, sections: Iterable[Fields]) -> None:
     """The recommended section is within 2 % of the best of all sections, by the closed form."""
     best = min(map(truth, sections))
-    assert truth(dict(found.winner.section)) <= WITHIN * best, said_of(found)
+    assert truth(section_of(found)) <= WITHIN * best, said_of(found)
 
 
 def repetition(per_partition: float, shift: float = 1.0, each: float = 0.0) -> Truth:
@@ -362,7 +375,7 @@ def best_load(law: dict[str, Any], shift: float = 1.0, **more: Any) -> Callable[
     def check(seed: int) -> None:
         document = {**SMALL, "delay": {**NORMAL, "shift": shift}, "load_law": law, **more}
         found = ask(only="uncoded,fractional_repetition", seed=seed, **document)
-        assert found.winner.replications > 1, "whatever the config says of its own runs"
+        assert first_of(found)["replications"] > 1, "whatever the config says of its own runs"
         best_is(found, truth, REPETITIONS)
 
     return check
@@ -370,10 +383,10 @@ def best_load(law: dict[str, Any], shift: float = 1.0, **more: Any) -> Callable[
 
 def best_load_of_those_that_fit(seed: int) -> None:
     found = ask(
-        request=SearchRequest(only="uncoded,fractional_repetition", max_load=3),
+        "uncoded,fractional_repetition", {"max_load": 3},
         **SMALL, seed=seed, load_law=additive(0.01),
     )  # fmt: skip
-    assert found.winner.section["load"] == 3
+    assert section_of(found)["load"] == 3
 
 
 def first_k(mean: Callable[[int], float], delay: dict[str, Any]) -> Callable[[int], None]:
@@ -383,7 +396,7 @@ def first_k(mean: Callable[[int], float], delay: dict[str, Any]) -> Callable[[in
     def check(seed: int) -> None:
         found = ask(only="ignore_stragglers", seed=seed, **{**SMALL, "delay": delay})
         takes = {k: mean(k) * 12 / k for k in range(1, 13)}
-        seconds = takes.get(found.winner.section.get("wait_for"), found.winner.value / 20)
+        seconds = takes.get(section_of(found).get("wait_for"), first_of(found)["value"] / 20)
         assert seconds <= WITHIN * min(takes.values()), said_of(found)
 
     return check
@@ -399,19 +412,17 @@ def pareto_arrival(k: int) -> float:
     return gamma(13) * gamma(13 - k - 1 / 1.5) / (gamma(13 - k) * gamma(13 - 1 / 1.5))
 
 
-def brute(
-    found: Recommendation, sections: Iterable[Fields], replications: int = 32, delays: int = 5
-) -> None:
+def brute(found: eh.Advice, document: Fields, sections: Iterable[Fields]) -> None:
     """The recommended section is within 2 % of the best of all sections, on delays of their own."""
+    there = evaluate.Evaluator(question.ask(document, request.SearchRequest(), None))
 
     def seconds(section: Fields) -> float:
-        there = Evaluator(found.question)
-        budget = Budget(replications, other_delays=delays)
-        result = performance(there.simulation(Candidate(0, section), (), budget))
+        budget = measure.Budget(32, other_delays=5)
+        result = measure.performance(there.simulation(evaluate.Candidate(0, section), (), budget))
         return np.inf if isinstance(result, str) else float(result["run"].values.mean())
 
     best = min(map(seconds, sections))
-    assert seconds(dict(found.winner.section)) <= WITHIN * best, said_of(found)
+    assert seconds(section_of(found)) <= WITHIN * best, said_of(found)
 
 
 TWO_SPEEDS = {
@@ -431,10 +442,12 @@ def best_of_grid(
     """Of grids far beyond what is searched first: one goes on from its edge."""
 
     def check(seed: int) -> None:
-        found = ask(only=name, seed=seed, **{**TRY, **more})
+        document = {**TRY, **more, "seed": seed}
+        found = ask(only=name, **document)
         values = (itertools.product(*grid.values()) for grid in grids)
         pairs = ((grid, row) for grid, rows in zip(grids, values, strict=True) for row in rows)
-        brute(found, [{"name": name, **dict(zip(grid, row, strict=True))} for grid, row in pairs])
+        sections = [{"name": name, **dict(zip(grid, row, strict=True))} for grid, row in pairs]
+        brute(found, document, sections)
 
     return check
 
@@ -450,23 +463,23 @@ def smallest_batch(name: str, field: str) -> Callable[[int], None]:
     def check(seed: int) -> None:
         delay = {"model": "exponential", "rate": 1.0}
         found = ask(only=name, seed=seed, **{**TRY, "delay": delay})
-        if found.winner.scheme == name:
-            assert found.winner.section[field] <= 2, said_of(found)
+        if first_of(found)["scheme"] == name:
+            assert section_of(found)[field] <= 2, said_of(found)
 
     return check
 
 
-def rare(chance: float, criterion: Criterion, begins: str) -> Callable[[int], None]:
+def rare(chance: float, criterion: str, begins: str) -> Callable[[int], None]:
     """Ten workers, ten rounds, 1000 s with this chance: what is said first."""
 
     def check(seed: int) -> None:
         document = {"workers": 10, "iterations": 10, "delay": catastrophes(chance), "seed": seed}
-        request = SearchRequest(only="uncoded,fractional_repetition", criterion=criterion)
-        found = ask(request=request, **document)
+        wanted = {"only": "uncoded,fractional_repetition", "criterion": criterion}
+        found = ask(options=wanted, **document)
         assert said_of(found).startswith(begins)
         assert ("in 95 % of the runs" in said_of(found)) == (criterion == "p95")
         if criterion == "mean" and "repetition" in begins:
-            assert found.winner.value <= WITHIN * 20.03
+            assert first_of(found)["value"] <= WITHIN * 20.03
 
     return check
 
@@ -482,12 +495,12 @@ def someone_is_never_heard(slow: int) -> Callable[[int], None]:
         document = {**TRY, "iterations": 40, "delay": delay, "seed": seed}
         only = "ignore_stragglers,fractional_repetition"
         found = ask(only=only, **document)
-        assert found.winner.covered
+        assert not first_of(found)["unheard"]
         assert "--allow-unheard" in said_of(found)
-        request = SearchRequest(only=only, allow_unheard=True)
-        found = ask(request=request, **document)
-        assert found.winner.section["name"] == "ignore_stragglers", said_of(found)
-        assert found.winner.section.get("wait_for", 1) <= 8 - slow
+        wanted = {"only": only, "allow_unheard": True}
+        found = ask(options=wanted, **document)
+        assert section_of(found)["name"] == "ignore_stragglers", said_of(found)
+        assert section_of(found).get("wait_for", 1) <= 8 - slow
         assert "hardly ever hears some partition" in said_of(found)
 
     return check
@@ -498,7 +511,7 @@ def test_who_is_unheard_is_no_better_answer_below_the_verdict() -> None:
     document = {**TRY, "iterations": 40, "delay": slower(8, 1, 12.0), "seed": 0}
     found = ask(only="ignore_stragglers", **document)
     assert said_of(found).startswith("Keep uncoded, nothing that hears every partition is better")
-    better = [line for line in why(found) if "is better" in line]
+    better = [line for line in found.why if "is better" in line]
     [text] = better
     assert "; persistence: shuffled each round: ignore stragglers (r = 7) is better" in text
 
@@ -510,7 +523,7 @@ def nobody_is_faster_than_anybody(law: dict[str, Any]) -> Callable[[int], None]:
         delay = {"model": "deterministic", "value": 1.0}
         document = {"workers": 6, "iterations": 30, "delay": delay, "load_law": law, "seed": seed}
         found = ask(**document)
-        assert found.winner.section["name"] == "uncoded", said_of(found)
+        assert section_of(found)["name"] == "uncoded", said_of(found)
         assert "less than today's uncoded" not in said_of(found)
 
     return check
@@ -582,7 +595,7 @@ KINDS: dict[str, Callable[[int], None]] = {
 }
 QUICK = (
     *("best load at the edge", "best K, shifted", "one is never heard", "one replication"),
-    *("best batch within an error", "tie of codes"),
+    "tie of codes",
 )
 
 
@@ -601,7 +614,7 @@ def test_a_planted_kind_is_answered_with_every_seed(kind: str, seed: int) -> Non
 # No verdict contradicts its own table.
 
 
-def at_random(seed: int) -> tuple[dict[str, Any], SearchRequest]:
+def at_random(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """A small question without a problem, of any kind of delays, criterion and schemes."""
     rng = np.random.default_rng(seed)
     workers = int(rng.integers(4, 11))
@@ -626,18 +639,18 @@ def at_random(seed: int) -> tuple[dict[str, Any], SearchRequest]:
         ],
     }
     criterion = ("mean", "mean", "median", "p95")[rng.integers(4)]
-    return document, SearchRequest(only=only, criterion=criterion, allow_unheard=bool(seed % 2))
+    return document, {"only": only, "criterion": criterion, "allow_unheard": bool(seed % 2)}
 
 
 def no_contradiction(seed: int) -> None:
     """Nobody that may be recommended has a better value, or a ratio below 1, in the table; a tie is
     one that its interval does not exclude, and what is said to be less is less."""
-    document, request = at_random(seed)
-    found = ask(request=request, **document)
-    table = recommendation_tables(found)["ranking"]
+    document, wanted = at_random(seed)
+    found = ask(options=wanted, **document)
+    table = found.table
     free = table[(table["breaks"] == "") & (table["unheard"] == "")]
     first = free.iloc[0]
-    assert first["label"] == found.winner.label
+    assert first["scheme"] == section_of(found)["name"]
     assert (free["value"] >= first["value"] * (1 - 1e-11)).all(), said_of(found)
     stayed = free[free["left"] == ""]
     assert (stayed["ratio"] >= 1 - 1e-11).all(), said_of(found)
@@ -650,6 +663,7 @@ def no_contradiction(seed: int) -> None:
         assert first["today"]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("seed", [0, 1, 5, 6])
 def test_no_verdict_contradicts_its_table(seed: int) -> None:
     no_contradiction(seed)

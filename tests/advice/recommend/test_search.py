@@ -12,50 +12,35 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erasurehead.experiments.advice.recommend.question import ask
-from erasurehead.experiments.advice.recommend.request import SearchRequest
-from erasurehead.experiments.advice.recommend.search import evaluate
-from erasurehead.experiments.advice.recommend.search.evaluate import (
-    Candidate,
-    Evaluator,
-    recommendable,
-)
-from erasurehead.experiments.advice.recommend.search.halving import (
-    Rung,
-    SearchResult,
-    candidates,
-    promoted,
-    search,
-)
-from erasurehead.experiments.advice.recommend.search.measure import Budget, CandidateRuns, Facts
-from erasurehead.experiments.advice.recommend.study import recommended
-from erasurehead.sim.base.errors import ConfigError
+from erasurehead import ConfigError
+from erasurehead.experiments.advice.recommend import question, request, study
+from erasurehead.experiments.advice.recommend.search import evaluate, halving, measure
 from tests.advice.recommend.made import one, performance, recommendation
 
 Fields = dict[str, Any]
 LOSS = {"loss": "least_squares", "dataset": "synthetic", "rows": 60, "features": 4}
 
 
-def small(trains: bool = False, **changed: Any) -> Evaluator:
+def small(trains: bool = False, **changed: Any) -> evaluate.Evaluator:
     """A question about six workers."""
-    request = changed.pop("request", SearchRequest(only=changed.pop("only", None)))
+    wanted = changed.pop("request", request.SearchRequest(only=changed.pop("only", None)))
     document = {"workers": 6, "iterations": 20, "delay": {"model": "exponential", "rate": 1.0}}
     if trains:
         document |= {"problem": LOSS, "optimizer": {"rule": "gd", "learning_rate": 0.1}}
-    return Evaluator(ask({**document, **changed}, request, None))
+    return evaluate.Evaluator(question.ask({**document, **changed}, wanted, None))
 
 
 @pytest.fixture
-def simulated(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[CandidateRuns]]:
+def simulated(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[measure.CandidateRuns]]:
     """In place of simulations: what each section takes in so many ``runs``, by a function; returns
     what was asked."""
 
     def made_up(
         takes: Callable[[Fields], Any], best_rate: float = 0.5, **more: Any
-    ) -> list[CandidateRuns]:
-        asked = list[CandidateRuns]()
+    ) -> list[measure.CandidateRuns]:
+        asked = list[measure.CandidateRuns]()
 
-        def result(job: CandidateRuns, share: object) -> Facts | str:
+        def result(job: measure.CandidateRuns, share: object) -> measure.Facts | str:
             asked.append(job)
             section = json.loads(job.scheme)
             told = section | {"runs": job.budget.replications}
@@ -94,8 +79,8 @@ def test_one_goes_on_until_the_best_has_neighbours_on_both_sides(simulated: Any)
     """From the typical patiences, far from the best, to within what gains less than 1 %; each
     candidate is asked once on a rung."""
     asked = simulated(bowl)
-    question = small(only="drop_compute")
-    found = search(question)
+    about = small(only="drop_compute")
+    found = halving.search(about)
     best = found.last[0]
     assert bowl(dict(best.section)) < 1.012 * 10
     assert not best.listed
@@ -113,9 +98,9 @@ def test_the_slow_leave_and_the_last_of_many(simulated: Any) -> None:
         lambda section: takes.get(section.get("wait_for"), 3.0),
         covered=lambda section: section.get("wait_for") != 1,
     )
-    request = SearchRequest(only="ignore_stragglers", criterion="median")
-    evaluator = small(request=request, schemes=schemes)
-    found = recommended(evaluator.question, evaluator)
+    wanted = request.SearchRequest(only="ignore_stragglers", criterion="median")
+    evaluator = small(request=wanted, schemes=schemes)
+    found = study.recommended(evaluator.question, evaluator)
     assert found.winner.section.get("wait_for") == 4
     last = {row.section.get("wait_for") for row in found.finalists}
     assert last >= {None, 1, 2, 3, 4}
@@ -123,10 +108,10 @@ def test_the_slow_leave_and_the_last_of_many(simulated: Any) -> None:
     assert found.today.scheme == "uncoded"
 
 
-def promotes(*made: Any, rung: Rung | None = None, trains: bool = False) -> set[str]:
+def promotes(*made: Any, rung: halving.Rung | None = None, trains: bool = False) -> set[str]:
     """The labels of those that go on."""
     found = recommendation(*made, trains=trains)
-    kept = promoted(rung or Rung(4, 9), found.search.rows, found.question)
+    kept = halving.promoted(rung or halving.Rung(4, 9), found.search.rows, found.question)
     return {row.label for row in kept}
 
 
@@ -135,33 +120,42 @@ def test_who_is_promoted() -> None:
     today, best, next_, far = one("t", 9.0), one("b"), one("n", 1.001 * np.ones(4)), one("f", 1.3)
     assert promotes(today, best, next_, far) == {"t", "b", "n"}, "f is surely behind"
     tuning = {"factors": (1.0,)}
-    assert promotes(today, best, far, rung=Rung(4, 9, **tuning), trains=True) == {"t", "b", "f"}
-    near = Rung(4, 9, near=1.2, **tuning)
+    assert promotes(today, best, far, rung=halving.Rung(4, 9, **tuning), trains=True) == {
+        "t",
+        "b",
+        "f",
+    }
+    near = halving.Rung(4, 9, near=1.2, **tuning)
     assert promotes(today, best, far, rung=near, trains=True) == {"t", "b"}
-    assert promotes(today, best, next_, rung=Rung(4, 1)) == {"t", "b"}
+    assert promotes(today, best, next_, rung=halving.Rung(4, 1)) == {"t", "b"}
     free = [one(name, 1.0, barrierless=True, digest=name) for name in "xyz"]
-    assert promotes(today, best, *free, rung=Rung(4, 9, barrierless=2)) == {"t", "b", "x", "y"}
+    assert promotes(today, best, *free, rung=halving.Rung(4, 9, barrierless=2)) == {
+        "t",
+        "b",
+        "x",
+        "y",
+    }
     assert promotes(today, best, one("s", same="b")) == {"t", "b"}
     exact = one("e", 2.0, exact=True, iteration_time=2.0)
     longer = one("l", 1.9, iteration_time=2.3)
-    rung = Rung(4, 9, dominated=1.1, **tuning)
+    rung = halving.Rung(4, 9, dominated=1.1, **tuning)
     found = recommendation(today, exact, longer, trains=True)
     mean = replace(found.question, goal=replace(found.question.goal, criterion="mean"))
-    kept = [row.index for row in promoted(rung, found.search.rows, mean)]
+    kept = [row.index for row in halving.promoted(rung, found.search.rows, mean)]
     assert kept == [0, 1], "the iterations of l are longer than those of an exact scheme"
-    kept = [row.index for row in promoted(rung, found.search.rows, found.question)]
+    kept = [row.index for row in halving.promoted(rung, found.search.rows, found.question)]
     assert kept == [0, 1, 2], "of a median, who knows"
 
 
 def test_by_closed_forms_two_percent_decide() -> None:
     some = [one(name, s, run=None) for name, s in (("b", 1.0), ("c", 1.019), ("d", 1.03))]
-    assert promotes(one("t", 9.0), *some, rung=Rung(4, 9, theory=True)) == {"t", "b", "c"}
+    assert promotes(one("t", 9.0), *some, rung=halving.Rung(4, 9, theory=True)) == {"t", "b", "c"}
 
 
 def test_who_would_be_first_without_tuning_goes_on() -> None:
     """At the common rate of 0.5; the others' own rate is another one."""
     flat = one("f", 3.0, values=np.array([3.0 * np.ones(4), np.ones(4)]))
-    rung = Rung(4, 9, near=1.5, factors=(1.0,))
+    rung = halving.Rung(4, 9, near=1.5, factors=(1.0,))
     assert promotes(one("t", 9.0), one("b"), flat, rung=rung, trains=True) == {"t", "b"}
     slow = one("b", values=np.array([np.ones(4), 2.0 * np.ones(4)]))
     assert promotes(one("t", 9.0), slow, flat, rung=rung, trains=True) == {"t", "b", "f"}
@@ -173,30 +167,30 @@ def test_who_may_be_recommended() -> None:
     rows = recommendation(
         one("a", violates="load"), one("b", covered=False), one("c"), one("d", refused="no")
     ).search.rows.values()
-    question = small().question
-    free = replace(question, request=SearchRequest(allow_unheard=True))
-    assert recommendable(rows, question) == {2}
-    assert recommendable(rows, free) == {1, 2}
-    assert recommendable([row for row in rows if row.index != 2], question) == {1}
+    about = small().question
+    free = replace(about, request=request.SearchRequest(allow_unheard=True))
+    assert evaluate.recommendable(rows, about) == {2}
+    assert evaluate.recommendable(rows, free) == {1, 2}
+    assert evaluate.recommendable([row for row in rows if row.index != 2], about) == {1}
 
 
 def test_limits_that_nobody_keeps_are_told(simulated: Any) -> None:
     simulated(lambda section: 1.0)
-    evaluator = small(only="uncoded", request=SearchRequest(max_worker_seconds=1e-6))
+    evaluator = small(only="uncoded", request=request.SearchRequest(max_worker_seconds=1e-6))
     with pytest.raises(ConfigError, match=r"no scheme keeps the limits \(.*: worker_seconds"):
-        search(evaluator)
+        halving.search(evaluator)
 
 
 @pytest.mark.parametrize("trains", [False, True])
 def test_who_is_slow_but_keeps_a_limit_is_looked_at(trains: bool) -> None:
     """Of exact schemes of 12 workers, uncoded alone computes little enough. It is far behind codes,
     by closed forms and by clocks, which do not say that. Catches: no scheme keeps the limits."""
-    limit = SearchRequest(only="uncoded,fractional_repetition", max_error=0.0, max_load=6)
+    limit = request.SearchRequest(only="uncoded,fractional_repetition", max_error=0.0, max_load=6)
     coded, uncoded = {"name": "fractional_repetition", "load": 3}, {"name": "uncoded"}
 
-    def asked(first: Fields, request: SearchRequest) -> dict[str, float]:
-        evaluator = small(trains, workers=12, iterations=40, schemes=[first], request=request)
-        rows = [row for row in search(evaluator).last if row.feasible]
+    def asked(first: Fields, wanted: request.SearchRequest) -> dict[str, float]:
+        evaluator = small(trains, workers=12, iterations=40, schemes=[first], request=wanted)
+        rows = [row for row in halving.search(evaluator).last if row.feasible]
         rows.sort(key=lambda row: -row.worker_seconds)
         return {row.scheme: row.worker_seconds for row in rows}
 
@@ -210,11 +204,11 @@ def test_who_is_slow_but_keeps_a_limit_is_looked_at(trains: bool) -> None:
 def test_what_cannot_be_simulated_leaves_unless_the_config_names_it(simulated: Any) -> None:
     simulated(lambda section: "too long" if section["name"] == "window" else 1.0)
     evaluator = small(only="window")
-    rows = search(evaluator).rows.values()
+    rows = halving.search(evaluator).rows.values()
     assert {row.refused for row in rows if row.scheme == "window"} == {"too long"}
     given = small(only="uncoded", schemes=[{"name": "window", "tolerance": 1.0, "at_least": 2}])
     with pytest.raises(ConfigError, match="too long"):
-        search(given)
+        halving.search(given)
 
 
 def test_what_a_candidate_costs_until_the_goal(simulated: Any) -> None:
@@ -222,17 +216,17 @@ def test_what_a_candidate_costs_until_the_goal(simulated: Any) -> None:
     a load that is too large is not even simulated."""
     simulated(lambda section: 5.0, busy=lambda s: 3.0, heard=lambda s: 2.0)
     sections = ({"name": "uncoded"}, {"name": "cyclic_mds", "load": 4})
-    some = {Candidate(place, section): (0.5,) for place, section in enumerate(sections)}
-    limits = SearchRequest(max_load=3, max_bytes=330.0, target=0.95)
+    some = {evaluate.Candidate(place, section): (0.5,) for place, section in enumerate(sections)}
+    limits = request.SearchRequest(max_load=3, max_bytes=330.0, target=0.95)
     evaluator = small(trains=True, request=limits)
-    rows = evaluator(some, Budget(4))
+    rows = evaluator(some, measure.Budget(4))
     assert rows[0].worker_seconds == pytest.approx(3 * rows[0].value)
     assert rows[0].bytes == pytest.approx(2 * 8 * 4 * rows[0].value)
     assert (rows[0].violates, rows[1].violates) == ("", "load")
-    clock = evaluator(dict.fromkeys(some, ()), Budget(4))
+    clock = evaluator(dict.fromkeys(some, ()), measure.Budget(4))
     assert np.isnan(clock[0].bytes), "until something is trained"
     tight = replace(evaluator.question, limits={"bytes": 300.0})
-    assert Evaluator(tight)(some, Budget(4))[0].violates == "bytes"
+    assert evaluate.Evaluator(tight)(some, measure.Budget(4))[0].violates == "bytes"
 
 
 @pytest.mark.parametrize(
@@ -253,15 +247,15 @@ def test_a_faster_scheme_has_more_iterations(
     evaluator = small(trains=True)
     evaluator.horizon = horizon
     known = recommendation(one("a", clocked=each)).winner
-    asked = evaluator.simulation(known, (0.5,), Budget(4))
+    asked = evaluator.simulation(known, (0.5,), measure.Budget(4))
     assert asked.iterations == target
     assert asked.reported == (0.5,)
-    assert evaluator.simulation(known, (), Budget(4)).iterations == 20
-    tuning = evaluator.simulation(known, (0.5,), Budget(4, other_delays=1))
+    assert evaluator.simulation(known, (), measure.Budget(4)).iterations == 20
+    tuning = evaluator.simulation(known, (0.5,), measure.Budget(4, other_delays=1))
     assert tuning.reported == (evaluator.question.common_rate,)
     goal = replace(evaluator.question.goal, kind="budget", value=50.0)
     evaluator.question = replace(evaluator.question, goal=goal)
-    assert evaluator.simulation(known, (0.5,), Budget(4)).iterations == budget
+    assert evaluator.simulation(known, (0.5,), measure.Budget(4)).iterations == budget
 
 
 def test_tuning_is_on_other_delays_and_ends_what_is_far_behind(simulated: Any) -> None:
@@ -274,7 +268,7 @@ def test_tuning_is_on_other_delays_and_ends_what_is_far_behind(simulated: Any) -
         rate,
         exact=lambda s: s["name"] == "uncoded",
     )
-    found: SearchResult = search(evaluator)
+    found: halving.SearchResult = halving.search(evaluator)
     tuned = [job for job in asked if job.budget.other_delays]
     assert tuned
     assert all(job.rates for job in tuned)
@@ -300,7 +294,7 @@ def test_who_does_the_same_goes_on_once(simulated: Any, exact: bool) -> None:
     simulated(lambda s: 1.0, digest=lambda s: s["name"], exact=lambda s: exact)
     for trains, once in ((False, True), (True, exact)):
         evaluator = small(trains, only="fractional_repetition")
-        rows = search(evaluator).rows.values()
+        rows = halving.search(evaluator).rows.values()
         codes = [row for row in rows if row.scheme == "fractional_repetition" and not row.refused]
         loads = {row.section.get("load") for row in codes if not row.same}
         assert (len(loads) == 1) == once, loads
@@ -322,8 +316,8 @@ def test_who_was_dropped_beside_one_that_hears_too_little_comes_back(
         return {4: 1.0, 3: 1.0 if alike else third}.get(section.get("wait_for"), 3.0)
 
     simulated(takes, covered=lambda s: s.get("wait_for") != 4 or s["runs"] < 256)
-    evaluator = small(request=SearchRequest(only="ignore_stragglers", criterion="median"))
-    found = recommended(evaluator.question, evaluator)
+    evaluator = small(request=request.SearchRequest(only="ignore_stragglers", criterion="median"))
+    found = study.recommended(evaluator.question, evaluator)
     assert found.winner.section.get("wait_for") == (3 if comes_back else None)
     assert (found.winner.replications, found.winner.rung) == (256, 3)
 
@@ -336,7 +330,7 @@ def test_the_best_exact_scheme_comes_back_beside_a_winner_by_count(simulated: An
             error=lambda s: 0.0 if s["name"] == "fractional_repetition" else 1.0,
         )
         evaluator = small(only="ignore_stragglers,fractional_repetition")
-        last = search(evaluator).last
+        last = halving.search(evaluator).last
         exact = [row for row in last if row.scheme == "fractional_repetition"]
         assert len(exact) == there
 
@@ -348,7 +342,7 @@ def test_the_best_for_a_stock_training_loop_comes_back(simulated: Any, plain: bo
         lambda s: {"balanced": 1.0, "fractional_repetition": 9.0}.get(s["name"], 20.0),
         plain=lambda s: plain or s["name"] != "balanced",
     )
-    last = [row.scheme for row in search(small()).last]
+    last = [row.scheme for row in halving.search(small()).last]
     assert last[0] == "balanced"
     assert ("fractional_repetition" in last) != plain
 
@@ -358,7 +352,7 @@ def test_the_winner_and_two_others_run_on_changed_delays_at_their_own_rates(simu
     evaluator = small(trains=True, only="ignore_stragglers")
     own = evaluator.question.exact_rate / 2
     asked = simulated(lambda section: 1.0, own)
-    found = recommended(evaluator.question, evaluator)
+    found = study.recommended(evaluator.question, evaluator)
     assert len(found.finalists) > 3
     assert len({each.usual.index for each in found.changed}) == 3
     assert {job.rates for job in asked if job.budget.perturbation.name} == {(own,)}
@@ -367,7 +361,7 @@ def test_the_winner_and_two_others_run_on_changed_delays_at_their_own_rates(simu
 def test_every_listed_candidate_is_another_one() -> None:
     """The config's own first; none is listed twice."""
     schemes = [{"name": "uncoded"}, {"name": "fractional_repetition", "load": 2, "label": "mine"}]
-    found = [*candidates(small(schemes=schemes).question)]
+    found = [*halving.candidates(small(schemes=schemes).question)]
     assert [each.given for each in found[:3]] == [True, True, False]
     assert [each.index for each in found] == [*range(len(found))]
     texts = [json.dumps({k: v for k, v in one.section.items() if k != "label"}) for one in found]

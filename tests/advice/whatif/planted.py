@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,9 +18,8 @@ import pandas as pd
 from scipy import signal
 
 import erasurehead as eh
-from erasurehead import load_laws, schemes
-from erasurehead.experiments.advice.whatif.remedies import evaluate
-from erasurehead.sim.base.types import FloatArray
+from erasurehead import delays, load_laws, schemes
+from erasurehead.plugins import FloatArray
 
 SPREAD = 0.15  # of a task's logarithm
 Rng = np.random.Generator
@@ -36,6 +37,25 @@ def replaced(answer: eh.WhatIf) -> list[int]:
     """The hosts that are to be replaced, those to blame most first."""
     hosts = answer.hosts[answer.hosts["replace"]].sort_values("blame", ascending=False)
     return [int(host) for host in hosts["worker"]]
+
+
+def simulated(
+    scheme: schemes.SchemeFamily, rounds: FloatArray, law: load_laws.LoadLaw
+) -> eh.Simulation:
+    """``simulate`` of a scheme on some rounds, in their order."""
+    count, workers = rounds.shape
+    with TemporaryDirectory() as folder:
+        np.savez(path := Path(folder) / "rounds.npz", delays=rounds)
+        replayed = delays.MeasuredTrace(path=str(path), unit="s")
+        return eh.simulate(scheme, replayed, workers=workers, iterations=count, load_law=law)
+
+
+def steps_for_all(found: eh.Simulation) -> float:
+    """How many steps have as much of everybody's data as one of all gradients."""
+    weights = found.weights[0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        needed = (weights**2).mean(axis=0) / weights.mean(axis=0) ** 2
+    return float(np.nan_to_num(needed, nan=np.inf).mean())
 
 
 # Who is to be replaced.
@@ -64,6 +84,12 @@ def wandering(rng: Rng, rounds: int, hosts: int, span: float, spread: float) -> 
 
 def _some_hosts(rng: Rng) -> int:
     return int(rng.integers(12, 25))
+
+
+def _with_one(rng: Rng) -> tuple[FloatArray, int]:
+    """400 rounds of hosts that are alike, and one of these."""
+    seconds = alike(rng, 400, _some_hosts(rng))
+    return seconds, int(rng.integers(seconds.shape[1]))
 
 
 def _two(rng: Rng, hosts: int) -> Sequence[int]:
@@ -99,15 +125,14 @@ def _spell(rng: Rng, seconds: FloatArray, host: int, first: float, last: float) 
 
 
 def past_spell(rng: Rng) -> Planted:
-    seconds = alike(rng, 400, _some_hosts(rng))
-    _spell(rng, seconds, int(rng.integers(seconds.shape[1])), 0.0, 0.9)
+    seconds, host = _with_one(rng)
+    _spell(rng, seconds, host, 0.0, 0.9)
     return Planted(seconds, [])
 
 
 def two_past_spells(rng: Rng) -> Planted:
     """Of one host."""
-    seconds = alike(rng, 400, _some_hosts(rng))
-    host = int(rng.integers(seconds.shape[1]))
+    seconds, host = _with_one(rng)
     _spell(rng, seconds, host, 0.0, 0.4)
     _spell(rng, seconds, host, 0.5, 0.9)
     return Planted(seconds, [])
@@ -128,8 +153,7 @@ def since_the_last(rng: Rng) -> Planted:
 
 def many_spells(rng: Rng) -> Planted:
     """A host is slow for 12 to 25 rounds of every 50 to 80."""
-    seconds = alike(rng, 400, _some_hosts(rng))
-    host = int(rng.integers(seconds.shape[1]))
+    seconds, host = _with_one(rng)
     times = rng.uniform(1.7, 2.5)
     begin = int(rng.integers(10, 50))
     while begin < len(seconds):
@@ -149,8 +173,7 @@ def beside_a_spell(rng: Rng) -> Planted:
 
 def repaired(rng: Rng, end: float | None = None) -> Planted:
     """Slow until about half of the rounds."""
-    seconds = alike(rng, 400, _some_hosts(rng))
-    host = int(rng.integers(seconds.shape[1]))
+    seconds, host = _with_one(rng)
     last = rng.uniform(0.4, 0.7) if end is None else end
     seconds[: round(last * len(seconds)), host] *= rng.uniform(1.4, 2.0)
     return Planted(seconds, [])
@@ -173,8 +196,7 @@ def in_turn(rng: Rng) -> Planted:
 
 def cooling_down(rng: Rng) -> Planted:
     """Slow in the first rounds, less and less."""
-    seconds = alike(rng, 400, _some_hosts(rng))
-    host = int(rng.integers(seconds.shape[1]))
+    seconds, host = _with_one(rng)
     seconds[:, host] *= 1 + rng.uniform(0.6, 1.2) * np.exp(-np.arange(400) / rng.uniform(15, 40))
     return Planted(seconds, [])
 
@@ -187,8 +209,7 @@ def rare_spikes(rng: Rng) -> Planted:
 
 def slow_now_and_then(rng: Rng) -> Planted:
     """One host is slow in a tenth of the rounds, which have nothing to do with each other."""
-    seconds = alike(rng, 400, _some_hosts(rng))
-    host = int(rng.integers(seconds.shape[1]))
+    seconds, host = _with_one(rng)
     seconds[rng.random(len(seconds)) < 0.1, host] *= rng.uniform(2.0, 3.0)
     return Planted(seconds, [host])
 
@@ -203,10 +224,16 @@ def heavy_tails(rng: Rng) -> Planted:
 
 def drifting(rng: Rng) -> Planted:
     """A host becomes slower all the time."""
-    seconds = alike(rng, 400, _some_hosts(rng))
-    host = int(rng.integers(seconds.shape[1]))
+    seconds, host = _with_one(rng)
     seconds[:, host] *= np.linspace(1.0, rng.uniform(1.8, 2.5), len(seconds))
     return Planted(seconds, [host])
+
+
+def a_rack(rng: Rng) -> Planted:
+    """Four hosts are slow together in a seventh of the rounds."""
+    seconds = alike(rng, 400, _some_hosts(rng))
+    seconds[np.ix_(rng.random(len(seconds)) < 0.15, [2, 3, 4, 5])] *= 2.0
+    return Planted(seconds, [])
 
 
 def all_wander(rng: Rng) -> Planted:
@@ -233,8 +260,7 @@ def among_wandering(rng: Rng) -> Planted:
 
 def always_and_worse_once(rng: Rng) -> Planted:
     """A host is always slow, and slower in a spell that has ended."""
-    seconds = alike(rng, 400, _some_hosts(rng))
-    host = int(rng.integers(seconds.shape[1]))
+    seconds, host = _with_one(rng)
     seconds[:, host] *= rng.uniform(1.3, 1.6)
     _spell(rng, seconds, host, 0.0, 0.9)
     return Planted(seconds, [host])
@@ -249,8 +275,7 @@ def past_spell_now_and_then(rng: Rng) -> Planted:
 
 def short_spells(rng: Rng) -> Planted:
     """A host is slow for 3 to 6 rounds, every 25 to 50."""
-    seconds = alike(rng, 400, _some_hosts(rng))
-    host = int(rng.integers(seconds.shape[1]))
+    seconds, host = _with_one(rng)
     times = rng.uniform(1.8, 3.0)
     begin = int(rng.integers(10, 40))
     while begin < len(seconds):
@@ -287,6 +312,7 @@ KINDS: Mapping[str, Callable[[Rng], Planted]] = {
     "always, and worse once": always_and_worse_once,
     "now and then, and worse once": past_spell_now_and_then,
     "short spells": short_spells,
+    "a rack together": a_rack,
 }
 
 
@@ -465,9 +491,9 @@ class FreshRounds:
                 law = load_laws.Proportional()
             case kind:
                 raise AssertionError(kind)
-        build: Any = scheme.build
-        outcome = evaluate(build(rounds.shape[1]), rounds, law)
-        return float(row["load"] * outcome.seconds.mean() * outcome.steps_for_all)
+        outcome = simulated(scheme, rounds, law)
+        steps = 1.0 if row["exact"] else steps_for_all(outcome)
+        return float(row["load"] * outcome.times[0, -1] / len(rounds) * steps)
 
     def _replaced(self, count: int) -> FloatArray:
         hosts = replaced(self.answer)[:count]

@@ -1,11 +1,10 @@
-"""``erasurehead whatif`` as a person uses it."""
+"""``erasurehead whatif`` as a person uses it. A page that is made again of a folder is read by its
+own function, so that a record has what it holds."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from contextlib import chdir, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.delay_models.measured.measured import MeasuredDelays
-from erasurehead.experiments.advice.whatif import command
-from erasurehead.experiments.advice.whatif.page import (
-    _round_ticks,
-    _stages,
-    read_whatif,
-    whatif_page,
-)
-from erasurehead.experiments.page.content import Answer
-from erasurehead.experiments.pictures import style
-from erasurehead.experiments.pictures.picture import Axis, Chart, Heat
-from erasurehead.experiments.run.files import MARK
-from erasurehead.sim.base.errors import ConfigError
-from erasurehead.sim.base.reading import Reading
+import erasurehead as eh
+from erasurehead.experiments.advice.whatif.page import read_whatif
 from tests.golden.kept import folder_of
 from tests.golden.records import require_recorded
-from tests.tools import inside, numbered
+from tests.tools import inside
 
 CSV = ("whatif", "hosts", "slowdown")
 TABLES = {f"{name}.{kind}" for name in CSV for kind in ("csv", "parquet")} | {"heat_map.parquet"}
 DRAWN = {"heat_map.png", "heat_map.svg"}
-OTHERS = {"report.md", "answer.json", "remedies.yaml", "rounds.npz", MARK}
+OTHERS = {"report.md", "answer.json", "remedies.yaml", "rounds.npz", ".erasurehead"}
 
 
 def wide(path: Path, table: np.ndarray) -> Path:
@@ -48,12 +35,6 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = np.random.default_rng(1).lognormal(0.0, 0.05, (60, 20))
     table[:, 7] *= 1.5
     return wide(tmp_path_factory.mktemp("whatif") / "cluster.csv", table)
-
-
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures are made, but not drawn, which takes a second for each table."""
-    monkeypatch.setattr(style, "rendered", lambda figure, kind: b"")
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +187,7 @@ def answer(name: str, folder: Path) -> None:
 
 @pytest.mark.golden
 @pytest.mark.parametrize("name", ODD)
-def test_odd_tables_get_an_answer(name: str, tmp_path: Path, undrawn: None) -> None:
+def test_odd_tables_get_an_answer(name: str, tmp_path: Path) -> None:
     answer(name, tmp_path)
     told = json.loads((tmp_path / "out" / "answer.json").read_bytes())
     found: dict[str, Any] = {"told": [told["verdict"], *told["why"], *told["notes"]]}
@@ -222,9 +203,7 @@ def test_odd_tables_can_be_drawn(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.golden
-def test_stages_are_a_table_on_every_page_where_they_are_named(
-    tmp_path: Path, undrawn: None
-) -> None:
+def test_stages_are_a_table_on_every_page_where_they_are_named(tmp_path: Path) -> None:
     """And a folder that had them is without them after a table that has none."""
     rng, frame = np.random.default_rng(7), pd.DataFrame({"rank": np.tile(range(6), 50)})
     frame["step"] = np.repeat(range(50), 6)
@@ -263,129 +242,119 @@ def test_stages_are_a_table_on_every_page_where_they_are_named(
     assert not [*out.glob("stages.*")]
 
 
-@pytest.mark.parametrize(
-    ("ends", "slow", "cells"),
-    [
-        ([0.25, 0.75], [False, True], ["b", "75.0 %", "b"]),
-        ([0.75, 0.25], [True, True], ["a", "75.0 %", "a, b"]),
-        ([0.5, 0.5], [False, False], ["a", "50.0 %", "nobody"]),
-        ([np.nan, np.nan], [False, False], ["all together", "-", "not known"]),
-        ([1.0], [False], ["a", "100 %", "nobody"]),
-    ],
-)
-def test_a_row_of_a_stage(ends: list[float], slow: list[bool], cells: list[str]) -> None:
-    """What it adds, and who ends it most often and is slow in it, if that can be told."""
-    added = {"seconds": 0.5, "seconds_low": 0.4, "seconds_high": 0.6, "share": 0.1}
-    columns = {"stage": "load", **added, "ends": ends, "stands_out": slow}
-    stages = pd.DataFrame({"host": [*"ab"][: len(ends)], **columns})
-    shown = _stages(stages)
-    [row] = shown.rows
-    said = dict(zip(shown.columns, map(str, row), strict=True))
-    assert said.pop("adds (s a step, 95 %)") == "0.5 (0.4 to 0.6)"
-    assert (said.pop("stage"), said.pop("share")) == ("load", "10.0 %")
-    assert [*said.values()] == [cell for cell in cells if cell != "-"]
+def stage_rows(parts: dict[str, np.ndarray]) -> list[str]:
+    """The table of stages in a report, a row each."""
+    rounds, ranks = next(iter(parts.values())).shape
+    frame = pd.DataFrame({"rank": np.tile(range(ranks), rounds)})
+    frame["step"] = np.repeat(range(rounds), ranks)
+    frame = frame.assign(**{f"{name}_s": seconds.ravel() for name, seconds in parts.items()})
+    stages = "+".join(f"{name}_s" for name in parts)
+    report = eh.whatif(frame, columns={"stages": stages}, unit="s").report
+    shown = report.partition("By stage")[2].partition("\n#")[0]
+    return [line for line in shown.splitlines() if line.startswith("| ")]
 
 
-# What the pictures of ``whatif`` show of tables that are made by hand.
+@pytest.mark.golden
+def test_rows_of_stages() -> None:
+    """What each adds, and who ends it most often and is slow in it, if that can be told: one, two,
+    nobody, or all together in the all-reduce."""
+    rng = np.random.default_rng(1)
+    load, back = 0.3 * rng.lognormal(0, 0.1, (50, 6)), 0.6 * rng.lognormal(0, 0.1, (50, 6))
+    slow = np.where(np.isin(np.arange(6), [1, 4]), 1.6, 1.0)
+    own = load + back * slow
+    wait = {"load": load, "back": back * slow, "sync": own.max(axis=1, keepdims=True) - own + 0.2}
+    cases = {
+        "two": {"load": load, "back": back * slow},
+        "nobody": {"load": load, "back": back},
+        "all together": wait,
+    }
+    found = {name: stage_rows(parts) for name, parts in cases.items()}
+    slow_in_it = [rows[2].split("|")[-2].strip() for rows in found.values()]
+    assert slow_in_it == ["hosts 1, 4", "nobody", "hosts 1, 4"]
+    require_recorded("whatif/stages of", {name: "\n".join(rows) for name, rows in found.items()})
 
 
-ROUNDS, HOSTS = 40, 6
+# What the pictures of ``whatif`` show.
 
 
-def studied(table: np.ndarray) -> command.Found:
-    return command.investigate(numbered({None: table}))
+def alike(rounds: int = 40, hosts: int = 6) -> np.ndarray:
+    return np.random.default_rng(0).uniform(0.9, 1.1, (rounds, hosts))
 
 
-def alike(hosts: int = HOSTS) -> np.ndarray:
-    return np.random.default_rng(0).uniform(0.9, 1.1, (ROUNDS, hosts))
-
-
-def charts(found: command.Found) -> Mapping[str, Chart]:
-    answer = Answer("whatif", "t.csv", "")
-    return whatif_page(found.tables, answer).charts
-
-
-def heat(study: command.Found) -> tuple[Heat, Axis]:
-    [panel] = charts(study)["heat_map"].picture.panels
-    [found] = panel.marks
-    assert isinstance(found, Heat)
-    return found, panel.y
-
-
-def test_shades_begin_at_the_least_delay_or_a_hundredth_of_the_median() -> None:
+def with_cell(seconds: float) -> np.ndarray:
     table = alike()
-    assert heat(studied(table))[0].low == table.min()
-    table[3, 2] = 1e-6
-    assert heat(studied(table))[0].low == pytest.approx(np.median(table) / 100)
-    table[3, 2] = 0.0
-    assert heat(studied(table))[0].low == table[table > 0].min(), "no logarithm of nothing"
+    table[3, 2] = seconds
+    return table
 
 
-def test_a_heat_map_has_the_rounds_and_the_hosts() -> None:
-    """In their order, where all have room; and in bold who stands out."""
-    table = alike()
-    table[:, 4] *= 3
-    study = studied(table)
-    found, axis = heat(study)
-    np.testing.assert_allclose(found.values, table.T)
-    assert found.extent is not None
-    assert found.extent[1] - found.extent[0] == ROUNDS
-    assert axis.names == tuple(map(str, range(HOSTS)))
-    assert axis.strong == {4.0}
-    [panel] = charts(study)["heat_map"].picture.panels
-    assert panel.x.label == "round"
-    [alone] = charts(studied(table[:1]))["heat_map"].picture.panels
-    [one] = alone.marks
-    assert isinstance(one, Heat)
-    assert (alone.x.label, one.extent) == ("round", (-0.5, 0.5))
-    long = np.repeat(table, 800 // ROUNDS + 1, axis=0)
-    [panel] = charts(study := studied(long))["heat_map"].picture.panels
-    assert panel.x.label == "round (means of 3)"
-    assert study.tables["heat_map.parquet"]["round"].nunique() <= 400
-    many = alike(50)
-    _, axis = heat(studied(many))
-    assert axis.places is not None
-    assert len(axis.places) <= 24
-    assert not axis.strong
+def slower(table: np.ndarray, hosts: list[int], times: float = 3.0) -> np.ndarray:
+    table[:, hosts] *= times
+    return table
 
 
-@pytest.mark.parametrize("prefix", ["", "s"])
-def test_pictures_name_rounds_as_the_table_does(tmp_path: Path, prefix: str) -> None:
-    """With a round left out, numbers and words alike: numbers that are even are named, where there
-    are more than fit."""
-    steps = [f"{prefix}{48200 + i}" for i in range(300)]
-    table = pd.DataFrame(np.random.default_rng(0).uniform(0.9, 1.1, (300, 20)))
-    table.insert(0, "step", steps)
+def named(steps: list[str]) -> pd.DataFrame:
+    """Rounds as a table names them, of which one misses a worker."""
+    table = pd.DataFrame(alike(len(steps), 20))
     table.iloc[12, 3] = np.nan
-    table.to_csv(path := tmp_path / "t.csv", index=False)
-    reading = Reading(columns={"round": "step"}, missing="never", unit="s")
-    measured, _ = command.read_usable(str(path), reading, False)
-    study = command.investigate(measured)
-    kept = tuple(steps[:12] + steps[13:])
-    [panel] = charts(study)["heat_map"].picture.panels
-    [found] = panel.marks
-    assert isinstance(found, Heat)
-    assert found.names == kept
-    named = [kept[int(place)] for place in panel.x.places or ()]
-    assert [*(panel.x.names or ())] == named
-    assert named == ([f"{48200 + 50 * i}" for i in range(6)] if not prefix else [*kept[::38]])
+    return table.assign(step=steps)
 
 
-def test_round_numbers_are_named_also_where_columns_are_means() -> None:
-    """Up to the end, although most multiples are of rounds that no column begins with."""
-    first = np.arange(0.0, 594.0, 2)
-    kept = [number for number in range(1000, 1600) if number not in (1017, 1090, 1222, 1305, 1571)]
-    names, places = _round_ticks([str(kept[int(place)]) for place in first], first)
-    assert names == ("1000", "1100", "1200", "1300", "1400", "1500")
-    for name, place in zip(names, places, strict=True):
-        assert place == pytest.approx(sum(number < int(name) for number in kept), abs=1)
-    assert _round_ticks(["7"], np.zeros(1)) == (("7",), (0.0,))
-    for count, step in ((8, 1), (9, 2), (16, 2), (17, 5), (40, 5), (41, 10), (81, 20), (401, 100)):
-        numbers = [str(number) for number in range(3, count + 3)]
-        names, places = _round_ticks(numbers, np.arange(float(count)))
-        expected = [number for number in range(3, count + 3) if number % step == 0]
-        assert [*map(int, names)] == expected, "steps of 1, 2 and 5"
-        assert [*places] == [number - 3 for number in expected]
+PICTURES: dict[str, Any] = {
+    "alike": alike(),  # shades begin at the least delay, or at a hundredth of the median
+    "a tiny delay": with_cell(1e-6),
+    "no delay": with_cell(0.0),
+    "a slow host": slower(alike(), [4]),  # whose name is bold
+    "one round": alike(1),
+    "many hosts": alike(40, 50),  # not all have room for a name
+    "128 hosts": slower(alike(30, 128), [126, 1, 3]),  # each has a row
+    "129 hosts": slower(alike(30, 129), [127, 1, 3]),  # those to blame most
+    "400 rounds": alike(400, 3),  # a column each; of more, means
+    "401 rounds": alike(401, 3),
+    "801 rounds": alike(801, 3),
+    "numbers": named([f"{48200 + i}" for i in range(300)]),  # even ones are named
+    "words": named([f"s{48200 + i}" for i in range(300)]),
+}
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_heat_map_is_the_recorded_one(name: str) -> None:
+    table, how = PICTURES[name], dict[str, Any]()
+    if name in ("numbers", "words"):
+        how = {"missing": "never", "columns": {"round": "step"}}
+    found = eh.whatif(table, unit="s", **how)
+    picture, drawn = found._page.charts["heat_map"].picture, found.tables["heat_map"]
+    require_recorded(f"whatif/heat {name}", {"picture": picture})
+    [panel] = picture.panels
+    [shown] = panel.marks
+    if name in ("alike", "a slow host"):
+        np.testing.assert_allclose(shown.values, table.T)
+    if name.endswith(" rounds"):
+        count = len(table)
+        assert drawn["round"].nunique() == -(-count // -(-count // 400))
+        first = drawn[drawn["round"] == 0].set_index("worker")["seconds"]
+        np.testing.assert_allclose(first, table[: -(-count // 400)].mean(axis=0))
+    if name.endswith(" hosts") and name != "many hosts":
+        hosts = table.shape[1]
+        assert drawn["worker"].nunique() == (128 if hosts == 128 else 64)
+        assert {hosts - 2, 1, 3} <= {*drawn["worker"]}
+    if name in ("alike", "a tiny delay"):
+        least = np.median(table) / 100 if name == "a tiny delay" else table.min()
+        assert shown.low == pytest.approx(least)
+    assert shown.low > 0
+
+
+@pytest.mark.parametrize(
+    ("count", "step"),
+    [(1, 1), (8, 1), (9, 2), (16, 2), (17, 5), (40, 5), (41, 10), (81, 20), (401, 100)],
+)
+def test_round_numbers_are_named_in_steps_of_1_2_and_5(count: int, step: int) -> None:
+    """Up to the end, also where columns are means."""
+    table = pd.DataFrame(alike(count, 3), index=pd.Index(range(3, count + 3), name="step"))
+    [panel] = eh.whatif(table, unit="s")._page.charts["heat_map"].picture.panels
+    expected = [number for number in range(3, count + 3) if number % step == 0]
+    assert [*map(int, panel.x.names)] == expected
+    assert [*panel.x.places] == [number - 3 for number in expected]
 
 
 @pytest.mark.parametrize(
@@ -393,64 +362,45 @@ def test_round_numbers_are_named_also_where_columns_are_means() -> None:
     [
         (((0, 0),), ""),
         (((0, 0), (1, 1), (2, 2)), ""),
-        (((1, 0), (1, 2)), "half or more of the delays of round 120 are 0 s"),
+        (((1, 0), (1, 2)), "half or more of the delays of round 110 are 0 s"),
         (((0, 1), (1, 1)), "half or more of the delays of host h1 are 0 s"),
     ],
 )
 def test_delays_of_nothing_are_few(zeros: tuple[tuple[int, int], ...], said: str) -> None:
-    """Of a round and of a host less than half, or there is no median; a round that never ends is
-    counted, and not looked at."""
+    """Of a round and of a host less than half, or there is no median."""
     table = np.ones((4, 4))
     table[tuple(np.array(zeros).T)] = 0.0
-    table = np.insert(table, 1, [np.inf, 0, 0, 0], axis=0)
-    names = ("h0", "h1", "h2", "h3")
-    measured = MeasuredDelays(names, {None: table}, rounds={None: np.arange(100, 150, 10)})
-    with pytest.raises(ConfigError, match=said) if said else nullcontext():
-        command._require_usable("t.csv", measured, None)
+    rounds = pd.Index(range(100, 140, 10), name="step")
+    frame = pd.DataFrame(table, index=rounds, columns=["h0", "h1", "h2", "h3"])
+    with pytest.raises(eh.ConfigError, match=said) if said else nullcontext():
+        eh.whatif(frame, unit="s")
 
 
-@pytest.mark.parametrize(("hosts", "rows"), [(128, 128), (129, 64)])
-def test_of_many_hosts_those_to_blame_most_are_drawn(hosts: int, rows: int) -> None:
-    """In a heat map up to 128 have a row, else 64."""
-    table = np.random.default_rng(0).uniform(0.9, 1.1, (30, hosts))
-    table[:, [hosts - 2, 1, 3]] += 3.0
-    drawn = studied(table).tables["heat_map.parquet"]
-    assert drawn["worker"].nunique() == rows
-    assert {hosts - 2, 1, 3} <= {*drawn["worker"]}
-
-
-def test_what_to_do_next_begins_with_the_column_that_takes_the_wait_off() -> None:
-    """If the table has one, times include the wait, and it was not named already."""
-
-    def steps(table: np.ndarray, allreduce: str, words: str) -> list[str]:
-        measured = replace(numbered({None: table}), allreduce=allreduce)
-        found = command.investigate(measured)
-        answer = command.whatif_answer(found, "t", measured, words)
-        return [step.split("`")[1] for step in answer.next]
-
-    waiting = np.tile(alike(1), (1, HOSTS))
-    own = "erasurehead whatif t.csv --columns allreduce=sync"
-    fit = "erasurehead fit t.csv"
-    assert steps(alike(), "sync", "t.csv") == [fit]
-    assert steps(waiting, "sync", "t.csv") == [own, fit]
-    assert steps(waiting, "", "t.csv") == [fit]
-    named = "t.csv --columns allreduce=x"
-    assert steps(waiting, "sync", named) == [f"erasurehead fit {named}"]
-
-
-@pytest.mark.parametrize(("count", "columns"), [(400, 400), (401, 201)])
-def test_a_heat_map_has_400_columns_at_most(count: int, columns: int) -> None:
-    """Of more rounds, means of as few as make room."""
-    table = np.random.default_rng(0).uniform(0.9, 1.1, (count, 3))
-    shown = studied(table).tables["heat_map.parquet"]
-    assert shown["round"].nunique() == columns
-    first = shown[shown["round"] == 0].set_index("worker")["seconds"]
-    np.testing.assert_allclose(first, table[: -(-count // 400)].mean(axis=0))
-
-
-def test_a_page_made_again_withholds_what_the_report_withholds(
-    tmp_path: Path, undrawn: None
+@pytest.mark.parametrize(
+    ("waits", "column", "words", "first"),
+    [
+        (False, "nccl_kernel_s", "", "run"),
+        (True, "nccl_kernel_s", "", "whatif t.csv --unit s --columns allreduce=nccl_kernel_s"),
+        (True, "other", "", "fit t.csv --unit s"),
+        (True, "nccl_kernel_s", "allreduce=", "fit t.csv --columns allreduce= --unit s"),
+    ],
+)
+def test_what_to_do_next_begins_with_the_column_that_takes_the_wait_off(
+    waits: bool, column: str, words: str, first: str, tmp_path: Path
 ) -> None:
+    """If the table has one, times include the wait, and it was not named already."""
+    seconds = np.tile(alike(40, 1), (1, 6)) if waits else alike()
+    calls = {"worker": np.tile(range(6), 40), "step": np.repeat(range(40), 6)}
+    frame = pd.DataFrame(calls | {"seconds": seconds.ravel(), column: alike().ravel() / 9})
+    with chdir(tmp_path):
+        frame.to_csv("t.csv", index=False)
+        options = ("--columns", words) if words else ()
+        said = inside("whatif", "t.csv", "--unit", "s", *options).stdout
+    lines = [line for line in said.splitlines() if line.startswith("next: ")]
+    assert lines[0].removeprefix("next: ").removeprefix("`").startswith(f"erasurehead {first}")
+
+
+def test_a_page_made_again_withholds_what_the_report_withholds(tmp_path: Path) -> None:
     """Where times include waiting, savings are not known; catches a sign that the tables lose."""
     rng, out = np.random.default_rng(9), tmp_path / "out"
     step = rng.lognormal(0.0, 0.1, (60, 8)).max(axis=1, keepdims=True)

@@ -1,4 +1,5 @@
-"""Hosts that are slow together: planted racks, what they save, and independent hosts."""
+"""Hosts that are slow together: planted racks, what they save, and independent hosts. Speaks to the
+groups that are found, as hundreds of tables are looked at."""
 
 from __future__ import annotations
 
@@ -9,9 +10,8 @@ import pandas as pd
 import pytest
 
 import erasurehead as eh
-from erasurehead.delay_models.base import FloatArray
-from erasurehead.experiments.advice.statistics.groups import Group, groups, named_groups, shared
-from erasurehead.experiments.advice.statistics.job import Job
+from erasurehead.experiments.advice.statistics import groups, job
+from erasurehead.plugins import FloatArray
 
 
 def delays(rng: np.random.Generator, law: str, rounds: int, n: int) -> FloatArray:
@@ -48,10 +48,10 @@ def planted(seed: int, tables: int, share: float, length: int) -> tuple[float, f
         law = str(rng.choice(["lognormal", "gamma", "exponential"]))
         rack = sorted(rng.permutation(n)[: int(rng.integers(4, 8))].tolist())
         table, truth = with_a_rack(rng, delays(rng, law, rounds, n), rack, share, length)
-        found = [each for each in groups(Job(table)) if each.hosts.tolist() == rack]
+        found = [each for each in groups.groups(job.Job(table)) if each.hosts.tolist() == rack]
         named.append(len(found) == 1)
         if found:
-            saved = 1 - float(found[0].without(Job(table)).mean() / table.max(axis=1).mean())
+            saved = 1 - float(found[0].without(job.Job(table)).mean() / table.max(axis=1).mean())
             near.append(abs(saved / truth - 1) <= 0.1)
     return float(np.mean(named)), float(np.mean(near))
 
@@ -102,7 +102,7 @@ def test_independent_hosts_are_no_group(tables: int) -> None:
     false = 0
     for seed in range(tables):
         rng = np.random.default_rng([3, seed])
-        false += bool(groups(Job(spelled(rng, int(rng.choice([60, 120, 400])), 24))))
+        false += bool(groups.groups(job.Job(spelled(rng, int(rng.choice([60, 120, 400])), 24))))
     assert false <= (1 if tables == 60 else 6)
 
 
@@ -117,10 +117,10 @@ def test_a_group_is_a_remedy_and_has_one_line() -> None:
     slow, _ = with_a_rack(rng, table[:, :20], [*range(8, 14)], 0.15, 10)
     table[:, :20] = slow
     found = eh.whatif(pd.DataFrame(table, columns=names), unit="s")
-    whole = groups(Job(table))[0]
+    whole = groups.groups(job.Job(table))[0]
     mended = found.remedies.set_index("kind").loc["mend"]
     assert mended["text"] == "mend what node-08, node-09, ... (6 hosts) share"
-    assert mended["seconds"] == pytest.approx(float(whole.without(Job(table)).mean()))
+    assert mended["seconds"] == pytest.approx(float(whole.without(job.Job(table)).mean()))
     assert mended["saves_low"] < mended["saves"] < mended["saves_high"]
     alone = eh.whatif(pd.DataFrame(slow, columns=names[:20]), unit="s")
     assert alone.verdict.startswith("Mend what node-08, node-09, ... (6 hosts) share: a ")
@@ -157,10 +157,10 @@ def test_a_rack_that_the_table_names_is_slow_by_its_name(share: float) -> None:
             truth = float(1 - table.max(axis=1).mean() / slow.max(axis=1).mean())
         else:
             slow, truth = with_a_rack(rng, table, racks["rack r0"], share, 6)
-        found = {each.name: each for each in named_groups(Job(slow), racks)}
+        found = {each.name: each for each in groups.named_groups(job.Job(slow), racks)}
         others += len({*found} - {"rack r0"})
         if "rack r0" in found:
-            saved = 1 - found["rack r0"].without(Job(slow)).mean() / slow.max(axis=1).mean()
+            saved = 1 - found["rack r0"].without(job.Job(slow)).mean() / slow.max(axis=1).mean()
             named, near = named + 1, near + (abs(saved - truth) <= 0.1 * truth)
     assert named >= 19
     assert near >= 18
@@ -178,7 +178,7 @@ def test_racks_that_are_not_slow_are_not_named() -> None:
             table, _ = with_a_rack(rng, table, [hosts[0] for hosts in racks.values()], 0.2, 6)
         else:
             table[:, racks["rack r3"]] *= 0.6
-        assert not named_groups(Job(table), racks)
+        assert not groups.named_groups(job.Job(table), racks)
 
 
 def test_a_column_names_the_group_that_is_mended(tmp_path: Path) -> None:
@@ -214,16 +214,16 @@ def test_a_group_without_what_it_shares_by_hand() -> None:
     table[4, 3] = 6.0
     slow = (table > 1).any(axis=1)
     beyond = np.log(np.median(table[:, 3:], axis=1))
-    group = Group(np.array([3, 4, 5]), slow, shared(slow, beyond))
+    group = groups.Group(np.array([3, 4, 5]), slow, groups.shared(slow, beyond))
     assert group.spans.tolist() == [[2, 6], [10, 10], [12, 12]]
     expected = np.ones(20)
     expected[4] = 2.0
-    np.testing.assert_allclose(group.without(Job(table)), expected)
+    np.testing.assert_allclose(group.without(job.Job(table)), expected)
     beyond[10] = np.log(4.0)
-    group = Group(group.hosts, slow, shared(slow, beyond))
+    group = groups.Group(group.hosts, slow, groups.shared(slow, beyond))
     expected[[10, 12]] = 2 / 8**0.5
     expected = np.maximum(expected, 1.0)
-    np.testing.assert_allclose(group.without(Job(table)), expected)
+    np.testing.assert_allclose(group.without(job.Job(table)), expected)
 
 
 def test_hosts_that_stand_out_for_one_reason_are_not_replaced() -> None:

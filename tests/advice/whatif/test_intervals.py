@@ -1,4 +1,5 @@
-"""Rounds that depend on each other, by definition: loops, sums and whole lists of paths."""
+"""Rounds that depend on each other. Speaks to the statistics, which are held to their definitions:
+loops, sums and whole lists of paths."""
 
 from __future__ import annotations
 
@@ -10,21 +11,8 @@ import pytest
 from scipy.optimize import nnls
 from scipy.signal import lfilter
 
-from erasurehead.delay_models.base import FloatArray
 from erasurehead.experiments.advice.statistics import series
-from erasurehead.experiments.advice.statistics.series import (
-    SlowRounds,
-    block_length,
-    blocks,
-    correlations,
-    has_spells,
-    in_and_out,
-    in_spells,
-    likely_states,
-    runs_of,
-    slow_rounds,
-    wandering,
-)
+from erasurehead.plugins import FloatArray
 
 
 def ar1(seed: int, shape: tuple[int, int], memory: float) -> FloatArray:
@@ -69,36 +57,36 @@ def test_how_long_hosts_wander_is_the_best_fit_to_their_places(
     is common to a round."""
     table = ar1(rounds + n, (rounds, n), memory) + lasting * np.linspace(-1, 1, n)
     expected = span_by_definition(table)
-    assert wandering(np.exp(table), ()) == pytest.approx(expected, rel=1e-9)
+    assert series.wandering(np.exp(table), ()) == pytest.approx(expected, rel=1e-9)
     more = np.insert(np.exp(table), [0, 1], np.arange(1.0, rounds + 1)[:, None], axis=1)
     common = np.random.default_rng(0).lognormal(0, 1, (rounds, 1))
-    assert wandering(common * more, (0, 2)) == pytest.approx(expected, rel=1e-9)
+    assert series.wandering(common * more, (0, 2)) == pytest.approx(expected, rel=1e-9)
 
 
 def test_too_few_rounds_or_hosts_do_not_wander() -> None:
     """Of long tables means of runs are looked at, and a span is at least a run; of many hosts
     some, from the first to the last."""
     table = np.exp(ar1(1, (200, 9), 0.95))
-    assert wandering(table[:3], ()) == wandering(table[:, :1], ()) == 0.0
-    few, span = wandering(table[:, [0, 4, 8]], ()), wandering(table, ())
+    assert series.wandering(table[:3], ()) == series.wandering(table[:, :1], ()) == 0.0
+    few, span = series.wandering(table[:, [0, 4, 8]], ()), series.wandering(table, ())
     assert few != span > 0
     means = (table[:, None] * [[0.5], [1.0], [1.5]]).reshape(600, 9)
     longer = np.vstack([means, table[:2]])  # what is left over at the end does not count
-    assert wandering(longer, (), finest=201) == pytest.approx(3 * span)
-    assert wandering(longer[:, :1], (), finest=201) == 3.0
+    assert series.wandering(longer, (), finest=201) == pytest.approx(3 * span)
+    assert series.wandering(longer[:, :1], (), finest=201) == 3.0
     steady = np.ones((602, 9)) * np.arange(1, 10)
-    assert wandering(steady, (), finest=201) == 3.0, "nobody wanders"
-    assert wandering(table, (), most_hosts=3) == few
+    assert series.wandering(steady, (), finest=201) == 3.0, "nobody wanders"
+    assert series.wandering(table, (), most_hosts=3) == few
 
 
 def test_blocks_are_drawn_with_replacement_and_weigh_what_they_hold() -> None:
     """As long as the series with most memory wants, an eighth of the rounds at most; the last has
     the rounds that are left."""
     walk, noise = np.random.default_rng(3).standard_normal(61).cumsum(), np.ones(61)
-    assert block_length(walk) > 61 // 8
-    assert blocks([noise]).length == 1
+    assert series.block_length(walk) > 61 // 8
+    assert series.blocks([noise]).length == 1
     for several in ([walk, noise], [noise, walk]):
-        found = blocks(several)
+        found = series.blocks(several)
         assert (found.length, found.rounds, found.count) == (7, 61, 9)
     assert found.drawn.shape == (1000, 9)
     assert (found.drawn.sum(axis=1) == 9).all()
@@ -115,7 +103,7 @@ def test_blocks_are_drawn_with_replacement_and_weigh_what_they_hold() -> None:
     assert (low[1], high[1]) == ends
     assert low[1] < walk.mean() < high[1]
     assert np.isnan([low[0], low[2], high[0], high[2]]).all()
-    assert blocks([np.zeros(4001)]).length == 3, "at most 2000"
+    assert series.blocks([np.zeros(4001)]).length == 3, "at most 2000"
 
 
 def test_runs_are_those_of_each_table() -> None:
@@ -123,7 +111,7 @@ def test_runs_are_those_of_each_table() -> None:
     cells = np.random.default_rng(0).random((60, 8)) < 0.6
     cells[:, 0], cells[:, 1] = True, False
     for ends in ((), (20,), (1, 20, 59)):
-        for column, (first, lengths) in enumerate(runs_of(cells, ends)):
+        for column, (first, lengths) in enumerate(series.runs_of(cells, ends)):
             expected, place = [], 0
             for part in np.split(cells[:, column], ends):
                 for slow, run in groupby(part):
@@ -137,13 +125,13 @@ def test_slow_is_who_takes_a_fifth_more_or_far_more_than_usual() -> None:
     """Four robust standard deviations of 1.4826 times the median deviation, which is 0.1 here."""
     usual = np.tile([0.8, 0.9, 0.9, 1.0, 1.0, 1.1, 1.1, 1.2], (5, 1))
     usual[0, 0], usual[1, 1] = 1.594, 1.593
-    found = slow_rounds(usual)
+    found = series.slow_rounds(usual)
     assert found.level == pytest.approx(1 + 4 * 1.4826 * 0.1)
     assert np.argwhere(found.cells).tolist() == [[0, 0]]
     steady = np.where(np.eye(9, 20) > 0, 1.2 + 1e-9, 1.0)
-    assert slow_rounds(steady).level == 1.2
-    assert slow_rounds(steady).cells.sum() == 9
-    assert not slow_rounds(np.where(np.eye(9, 20) > 0, 1.2, 1.0)).cells.any()
+    assert series.slow_rounds(steady).level == 1.2
+    assert series.slow_rounds(steady).cells.sum() == 9
+    assert not series.slow_rounds(np.where(np.eye(9, 20) > 0, 1.2, 1.0)).cells.any()
 
 
 def test_a_spell_is_long_if_it_would_be_chance_in_one_of_a_thousand() -> None:
@@ -155,7 +143,7 @@ def test_a_spell_is_long_if_it_would_be_chance_in_one_of_a_thousand() -> None:
         cells[:, 3] |= rng.random(50) < rng.choice([0.0, 0.9])
         start, length = rng.integers(0, 30), rng.integers(2, 12)
         cells[start : start + length, rng.integers(4)] = True
-        runs = runs_of(cells)
+        runs = series.runs_of(cells)
         lengths = [found.tolist() for _, found in runs]
         for worker, own in enumerate(lengths):
             others = [
@@ -166,11 +154,11 @@ def test_a_spell_is_long_if_it_would_be_chance_in_one_of_a_thousand() -> None:
             stays = (sum(each - 1 for each in others) + 1) / (sum(others) + 10)
             chance = max(stays, sum(own) / 50) ** (max(own, default=1) - 1)
             expected = sum(map(len, lengths)) * chance <= 1e-3
-            assert SlowRounds(1.2, cells, runs).long[worker] == expected
+            assert series.SlowRounds(1.2, cells, runs).long[worker] == expected
             told.append(expected)
     assert 10 < sum(told) < 60
-    assert not SlowRounds(
-        1.2, np.zeros((9, 3), dtype=bool), runs_of(np.zeros((9, 3), bool))
+    assert not series.SlowRounds(
+        1.2, np.zeros((9, 3), dtype=bool), series.runs_of(np.zeros((9, 3), bool))
     ).long.any()
 
 
@@ -227,12 +215,12 @@ def test_the_states_of_a_worker_are_those_of_viterbi_training() -> None:
         slow[:2] = [True, False]
         logs = np.repeat(rng.random(3) < 0.5, 3) * rng.choice([0.5, 1.0]) + rng.normal(0, 0.3, 9)
         expected = states_by_definition(logs, slow)
-        np.testing.assert_array_equal(likely_states(logs, slow), expected)
+        np.testing.assert_array_equal(series.likely_states(logs, slow), expected)
         moved += bool((expected != slow).any())
     assert moved > 60
     steps = np.array([0.0, 0.0, 1.0, 1.0, 0.0])
-    np.testing.assert_array_equal(likely_states(steps, steps > 0), steps > 0)
-    np.testing.assert_array_equal(likely_states(steps, steps == 0), steps > 0)
+    np.testing.assert_array_equal(series.likely_states(steps, steps > 0), steps > 0)
+    np.testing.assert_array_equal(series.likely_states(steps, steps == 0), steps > 0)
 
 
 def test_a_path_has_both_states_whatever_the_rounds() -> None:
@@ -241,14 +229,14 @@ def test_a_path_has_both_states_whatever_the_rounds() -> None:
     rng = np.random.default_rng(2)
     for _ in range(60):
         logs, slow = rng.laplace(size=100), rng.random(100) < 0.15
-        assert 0 < np.count_nonzero(likely_states(logs, slow)) < 100
+        assert 0 < np.count_nonzero(series.likely_states(logs, slow)) < 100
 
 
 def test_correlations_of_successive_rounds_have_fishers_interval() -> None:
     """Of both tables together, each about its own mean; catches a pair across two tables."""
     rng = np.random.default_rng(0)
     one, two = rng.standard_normal((12, 2)), 5 + rng.standard_normal((7, 2)).cumsum(axis=0)
-    found = correlations([one, two])
+    found = series.correlations([one, two])
     off = [table - table.mean(axis=0) for table in (one, two)]
     pairs = sum(table[t] * table[t + 1] for table in off for t in range(len(table) - 1))
     value = pairs / sum(row**2 for table in off for row in table)
@@ -256,7 +244,7 @@ def test_correlations_of_successive_rounds_have_fishers_interval() -> None:
     np.testing.assert_allclose(found.value, value)
     np.testing.assert_allclose(np.arctanh(found.low), np.arctanh(value) - half, rtol=1e-6)
     np.testing.assert_allclose(np.arctanh(found.high), np.arctanh(value) + half, rtol=1e-6)
-    constant = correlations([np.ones((2, 3))])
+    constant = series.correlations([np.ones((2, 3))])
     np.testing.assert_array_equal(constant.value, np.zeros(3))
     np.testing.assert_allclose(constant.high, np.tanh(1.959964), rtol=1e-6)
 
@@ -270,7 +258,7 @@ def test_correlations_of_successive_rounds_have_fishers_interval() -> None:
     ],
 )  # fmt: skip
 def test_who_has_spells(correlation: float, slow: float, spell: float, has: bool) -> None:
-    assert has_spells(correlation, slow, spell) is has
+    assert series.has_spells(correlation, slow, spell) is has
 
 
 def test_spells_by_hand() -> None:
@@ -279,16 +267,16 @@ def test_spells_by_hand() -> None:
     table = np.ones((160, 5))
     table[3:15, 1] = table[93:105, 1] = 2.0
     table[1::7, 2] = 2.0
-    whole, found = in_spells(table, slow_rounds(table), [1, 2])
+    whole, found = series.in_spells(table, series.slow_rounds(table), [1, 2])
     assert found == [1]
     assert [part.tolist() for part in whole.runs[1]] == [[3, 93], [12, 12]]
-    assert in_and_out(table, whole.cells, 1) == (2.0, 1.0)
-    slow = slow_rounds(table, [97])
+    assert series.in_and_out(table, whole.cells, 1) == (2.0, 1.0)
+    slow = series.slow_rounds(table, [97])
     assert slow.long.tolist() == [False, True, False, False, False]
-    both, who = in_spells(table, slow, [1, 2], [97])
+    both, who = series.in_spells(table, slow, [1, 2], [97])
     assert who == [1]
     assert [part.tolist() for part in both.runs[1]] == [[3, 93, 97], [12, 4, 8]]
     np.testing.assert_array_equal(both.cells[:, 2], table[:, 2] > 1)
     cells = np.zeros((160, 5), dtype=bool)
     cells[4:9, 1] = True
-    assert in_and_out(table, cells, 1) == (2.0, 1.0)
+    assert series.in_and_out(table, cells, 1) == (2.0, 1.0)

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.experiments.advice.whatif.study import study_load
 from tests.advice.whatif import planted
 from tests.advice.whatif.beaten import require_none_beaten
 from tests.tools import inside
@@ -17,25 +16,20 @@ from tests.tools import inside
 @pytest.mark.parametrize("tables", [1, pytest.param(20, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", planted.KINDS)
 def test_who_is_to_be_replaced_is_right(kind: str, tables: int) -> None:
-    """In 95 % of the tables: chance makes somebody stand out in 1 %."""
+    """In 95 % of the tables: chance makes somebody stand out in 1 %. What is told first saves in
+    the last quarter, too."""
     right = 0
     for seed in range(tables):
         rounds, replace = planted.table_of(kind, seed)
-        study = study_load(rounds, planted.names(rounds.shape[1]))
-        right += sorted(study.slow.to_replace) == sorted(replace)
+        answer = planted.answered(rounds)
+        first, told = answer.remedies.iloc[0], answer.verdict
+        holds = told.startswith("Nothing") or (
+            first["lately"] > 0
+            and first["saves_low"] >= 0
+            and told.lower().startswith(first["text"].lower())
+        )
+        right += holds and sorted(planted.replaced(answer)) == sorted(replace)
     assert right >= 0.95 * tables
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(20))
-def test_what_is_told_of_a_repaired_host_still_saves(seed: int) -> None:
-    """Slow until round 250 of 400: a headline saves in the last quarter, and replaces nobody."""
-    answer = planted.answered(planted.repaired(np.random.default_rng(seed), end=0.625).rounds)
-    assert not answer.hosts["replace"].any()
-    if not answer.verdict.startswith("Nothing"):
-        first = answer.remedies.iloc[0]
-        assert answer.verdict.lower().startswith(first["text"].lower())
-        assert first["lately"] > 0
 
 
 def test_of_unequal_hosts_half_at_most_stand_out() -> None:
@@ -57,7 +51,7 @@ def test_the_best_row_of_a_block_is_near_the_best_on_fresh_rounds() -> None:
     assert min(near.values()) >= 15
 
 
-@pytest.mark.one_in(8)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("kind", [*planted.KINDS, *planted.PROCESSES])
 def test_no_row_that_is_shown_is_beaten(kind: str, tmp_path: Path) -> None:
     table = tmp_path / "t.csv"

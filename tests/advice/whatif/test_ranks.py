@@ -50,3 +50,10 @@ def test_the_transfer_is_the_part_of_a_task_that_does_not_grow() -> None:
     by_hand = np.minimum(times[:, 0::2], times[:, 1::2]).max(axis=1).mean()
     assert remedies.loc["repeat each part on 2 workers", "seconds"] == pytest.approx(by_hand)
     assert not remedies["assumed"].any()
+    slow = steps([6])
+    dropped = (
+        eh.whatif(slow).remedies.set_index("text").loc["drop rank 6 (node1) and share its work"]
+    )
+    own = (slow["step_time_s"] - slow["comm_ms"] / 1e3).to_numpy().reshape(150, 8)
+    by_hand = (np.delete(own, 6, axis=1).max(axis=1) * 8 / 7).mean() + TRANSFER
+    assert dropped["seconds"] == pytest.approx(by_hand)

@@ -1,4 +1,5 @@
-"""The ranked list of remedies, by what a user calls: every number is that of ``simulate``."""
+"""The ranked list of remedies, by what a user calls: every number is that of ``simulate``. The seed
+of its intervals, which nobody can give, is an internal one."""
 
 from __future__ import annotations
 
@@ -13,12 +14,10 @@ import pandas as pd
 import pytest
 
 import erasurehead as eh
-from erasurehead import delays, load_laws, schemes
+from erasurehead import load_laws, schemes
 from erasurehead.experiments.advice.statistics import series
-from erasurehead.experiments.advice.whatif.remedies import Cluster, Growth, remedies
-from erasurehead.experiments.advice.whatif.study import study_load
-from erasurehead.sim.base.types import FloatArray
-from tests.advice.whatif.beaten import require_none_beaten
+from erasurehead.plugins import FloatArray
+from tests.advice.whatif.planted import simulated, steps_for_all
 from tests.tools import inside
 
 HOSTS = 16
@@ -39,19 +38,6 @@ def one_slow(seed: int = 0) -> FloatArray:
     return table
 
 
-def past_spell(seed: int) -> FloatArray:
-    table = alike(seed)
-    table[40 + 5 * seed : 80 + 5 * seed, 3] *= 2.0
-    return table
-
-
-def repaired(seed: int) -> FloatArray:
-    """Host 5 is slow until round 250 of 400."""
-    table = alike(seed, 400)
-    table[:250, 5] *= 1.5
-    return table
-
-
 def since(seed: int) -> FloatArray:
     """Host 5 is slow in the last 40 of 400 rounds."""
     table = alike(seed, 400)
@@ -59,52 +45,16 @@ def since(seed: int) -> FloatArray:
     return table
 
 
-def many_spells(seed: int) -> FloatArray:
-    table = alike(seed, 400)
-    for first in range(10, 400, 60):
-        table[first : first + 20, 5] *= 2.0
-    return table
-
-
-def beside_a_spell(seed: int) -> FloatArray:
-    table = alike(seed, 400)
-    table[:, 5] *= 1.4
-    table[60 + 10 * seed : 110 + 10 * seed, 3] *= 2.0
-    return table
-
-
-def spikes(seed: int) -> FloatArray:
-    table = alike(seed)
-    table[np.random.default_rng(seed).random(table.shape) < 0.01] *= 4.0
-    return table
-
-
-def a_rack(seed: int) -> FloatArray:
-    """Hosts 2 to 5 are slow together in a seventh of the rounds."""
-    table = alike(seed)
-    slow = np.random.default_rng(seed).random(len(table)) < 0.15
-    table[np.ix_(slow, [2, 3, 4, 5])] *= 2.0
-    return table
-
-
-KINDS: dict[str, tuple[Callable[[int], FloatArray], list[int]]] = {
-    "nobody": (alike, []),
-    "one": (one_slow, [5]),
-    "past spell": (past_spell, []),
-    "repaired": (repaired, []),
-    "since": (since, [5]),
-    "many spells": (many_spells, [5]),
-    "beside a spell": (beside_a_spell, [5]),
-    "spikes": (spikes, []),
-    "a rack": (a_rack, []),
-    "few rounds": (lambda seed: alike(seed, 8) * np.where(np.arange(HOSTS) == 5, 3, 1), [5]),
+KINDS: dict[str, Callable[[int], FloatArray]] = {
+    "one": one_slow,
+    "since": since,
+    "few rounds": lambda seed: alike(seed, 8) * np.where(np.arange(HOSTS) == 5, 3, 1),
 }
-"""Tables, and who is to be replaced."""
 
 
 @cache
 def found(kind: str = "one", seed: int = 0) -> eh.WhatIf:
-    table = pd.DataFrame(KINDS[kind][0](seed), columns=NAMES)
+    table = pd.DataFrame(KINDS[kind](seed), columns=NAMES)
     return eh.whatif(table, unit="s")
 
 
@@ -124,20 +74,6 @@ def test_the_verdict_names_who_is_slow_and_whose_slowness_is_over() -> None:
     for half in (table[:150], table[150:]):
         said = eh.whatif(pd.DataFrame(half, columns=NAMES), unit="s").verdict
         assert said.startswith("Replace node05: ")
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_who_is_to_be_replaced(kind: str) -> None:
-    """In three tables of each kind; and what is told first saves in the last quarter, too."""
-    for seed in range(3):
-        answer = found(kind, seed)
-        replaced = answer.hosts["worker"][answer.hosts["replace"]]
-        assert sorted(replaced) == KINDS[kind][1]
-        first = answer.remedies.iloc[0]
-        if not answer.verdict.startswith("Nothing"):
-            assert first["lately"] > 0
-            assert first["saves_low"] >= 0
-            assert answer.verdict.startswith(first["text"][:1].upper() + first["text"][1:])
 
 
 def test_who_is_slow_since_a_round_is_said_to_be_so() -> None:
@@ -161,26 +97,8 @@ SCHEMES: dict[str, schemes.SchemeFamily] = {
 }
 
 
-Simulated = Callable[[schemes.SchemeFamily, FloatArray, load_laws.LoadLaw], eh.Simulation]
-
-
-@pytest.fixture
-def simulated(tmp_path: Path) -> Simulated:
-    """``simulate`` of a scheme on some rounds, in their order."""
-
-    def simulate(
-        scheme: schemes.SchemeFamily, rounds: FloatArray, law: load_laws.LoadLaw
-    ) -> eh.Simulation:
-        np.savez(path := tmp_path / "rounds.npz", delays=rounds)
-        count, workers = rounds.shape
-        replayed = delays.MeasuredTrace(path=str(path), unit="s")
-        return eh.simulate(scheme, replayed, workers=workers, iterations=count, load_law=law)
-
-    return simulate
-
-
 @pytest.mark.parametrize("text", SCHEMES)
-def test_a_row_is_what_simulate_says_of_the_same_rounds(text: str, simulated: Simulated) -> None:
+def test_a_row_is_what_simulate_says_of_the_same_rounds(text: str) -> None:
     """Once and d times as long where it is not known how tasks grow."""
     table, scheme = one_slow(), SCHEMES[text]
     row = row_of(found(), text)
@@ -194,13 +112,11 @@ def test_a_row_is_what_simulate_says_of_the_same_rounds(text: str, simulated: Si
         assert row["heard"] == pytest.approx((weights != 0).mean(), rel=1e-12)
         assert row["least"] == pytest.approx((weights != 0).mean(axis=0).min(), rel=1e-12)
         today = table.max(axis=1).mean()
-        with np.errstate(divide="ignore", invalid="ignore"):
-            needed = (weights**2).mean(axis=0) / weights.mean(axis=0) ** 2
-        steps = float(np.nan_to_num(needed, nan=np.inf).mean())
+        steps = steps_for_all(once)
         assert row["for_all"] == pytest.approx(1 - row["seconds"] * steps / today, rel=1e-9)
 
 
-def test_parameters_of_a_row_are_those_of_its_text(simulated: Simulated) -> None:
+def test_parameters_of_a_row_are_those_of_its_text() -> None:
     """Deadlines, grace and time limits, which are quantiles of the table, run by ``simulate``."""
     table, seen = one_slow(), set[str]()
     for _, row in found().remedies.iterrows():
@@ -222,7 +138,7 @@ def test_parameters_of_a_row_are_those_of_its_text(simulated: Simulated) -> None
     assert seen == {"deadline", "grace", "drop compute"}
 
 
-def test_changed_rounds_are_run_by_simulate_as_well(simulated: Simulated) -> None:
+def test_changed_rounds_are_run_by_simulate_as_well() -> None:
     """Hosts replaced, dropped, waited for; work dealt by the speeds of the other half; copies."""
     table, n = one_slow(), HOSTS
     others = np.delete(table, 5, axis=1)
@@ -245,7 +161,7 @@ def test_changed_rounds_are_run_by_simulate_as_well(simulated: Simulated) -> Non
         assert row_of(found(), text)["seconds"] == pytest.approx(told, rel=1e-12), text
 
 
-def test_a_code_pays_below_the_growth_that_its_row_says(simulated: Simulated) -> None:
+def test_a_code_pays_below_the_growth_that_its_row_says() -> None:
     """A run at that growth takes as long as today, for as much of everybody's data."""
     table, confirmed = one_slow(), 0
     step = table.max(axis=1).mean()
@@ -265,7 +181,7 @@ def test_a_code_pays_below_the_growth_that_its_row_says(simulated: Simulated) ->
     assert confirmed >= 4
 
 
-def test_a_load_law_makes_one_number_of_both_bounds(simulated: Simulated) -> None:
+def test_a_load_law_makes_one_number_of_both_bounds() -> None:
     table = one_slow()
     law = load_laws.Additive(seconds_per_partition=0.1)
     answer = eh.whatif(pd.DataFrame(table, columns=NAMES), load_law=law, unit="s")
@@ -284,7 +200,7 @@ def test_a_load_law_makes_one_number_of_both_bounds(simulated: Simulated) -> Non
     assert any("2 parts take 1." in line for line in answer.why)
 
 
-def test_several_loads_show_how_tasks_grow(simulated: Simulated) -> None:
+def test_several_loads_show_how_tasks_grow() -> None:
     """T = X + 0.2 d, at loads 1 and 3; the rows are those of the smallest load."""
     own = alike(0, 120)
     frame = pd.concat(
@@ -331,14 +247,6 @@ def test_a_load_law_that_cannot_be_is_one_line(law: str, words: str, tmp_path: P
 
 
 # What is listed, by the rows alone.
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_no_row_that_is_shown_is_beaten(kind: str, tmp_path: Path) -> None:
-    table = tmp_path / "t.csv"
-    pd.DataFrame(KINDS[kind][0](0), columns=NAMES).to_csv(table, index=False)
-    done = inside("whatif", table, "--unit", "s", "--output", tmp_path / "out")
-    require_none_beaten(tmp_path / "out" / "whatif.csv", done.stdout)
 
 
 def test_rows_that_the_rounds_cannot_tell_apart_are_tied() -> None:
@@ -399,20 +307,6 @@ def test_the_config_runs_and_says_the_same_seconds(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_work_that_no_load_changes_stays() -> None:
-    """A transfer of 0.3 s that all pay: two parts take less than twice as long, by hand."""
-    table = one_slow() + 0.3
-    growth = Growth(fixed=np.full(len(table), 0.3))
-    rows = {row.text: row for row in remedies(Cluster(table, NAMES, growth, to_replace=[5]))}
-    code = rows["repeat each part on 2 workers"]
-    pairs = (2 * (table - 0.3) + 0.3).reshape(len(table), -1, 2)
-    assert code.seconds.mean() == pytest.approx(pairs.min(axis=2).max(axis=1).mean(), rel=1e-12)
-    assert growth.ratio(table, 2.0) == pytest.approx((2 * table.mean() - 0.3) / table.mean())
-    dropped = rows["drop node05 and share its work"]
-    by_hand = (np.delete(table, 5, axis=1) - 0.3) * 16 / 15 + 0.3
-    assert dropped.seconds.mean() == pytest.approx(by_hand.max(axis=1).mean(), rel=1e-12)
-
-
 @pytest.mark.parametrize("shape", [(1, 1), (3, 1), (1, 4), (2, 2), (9, 3)])
 def test_small_tables_have_an_answer(shape: tuple[int, int]) -> None:
     table = np.random.default_rng(1).lognormal(0, 0.3, shape)
@@ -430,8 +324,7 @@ def test_hosts_of_a_study_are_judged_once() -> None:
     assert {*workers.index[workers]} == {*told.index[told]} == {"node05", "node03"}
     assert "this is over, so it need not be replaced" in fitted.report.replace("\n", " ")
     assert answer.hosts["host"][answer.hosts["over"]].tolist() == ["node03"]
-    study = study_load(one_slow(), NAMES)
-    assert (study.slow.to_replace, [*study.slow.over]) == ([5], [3])
+    assert answer.hosts["host"][answer.hosts["replace"]].tolist() == ["node05"]
 
 
 # How far intervals hold: what the best row of each block saves on fresh rounds.

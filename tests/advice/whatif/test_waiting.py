@@ -1,4 +1,5 @@
-"""Ranks that wait for each other in an all-reduce, planted: whether it shows, and who is named."""
+"""Ranks that wait for each other in an all-reduce, planted: whether it shows, and who is named.
+Speaks to the signs of it, as thousands of jobs are looked at."""
 
 from __future__ import annotations
 
@@ -7,8 +8,8 @@ import pandas as pd
 import pytest
 
 import erasurehead as eh
-from erasurehead.delay_models.base import FloatArray
 from erasurehead.delay_models.measured.signs import awaited, look_alike, waiting
+from erasurehead.plugins import FloatArray
 
 RANKS = [4, 5, 6, 8, 12, 16, 24, 32, 48, 64]
 

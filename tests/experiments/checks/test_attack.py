@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from erasurehead import ConfigError
 from erasurehead.experiments.checks import attack as command
 from erasurehead.experiments.checks.attack import (
     RANDOM_SETS_LOOK,
@@ -28,7 +29,6 @@ from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.files import MARK, locked
 from erasurehead.experiments.run.outputs import ATTACK, id_in, make_way
 from erasurehead.sim.attack import SearchBudget
-from erasurehead.sim.base.errors import ConfigError
 from tests.golden.records import require_recorded
 from tests.tools import inside
 

@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
-from erasurehead.delay_models.parametric import Exponential, Pareto, ShiftedExponential
+from erasurehead.delays import Exponential, Pareto, ShiftedExponential
 from erasurehead.experiments.checks.request import VerifyRequest
 from erasurehead.experiments.checks.verify import compare, grid
 from erasurehead.experiments.checks.verify.command import (
@@ -35,18 +35,14 @@ from erasurehead.experiments.checks.verify.compare import (
 )
 from erasurehead.experiments.checks.verify.grid import cases
 from erasurehead.experiments.commands.table import app
-from erasurehead.sim.base.errors import InvalidParameter
+from erasurehead.load_laws import Additive, PerPartition, Proportional
+from erasurehead.optimizers import Optimizer
+from erasurehead.plugins import CoverGroups, InvalidParameter, OnePerGroup, SumArrived
+from erasurehead.schemes import SCHEMES, ErasureHead
 from erasurehead.sim.engines import law
-from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
-from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.arrivals import Arrivals
-from erasurehead.sim.schemes.codes.erasurehead import ErasureHead
-from erasurehead.sim.schemes.parts.decoders import OnePerGroup, SumArrived
-from erasurehead.sim.schemes.parts.stopping import CoverGroups, FirstK
-from erasurehead.sim.theory import NoFormula
-from erasurehead.sim.theory.decoding_error import ErasureBound, GroupErasure
-from erasurehead.sim.theory.iteration_time import IterationTimeLaw
-from erasurehead.sim.training.optimizers import Optimizer
+from erasurehead.stopping import FirstK
+from erasurehead.theory import ErasureBound, GroupErasure, IterationTimeLaw, NoFormula
 from tests.golden.records import require_recorded
 
 GRID = grid.whole_grid()
@@ -102,6 +98,7 @@ def in_turn(chosen, turns):
     return tuple(replace(s, families=s.families[i % turns :: turns]) for i, s in enumerate(chosen))
 
 
+@pytest.mark.long("every scheme, law and law of loads is verified")
 @pytest.mark.golden
 def test_the_grid_passes(monkeypatch, tmp_path):
     """Every scheme, delay model and load law, with few rounds. `verify` itself does them all."""
@@ -630,7 +627,11 @@ def failures_of_exact_schemes(monkeypatch, workers, loads, rounds):
 
 
 @pytest.mark.parametrize(
-    ("workers", "load"), [(12, 4), (40, 5), (60, 30), (100, 20), (100, 50), (200, 160)]
+    ("workers", "load"),
+    [
+        *((12, 4), (40, 5), (60, 30), (100, 20)),
+        *(pytest.param(*size, marks=pytest.mark.slow) for size in ((100, 50), (200, 160))),
+    ],
 )
 def test_what_rounding_leaves_of_an_exact_gradient_is_no_error(monkeypatch, workers, load):
     """Catches a tolerance that only clusters of some tens keep: weights of 200 are off by 1e-5."""

@@ -328,7 +328,8 @@ def test_labels_are_shown_as_they_are(tmp_path: Path) -> None:
         assert f"\n{label} " in done.stdout
     assert f"results in {out}/\n" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 300
-    drawn = inside("plot", out, "--format", "svg", pictures=True)
+    one = ("--kind", "iteration_time", "--format", "svg")
+    drawn = inside("plot", out, *one, pictures=True)
     assert (drawn.returncode, drawn.stderr) == (0, "")
     for picture in (out / "plots").glob("*.svg"):
         minidom.parse(str(picture))

@@ -24,7 +24,8 @@ import typer
 import yaml
 
 import erasurehead as eh
-from erasurehead.delay_models import MODELS
+from erasurehead import ConfigError
+from erasurehead.delays import MODELS
 from erasurehead.experiments import options
 from erasurehead.experiments.advice import understood
 from erasurehead.experiments.advice.fit import answer as fit_page
@@ -59,13 +60,13 @@ from erasurehead.experiments.reproduce import command as reproduce
 from erasurehead.experiments.run import command as run_command
 from erasurehead.experiments.run import outputs
 from erasurehead.experiments.run.files import MARK
+from erasurehead.problems import DATASETS
+from erasurehead.schemes import SCHEMES
 from erasurehead.sim.attack import SearchBudget
-from erasurehead.sim.base.errors import ConfigError, Message
+from erasurehead.sim.base.errors import Message
 from erasurehead.sim.base.reading import Reading
 from erasurehead.sim.engines.run import Network
-from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.training.optimizers import OPTIMIZERS
-from erasurehead.sim.training.problems import DATASETS
 from tests.golden.kept import clean
 from tests.golden.machine import hash_of
 from tests.golden.records import require_recorded
@@ -552,21 +553,22 @@ def test_what_was_given_is_given_again() -> None:
     ]  # fmt: skip
 
 
+def last(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """The words of the command that the last line names."""
+    assert done.returncode == 0, done.stderr
+    *_, said = done.stdout.splitlines()
+    assert said.startswith("next: "), said
+    program, *words = shlex.split(said.removeprefix("next: "))
+    assert program == "erasurehead" or "browser," in words, said
+    return words
+
+
 @pytest.mark.golden
 def test_the_last_line_names_a_next_command_that_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From an empty folder each command leads to another, in folders that a shell must quote."""
     monkeypatch.chdir(tmp_path)
-
-    def last(done: subprocess.CompletedProcess[str]) -> list[str]:
-        assert done.returncode == 0, done.stderr
-        *_, said = done.stdout.splitlines()
-        assert said.startswith("next: "), said
-        program, *words = shlex.split(said.removeprefix("next: "))
-        assert program == "erasurehead" or "browser," in words, said
-        return words
-
     few = ("--set", "iterations=5", "--set", "replications=2", "--set", "problem=null")
     planned = inside(*last(inside("init", "demo")), *few, "--output", "a b", "--dry-run")
     require_recorded("commands", {"run --dry-run": planned.stdout})
@@ -575,24 +577,29 @@ def test_the_last_line_names_a_next_command_that_works(
     assert report == ["report", "a b"]
     assert (tmp_path / "a b" / "summary.parquet").is_file()
     last(inside(*report))
+
+
+@pytest.mark.parametrize("command", ["fit", "whatif"])
+def test_the_last_line_of_advice_names_a_next_command_that_works(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the report the other command, each with the options that read the table."""
+    monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     (tmp_path / "my table.csv").write_text(
         "n0,n1,n2,mean\n"
         + "\n".join(",".join(f"{1000 + v:.1f}" for v in row) for row in rng.gamma(2, 99, (30, 4)))
     )
     reading = ("--unit", "ms", "--drop", "mean")
-    for command in ("fit", "whatif"):
-        done = inside(command, "my table.csv", *reading, "--output", f"{command} it")
-        assert last(inside(*last(done)))
-        steps = re.findall(
-            r"`erasurehead (.*?)`", (Path(f"{command} it") / "report.md").read_text()
-        )
-        others = [shlex.split(step) for step in steps if step.split()[0] in ("fit", "whatif")]
-        assert others
-        for words in others:
-            assert words[1] == "my table.csv"
-            assert words[2:6] == ["--drop", "mean", "--unit", "ms"], words
-            assert inside(*words, "--output", f"again {words[0]}").returncode == 0
+    done = inside(command, "my table.csv", *reading, "--output", f"{command} it")
+    assert last(inside(*last(done)))
+    steps = re.findall(r"`erasurehead (.*?)`", (Path(f"{command} it") / "report.md").read_text())
+    others = [shlex.split(step) for step in steps if step.split()[0] in ("fit", "whatif")]
+    assert others
+    for words in others:
+        assert words[1] == "my table.csv"
+        assert words[2:6] == ["--drop", "mean", "--unit", "ms"], words
+        assert inside(*words, "--output", f"again {words[0]}").returncode == 0
 
 
 def test_init_and_run_in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from erasurehead import ConfigError
 from erasurehead.delay_models.measured.cells import numbers as numbers_of
 from erasurehead.experiments.commands.run import HEADINGS, IN_THEORY, _short, show_outcome
 from erasurehead.experiments.config.cells import cells
@@ -42,16 +43,8 @@ from erasurehead.experiments.text import (
     shortened,
     theory_text,
 )
-from erasurehead.sim.base.errors import (
-    ConfigError,
-    InvalidDelay,
-    InvalidParameter,
-    NeverEnough,
-    escaped,
-    is_plain,
-    one_of,
-    quoted,
-)
+from erasurehead.plugins import InvalidParameter
+from erasurehead.sim.base.errors import InvalidDelay, NeverEnough, escaped, is_plain, one_of, quoted
 from erasurehead.sim.base.files import UnusableFile, reading, short
 from tests.golden.records import require_recorded
 from tests.tools import examples, inside

@@ -81,6 +81,7 @@ def lines(result: Path) -> dict[str, list[list[object]]]:
     return found
 
 
+@pytest.mark.long("every command is tried in every way")
 def test_no_command_that_looks_runs_code_of_a_result(unseen: tuple[Path, Path]) -> None:
     """Catches a command that imports a plugin to draw, list or plan, and one that computes from a
     result that was sent without being allowed to."""
@@ -228,6 +229,7 @@ def row_losses(parameters, X, y):
 """
 
 
+@pytest.mark.slow
 def test_a_model_is_carried_and_asked_about_like_a_plugin(tmp_path: Path) -> None:
     """Catches a guard that knows plugins alone."""
     pytest.importorskip("jax")

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erasurehead.delay_models.parametric import Exponential
+from erasurehead import ConfigError
+from erasurehead.delays import Exponential
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.cells import Cell, cells, read_sweep, resolved
 from erasurehead.experiments.config.codec import Reader
 from erasurehead.experiments.config.document import override
 from erasurehead.experiments.run.compute import compute
 from erasurehead.experiments.run.estimate import check
-from erasurehead.sim.base.errors import ConfigError
 from tests.golden.configs import documents
 
 # A grid: its points share what they can, and a cell is all that is needed to compute it.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from erasurehead import ConfigError
 from erasurehead.experiments.config import document
 from erasurehead.experiments.config.cells import cells, resolved
 from erasurehead.experiments.config.codec import filled
@@ -23,7 +24,6 @@ from erasurehead.experiments.config.document import (
     set_dotted,
     write_yaml,
 )
-from erasurehead.sim.base.errors import ConfigError
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from erasurehead import ConfigError
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.build import Resends
 from erasurehead.experiments.config.cells import Cell, cells
 from erasurehead.experiments.run.compute import compute
 from erasurehead.experiments.run.metrics import per_replication
-from erasurehead.sim.base.errors import ConfigError
 from tests.statistics import assert_z
 
 BASE: dict[str, Any] = {

@@ -18,7 +18,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from erasurehead.delay_models import MODELS
+from erasurehead import ConfigError
+from erasurehead.delays import MODELS
 from erasurehead.experiments.config.catalogue import BUILT_IN, load_plugin, streams_kept
 from erasurehead.experiments.config.cells import Cell, cells, resolved
 from erasurehead.experiments.config.document import load
@@ -26,8 +27,7 @@ from erasurehead.experiments.config.moved_modules import MOVED_MODULES
 from erasurehead.experiments.run import records
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.estimate import check
-from erasurehead.sim.base.errors import ConfigError
-from erasurehead.sim.schemes import SCHEMES
+from erasurehead.schemes import SCHEMES
 from tests.tools import ROOT, inside, process
 
 PLUGIN = '''

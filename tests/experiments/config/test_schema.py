@@ -9,17 +9,16 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from erasurehead.delay_models.compose import ColdStarts
-from erasurehead.delay_models.trace import MeasuredRounds
+from erasurehead import ConfigError
+from erasurehead.delays import ColdStarts, MeasuredRounds
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.cells import resolved
 from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.config.document import read_yaml, write_yaml
 from erasurehead.experiments.config.schema import field_rows, schema
 from erasurehead.experiments.config.settings import shown_field, validate
-from erasurehead.sim.base.errors import ConfigError
+from erasurehead.schemes import SCHEMES
 from erasurehead.sim.engines.run import Network
-from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.training.problems.losses import ProblemSettings
 from tests.experiments.config.test_plugins import BASE as WITH_PLUGIN
 from tests.experiments.config.test_plugins import PLUGIN
@@ -37,7 +36,7 @@ def problems(document: Any) -> list[str]:
 
 
 def test_it_is_a_schema() -> None:
-    Draft202012Validator.check_schema(schema())
+    Draft202012Validator.check_schema(SCHEMA.schema)
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "experiments/config/examples").rglob("*.yaml")))

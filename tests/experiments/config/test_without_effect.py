@@ -74,6 +74,7 @@ RANDOM_PARTS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("delay", [REPLAY["delay"], CONSTANT["delay"], *PARTS])
 def test_a_run_without_chance_is_made_once(delay: dict[str, Any], tmp_path: Path) -> None:
     """One replication, no error and no interval, in tables and in the ratios. Catches intervals of

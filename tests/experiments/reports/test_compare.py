@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import erasurehead as eh
+from erasurehead import ConfigError
 from erasurehead.experiments.pictures import style
 from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.reports.compare import (
@@ -29,8 +30,7 @@ from erasurehead.experiments.reports.compare import (
 )
 from erasurehead.experiments.run.files import ANSWER
 from erasurehead.experiments.run.reader import Records
-from erasurehead.sim.base.errors import ConfigError
-from erasurehead.sim.base.types import FloatArray
+from erasurehead.plugins import FloatArray
 from tests.tools import SMALL, agg
 
 Ratio = tuple[float, float, float]

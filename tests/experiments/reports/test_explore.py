@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import yaml
 
+from erasurehead import ConfigError
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.reports.explore import drawing
@@ -32,6 +33,7 @@ from erasurehead.experiments.reports.explore.server import (
     DELAY_LAWS,
     Choice,
     Server,
+    Slider,
     Turns,
     chosen,
     delay,
@@ -43,7 +45,6 @@ from erasurehead.experiments.reports.explore.server import (
 from erasurehead.experiments.run.compute import compute
 from erasurehead.experiments.run.records import ClosedForm, mean_interval, summary_table
 from erasurehead.experiments.text import theory_text
-from erasurehead.sim.base.errors import ConfigError
 from tests.experiments.reports.results import Reader
 from tests.experiments.run.commands import PATIENCE, until
 from tests.golden.kept import html_of
@@ -272,16 +273,16 @@ def test_the_lecture_says_what_a_scheme_takes(
 
 
 @pytest.mark.golden
-def test_every_end_of_every_slider_is_answered() -> None:
+@pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.name)
+def test_every_end_of_every_slider_is_answered(control: Slider | Choice) -> None:
     """With a picture, or with one line that is no fault of ours."""
-    for control in CONTROLS:
-        ends = control.names if isinstance(control, Choice) else (control.low, control.high)
-        for end in ends:
-            found = respond(f"n=12&r=6&{control.name}={end}", ClosedForms())
-            html = str(found.get("html"))
-            shown = {f"{control.name}={end}": html_of(html).get("svg 0", hash_of(html))}
-            require_recorded("explore/drawn", shown, drawn=True)
-            assert "html" in found or "internal" not in str(found["error"]), found
+    ends = control.names if isinstance(control, Choice) else (control.low, control.high)
+    for end in ends:
+        found = respond(f"n=12&r=6&{control.name}={end}", ClosedForms())
+        html = str(found.get("html"))
+        shown = {f"{control.name}={end}": html_of(html).get("svg 0", hash_of(html))}
+        require_recorded("explore/drawn", shown, drawn=True)
+        assert "html" in found or "internal" not in str(found["error"]), found
 
 
 def test_a_slider_takes_little_processor_time_until_its_picture_is_there() -> None:

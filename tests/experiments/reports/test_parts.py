@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 from markupsafe import Markup
 
-from erasurehead.delay_models import MODELS
+from erasurehead import ConfigError
+from erasurehead.delays import MODELS
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.codec import plain
@@ -52,7 +53,6 @@ from erasurehead.experiments.reports.report.verdict import (
 )
 from erasurehead.experiments.run.reader import Records, read_records
 from erasurehead.experiments.text import enumerated, left_out, number_of, sentence, whole_percent
-from erasurehead.sim.base.errors import ConfigError
 from tests.tools import inside
 
 

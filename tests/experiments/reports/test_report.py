@@ -23,6 +23,7 @@ import yaml
 from PIL import Image
 
 import erasurehead as eh
+from erasurehead import ConfigError
 from erasurehead.experiments.commands.table import result_kinds
 from erasurehead.experiments.page import content
 from erasurehead.experiments.page.content import Table
@@ -39,7 +40,6 @@ from erasurehead.experiments.reports.report.verdict import Verdict, judged
 from erasurehead.experiments.reproduce import FIGURES
 from erasurehead.experiments.run.reader import Records, read_records
 from erasurehead.experiments.text import TableCell
-from erasurehead.sim.base.errors import ConfigError
 from tests.experiments.reports.results import (
     EVIL,
     MADE,

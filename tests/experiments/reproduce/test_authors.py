@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 import erasurehead as eh
-from erasurehead.delay_models import MODELS, Tape
+from erasurehead.delays import MODELS, Tape
 from erasurehead.experiments.config.build import run_of, training
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.run.compute import learn

@@ -44,10 +44,10 @@ from erasurehead.experiments.reproduce.figures.all_schemes import (
     title,
 )
 from erasurehead.experiments.reproduce.figures.ranking import CLUSTER_WORK, additive
+from erasurehead.plugins import RoundScheme
+from erasurehead.schemes import SCHEMES
 from erasurehead.sim.engines.tapes import RememberedTape
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.base import RoundScheme
-from erasurehead.sim.theory import IterationTimeLaw, scheme_iteration_time
+from erasurehead.theory import IterationTimeLaw, scheme_iteration_time
 from tests.statistics import BOUND
 from tests.tools import assert_readable
 

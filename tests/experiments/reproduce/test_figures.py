@@ -18,9 +18,9 @@ import pandas as pd
 import pytest
 from scipy import integrate, stats
 
-from erasurehead.delay_models import MODELS, DelayModel
-from erasurehead.delay_models.mixture import Markov
+from erasurehead import ConfigError
 from erasurehead.delay_models.presets import CURVE
+from erasurehead.delays import MODELS, DelayModel, Markov
 from erasurehead.experiments.checks.verify.grid import group_spreads
 from erasurehead.experiments.commands.table import result_kinds
 from erasurehead.experiments.config import build
@@ -49,10 +49,8 @@ from erasurehead.experiments.reproduce.reference import compare_with
 from erasurehead.experiments.reproduce.request import ReproduceRequest
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.text import LONGEST_LINE
-from erasurehead.sim.base.errors import ConfigError
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.training.problems.datasets.brought import KcHousing
-from erasurehead.sim.training.problems.losses import LeastSquares
+from erasurehead.problems import KcHousing, LeastSquares
+from erasurehead.schemes import SCHEMES
 from tests.experiments.reports.results import Reader
 from tests.golden.records import require_recorded
 from tests.sim.training.test_datasets import kc_table
@@ -174,6 +172,7 @@ def test_iteration_times_agree_with_theory(frames: Frames) -> None:
     assert not seen.theory.round(6).duplicated().all()
 
 
+@pytest.mark.long("a million workers")
 def test_both_engines_agree_with_theory_up_to_a_million(frames: Frames) -> None:
     """Catches an engine under another name, and a line that counts arrivals where groups count."""
     frame = frames["iteration_time_scale"]
@@ -671,6 +670,7 @@ def test_a_folder_of_data_has_an_effect_or_is_an_error(
         assert ("loss_time_real" in made) is (folder is not None)
 
 
+@pytest.mark.long("a figure is made seven times")
 @undrawn()
 def test_a_reproduction_is_compared_with_another_by_hashes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -678,7 +678,8 @@ def test_a_reproduction_is_compared_with_another_by_hashes(
     """The same data and numbers; a file of other bytes with the same arrays; a byte that changes a
     value; a set that is missing; numbers that are not those of the same data."""
     monkeypatch.delenv("ERASUREHEAD_DATA", raising=False)
-    monkeypatch.setattr(FIGURE_NAMED, small)
+    short = replace(small("loss_time_real"), iterations=10, replications=2)  # type: ignore[call-arg]
+    monkeypatch.setattr(FIGURE_NAMED, lambda name: short)
     data, out, known = (tmp_path / name for name in ("data", "out", "known"))
     data.mkdir()
     file = data / "kc_house_data.csv"
@@ -729,7 +730,7 @@ def test_the_same_bytes_twice_and_from_the_file_alone(
 ) -> None:
     """Catches dates and random identifiers in pictures, and state that passes between figures."""
     monkeypatch.setattr(FIGURE_NAMED, small)
-    names = ["loss_iteration_floor", "policies"]
+    names = ["iteration_time_workers", "policies"]
     index, _ = make_figures(names, ReproduceRequest(output=tmp_path / "a"))
     make_figures(names[::-1], ReproduceRequest(output=tmp_path / "b", jobs=jobs))
     first = {p.name: p.read_bytes() for p in (tmp_path / "a").iterdir()}

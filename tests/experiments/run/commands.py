@@ -54,7 +54,7 @@ def until(condition: Callable[[], bool]) -> None:
     end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, "nothing came"
-        time.sleep(0.01)  # some conditions look at every process of the machine
+        time.sleep(0.02)  # some conditions look at every process of the machine
 
 
 def until_cells(process: subprocess.Popen[str], out: Path, number: int) -> None:

@@ -27,13 +27,13 @@ import pytest
 import yaml
 
 import erasurehead as eh
+from erasurehead import ConfigError
 from erasurehead.experiments.config.document import load
 from erasurehead.experiments.run import dask
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.dask import ClusterPool
 from erasurehead.experiments.run.dask import cluster as on_cluster
 from erasurehead.experiments.run.pools import Attempt, Died, map_unordered
-from erasurehead.sim.base.errors import ConfigError
 from tests.experiments.config.test_plugins import PLUGIN
 from tests.experiments.run.commands import (
     PATIENCE,
@@ -183,6 +183,7 @@ for address in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_no_scheduler_is_one_clear_line(mute: str) -> None:
     """Whatever is wrong. Catches errors of Dask's protocols, and clients that speak at the end."""
     closed = "tcp://127.0.0.1:9"
@@ -223,6 +224,7 @@ def test_the_tables_are_the_same(whole: tuple[Path, Path], tmp_path: Path) -> No
     assert_same_tables(tmp_path / "out", reference)
 
 
+@pytest.mark.slow
 def test_without_workers_it_waits_and_says_so(shared: Cluster, tmp_path: Path) -> None:
     """At the beginning, and when all are gone; with a new one it goes on."""
     told: list[str] = []
@@ -247,6 +249,7 @@ def test_without_workers_it_waits_and_says_so(shared: Cluster, tmp_path: Path) -
     assert told == 2 * [f"{shared.address}: {WAITING}"]
 
 
+@pytest.mark.long("three workers of a cluster start")
 def test_workers_of_other_versions_compute_nothing(
     shared: Cluster, whole: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -266,7 +269,9 @@ def test_workers_of_other_versions_compute_nothing(
 
     options = RunOptions(scheduler=shared.address, tell=tell)
     outcome = run(load(config), tmp_path / "out", options)
-    shared.settle(workers=0)
+    for wrong in (shared.workers.pop(0), shared.workers.pop(0)):
+        wrong.kill()
+        wrong.wait()
     here, host = version("simpy"), platform.node()
     assert sorted(refused) == [
         "tcp://: ModuleNotFoundError: No module named erasurehead; no cell is computed there",
@@ -336,6 +341,7 @@ def test_600_cells_are_the_same_with_kills_and_a_wrong_worker(tmp_path: Path) ->
     assert_same_tables(out, tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_from_python_on_a_client_of_the_user(
     shared: Cluster, whole: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -379,6 +385,7 @@ def test_the_dashboard_opens(tmp_path: Path) -> None:
             assert "Bokeh" in page.read().decode()
 
 
+@pytest.mark.long("two workers of a cluster are killed")
 def test_a_task_that_kills_workers_fails_and_no_other(shared: Cluster, tmp_path: Path) -> None:
     """It is tried twice, with no other beside it the second time: Dask blames each task of a worker
     that dies. Catches blame for tasks that were at the same worker."""
@@ -391,6 +398,7 @@ def test_a_task_that_kills_workers_fails_and_no_other(shared: Cluster, tmp_path:
     assert [len((tmp_path / str(item)).read_text().splitlines()) for item in bad] == [2]
 
 
+@pytest.mark.long("a cluster computes a sweep")
 def test_a_single_thread_computes_everything(
     shared: Cluster, whole: tuple[Path, Path], tmp_path: Path
 ) -> None:

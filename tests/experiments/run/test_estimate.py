@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import erasurehead
+from erasurehead import ConfigError
 from erasurehead.experiments.checks.request import VerifyRequest
 from erasurehead.experiments.checks.verify.command import verify_grid
 from erasurehead.experiments.config.catalogue import BUILT_IN
@@ -32,7 +33,6 @@ from erasurehead.experiments.run.estimate import (
     require_fits,
     size,
 )
-from erasurehead.sim.base.errors import ConfigError
 from tests.golden.configs import documents
 from tests.golden.records import require_recorded
 

@@ -19,10 +19,10 @@ import pyarrow as pa
 import pytest
 import yaml
 
+from erasurehead import ConfigError
 from erasurehead.experiments.run import files
 from erasurehead.experiments.run.files import LOCK_NAME, locked, output_folder, writer_of
 from erasurehead.experiments.run.outputs import unfinished
-from erasurehead.sim.base.errors import ConfigError
 from tests.experiments.run.commands import ROOT
 from tests.tools import inside
 

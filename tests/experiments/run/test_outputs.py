@@ -21,6 +21,7 @@ import yaml
 from pandas.testing import assert_frame_equal
 
 import erasurehead as eh
+from erasurehead import ConfigError
 from erasurehead.experiments.commands.run import show_outcome, show_plan
 from erasurehead.experiments.config import installed
 from erasurehead.experiments.config.cells import cells
@@ -39,7 +40,6 @@ from erasurehead.experiments.run.pools import Died
 from erasurehead.experiments.run.reader import read_records
 from erasurehead.experiments.run.records import summary_table
 from erasurehead.experiments.text import number
-from erasurehead.sim.base.errors import ConfigError
 from tests.tools import ROOT, inside
 
 # An output folder tells one story, and a plan tells it before it happens.

@@ -401,6 +401,7 @@ sys.exit(child.exitcode)
 """
 
 
+@pytest.mark.long("a script and its child start processes")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
 def test_a_sweep_in_a_forked_child_works(tmp_path: Path) -> None:
     """Catches a child that waits for the server of its parent, or for a lock that nobody holds."""

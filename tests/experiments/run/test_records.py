@@ -17,6 +17,7 @@ import pytest
 from scipy.stats import binom
 
 import erasurehead as eh
+from erasurehead import ConfigError
 from erasurehead.experiments.checks.verify import compare
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.build import training
@@ -48,10 +49,9 @@ from erasurehead.experiments.run.records import (
     workers_table,
 )
 from erasurehead.experiments.run.tuning import Runs, best
-from erasurehead.sim.base.errors import ConfigError
-from erasurehead.sim.base.types import Messages, Rounds
+from erasurehead.plugins import Messages, Rounds
+from erasurehead.problems import LeastSquares
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.training.problems.losses import LeastSquares
 from tests.statistics import BOUND
 from tests.tools import inside
 
@@ -764,7 +764,9 @@ def rounds_of(law: eh.delays.DelayModel, rng: np.random.Generator, size: int) ->
             2_000,
             2_000,
         ),
-        (eh.delays.LogNormal(median=1.0, sigma=3.0), 1_000, 300_000),
+        pytest.param(
+            eh.delays.LogNormal(median=1.0, sigma=3.0), 1_000, 300_000, marks=pytest.mark.slow
+        ),
         (eh.delays.Pareto(alpha=3.5, scale=1.0), 1_000, 20_000),
         (eh.delays.Weibull(shape=0.4, scale=1.0), 1_000, 60_000),
         (eh.delays.LogNormal(median=1.0, sigma=1.5), 1_000, 60_000),

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from erasurehead import ConfigError
 from erasurehead.experiments.config import installed as installed_module
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.installed import CODE_FOLDERS
@@ -29,7 +30,6 @@ from erasurehead.experiments.run.compute import (
     read_cell,
     write_cell,
 )
-from erasurehead.sim.base.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
 

@@ -88,6 +88,7 @@ def killed_after(config: Path, out: Path, more: int, pause: float, jobs: int) ->
     assert signalled(process, signal.SIGKILL) == ""
 
 
+@pytest.mark.long("a sweep of two processes is killed")
 @pytest.mark.parametrize(
     "number", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL]
 )
@@ -134,6 +135,7 @@ def test_twenty_random_kills_each_resumed(whole: tuple[Path, Path], tmp_path: Pa
 INTERRUPTED = "interrupted; run the same command again to go on\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_interrupted_says_so_and_goes_on_later(
     whole: tuple[Path, Path], tmp_path: Path, jobs: int
@@ -190,8 +192,9 @@ HERE = [
 ]
 
 
-@pytest.mark.parametrize("command", HERE)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("files", [None, 30])
+@pytest.mark.parametrize("command", HERE)
 def test_a_long_temporary_folder_and_few_files(
     command: str, files: int | None, tmp_path: Path
 ) -> None:
@@ -238,6 +241,7 @@ def test_interrupted_when_all_is_done() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.long("a sweep starts its processes twice")
 @pytest.mark.parametrize(
     "victims",
     [pytest.param(workers_of, marks=pytest.mark.slow), servers_of],
@@ -256,6 +260,7 @@ def test_processes_killed_once_cost_nothing(
     assert_same_tables(tmp_path, reference)
 
 
+@pytest.mark.long("each process is killed and started anew")
 def test_a_cell_whose_process_is_always_killed_fails(tmp_path: Path) -> None:
     """And only that: no traceback, and the command goes on to its end."""
     process = sweep(long(tmp_path), tmp_path / "out", "--jobs", 2)

@@ -9,23 +9,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.experiments.config.catalogue import load_plugin
-from erasurehead.experiments.run.command import RunOptions, run
-from erasurehead.sim.engines.run import Run
-from erasurehead.sim.load_laws import Proportional
+import erasurehead as eh
+from erasurehead.load_laws import Proportional
+from erasurehead.plugins import Run
+from tests.package.plugins import redo_missing
 
 HERE = Path(__file__).parent
-FILES = sorted(file for file in HERE.glob("*.py") if not file.name.startswith(("_", "test_")))
-NAMES = [file.stem for file in FILES]
+SCHEMES: dict[str, dict[str, Any]] = {
+    "fresh_buffer": {"wait_for": 4, "oldest": 2},
+    "random_sparse": {"load": 2, "wait_for": 10, "code_seed": 2},
+    "redo_missing": {"wait_for": 9},
+    "small_residual": {"load": 3, "missing": 0.25},
+    "wait_longer": {"wait_for": 2},
+}
+NAMES = [*SCHEMES]
 
 
 def document(names: list[str], **more: Any) -> dict[str, Any]:
-    examples = {file.stem: load_plugin(str(file)).classes[0].examples()[0] for file in FILES}  # type: ignore[attr-defined]
-    fields = {name: vars(examples[name]) for name in names}
-    schemes = [
-        {"name": name, **{k: v for k, v in fields[name].items() if not k.startswith("_")}}
-        for name in names
-    ]
+    schemes = [{"name": name, **SCHEMES[name]} for name in names]
     return {
         "workers": 12,
         "iterations": 20,
@@ -40,19 +41,14 @@ def document(names: list[str], **more: Any) -> dict[str, Any]:
 
 
 def tables(folder: Path, names: list[str], jobs: int = 1, **more: Any) -> pd.DataFrame:
-    outcome = run(document(names, **more), folder, RunOptions(jobs=jobs))
-    assert not outcome.failed, outcome.failed
-    return pd.read_parquet(folder / "iterations.parquet").drop(columns="cell")
+    found = eh.run(document(names, **more), output=folder, jobs=jobs, progress=False)
+    assert not found.failed
+    return found.iterations.drop(columns="cell")
 
 
 def test_there_are_five() -> None:
-    assert NAMES == [
-        "fresh_buffer",
-        "random_sparse",
-        "redo_missing",
-        "small_residual",
-        "wait_longer",
-    ]
+    files = sorted(file.stem for file in HERE.glob("*.py") if not file.name.startswith("test_"))
+    assert files == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -95,7 +91,7 @@ def test_what_was_missing_comes_one_round_late(tmp_path: Path) -> None:
     frame = rows(tmp_path, "redo_missing")
     assert frame.recovered.mean() > 0.85 > 9 / 12  # nine of twelve without it
     assert set(frame.staleness) == {0.0, 1.0}
-    plan = load_plugin(str(HERE / "redo_missing.py")).classes[0](wait_for=9).build(4)  # type: ignore[call-arg, attr-defined]
+    plan = redo_missing.RedoMissing(wait_for=9).build(4)
     loads = plan.plan(np.array([[False, True, False, False]])).loads
     np.testing.assert_array_equal(loads, [[1, 1, 2, 1]])
     assert Run(plan, [], Proportional(), 20).updates == 21

@@ -12,8 +12,19 @@ import pytest
 from scipy import sparse
 from typing_extensions import override
 
-from erasurehead.delay_models import Tape
-from erasurehead.delay_models.parametric import Exponential
+from erasurehead.delays import Exponential, Tape
+from erasurehead.load_laws import Proportional
+from erasurehead.plugins import (
+    BoolArray,
+    Decoder,
+    FloatArray,
+    Groups,
+    IntArray,
+    InvalidParameter,
+    Optimal,
+    Run,
+)
+from erasurehead.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.attack import (
     Code,
     NoCode,
@@ -34,15 +45,8 @@ from erasurehead.sim.attack.code import (
 )
 from erasurehead.sim.attack.positions import ByDecoding, Position, nobody_straggles
 from erasurehead.sim.attack.search import climbed, extended, survey
-from erasurehead.sim.base.errors import InvalidParameter
-from erasurehead.sim.base.types import BoolArray, FloatArray, IntArray
-from erasurehead.sim.engines.run import Run
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.schemes import SCHEMES, SchemeFamily
-from erasurehead.sim.schemes.parts.assignments import Groups
-from erasurehead.sim.schemes.parts.decoders import Decoder, Optimal
-from erasurehead.sim.theory import NoFormula, design_error, worst_bound, worst_cases
+from erasurehead.theory import NoFormula, design_error, worst_bound, worst_cases
 from tests.statistics import BOUND
 
 # What a change of one worker would do: foreseen and decoded.
@@ -63,7 +67,6 @@ REAL = [
 def both(name: str, fields: dict[str, object], stragglers: int) -> tuple[Position, Position]:
     """The same set, foreseen and decoded."""
     code = code_of(SCHEMES[name](**fields).build(12))
-    assert isinstance(code, Code)
     straggles = np.zeros(12, dtype=np.bool_)
     straggles[np.random.default_rng(stragglers).permutation(12)[:stragglers]] = True
     fast = nobody_straggles(code)
@@ -73,8 +76,7 @@ def both(name: str, fields: dict[str, object], stragglers: int) -> tuple[Positio
 
 def test_all_sets_are_decoded_where_they_are_no_more_than_the_budget() -> None:
     """66 pairs of 12 workers, and the one set of all of them whatever the budget."""
-    code = code_of(SCHEMES["bernoulli"](load=3, wait_for=6).build(12))  # type: ignore[call-arg]
-    assert isinstance(code, Code)
+    code = code_of(SCHEMES["bernoulli"](load=3, wait_for=6).build(12))
     for budget, decoded in ((66, 66), (65, 20)):
         [found] = worst_sets(code, [2], SearchBudget(budget, samples=20))
         assert found.sets == decoded
@@ -86,8 +88,7 @@ def test_all_sets_are_decoded_where_they_are_no_more_than_the_budget() -> None:
 @pytest.mark.parametrize(("workers", "vectors"), [(1, 0), (2, 1), (3, 2), (5, 4), (6, 4)])
 def test_codes_of_a_few_workers_have_few_singular_vectors(workers: int, vectors: int) -> None:
     """The first is not among them: it is that of all workers alike. Four are enough."""
-    code = code_of(SCHEMES["cyclic_repetition"](load=1).build(workers))  # type: ignore[call-arg]
-    assert isinstance(code, Code)
+    code = code_of(SCHEMES["cyclic_repetition"](load=1).build(workers))
     found = singular_vectors(code)
     assert found.shape == (workers, vectors)
     np.testing.assert_allclose(found.T @ found, np.eye(vectors), atol=1e-12)
@@ -95,8 +96,7 @@ def test_codes_of_a_few_workers_have_few_singular_vectors(workers: int, vectors:
 
 def test_a_survey_remembers_as_many_as_it_is_asked() -> None:
     """The worst first, over parts of any size; and the mean is over all sets."""
-    code = code_of(SCHEMES["bernoulli"](load=3, wait_for=6).build(8))  # type: ignore[call-arg]
-    assert isinstance(code, Code)
+    code = code_of(SCHEMES["bernoulli"](load=3, wait_for=6).build(8))
     sets = np.concatenate([*every_set(8, 3)])
     errors = code.errors(sets)
     for parts in ([sets], np.array_split(sets, 7)):
@@ -110,9 +110,7 @@ def test_a_survey_remembers_as_many_as_it_is_asked() -> None:
 
 @pytest.mark.parametrize(("name", "fields"), REAL, ids=lambda value: str(value))
 @pytest.mark.parametrize("stragglers", [0, 1, 5])
-def test_foresight_is_what_decoding_gives(
-    name: str, fields: dict[str, object], stragglers: int
-) -> None:
+def test_foresight_is_what_decoding_gives(name, fields, stragglers):
     fast, slow = both(name, fields, stragglers)
     assert fast.error == pytest.approx(slow.error, abs=1e-5)
     assert fast.losing() == pytest.approx(slow.losing(), abs=1e-5)
@@ -137,7 +135,6 @@ def test_positions_follow_each_other(name: str, fields: dict[str, object]) -> No
 def test_large_tables_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("erasurehead.sim.attack.positions.MOST_GRAM_CELLS", 100)
     code = code_of(SCHEMES["regular_graph"](load=3, wait_for=6).build(12))
-    assert isinstance(code, Code)
     assert isinstance(nobody_straggles(code), ByDecoding)
 
 
@@ -149,9 +146,7 @@ SEARCHED = SearchBudget(budget=0, samples=50)
 
 
 def code(name: str, workers: int, **fields: object) -> Code:
-    found = code_of(SCHEMES[name](**fields).build(workers))
-    assert isinstance(found, Code)
-    return found
+    return code_of(SCHEMES[name](**fields).build(workers))
 
 
 def worst(attacked: Code, stragglers: int, budget: SearchBudget | None = None) -> Worst:
@@ -198,8 +193,7 @@ def test_a_worker_without_partitions_is_never_heard() -> None:
     tape = Tape(Exponential(rate=1.0), 12, 1, 0)
     steps = scheme.steps(simulate(Run(scheme, [tape], Proportional(), 3, seed=1)))
     attacked = code_of(scheme)
-    assert isinstance(attacked, Code)
-    idle = scheme.assignment.loads == 0  # type: ignore[attr-defined]
+    idle = scheme.assignment.loads == 0
     assert np.count_nonzero(idle) == 4
     errors = attacked.errors(np.array([np.zeros(12, dtype=bool), idle]))
     np.testing.assert_allclose(steps.measure().error, errors[0])
@@ -380,9 +374,7 @@ def test_every_set_once() -> None:
 
 
 @pytest.mark.parametrize(("cells", "batches"), [(90, [10, 10, 10, 5]), (8, [1] * 35)])
-def test_sets_are_made_and_decoded_some_at_a_time(
-    cells: int, batches: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sets_are_made_and_decoded_some_at_a_time(cells, batches, monkeypatch):
     """All 35 sets of 3 of 7 workers, and as many random ones; ``cells`` is what fits of 9 each."""
     monkeypatch.setattr("erasurehead.sim.attack.code.MASK_CELLS", cells * 7 // 9)
     whole = [*every_set(7, 3)]
@@ -592,9 +584,7 @@ def test_several_are_lost_at_once_where_tries_are_few(tries: int, asked: list[in
 
 
 @pytest.mark.parametrize(("budget", "tried"), [(12, True), (11, False)])
-def test_workers_are_lost_one_by_one_where_each_can_be_tried_once(
-    budget: int, tried: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_workers_are_lost_one_by_one_where_each_can_be_tried_once(budget, tried, monkeypatch):
     """By decoding: as many sets as workers are few, and fewer say nothing."""
     began: list[int] = []
 
@@ -618,9 +608,7 @@ def test_ends_of_a_vector(count: int, members: list[int]) -> None:
     assert list(extremes(np.empty((5, 0)), 2)) == []
 
 
-def test_singular_vectors_of_large_codes_are_those_of_small_ones(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_singular_vectors_of_large_codes_are_those_of_small_ones(monkeypatch):
     """In the same order, but for their signs."""
     rng = np.random.default_rng(0)
     matrix = sparse.csr_array(rng.random((9, 12)))
@@ -637,9 +625,7 @@ def test_singular_vectors_of_large_codes_are_those_of_small_ones(
 @pytest.mark.parametrize(
     ("workers", "messages", "made"), [(4096, 1, True), (4097, 1, False), (4, 2, False)]
 )
-def test_a_table_of_all_pairs_has_128_mebibytes_at_most(
-    workers: int, messages: int, made: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_table_of_all_pairs_has_128_mebibytes_at_most(workers, messages, made, monkeypatch):
     """Beyond, and where workers send several messages, every set is decoded."""
     table = object()
     monkeypatch.setattr(positions.ByLeastSquares, "of", lambda matrix, nobody: table)

@@ -22,8 +22,9 @@ import pytest
 
 from erasurehead.delay_models.measured.measured import TableError
 from erasurehead.experiments.page.folder import table_at
+from erasurehead.plugins import InvalidParameter
+from erasurehead.problems import File
 from erasurehead.sim.base import files, tables
-from erasurehead.sim.base.errors import InvalidParameter
 from erasurehead.sim.base.files import (
     UnusableFile,
     read_npy,
@@ -33,7 +34,6 @@ from erasurehead.sim.base.files import (
     require_regular,
 )
 from erasurehead.sim.base.tables import MOST_COLUMNS, csv_of, read_csv, read_parquet
-from erasurehead.sim.training.problems.datasets.brought import File
 from tests.tools import read_all_loads, read_delays
 
 
@@ -135,9 +135,7 @@ def test_bad_npz_files_are_one_line(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", [(1, 0), (2, 0)])
-def test_both_versions_of_an_array_s_header_are_read(
-    version: tuple[int, int], tmp_path: Path
-) -> None:
+def test_both_versions_of_an_array_s_header_are_read(version, tmp_path):
     array = np.arange(6.0).reshape(3, 2)
     with (tmp_path / "t.npy").open("wb") as file:
         np.lib.format.write_array(file, array, version=version)
@@ -181,9 +179,7 @@ def fifo(path: Path) -> Path:
         (lambda path: None, "no such file"),
     ],
 )
-def test_only_regular_files_are_read(
-    make: Callable[[Path], object], says: str, ending: str, tmp_path: Path
-) -> None:
+def test_only_regular_files_are_read(make, says, ending, tmp_path):
     make(path := tmp_path / f"t{ending}")
     with pytest.raises(TableError, match=says):
         read_delays(str(path))
@@ -216,9 +212,9 @@ def test_large_csv_files_are_refused(text: bytes, says: str, ending: str, tmp_pa
 
 
 def test_a_gzip_bomb_is_read_no_further_than_needed(tmp_path: Path) -> None:
-    """A line that never ends: 400 MB from 400 kB."""
+    """A line that never ends: 100 MB from 100 kB."""
     with gzip.open(tmp_path / "t.csv.gz", "wb", 1) as file:
-        for _ in range(400):
+        for _ in range(100):
             file.write(b"1" * 2**20)
     with pytest.raises(TableError, match="a line of more than 33,554,432 bytes"):
         read_delays(str(tmp_path / "t.csv.gz"))
@@ -303,7 +299,7 @@ def test_parquet_files_that_unpack_to_gigabytes(tmp_path: Path) -> None:
     pq.write_table(lists, tmp_path / "lists.parquet")
     with pytest.raises(UnusableFile, match="holds list<"):
         read_parquet(tmp_path / "lists.parquet")
-    texts = pa.table({"a": pa.array(["1" * 100_000] * 2000)})
+    texts = pa.table({"a": pa.array(["1" * 100_000] * 600)})
     pq.write_table(texts, tmp_path / "texts.parquet")
     with pytest.raises(UnusableFile, match="a text of 100000 letters"):
         read_parquet(tmp_path / "texts.parquet")
@@ -327,9 +323,7 @@ def test_parquet_files_of_many_parts(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("version", "said"), [((1, 0), None), ((2, 0), None), ((3, 0), "damaged header")]
 )
-def test_arrays_of_numbers_have_one_of_two_headers(
-    version: tuple[int, int], said: str | None, tmp_path: Path
-) -> None:
+def test_arrays_of_numbers_have_one_of_two_headers(version, said, tmp_path):
     """Later versions are for named fields."""
     with (tmp_path / "t.npy").open("wb") as file:
         np.lib.format.write_array(file, np.arange(6.0).reshape(2, 3), version=version)
@@ -384,15 +378,8 @@ def test_a_count_of_numbers_is_said_up_to_16_digits() -> None:
 @pytest.mark.parametrize("block", [1, 2, 5])
 @pytest.mark.parametrize("ending", ["", ".gz"])
 def test_a_csv_of_just_as_much_as_is_allowed(
-    limits: dict[str, int],
-    most: int,
-    text: str,
-    says: str | None,
-    block: int,
-    ending: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    limits, most, text, says, block, ending, tmp_path, monkeypatch
+):
     """However it is cut into blocks, where these do not part the two bytes of an end."""
     if "\r\n" in text:
         block = 5
@@ -418,9 +405,7 @@ def test_a_csv_of_just_as_much_as_is_allowed(
         ("MOST_FOOTER_BYTES", 10, "bytes of metadata; must be at most 10: fewer columns or row gr"),
     ],
 )
-def test_a_parquet_file_of_just_as_much_as_is_allowed(
-    name: str, value: int, says: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_parquet_file_of_just_as_much_as_is_allowed(name, value, says, tmp_path, monkeypatch):
     monkeypatch.setattr(tables, name, value)
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"a": [1.0, 2.0], "b": ["x", "four"]}), path, row_group_size=1)
@@ -526,9 +511,7 @@ DAMAGED: list[object] = [
 
 
 @pytest.mark.parametrize("facts", DAMAGED, ids=str)
-def test_damaged_metadata_of_pandas_are_one_line_for_every_reader(
-    facts: object, tmp_path: Path
-) -> None:
+def test_damaged_metadata_of_pandas_are_one_line_for_every_reader(facts, tmp_path):
     """Readers of measured tables refuse or read them, those of our results need none."""
     table = pa.table({"round": [0, 1], "host": ["a", "b"], "seconds": [1.0, 2.0]})
     path = tmp_path / "t.parquet"

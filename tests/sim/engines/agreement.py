@@ -1,54 +1,87 @@
-"""Runs on both engines, a plain loop beside them, how their bits are compared; what tests draw."""
+"""Runs on both engines, a plain loop beside them, how their bits are compared; what tests draw.
+
+Speaks to the engines: their traces are compared to the bit, and hand-made tapes put ties, tasks
+that never end and crashes where a test wants them. What surrounds workers is said in the words of
+a config: ``policy="queue"``, ``network={"uplink_latency": 0.5}``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from hypothesis import strategies as st
 
 from erasurehead.experiments.checks.conformance.rounds import trace_arrays as arrays
+from erasurehead.load_laws import Additive, LoadLaw, PartlyProportional, PerPartition, Proportional
+from erasurehead.plugins import Barrierless, FloatArray, Run, Stops, TapeLike, Trace
+from erasurehead.schemes import SCHEMES, Scheme
 from erasurehead.sim.base.errors import NeverEnough
-from erasurehead.sim.base.types import FloatArray, Recorder, TapeLike, Trace
-from erasurehead.sim.engines.run import IDEAL, Cluster, Policy, Run
+from erasurehead.sim.base.types import Recorder, Span
+from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import (
-    Additive,
-    LoadLaw,
-    PartlyProportional,
-    PerPartition,
-    Proportional,
-)
-from erasurehead.sim.schemes import SCHEMES, Scheme
-from erasurehead.sim.schemes.barrierless import Barrierless, Stops
-from tests.tools import LatticeTape
+from tests.tools import LatticeTape, TableTape
 
-# Either engine by name, for tests that hold one to the other or to a number worked by hand.
+POLICIES = ["cancel", "finish", "queue", "drain"]
+
+# ``network``, a section of a config, ``None`` for no network and ``{}`` for one that takes no time;
+# ``max_wait`` seconds; ``lives``, tapes of how long workers are up and down (``None``: for good);
+# ``resends``, ``uplink``, ``transfer``: one tape for each replication.
+Around: TypeAlias = Mapping[str, Any]
+
+
+def run_of(
+    scheme: Scheme,
+    tapes: Sequence[TapeLike],
+    law: LoadLaw,
+    iterations: int,
+    policy: str = "cancel",
+    *,
+    network: Around | None = None,
+    lives: Sequence[tuple[TapeLike, TapeLike | None]] | None = None,
+    seed: int = 0,
+    **around: Any,
+) -> Run:
+    """A run in words."""
+    cluster = Cluster(
+        network=None if network is None else Network(**network),
+        failures=None if lives is None else [Failures(up, down) for up, down in lives],
+        **around,
+    )
+    return Run(scheme, tapes, law, iterations, Policy(policy), cluster, seed)
 
 
 @dataclass(frozen=True)
 class Engine:
-    name: Literal["batch", "event"]
+    """An engine by name, for tests that hold one to the other or to a number worked by hand."""
 
-    def simulate(
-        self,
-        scheme: Scheme,
-        tapes: Sequence[TapeLike],
-        law: LoadLaw,
-        rounds: int,
-        policy: Policy = Policy.CANCEL,
-        cluster: Cluster = IDEAL,
-        recorder: Recorder | None = None,
-        heard: bool = True,
-        work: bool = True,
-    ) -> Trace:
-        run = Run(scheme, tapes, law, rounds, policy, cluster)
-        return simulate(run, self.name, heard=heard, work=work, recorder=recorder)
+    name: Literal["batch", "event", "auto", "law"]
+
+    def simulate(self, *run: Any, heard: bool = True, work: bool = True, **around: Any) -> Trace:
+        """The trace of a run in words."""
+        return simulate(run_of(*run, **around), self.name, heard=heard, work=work)
+
+    def stuck(self, *run: Any, **around: Any) -> NeverEnough:
+        """Why a run in words cannot come to its end."""
+        error = outcome(lambda: self.simulate(*run, **around))
+        assert isinstance(error, NeverEnough), error
+        return error
 
 
-batch, event = Engine("batch"), Engine("event")
+batch, event, auto, by_law = Engine("batch"), Engine("event"), Engine("auto"), Engine("law")
+
+
+def timeline(*run: Any, **around: Any) -> tuple[Trace, list[Span]]:
+    """The trace of a run in words, and what everybody did."""
+    recorder = Recorder()
+    return simulate(run_of(*run, **around), recorder=recorder), recorder.spans
+
+
+def steady(*seconds: float, rows: int = 60) -> TableTape:
+    """Every task of worker j takes ``seconds[j]``."""
+    return TableTape(np.tile(np.array(seconds, dtype=float), (rows, 1)))
 
 
 # The asynchronous family by a plain loop over instants, without SimPy and without sorting blocks.
@@ -177,35 +210,34 @@ def alike(slow: Callable[[], Trace], fast: Callable[[], Trace]) -> Trace | Never
     return expected
 
 
-def both(
-    scheme: Scheme,
-    tapes: Sequence[TapeLike],
-    law: LoadLaw,
-    rounds: int,
-    policy: Policy,
-    around: Cluster = IDEAL,
-) -> Trace | NeverEnough:
-    """Run both engines and hold one to the other; returns what they agree on.
+def same(one: Trace, two: Trace) -> bool:
+    """Whether two traces have the same bits."""
+    a, b = arrays(one), arrays(two)
+    return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def both(*run: Any, **around: Any) -> Trace | NeverEnough:
+    """Play a run in words on both engines and hold one to the other; what they agree on.
 
     What the batch engine refuses, the event engine runs alone.
     """
-    run = Run(scheme, tapes, law, rounds, policy, around)
-    other: Literal["batch", "event"] = "batch" if run.refusal() is None else "event"
-    return alike(lambda: simulate(run, "event"), lambda: simulate(run, other))
+    played = run_of(*run, **around)
+    other: Literal["batch", "event"] = "batch" if played.refusal() is None else "event"
+    return alike(lambda: simulate(played, "event"), lambda: simulate(played, other))
 
 
-def both_finish(
-    scheme: Scheme,
-    tapes: Sequence[TapeLike],
-    law: LoadLaw,
-    rounds: int,
-    policy: Policy,
-    around: Cluster = IDEAL,
-) -> Trace:
+def both_finish(*run: Any, **around: Any) -> Trace:
     """As ``both``, for a run that comes to its end."""
-    trace = both(scheme, tapes, law, rounds, policy, around)
+    trace = both(*run, **around)
     assert isinstance(trace, Trace), trace
     return trace
+
+
+def both_stuck(*run: Any, **around: Any) -> NeverEnough:
+    """As ``both``, for a run that cannot."""
+    error = both(*run, **around)
+    assert isinstance(error, NeverEnough), error
+    return error
 
 
 # What the property tests of the engines draw: schemes, laws, policies, and trouble.
@@ -218,9 +250,12 @@ LAWS: list[LoadLaw] = [
 ]
 
 laws = st.sampled_from(LAWS)
-policies = st.sampled_from(list(Policy))
+policies = st.sampled_from(POLICIES)
 steps = st.sampled_from([0.1, 0.25])
 """Seconds between points of a lattice: sums of 0.1 round, those of 0.25 do not."""
+
+all_levels = st.sampled_from([1, 2, 4, 50])
+"""Points of a lattice; of one alone every delay is 0."""
 
 dead_shares = st.sampled_from([0.0, 0.0, 0.01, 0.05, 0.3])
 """Shares of the tasks that never end."""
@@ -295,3 +330,30 @@ def lattice(
         Mortal(LatticeTape(seed + r, workers, levels, step=step), seed + r, dead)
         for r in range(replications)
     ]
+
+
+@st.composite
+def runs(
+    draw: st.DrawFn,
+    of: st.SearchStrategy[Scheme],
+    *,
+    longest: int,
+    replications: st.SearchStrategy[int],
+    policies: st.SearchStrategy[str] = policies,
+    levels: st.SearchStrategy[int] = all_levels,
+    steps: st.SearchStrategy[float] = steps,
+    waits: bool = False,
+) -> dict[str, Any]:
+    """A run in words on tapes full of ties and zeros, with tasks that never end. With ``waits``
+    rounds end, or messages come, exactly at ``max_wait``."""
+    scheme, step = draw(of), draw(steps)
+    size = scheme.workers, draw(replications), draw(levels), step
+    wait = draw(patience) if waits else None
+    return {
+        "scheme": scheme,
+        "tapes": lattice(draw(st.integers(0, 10**6)), *size, draw(dead_shares)),
+        "law": draw(laws),
+        "iterations": draw(st.integers(1, longest)),
+        "policy": draw(policies),
+        "max_wait": None if wait is None else wait * step,
+    }

@@ -1,4 +1,7 @@
-"""Both engines give the same bits, and blame the same worker."""
+"""Both engines give the same bits, and blame the same worker.
+
+Speaks to the batch engine: its loops of NumPy, Python and machine code are held to each other.
+"""
 
 from __future__ import annotations
 
@@ -11,29 +14,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erasurehead.delay_models import MODELS, DelayModel, Tape
-from erasurehead.sim.base.errors import NeverEnough
-from erasurehead.sim.base.types import FloatArray
+from erasurehead.delays import MODELS, Tape
+from erasurehead.load_laws import Additive, Proportional
+from erasurehead.plugins import CoverGroups, FloatArray, Run, Sees
+from erasurehead.schemes import SCHEMES
 from erasurehead.sim.engines.batch import fused, rounds
-from erasurehead.sim.engines.run import Cluster, Network, Policy, Run
-from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
-from erasurehead.sim.schemes import SCHEMES, Scheme, SchemeFamily
-from erasurehead.sim.schemes.base import Fixed, Sees
-from erasurehead.sim.schemes.parts.stopping import CoverGroups, FirstK, StoppingRule
+from erasurehead.stopping import FirstK, StoppingRule
 from tests.sim.engines.agreement import (
+    POLICIES,
+    Around,
     Mortal,
     alike,
-    arrays,
     batch,
     both,
     both_finish,
-    dead_shares,
-    lattice,
-    laws,
-    patience,
-    policies,
+    both_stuck,
+    run_of,
+    runs,
+    same,
     schemes,
-    steps,
 )
 from tests.tools import TableTape, examples
 
@@ -48,38 +47,11 @@ from tests.tools import TableTape, examples
 DELAY_EXAMPLES = [model for cls in MODELS.values() for model in cls.examples()]
 
 
-@given(
-    scheme=schemes(),
-    law=laws,
-    policy=policies,
-    rounds=st.integers(1, 17),
-    replications=st.integers(1, 3),
-    seed=st.integers(0, 10**6),
-    levels=st.sampled_from([1, 2, 4, 50]),
-    step=steps,
-    dead=dead_shares,
-    patience=patience,
-)
+@given(run=runs(schemes(), longest=17, replications=st.integers(1, 3), waits=True))
 @examples(300)
-def test_on_lattices_with_ties_and_zeros(
-    scheme: Scheme,
-    law: LoadLaw,
-    policy: Policy,
-    rounds: int,
-    replications: int,
-    seed: int,
-    levels: int,
-    step: float,
-    dead: float,
-    patience: int | None,
-) -> None:
-    """Catches any difference in how an instant is closed, and levels=1 makes every delay 0.
-
-    Rounds end, or messages come, exactly at ``max_wait``; some tasks never end, and with them runs.
-    """
-    tapes = lattice(seed, scheme.workers, replications, levels, step, dead)
-    max_wait = None if patience is None else patience * step
-    both(scheme, tapes, law, rounds, policy, Cluster(max_wait=max_wait))
+def test_on_lattices_with_ties_and_zeros(run):
+    """Catches any difference in how an instant is closed."""
+    both(**run)
 
 
 def plain(loop: fused.Kernel) -> fused.Kernel:
@@ -98,75 +70,54 @@ def as_numpy_does(run: Run, fuse: fused.Fuse) -> None:
 
 @fuses
 @given(
-    scheme=schemes(),
-    length=st.integers(1, 40),
-    replications=st.integers(1, 3),
-    seed=st.integers(0, 10**6),
-    levels=st.sampled_from([1, 2, 50]),
-    step=steps,
-    dead=dead_shares,
+    run=runs(
+        schemes(),
+        longest=40,
+        replications=st.integers(1, 3),
+        levels=st.sampled_from([1, 2, 50]),
+        policies=st.just("cancel"),
+    )
 )
 @examples(100)
-def test_one_pass_records_the_same_bits(
-    fuse: fused.Fuse,
-    scheme: Scheme,
-    length: int,
-    replications: int,
-    seed: int,
-    levels: int,
-    step: float,
-    dead: float,
-) -> None:
+def test_one_pass_records_the_same_bits(fuse, run):
     """Catches a maximum or a sum that vector instructions take in another order."""
     assert fuse(fused.record_in_one_pass) is not None
-    tapes = lattice(seed, scheme.workers, replications, levels, step, dead)
-    run = Run(scheme, tapes, Proportional(), length)
-    if run.chosen("auto") == "batch" and scheme.sees is Sees.NOTHING:
-        as_numpy_does(run, fuse)
+    played = run_of(**run)
+    if played.chosen("auto") == "batch" and played.rounds.sees is Sees.NOTHING:
+        as_numpy_does(played, fuse)
+
+
+@st.composite
+def counting(draw):
+    """Rules that count, that want every group heard, and both."""
+    load = draw(st.integers(1, 4))
+    coded = SCHEMES["fractional_repetition"](load=load).build(draw(st.integers(1, 5)) * load)
+    k, cover = FirstK(min(draw(st.integers(1, 20)), coded.workers)), CoverGroups(load)
+    rule = draw(st.sampled_from([k, cover, k | cover, k & cover]))
+    return replace(coded, stopping=rule, exact=None)
 
 
 @fuses
 @given(
-    groups=st.integers(1, 5),
-    load=st.integers(1, 4),
-    first=st.integers(1, 20),
-    kind=st.sampled_from(["first", "cover", "any", "all"]),
-    policy=st.sampled_from([Policy.FINISH, Policy.QUEUE]),
-    length=st.integers(1, 40),
-    replications=st.integers(1, 3),
-    seed=st.integers(0, 10**6),
-    levels=st.sampled_from([2, 50]),
-    dead=dead_shares,
+    run=runs(
+        counting(),
+        longest=40,
+        replications=st.integers(1, 3),
+        levels=st.sampled_from([2, 50]),
+        policies=st.sampled_from(["finish", "queue"]),
+        steps=st.just(0.25),
+    )
 )
 @examples(200)
-def test_rounds_that_carry_work_on_are_played_alike(
-    fuse: fused.Fuse,
-    groups: int,
-    load: int,
-    first: int,
-    kind: str,
-    policy: Policy,
-    length: int,
-    replications: int,
-    seed: int,
-    levels: int,
-    dead: float,
-) -> None:
-    """Rules that count, that want every group heard, and both; a worker may be free just as the
-    round ends."""
-    coded = SCHEMES["fractional_repetition"](load=load).build(groups * load)
-    assert isinstance(coded, Fixed)
-    k, cover = FirstK(min(first, coded.workers)), CoverGroups(load)
-    rule = {"first": k, "cover": cover, "any": k | cover, "all": k & cover}[kind]
-    tapes = lattice(seed, coded.workers, replications, levels, 0.25, dead)
-    run = Run(replace(coded, stopping=rule, exact=None), tapes, Proportional(), length, policy)
+def test_rounds_that_carry_work_on_are_played_alike(fuse, run):
+    """A worker may be free just as the round ends."""
     asked: list[fused.Kernel] = []
 
     def noted(loop: fused.Kernel) -> fused.Kernel | None:
         asked.append(loop)
         return fuse(loop)
 
-    as_numpy_does(run, noted)
+    as_numpy_does(run_of(**run), noted)
     assert asked == [fused.play_in_one_pass]
 
 
@@ -190,14 +141,18 @@ def test_large_runs_alone_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fused, "compiled", asked.append)
     scheme = SCHEMES["uncoded"]().build(6)
     tapes = [Tape(MODELS["exponential"](rate=2.0), 6, 1, r) for r in range(2)]
-    rounds.batch_rounds(Run(scheme, tapes, Proportional(), 19))
-    rounds.batch_rounds(Run(scheme, tapes, Proportional(), 19, Policy.QUEUE))
-    rounds.batch_rounds(Run(scheme, tapes, Proportional(), 20, Policy.DRAIN))
-    rounds.batch_rounds(Run(scheme, tapes, Proportional(), 20), work=False)
+
+    def played(iterations: int, policy: str = "cancel", **told: bool) -> None:
+        rounds.batch_rounds(run_of(scheme, tapes, Proportional(), iterations, policy), **told)
+
+    played(19)
+    played(19, "queue")
+    played(20, "drain")
+    played(20, work=False)
     assert asked == []
-    rounds.batch_rounds(Run(scheme, tapes, Proportional(), 20))
+    played(20)
     assert asked == [fused.record_in_one_pass], "2 x 20 x 6 messages"
-    rounds.batch_rounds(Run(scheme, tapes, Proportional(), 20, Policy.QUEUE), work=False)
+    played(20, "queue", work=False)
     assert asked[1:] == [fused.play_in_one_pass], "20 rounds"
     monkeypatch.undo()
     monkeypatch.setitem(sys.modules, "numba", None)
@@ -205,32 +160,21 @@ def test_large_runs_alone_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(
-    scheme=schemes(),
+    run=runs(schemes(), longest=40, replications=st.just(2)),
     model=st.sampled_from(DELAY_EXAMPLES),
-    law=laws,
-    policy=policies,
-    rounds=st.integers(1, 40),
     seed=st.integers(0, 2**31),
-    dead=dead_shares,
+    dead=st.sampled_from([0.0, 0.01, 0.3]),
 )
 @examples(200)
-def test_on_every_delay_model(
-    scheme: Scheme,
-    model: DelayModel,
-    law: LoadLaw,
-    policy: Policy,
-    rounds: int,
-    seed: int,
-    dead: float,
-) -> None:
+def test_on_every_delay_model(run, model, seed, dead):
     """Catches a sum taken in another order: real-valued delays round at every addition."""
-    tapes = [Mortal(Tape(model, scheme.workers, seed, r), seed, dead) for r in range(2)]
-    both(scheme, tapes, law, rounds, policy)
+    tapes = [Mortal(Tape(model, run["scheme"].workers, seed, r), seed, dead) for r in range(2)]
+    both(**run | {"tapes": tapes})
 
 
 @pytest.mark.one_in(2)
-@pytest.mark.parametrize("policy", Policy)
-def test_across_blocks_of_the_tape(policy: Policy) -> None:
+@pytest.mark.parametrize("policy", POLICIES)
+def test_across_blocks_of_the_tape(policy: str) -> None:
     """3,000 rounds of 30 workers are three blocks: the clock and backlog must carry over."""
     scheme = SCHEMES["erasurehead"](load=3, wait_for=15).build(30)
     tapes = [Tape(MODELS["exponential"](rate=2.0), 30, 1, 0)]
@@ -238,17 +182,17 @@ def test_across_blocks_of_the_tape(policy: Policy) -> None:
     both_finish(scheme, tapes, Additive(seconds_per_partition=0.01), 3000, policy)
 
 
-@pytest.mark.parametrize("policy", Policy)
-def test_chunks_do_not_change_the_result(policy: Policy) -> None:
+@pytest.mark.parametrize("policy", POLICIES)
+def test_chunks_do_not_change_the_result(policy):
+    """Nor does it change the times, that nothing else is recorded."""
     scheme = SCHEMES["erasurehead"](load=3, wait_for=6).build(12)
     tapes = [Tape(MODELS["exponential"](rate=2.0), 12, 1, r) for r in range(5)]
-    run = Run(scheme, tapes, Proportional(), 50, policy)
-    one, all_ = (
-        arrays(rounds.batch_rounds(run, budget=1)),
-        arrays(rounds.batch_rounds(run)),
-    )
-    for name in one:
-        assert np.array_equal(one[name], all_[name])
+    run = run_of(scheme, tapes, Proportional(), 50, policy)
+    assert same(rounds.batch_rounds(run, budget=1), whole := rounds.batch_rounds(run))
+    timing = batch.simulate(scheme, tapes, Proportional(), 50, policy, heard=False, work=False)
+    assert np.array_equal(whole.times, timing.times)
+    assert timing.heard is None
+    assert timing.work is None
 
 
 def test_short_replications_are_worked_on_together(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,52 +214,37 @@ def test_short_replications_are_worked_on_together(monkeypatch: pytest.MonkeyPat
     assert max(together) <= 2**17, "stays in the cache"
 
 
-@pytest.mark.parametrize("policy", Policy)
-def test_timing_only_gives_the_same_times(policy: Policy) -> None:
-    scheme = SCHEMES["erasurehead"](load=3, wait_for=6).build(12)
-    tapes = [Tape(MODELS["exponential"](rate=2.0), 12, 1, r) for r in range(2)]
-    whole = batch.simulate(scheme, tapes, Proportional(), 50, policy)
-    timing = batch.simulate(scheme, tapes, Proportional(), 50, policy, heard=False, work=False)
-    assert np.array_equal(whole.times, timing.times)
-    assert timing.heard is None
-    assert timing.work is None
-
-
-@pytest.mark.parametrize("policy", Policy)
+@pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("dead_from", [0, 3, 9])
 @pytest.mark.parametrize(
     "family",
     [SCHEMES["uncoded"](), SCHEMES["fractional_repetition"](load=3)],
     ids=repr,
 )
-def test_dead_workers_end_the_run_with_the_same_error(
-    family: SchemeFamily, dead_from: int, policy: Policy
-) -> None:
+def test_dead_workers_end_the_run_with_the_same_error(family, dead_from, policy):
     """Workers 3, 4, 5 (one whole group) die: never a hang, and both engines say who and when."""
     table = np.random.default_rng(3).random((12, 6))
     table[dead_from:, 3:] = np.inf
-    error = both(family.build(6), [TableTape(table)], Proportional(), 12, policy)
-    assert isinstance(error, NeverEnough)
+    error = both_stuck(family.build(6), [TableTape(table)], Proportional(), 12, policy)
     assert (error.iteration, error.missing) == (dead_from + 1, [3, 4, 5])
 
 
-@pytest.mark.parametrize("policy", [Policy.CANCEL, Policy.FINISH, Policy.QUEUE])
-def test_erasurehead_goes_on_without_dead_workers(policy: Policy) -> None:
+@pytest.mark.parametrize("policy", ["cancel", "finish", "queue"])
+def test_erasurehead_goes_on_without_dead_workers(policy: str) -> None:
     table = np.random.default_rng(3).random((12, 6))
     table[2:, 3:] = np.inf
     scheme = SCHEMES["erasurehead"](load=3, wait_for=3).build(6)
     trace = both_finish(scheme, [TableTape(table)], Proportional(), 12, policy)
-    assert not trace.heard.arrived[0, 2:, 3:].any()  # type: ignore[index]
+    assert not trace.heard.arrived[0, 2:, 3:].any()
 
 
 def test_drain_never_ends_while_a_dead_worker_is_not_idle() -> None:
     table = np.random.default_rng(3).random((12, 6))
     table[2, 5] = np.inf
     scheme = SCHEMES["erasurehead"](load=3, wait_for=3).build(6)
-    error = both(scheme, [TableTape(table)], Proportional(), 12, Policy.DRAIN)
-    assert isinstance(error, NeverEnough)
+    error = both_stuck(scheme, [TableTape(table)], Proportional(), 12, "drain")
     assert (error.iteration, error.missing) == (3, [5])
-    both_finish(scheme, [TableTape(table)], Proportional(), 3, Policy.DRAIN)
+    both_finish(scheme, [TableTape(table)], Proportional(), 3, "drain")
 
 
 # Who ended a round and what that worker alone cost, and messages at the instant of a deadline.
@@ -326,102 +255,71 @@ def test_drain_never_ends_while_a_dead_worker_is_not_idle() -> None:
 AT_ONCE = Additive(seconds_per_partition=0.0)
 """A worker's time is its unit delay, whatever its load."""
 
-every_policy = pytest.mark.parametrize("policy", Policy)
-networks = pytest.mark.parametrize("network", [None, Network()], ids=["no network", "network"])
+every_policy = pytest.mark.parametrize("policy", POLICIES)
+networks = pytest.mark.parametrize("network", [None, {}], ids=["no network", "network"])
 
 
-def second_round(
-    family: SchemeFamily, delays: list[float], policy: Policy, network: Network | None
-) -> tuple[float, list[bool], int, float]:
+DEADLINE = SCHEMES["erasurehead"](load=2, wait_for=3, deadline=1.0)
+TWO = SCHEMES["ignore_stragglers"](wait_for=2)
+
+
+@pytest.mark.parametrize(
+    ("family", "delays", "seconds", "heard", "last", "margin"),
+    [
+        # Two groups of two; the third message, a cover, or one second ends the round.
+        (DEADLINE, [0.5, 2.0, 0.75, 2.0], 0.75, [0, 2], 2, 0.25),
+        (DEADLINE, [0.5, 0.75, 2.0, 2.0], 1.0, [0, 1], -1, 0.0),
+        (DEADLINE, [2.0, 2.0, 2.0, 2.0], 1.0, [], -1, 0.0),
+        # At the instant of the deadline: one message, a cover, a third message, everybody. Every
+        # message counts; of several none alone is to blame.
+        (DEADLINE, [0.5, 1.0, 2.0, 2.0], 1.0, [0, 1], 1, 0.5),
+        (DEADLINE, [2.0, 0.25, 1.0, 2.0], 1.0, [1, 2], 2, 0.75),
+        (DEADLINE, [2.0, 1.0, 2.0, 2.0], 1.0, [1], 1, 1.0),
+        (DEADLINE, [0.25, 0.75, 1.0, 1.0], 1.0, [0, 1, 2, 3], -1, 0.0),
+        (DEADLINE, [1.0, 1.0, 1.0, 1.0], 1.0, [0, 1, 2, 3], -1, 0.0),
+        # Late by as little as a number can be.
+        (DEADLINE, [0.5, 2.0, 2.0, 1.0000000000000002], 1.0, [0], -1, 0.0),
+        # The seconds since the message before, or since the round opened: two of three are needed.
+        (TWO, [1.0, 2.0, 4.0], 2.0, [0, 1], 1, 1.0),
+        (TWO, [2.0, 2.0, 4.0], 2.0, [0, 1], -1, 0.0),  # neither alone
+        (TWO, [1.0, 1.0, 1.0], 1.0, [0, 1, 2], -1, 0.0),
+        (TWO, [0.0, 2.0, 4.0], 2.0, [0, 1], 1, 2.0),  # there as the round opened
+        (TWO, [0.0, 2.0, 2.0], 2.0, [0, 1, 2], -1, 0.0),
+        (TWO, [0.0, 0.0, 4.0], 0.0, [0, 1], -1, 0.0),
+        (TWO, [4.0, 3.0, 1.0], 3.0, [1, 2], 1, 2.0),
+    ],
+)
+@every_policy
+@networks
+def test_who_ends_a_round_and_what_that_costs(
+    family, delays, seconds, heard, last, margin, policy, network
+):
     """Length, arrivals, last worker and margin of a round that opens at 0.25."""
     table = np.array([[0.25] * len(delays), delays])
     scheme = family.build(len(delays))
-    trace = both_finish(scheme, [TableTape(table)], AT_ONCE, 2, policy, Cluster(network))
-    assert trace.heard.arrived is not None
-    assert trace.work.last is not None
-    assert trace.work.margin is not None
-    opened, ended = trace.times[0].tolist()
-    assert opened == 0.25
-    arrived = trace.heard.arrived[0, 1].tolist()
-    return ended - opened, arrived, int(trace.work.last[0, 1]), float(trace.work.margin[0, 1])
-
-
-@pytest.mark.parametrize(
-    ("delays", "expected"),
-    [
-        # Two groups of two; the third message, a cover, or one second ends the round.
-        ([0.5, 2.0, 0.75, 2.0], (0.75, [True, False, True, False], 2, 0.25)),
-        ([0.5, 0.75, 2.0, 2.0], (1.0, [True, True, False, False], -1, 0.0)),
-        ([2.0, 2.0, 2.0, 2.0], (1.0, [False, False, False, False], -1, 0.0)),
-        # At the instant of the deadline: one message, a cover, a third message, everybody.
-        ([0.5, 1.0, 2.0, 2.0], (1.0, [True, True, False, False], 1, 0.5)),
-        ([2.0, 0.25, 1.0, 2.0], (1.0, [False, True, True, False], 2, 0.75)),
-        ([2.0, 1.0, 2.0, 2.0], (1.0, [False, True, False, False], 1, 1.0)),
-        ([0.25, 0.75, 1.0, 1.0], (1.0, [True, True, True, True], -1, 0.0)),
-        ([1.0, 1.0, 1.0, 1.0], (1.0, [True, True, True, True], -1, 0.0)),
-        # Late by as little as a number can be.
-        ([0.5, 2.0, 2.0, 1.0000000000000002], (1.0, [True, False, False, False], -1, 0.0)),
-    ],
-)
-@every_policy
-@networks
-def test_erasurehead_with_a_deadline(
-    delays: list[float],
-    expected: tuple[float, list[bool], int, float],
-    policy: Policy,
-    network: Network | None,
-) -> None:
-    """Every message at the instant of the deadline counts; of several none alone is to blame."""
-    family = SCHEMES["erasurehead"](load=2, wait_for=3, deadline=1.0)
-    assert second_round(family, delays, policy, network) == expected
-
-
-@pytest.mark.parametrize(
-    ("delays", "expected"),
-    [
-        ([1.0, 2.0, 4.0], (2.0, [True, True, False], 1, 1.0)),
-        ([2.0, 2.0, 4.0], (2.0, [True, True, False], -1, 0.0)),  # neither alone
-        ([1.0, 1.0, 1.0], (1.0, [True, True, True], -1, 0.0)),
-        ([0.0, 2.0, 4.0], (2.0, [True, True, False], 1, 2.0)),  # there as the round opened
-        ([0.0, 2.0, 2.0], (2.0, [True, True, True], -1, 0.0)),
-        ([0.0, 0.0, 4.0], (0.0, [True, True, False], -1, 0.0)),
-        ([4.0, 3.0, 1.0], (3.0, [False, True, True], 1, 2.0)),
-    ],
-)
-@every_policy
-@networks
-def test_what_the_last_worker_costs(
-    delays: list[float],
-    expected: tuple[float, list[bool], int, float],
-    policy: Policy,
-    network: Network | None,
-) -> None:
-    """The seconds since the message before, or since the round opened: two of three are needed."""
-    family = SCHEMES["ignore_stragglers"](wait_for=2)
-    assert second_round(family, delays, policy, network) == expected
+    trace = both_finish(scheme, [TableTape(table)], AT_ONCE, 2, policy, network=network)
+    np.testing.assert_array_equal(trace.times[0], [0.25, 0.25 + seconds])
+    assert np.flatnonzero(trace.heard.arrived[0, 1]).tolist() == heard
+    assert (trace.work.last[0, 1], trace.work.margin[0, 1]) == (last, margin)
 
 
 @every_policy
 @networks
-def test_one_of_several_messages_is_to_blame(network: Network | None, policy: Policy) -> None:
+def test_one_of_several_messages_is_to_blame(network: Around | None, policy: str) -> None:
     """Pieces at 1, 2 of worker 0 and 0.75, 1.5 of worker 1: three messages come by 1.5."""
     scheme = SCHEMES["multi_message"](load=2, wait_for=3).build(3)
     tapes = [TableTape(np.array([[1.0, 0.75, 9.0]]))]
-    trace = both_finish(scheme, tapes, Proportional(), 1, policy, Cluster(network))
-    assert trace.work.last is not None
-    assert trace.work.margin is not None
+    trace = both_finish(scheme, tapes, Proportional(), 1, policy, network=network)
     assert (trace.times[0, 0], trace.work.last[0, 0], trace.work.margin[0, 0]) == (1.5, 1, 0.5)
 
 
 @networks
-@pytest.mark.parametrize("policy", [Policy.FINISH, Policy.QUEUE])
-def test_a_backlog_is_to_blame(network: Network | None, policy: Policy) -> None:
+@pytest.mark.parametrize("policy", ["finish", "queue"])
+def test_a_backlog_is_to_blame(network: Around | None, policy: str) -> None:
     """Worker 1 begins the second round a second late, and all of it is waited for."""
     scheme = SCHEMES["fractional_repetition"](load=2).build(2)
     tapes = [TableTape(np.array([[1.0, 2.0], [9.0, 0.5]]))]
-    trace = both_finish(scheme, tapes, AT_ONCE, 2, policy, Cluster(network))
-    assert trace.work.last is not None
-    assert trace.work.margin is not None
+    trace = both_finish(scheme, tapes, AT_ONCE, 2, policy, network=network)
     assert trace.times[0].tolist() == [1, 2.5]
     assert trace.work.last[0].tolist() == [0, 1]
     assert trace.work.margin[0].tolist() == [1, 1.5]

@@ -8,17 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.base.errors import ConfigError
-from erasurehead.sim.base.types import FloatArray, TapeLike
-from erasurehead.sim.load_laws import (
-    LoadLaw,
-    PartlyProportional,
-    PerPartition,
-    Proportional,
-    StepCosts,
-)
-from erasurehead.sim.theory.worker_time import piece_time_at, worker_time_at
+from erasurehead import ConfigError
+from erasurehead.delays import MODELS, Tape
+from erasurehead.load_laws import LoadLaw, PartlyProportional, PerPartition, Proportional, StepCosts
+from erasurehead.plugins import FloatArray, TapeLike
+from erasurehead.theory import piece_time_at, worker_time_at
 from tests.tools import TableTape, inside
 
 # The load law with a fixed share: by hand, in parts, in closed form, and refused beyond 0 to 1.
@@ -54,7 +48,6 @@ def test_its_closed_form_is_that_of_the_multiple() -> None:
         (worker_time_at(delay, LAW, 3), 2.5),
         (piece_time_at(delay, LAW, 4, 2), 0.625),
     ):
-        assert time is not None
         np.testing.assert_allclose(time.cdf(seconds), delay.cdf(seconds / multiple))
 
 
@@ -94,7 +87,6 @@ def test_its_closed_form_is_that_of_the_delay_later_by_the_cost() -> None:
         (worker_time_at(delay, LOAD_STEPS_LAW, 2), 0.3),
         (piece_time_at(delay, LOAD_STEPS_LAW, 4, 3), 0.2),
     ):
-        assert time is not None
         expected = np.where(seconds >= cost, delay.cdf(np.maximum(seconds - cost, 0)), 0.0)
         np.testing.assert_allclose(time.cdf(seconds), expected)
 
@@ -195,9 +187,7 @@ def test_messages_of_a_law_of_ones_own() -> None:
     ids=lambda law: law.kind,
 )
 @pytest.mark.parametrize("shares", [None, np.array([0.25, 0.5, 1.0])])
-def test_loads_that_differ_between_rows_are_those_of_each(
-    law: LoadLaw, shares: FloatArray | None
-) -> None:
+def test_loads_that_differ_between_rows_are_those_of_each(law, shares):
     """As many rows as workers too: catches loads that are read along the other axis."""
     table = np.random.default_rng(1).random((3, 3)) + 0.1
     loads = np.array([[2.0, 4.0, 1.0], [1.0, 3.0, 6.0], [5.0, 1.0, 2.0]])

@@ -8,36 +8,28 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.base.errors import NeverEnough
-from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy, Run
-from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.barrierless import Barrierless, Stops
-from erasurehead.sim.theory.mean_times import bound_k_async
-from erasurehead.sim.theory.worker_time import proportional_worker_time
-from erasurehead.sim.training.learner import train
-from erasurehead.sim.training.optimizers import OPTIMIZERS
-from tests.sim.engines.agreement import batch, both, both_finish, event
-from tests.sim.engines.test_barrierless import messages
+import erasurehead as eh
+from erasurehead.delays import MODELS, Tape
+from erasurehead.load_laws import Proportional
+from erasurehead.plugins import Barrierless, Stops
+from erasurehead.schemes import SCHEMES
+from erasurehead.theory import bound_k_async, proportional_worker_time
+from tests.sim.engines.agreement import auto, batch, both_finish, both_stuck, event, steady
+from tests.sim.engines.test_barrierless import engines, lives, messages
 from tests.sim.training.test_learner import problem
 from tests.statistics import assert_z
 from tests.tools import TableTape
 
 INF = np.inf
-engines = pytest.mark.parametrize("engine", [event, batch], ids=["event", "batch"])
 
 
 def malenia(workers: int) -> Barrierless:
-    scheme = SCHEMES["malenia"]().build(workers)
-    assert isinstance(scheme, Barrierless)
-    return scheme
+    return SCHEMES["malenia"]().build(workers)
 
 
 def table(*columns: float, rows: int = 60) -> np.ndarray:
     """Every task of worker j takes ``columns[j]`` seconds."""
-    return np.tile(np.array(columns, dtype=float), (rows, 1))
+    return steady(*columns, rows=rows).table
 
 
 @engines
@@ -87,7 +79,7 @@ def test_mean_time_is_that_of_the_slowest_of_n(delay: Any, law: Any) -> None:
     """Every update is a fresh start, so intervals are independent maxima of n draws."""
     n = 12
     tapes = [Tape(delay, n, 21, r) for r in range(60)]
-    intervals = simulate(Run(malenia(n), tapes, Proportional(), 40), work=False).intervals
+    intervals = auto.simulate(malenia(n), tapes, Proportional(), 40, work=False).intervals
     assert_z(intervals.ravel(), bound_k_async(n, n, proportional_worker_time(law.cdf, 1)))
 
 
@@ -100,93 +92,62 @@ def test_mean_time_of_exponential_workers() -> None:
 
 def test_training_is_gradient_descent() -> None:
     data, start = problem(l2=0.01)
-    tapes = [Tape(MODELS["exponential"](rate=2.0), 12, 4, r) for r in range(3)]
-    steps = malenia(12).steps(simulate(Run(malenia(12), tapes, Proportional(), 6)))
-    assert steps.exact
-    np.testing.assert_array_equal(steps.arrived(), np.full((3, 6), 12))
-    found = train(data, OPTIMIZERS["gd"](learning_rate=0.05), start, steps, 6)
+    delay = MODELS["exponential"](rate=2.0)
+    run = eh.simulate(eh.schemes.Malenia(), delay, workers=12, iterations=6, replications=3)
+    assert not run.decoding_error.any()
+    assert run.table["arrived"].dropna().eq(12).all()
+    found = eh.train(run, data, eh.optimizers.GradientDescent(learning_rate=0.05), initial=start)
     beta = start[:, None]
     for _ in range(6):
         beta = beta - 0.05 * (data.gradient(beta) + data.l2_gradient(beta))
-    for r in range(3):
-        np.testing.assert_allclose(found.final_beta[:, r], beta[:, 0], rtol=0, atol=1e-12)
-
-
-def test_one_worker_is_always_the_slowest() -> None:
-    trace = both_finish(malenia(1), [TableTape(table(2.0))], Proportional(), 4, Policy.CANCEL)
-    np.testing.assert_array_equal(trace.times[0], [2, 4, 6, 8])
+    np.testing.assert_allclose(found.final_beta, np.tile(beta, 3), rtol=0, atol=1e-12)
 
 
 def test_workers_of_very_different_speeds() -> None:
     """A worker 300 times as fast uses 300 rows an update, and needs many pieces of the tape."""
     seconds = np.random.default_rng(0).random((4000, 3)) * [0.01, 1.0, 3.0]
-    both_finish(malenia(3), [TableTape(seconds)], Proportional(), 8, Policy.CANCEL)
+    both_finish(malenia(3), [TableTape(seconds)], Proportional(), 8)
 
 
-# What never comes.
+NO_TASK = table(1, 2, 3)
+NO_TASK[4, 1] = INF  # worker 2's fifth task; it begins two for each of the first two updates
+STOPPED = table(1, 4)
+STOPPED[1, 0] = INF  # worker 1's second task, but its first has been counted
+CRASHED = [(TableTape(np.array([[INF, 1.5]] * 3)), None)]  # worker 2 for good, at 1.5 s
+REPAIRED = lives([[INF, 1.5], [INF, INF]], [[INF, 1.0], [INF, INF]])  # it begins its second anew
 
 
-def test_a_dead_worker_ends_the_run_though_others_go_on() -> None:
-    """Worker 2's fifth task never ends; it begins two for each of the first two updates."""
-    seconds = table(1, 2, 3)
-    seconds[4, 1] = INF
-    error = both(malenia(3), [TableTape(seconds)], Proportional(), 5, Policy.CANCEL)
-    assert isinstance(error, NeverEnough)
-    assert (error.iteration, error.missing) == (3, [1])
-    assert "can never end" in str(error)
-
-
-def test_a_task_that_never_ends_is_stopped_by_an_update() -> None:
-    """Worker 1's second task never ends, but its first has been counted."""
-    seconds = table(1, 4)
-    seconds[1, 0] = INF
-    trace = both_finish(malenia(2), [TableTape(seconds)], Proportional(), 2, Policy.CANCEL)
-    np.testing.assert_array_equal(trace.times[0], [4, 8])
+@pytest.mark.parametrize(
+    ("seconds", "iterations", "around", "ends"),
+    [
+        (NO_TASK, 5, {}, (3, [1])),  # though others go on
+        (STOPPED, 2, {}, [4, 8]),  # a task that never ends is stopped by an update
+        (table(1, 1), 4, {"lives": CRASHED}, (2, [1])),
+        (table(1, 1), 2, {"lives": REPAIRED}, [1, 3.5]),
+        (table(0, 0, 0), 3, {}, [0, 0, 0]),  # nobody is waited for
+        (table(2), 4, {}, [2, 4, 6, 8]),  # one worker is always the slowest
+    ],
+)
+def test_who_is_waited_for(seconds, iterations, around, ends) -> None:
+    """Instants of updates, or the one that can never happen and who is missing."""
+    run = malenia(seconds.shape[1]), [TableTape(seconds)], Proportional(), iterations
+    if isinstance(ends, list):
+        np.testing.assert_array_equal(both_finish(*run, **around).times[0], ends)
+    else:
+        error = both_stuck(*run, **around)
+        assert (error.iteration, error.missing) == ends
+        assert "can never end" in str(error)
 
 
 def test_a_worker_whose_tasks_take_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time would stand still for ever: worker 0 delivers again and again at 0 s."""
     for engine in ("erasurehead.sim.engines.updates", "erasurehead.sim.engines.batch.interrupted"):
         monkeypatch.setattr(f"{engine}.MOST_VAIN_MESSAGES", 1_000)
-    with pytest.raises(NeverEnough, match="worker 0 finishes task after task in no time") as one:
-        simulate(Run(malenia(3), [TableTape(table(0, 1, 2, rows=2_100))], Proportional(), 2))
-    long = TableTape(table(0, 1, 2, rows=2_100))
-    error = both(malenia(3), [long], Proportional(), 2, Policy.CANCEL)
-    assert repr(error) == repr(one.value)
-    assert one.value.missing == [1, 2]
-
-
-def test_nobody_is_waited_for_when_no_task_takes_time() -> None:
-    trace = both_finish(malenia(3), [TableTape(table(0, 0, 0))], Proportional(), 3, Policy.CANCEL)
-    np.testing.assert_array_equal(trace.times[0], [0, 0, 0])
-
-
-def test_a_worker_that_crashes_for_good_ends_the_run() -> None:
-    """Worker 2 is gone at 1.5 s, and worker 1 never crashes."""
-    up = TableTape(np.array([[INF, 1.5]] * 3))
-    cluster = Cluster(failures=[Failures(up, None)])
-    run = Run(malenia(2), [TableTape(table(1, 1))], Proportional(), 4, cluster=cluster)
-    with pytest.raises(NeverEnough) as caught:
-        simulate(run)
-    assert (caught.value.iteration, caught.value.missing) == (2, [1])
-
-
-def test_a_worker_that_comes_back_is_waited_for() -> None:
-    """Worker 2 is down from 1.5 to 2.5 s of its second task, which it begins anew."""
-    up, down = np.full((3, 2), INF), np.full((3, 2), INF)
-    up[0, 1], down[0, 1] = 1.5, 1.0
-    cluster = Cluster(failures=[Failures(TableTape(up), TableTape(down))])
-    run = Run(malenia(2), [TableTape(table(1, 1))], Proportional(), 2, cluster=cluster)
-    np.testing.assert_array_equal(simulate(run).times[0], [1, 3.5])
-
-
-def test_an_instant_network_changes_nothing() -> None:
-    tapes = [Tape(MODELS["exponential"](rate=2.0), 6, 1, 0)]
-    ideal = simulate(Run(malenia(6), tapes, Proportional(), 20), "event")
-    around = Cluster(network=Network())
-    real = simulate(Run(malenia(6), tapes, Proportional(), 20, cluster=around), "event")
-    np.testing.assert_array_equal(ideal.times, real.times)
-    np.testing.assert_array_equal(messages(ideal).message, messages(real).message)
+    run = malenia(3), [steady(0, 1, 2, rows=2_100)], Proportional(), 2
+    errors = [both_stuck(*run), batch.stuck(*run), event.stuck(*run)]
+    for error in errors:
+        assert "worker 0 finishes task after task in no time" in str(error)
+        assert error.missing == [1, 2]
 
 
 def test_distinct_workers_without_stops_need_the_event_engine() -> None:

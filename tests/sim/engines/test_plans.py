@@ -1,4 +1,7 @@
-"""Schemes whose plan changes: both engines ask it alike, under every policy and on networks."""
+"""Schemes whose plan changes: both engines ask it alike, under every policy and on networks.
+
+Speaks to the engines' courses: a scheme that sees losses is told them round by round.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +13,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.base.types import BoolArray, FloatArray, IntArray, Trace
-from erasurehead.sim.engines.run import Cluster, Engine, Network, Policy, Run
-from erasurehead.sim.engines.simulate import rounds, simulate
-from erasurehead.sim.load_laws import LoadLaw, Proportional
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.base import Fixed, Round, RoundOutcome, RoundScheme, Sees
-from erasurehead.sim.schemes.parts.assignments import Groups
-from erasurehead.sim.schemes.parts.deadlines import Deadline, Window
-from erasurehead.sim.schemes.parts.decoders import SumArrived
-from erasurehead.sim.schemes.parts.stopping import FirstK, FirstKEach
-from tests.sim.engines.agreement import arrays, both, dead_shares, laws, policies, steps
-from tests.sim.engines.agreement import lattice as lattices
+from erasurehead.delays import MODELS, Tape
+from erasurehead.load_laws import Proportional
+from erasurehead.plugins import (
+    BoolArray,
+    FirstKEach,
+    Fixed,
+    FloatArray,
+    Groups,
+    IntArray,
+    Round,
+    RoundOutcome,
+    RoundScheme,
+    Sees,
+    SumArrived,
+)
+from erasurehead.schemes import SCHEMES
+from erasurehead.sim.engines.simulate import rounds
+from erasurehead.stopping import Deadline, FirstK, Window
+from tests.sim.engines.agreement import (
+    POLICIES,
+    batch,
+    both,
+    both_finish,
+    event,
+    run_of,
+    runs,
+    same,
+    steady,
+)
 from tests.tools import TableTape, examples
 
 
@@ -74,49 +93,28 @@ class Asked(RoundScheme):
         return self.inner.weights(arrived)
 
 
-NETWORKS = [
-    Cluster(),
-    Cluster(network=Network(broadcast_latency=0.1, dispatch_skew=0.01, uplink_latency=0.05)),
-    Cluster(
-        network=Network(broadcast_latency=0.0, dispatch_skew=0.0, uplink_latency=0.25),
-        max_wait=50.0,
-    ),
-]
+NETWORKS = {
+    "ideal": {},
+    "network": {
+        "network": {"broadcast_latency": 0.1, "dispatch_skew": 0.01, "uplink_latency": 0.05}
+    },
+    "patient network": {"network": {"uplink_latency": 0.25}, "max_wait": 50.0},
+}
 
 
 @given(
-    n=st.integers(1, 6),
-    law=laws,
-    policy=policies,
-    around=st.sampled_from(NETWORKS),
-    replications=st.integers(1, 3),
-    count=st.integers(1, 14),
-    seed=st.integers(0, 10**6),
-    levels=st.sampled_from([1, 2, 4, 50]),
-    step=steps,
-    dead=dead_shares,
+    run=runs(st.integers(1, 6).map(Moody), longest=14, replications=st.integers(1, 3)),
+    around=st.sampled_from([*NETWORKS.values()]),
 )
 @examples(150)
-def test_engines_agree_on_a_scheme_with_a_memory(
-    n: int,
-    law: LoadLaw,
-    policy: Policy,
-    around: Cluster,
-    replications: int,
-    count: int,
-    seed: int,
-    levels: int,
-    step: float,
-    dead: float,
-) -> None:
+def test_engines_agree_on_a_scheme_with_a_memory(run, around):
     """Zero delays, ties, dead workers, rounds that end as they open, windows and deadlines."""
-    tapes = lattices(seed, n, replications, levels, step, dead)
-    both(Moody(n), tapes, law, count, policy, around)
+    both(**run | around)
 
 
 @pytest.mark.one_in(4)
-@pytest.mark.parametrize("policy", Policy)
-@pytest.mark.parametrize("around", NETWORKS, ids=["ideal", "network", "patient network"])
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("around", NETWORKS.values(), ids=NETWORKS)
 @pytest.mark.parametrize(
     "family",
     [
@@ -127,39 +125,28 @@ def test_engines_agree_on_a_scheme_with_a_memory(
     ],
     ids=repr,
 )
-@pytest.mark.parametrize("engine", ["event", "batch"])
-def test_a_fixed_plan_that_is_asked_for_is_the_same_to_the_bit(
-    family: object, around: Cluster, policy: Policy, engine: Engine
-) -> None:
+@pytest.mark.parametrize("engine", [event, batch], ids=["event", "batch"])
+def test_a_fixed_plan_that_is_asked_for_is_the_same_to_the_bit(family, around, policy, engine):
     """The loop over rounds, and the paths without one."""
-    scheme = family.build(12)  # type: ignore[attr-defined]
-
-    def trace(scheme: RoundScheme) -> Trace:
-        tapes = [Tape(MODELS["gamma"](shape=0.6, scale=0.5), 12, 7, r) for r in range(2)]
-        return simulate(Run(scheme, tapes, Proportional(), 40, policy, around), engine)
-
-    one, two = arrays(trace(scheme)), arrays(trace(Asked(scheme)))
-    for name in one:
-        np.testing.assert_array_equal(one[name], two[name], err_msg=name)
+    tapes = [Tape(MODELS["gamma"](shape=0.6, scale=0.5), 12, 7, r) for r in range(2)]
+    one, two = (
+        engine.simulate(scheme, tapes, Proportional(), 40, policy, **around)
+        for scheme in (family.build(12), Asked(family.build(12)))
+    )
+    assert same(one, two)
 
 
-@pytest.mark.parametrize("engine", ["event", "batch"])
-def test_patience_is_the_workers_own(engine: Engine) -> None:
+@pytest.mark.parametrize(("rule", "ends"), [(FirstK(3) | Deadline(5.0), 5), (FirstK(2), 2)])
+def test_patience_is_the_workers_own(rule, ends):
     """Whoever needs more than 2 s gives up: of 1, 3, 2 s two are heard, and the wait is 2 s."""
 
     def give_up(times: FloatArray) -> FloatArray:
         return np.where(times > 2.0, np.inf, times)
 
-    rule = FirstK(3) | Deadline(5.0)
-    patient = Fixed("patient", Groups(3, 1), rule, SumArrived(), exact=False, patience=give_up)
-    eager = Fixed("eager", Groups(3, 1), FirstK(2), SumArrived(), exact=False, patience=give_up)
-    tape = TableTape(np.tile([1.0, 3.0, 2.0], (4, 1)))
-    late = simulate(Run(patient, [tape], Proportional(), 2), engine)
-    np.testing.assert_array_equal(late.times[0], [5, 10])
-    soon = simulate(Run(eager, [tape], Proportional(), 2), engine)
-    np.testing.assert_array_equal(soon.times[0], [2, 4])
-    for trace in (late, soon):
-        np.testing.assert_array_equal(trace.heard.arrived[0], [[True, False, True]] * 2)  # type: ignore[union-attr]
+    scheme = Fixed("mine", Groups(3, 1), rule, SumArrived(), exact=False, patience=give_up)
+    trace = both_finish(scheme, [steady(1, 3, 2)], Proportional(), 2)
+    np.testing.assert_array_equal(trace.times[0], [ends, 2 * ends])
+    np.testing.assert_array_equal(trace.heard.arrived[0], [[True, False, True]] * 2)
 
 
 @dataclass(frozen=True)
@@ -172,19 +159,16 @@ class Listening(Moody):
         return Round(np.ones(self.n, dtype=int), FirstKEach(state + 1))
 
     def after(self, state: IntArray, outcome: RoundOutcome) -> IntArray:
-        assert outcome.losses is not None
-        assert outcome.alignment is not None
         return np.minimum(state + (outcome.losses > 1), self.n - 1)
 
 
 @pytest.mark.parametrize("engine", ["event", "batch"])
-def test_losses_are_told_round_by_round(engine: Engine) -> None:
+def test_losses_are_told_round_by_round(engine):
     scheme = Listening(4)
-    tapes = [TableTape(np.tile([1.0, 2.0, 3.0, 4.0], (9, 1)))] * 2
-    run = Run(scheme, tapes, Proportional(), 4)
+    run = scheme, [steady(1, 2, 3, 4)] * 2, Proportional(), 4
     with pytest.raises(ValueError, match="sees losses"):
-        simulate(run, engine)
-    course = rounds(run, engine)
+        event.simulate(*run)
+    course = rounds(run_of(*run), engine)
     durations = [next(course).duration]
     told = np.array([[2.0, 0.5], [2.0, 2.0], [0.0, 2.0]])
     durations += [course.send((losses, np.zeros(2))).duration for losses in told]

@@ -1,4 +1,7 @@
-"""Ringleader: cycles of updates, one of each worker, by hand and by a plain loop."""
+"""Ringleader: cycles of updates, one of each worker, by hand and by a plain loop.
+
+Speaks to the learner: its updates are done alike however few columns it takes at once.
+"""
 
 from __future__ import annotations
 
@@ -10,29 +13,25 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.base.errors import NeverEnough
-from erasurehead.sim.base.types import FloatArray, Stream, Trace
-from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy, Run
-from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.barrierless import Barrierless
+import erasurehead as eh
+from erasurehead.delays import MODELS, Tape
+from erasurehead.load_laws import Additive, Proportional
+from erasurehead.plugins import Barrierless, FloatArray, Stream, Trace
+from erasurehead.schemes import SCHEMES
 from erasurehead.sim.training import learner
-from erasurehead.sim.training.learner import train
-from erasurehead.sim.training.optimizers import OPTIMIZERS
 from tests.sim.engines.agreement import (
-    batch,
+    auto,
     both,
     both_finish,
-    dead_shares,
+    both_stuck,
     event,
     lattice,
-    laws,
-    steps,
+    runs,
+    steady,
 )
+from tests.sim.engines.test_barrierless import engines, lives
 from tests.sim.schemes.test_stale_gradients import singles_taken
-from tests.sim.training.test_learner import STALE_K, STALE_N, one_gradient, problem
+from tests.sim.training.test_learner import RULES, STALE_K, STALE_N, one_gradient, problem
 from tests.tools import TableTape, examples
 
 INF = np.inf
@@ -42,13 +41,10 @@ Update = tuple[float, list[tuple[int, int]], dict[int, list[int]]]
 
 
 def ringleader(workers: int) -> Barrierless:
-    scheme = SCHEMES["ringleader"]().build(workers)
-    assert isinstance(scheme, Barrierless)
-    return scheme
+    return SCHEMES["ringleader"]().build(workers)
 
 
 def stream(trace: Trace) -> Stream:
-    assert isinstance(trace.heard, Stream)
     return trace.heard
 
 
@@ -89,7 +85,7 @@ def plain(table: FloatArray, updates: int) -> list[Update] | None:
     return None
 
 
-@pytest.mark.parametrize("engine", [event, batch], ids=["event", "batch"])
+@engines
 def test_two_cycles_by_hand(engine: Any) -> None:
     """Times 1, 3 and 3.25, three workers.
 
@@ -116,7 +112,6 @@ def test_two_cycles_by_hand(engine: Any) -> None:
     np.testing.assert_array_equal(trace.work.useful[0], [10, 9, 9.75])
 
     steps = ringleader(3).steps(trace)
-    assert steps.staleness is not None
     means = [0, 0, 0, (13 / 5 + 3 + 1) / 3, (13 / 5 + 3 + 2) / 3, (17 / 6 + 3 + 2) / 3]
     np.testing.assert_allclose(steps.staleness[0], np.arange(6) - means, atol=1e-14)
     np.testing.assert_array_equal(steps.arrived(3)[0], [3, 3])
@@ -129,55 +124,35 @@ def test_two_cycles_by_hand(engine: Any) -> None:
     np.testing.assert_allclose(rows, [(0, 2, 1), (0, 3, 3 / 5), (1, 3, 1), (2, 1, 1)])
 
 
-def steady(*seconds: float, rows: int = 60) -> TableTape:
-    """Every task of worker j takes ``seconds[j]``."""
-    return TableTape(np.tile(np.array(seconds, dtype=float), (rows, 1)))
-
-
 @pytest.mark.parametrize("rounds", [0, 1, 20])
 def test_a_cluster_in_which_everybody_has_died_makes_no_update(rounds: int) -> None:
     """At once, or after so many tasks of each worker, which the first cycle needs one of."""
     tape = steady(1, 2, 4)
     tape.table[rounds:] = INF
-    found = both(ringleader(3), [tape], Proportional(), 100, Policy.CANCEL)
-    assert isinstance(found, NeverEnough)
+    found = both_stuck(ringleader(3), [tape], Proportional(), 100)
     if rounds == 0:
         assert (found.iteration, found.missing) == (1, [0, 1, 2])
 
 
 @given(
-    n=st.integers(1, 6),
-    law=laws,
-    iterations=st.integers(1, 6),
-    replications=st.integers(1, 3),
-    seed=st.integers(0, 10**6),
-    levels=st.sampled_from([1, 2, 4, 50]),
-    step=steps,
-    dead=dead_shares,
+    run=runs(
+        st.integers(1, 6).map(ringleader),
+        longest=6,
+        replications=st.integers(1, 3),
+        policies=st.just("cancel"),
+    )
 )
 @example(  # two workers are lost at one instant, where a block of tasks ends
-    n=2,
-    law=Additive(seconds_per_partition=0.25),
-    iterations=5,
-    replications=1,
-    seed=17143,
-    levels=2,
-    step=0.25,
-    dead=0.3,
+    run={
+        "scheme": ringleader(2),
+        "tapes": lattice(17143, 2, 1, 2, 0.25, 0.3),
+        "law": Additive(seconds_per_partition=0.25),
+        "iterations": 5,
+    }
 )
 @examples(200)
-def test_engines_agree_on_lattices_with_ties_and_zeros(
-    n: int,
-    law: LoadLaw,
-    iterations: int,
-    replications: int,
-    seed: int,
-    levels: int,
-    step: float,
-    dead: float,
-) -> None:
-    tapes = lattice(seed, n, replications, levels, step, dead)
-    both(ringleader(n), tapes, law, iterations, Policy.CANCEL)
+def test_engines_agree_on_lattices_with_ties_and_zeros(run):
+    both(**run)
 
 
 @given(
@@ -191,13 +166,12 @@ def test_the_engines_do_what_a_plain_loop_does(n: int, seed: int, levels: int, d
     rng = np.random.default_rng(seed)
     table = rng.integers(0, levels, (600, n)) * 0.25
     table[rng.random(table.shape) < dead] = INF
-    run = Run(ringleader(n), [TableTape(table)], Proportional(), 4)
-    expected = plain(table, run.updates)
+    run = ringleader(n), [TableTape(table)], Proportional(), 4
+    expected = plain(table, 4 * n)
     if expected is None:
-        with pytest.raises(NeverEnough):
-            simulate(run, "event")
+        event.stuck(*run)
         return
-    trace = simulate(run, "event")
+    trace = event.simulate(*run)
     np.testing.assert_array_equal(trace.times[0], [when for when, *_ in expected])
     heard = [message for _, since, _ in expected for message in since]
     np.testing.assert_array_equal(stream(trace).message, [worker for worker, _ in heard])
@@ -221,7 +195,7 @@ def test_engines_agree_on_real_delays_across_blocks(name: str) -> None:
 
     tapes = [Short(delay, 12, 5, r) for r in range(2)]
     law = Additive(seconds_per_partition=0.02)
-    trace = both_finish(ringleader(12), tapes, law, 20, Policy.CANCEL)
+    trace = both_finish(ringleader(12), tapes, law, 20)
     heard = stream(trace)
     # The paper's bound on how late a gradient is used, and one update of each worker in a cycle.
     assert ringleader(12).steps(trace).depth <= 2 * 12 - 2
@@ -246,22 +220,17 @@ def test_engines_agree_on_real_delays_across_blocks(name: str) -> None:
         for sparse_data in (False, True)
     ],
 )
-def test_the_mean_of_the_means(
-    rule: str, block: int, sparse_data: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_mean_of_the_means(rule, block, sparse_data, monkeypatch):
     """Every gradient of every table by itself, at the point that its worker had."""
     monkeypatch.setattr(learner, "BLOCK_WIDTH", block)
     data, start = problem(sparse_data, l2=0.01)
-    iterations = 5
     delay = MODELS["heterogeneous"](base=MODELS["exponential"](rate=2.0), spread=1.0)
-    rng_tables = [Tape(delay, STALE_K, 4, r).rows(0, 400) for r in range(2)]
-    run = Run(ringleader(STALE_K), [TableTape(t) for t in rng_tables], Proportional(), iterations)
-    steps = run.scheme.steps(simulate(run))
-    optimizer = OPTIMIZERS[rule](learning_rate=RATE)
-    found = train(data, optimizer, start, steps, iterations)
-    for r, table in enumerate(rng_tables):
-        expected = plain(table, run.updates)
-        assert expected is not None
+    size = {"workers": STALE_K, "iterations": 5, "replications": 2, "seed": 4}
+    run = eh.simulate(eh.schemes.Ringleader(), delay, **size)
+    optimizer = RULES[rule](learning_rate=RATE)
+    found = eh.train(run, data, optimizer, initial=start)
+    for r in range(2):
+        expected = plain(Tape(delay, STALE_K, 4, r).rows(0, 400), 5 * STALE_K)
         state, points = optimizer.init(start[:, None]), list[FloatArray]()
         taken = cache(lambda j, v, points=points: one_gradient(data, j, points[v]))
         losses = [data.loss(start[:, None])[0]]
@@ -281,11 +250,13 @@ def test_the_mean_of_the_means(
 def test_each_gradient_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many equal ones a fast worker sends, and however many are in the table."""
     data, start = problem()
-    run = Run(ringleader(STALE_K), [steady(*[0.25] * 11, 8, rows=400)], Proportional(), 3)
-    trace = simulate(run)
+    factors = tuple([0.25] * 11 + [8.0])
+    delay = MODELS["heterogeneous"](base=MODELS["deterministic"](value=1.0), factors=factors)
+    run = eh.simulate(eh.schemes.Ringleader(), delay, workers=STALE_K, iterations=3)
     taken = singles_taken(data, monkeypatch)
-    train(data, OPTIMIZERS["gd"](learning_rate=RATE), start, run.scheme.steps(trace), 3)
-    heard = stream(trace)
+    eh.train(run, data, eh.optimizers.GradientDescent(learning_rate=RATE), initial=start)
+    tapes = [steady(*factors, rows=400)]
+    heard = stream(auto.simulate(ringleader(STALE_K), tapes, Proportional(), 3))
     assert len(heard.message) > 700
     different = set(zip(heard.message.tolist(), heard.version.tolist(), strict=True))
     # One model's gradient may be in two cycles.
@@ -293,7 +264,7 @@ def test_each_gradient_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_worker_descends_the_whole_gradient() -> None:
-    trace = both_finish(ringleader(1), [steady(2)], Proportional(), 4, Policy.CANCEL)
+    trace = both_finish(ringleader(1), [steady(2)], Proportional(), 4)
     np.testing.assert_array_equal(trace.times[0], [2, 4, 6, 8])
     steps = ringleader(1).steps(trace)
     np.testing.assert_array_equal(steps.staleness, np.zeros((1, 4)))
@@ -303,55 +274,50 @@ def test_one_worker_descends_the_whole_gradient() -> None:
 def test_a_cycle_takes_at_most_two_of_the_slowest_workers_tasks() -> None:
     """The paper's bound for fixed times: n updates in 2 max tau."""
     times = np.random.default_rng(1).random(8) + 0.1
-    run = Run(ringleader(8), [steady(*times, rows=2000)], Proportional(), 40)
-    ends = simulate(run).times[0, 7::8]
+    tapes = [steady(*times, rows=2000)]
+    ends = auto.simulate(ringleader(8), tapes, Proportional(), 40).times[0, 7::8]
     assert (np.diff(ends, prepend=0) <= 2 * times.max() * (1 + 1e-12)).all()
 
 
 # What never comes.
 
 
-def test_a_dead_worker_ends_the_run_though_others_go_on() -> None:
-    """Worker 2's third task never ends. Its first made update 0 at 2 s, then worker 1's update 1.
-
-    Cycle 2 collects its second at 4 s: update 2, and worker 1's update 3 at 5 s. Cycle 3 never has
-    a gradient of worker 2.
-    """
-    table = np.tile([1.0, 2.0], (60, 1))
-    table[2, 1] = INF
-    error = both(ringleader(2), [TableTape(table)], Proportional(), 5, Policy.CANCEL)
-    assert isinstance(error, NeverEnough)
-    assert (error.iteration, error.missing) == (3, [1])
+def without(worker: int, task: int) -> TableTape:
+    """Tasks of 1 and 2 s, but for one that never ends."""
+    tape = steady(1, 2)
+    tape.table[task, worker] = INF
+    return tape
 
 
-def test_a_worker_that_dies_before_its_update() -> None:
-    """Worker 1 delivers at 1 s, and its second task never ends: cycle 1 has its gradient alone.
-
-    Worker 2's message at 2 s makes update 0; worker 1's is still to come, and nothing else counts.
-    """
-    table = np.tile([1.0, 2.0], (60, 1))
-    table[1, 0] = INF
-    error = both(ringleader(2), [TableTape(table)], Proportional(), 5, Policy.CANCEL)
-    assert isinstance(error, NeverEnough)
-    assert (error.iteration, error.missing) == (1, [0])
+@pytest.mark.parametrize(
+    ("worker", "task", "missing"),
+    [
+        # Worker 2's third task never ends. Its first made update 0 at 2 s, then worker 1's update
+        # 1. Cycle 2 collects its second at 4 s: update 2, and worker 1's update 3 at 5 s. Cycle 3
+        # never has a gradient of worker 2.
+        (1, 2, (3, [1])),
+        # Worker 1 delivers at 1 s, and its second task never ends: cycle 1 has its gradient alone.
+        # Worker 2's message at 2 s makes update 0; worker 1's is still to come, and nothing else
+        # counts.
+        (0, 1, (1, [0])),
+    ],
+)
+def test_a_dead_worker_ends_the_run_though_others_go_on(worker, task, missing) -> None:
+    error = both_stuck(ringleader(2), [without(worker, task)], Proportional(), 5)
+    assert (error.iteration, error.missing) == missing
 
 
 def test_a_worker_whose_tasks_take_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time would stand still for ever: worker 0 delivers again and again at 0 s."""
     monkeypatch.setattr("erasurehead.sim.engines.updates.MOST_VAIN_MESSAGES", 1_000)
-    tape = steady(0, 1, 2, rows=2_100)
-    error = both(ringleader(3), [tape], Proportional(), 2, Policy.CANCEL)
-    assert isinstance(error, NeverEnough)
+    error = both_stuck(ringleader(3), [steady(0, 1, 2, rows=2_100)], Proportional(), 2)
     assert (error.endless, error.missing, error.iteration) == (0, [1, 2], 1)
 
 
 def test_a_network_and_crashes_run_in_the_event_engine() -> None:
     """Worker 2 is down from 0.5 to 1 s, and a message takes 0.5 s: it delivers at 1 + 1 + 0.5 s."""
-    up, down = np.full((9, 2), INF), np.full((9, 2), INF)
-    up[0, 1], down[0, 1] = 0.5, 0.5
-    cluster = Cluster(
-        network=Network(uplink_latency=0.5), failures=[Failures(TableTape(up), TableTape(down))]
-    )
-    trace = simulate(Run(ringleader(2), [steady(1, 1)], Proportional(), 1, cluster=cluster))
+    crash = lives([[INF, 0.5], [INF, INF]], [[INF, 0.5], [INF, INF]])
+    around = {"network": {"uplink_latency": 0.5}, "lives": crash}
+    trace = auto.simulate(ringleader(2), [steady(1, 1)], Proportional(), 1, **around)
     assert trace.engine == "event"
     np.testing.assert_array_equal(trace.times[0], [2.5, 3.0])

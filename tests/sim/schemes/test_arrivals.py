@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from erasurehead.sim.base.errors import InvalidParameter
-from erasurehead.sim.schemes.arrivals import Arrivals, Demand, NoFormula, demand, uncovered_after
-from erasurehead.sim.schemes.parts.deadlines import Deadline
-from erasurehead.sim.schemes.parts.stopping import CoverGroups, FirstK
-from erasurehead.sim.theory import (
+from erasurehead.plugins import CoverGroups, InvalidParameter
+from erasurehead.sim.schemes.arrivals import Arrivals, Demand, demand, uncovered_after
+from erasurehead.stopping import Deadline, FirstK
+from erasurehead.theory import (
+    NoFormula,
     bound_k_async,
     mean_asynchronous,
     mean_k_async,

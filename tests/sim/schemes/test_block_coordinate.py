@@ -1,24 +1,25 @@
-"""Levels of coordinates: the published split, a round by hand, and what is known of the delays."""
+"""Levels of coordinates: the published split, a round by hand, and what is known of the delays.
+
+Speaks to the split and to order statistics, whose formulas are checked by themselves.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from erasurehead.delay_models import MODELS, Tape
-from erasurehead.experiments.config import build
-from erasurehead.experiments.config.cells import cells
-from erasurehead.sim.base.errors import InvalidParameter
-from erasurehead.sim.engines.run import Cluster, Network, Policy
-from erasurehead.sim.load_laws import Additive, Proportional
+import erasurehead as eh
+from erasurehead.delays import MODELS
+from erasurehead.load_laws import Additive, Proportional
+from erasurehead.plugins import InvalidParameter
+from erasurehead.schemes import BlockCoordinate, CyclicRepetition
 from erasurehead.sim.schemes.base import UnitExponential
-from erasurehead.sim.schemes.codes.cyclic import CyclicRepetition
-from erasurehead.sim.schemes.partial_work import BlockCoordinate, Levels, optimal_split
-from erasurehead.sim.theory import iteration_time_law, worker_time_at
+from erasurehead.sim.schemes.partial_work import optimal_split
 from erasurehead.sim.theory.worker_time import KnownDelayLaw
-from tests.sim.engines.agreement import LAWS, batch, both_finish
+from erasurehead.stopping import FirstK
+from erasurehead.theory import iteration_time_law, worker_time_at
+from tests.sim.engines.agreement import LAWS, both_finish, steady
 from tests.statistics import BOUND, assert_z
-from tests.tools import TableTape
 
 UNIT = MODELS["exponential"](rate=1.0)
 
@@ -30,23 +31,20 @@ def test_a_round_by_hand() -> None:
     All three of the first and two of the second: 6 s.
     """
     scheme = BlockCoordinate(split=(1.0, 1.0)).build(3)
-    plan = scheme.plan(None)  # type: ignore[attr-defined]
-    np.testing.assert_array_equal(plan.loads, 1.5)
-    tapes = [TableTape(np.array([[2.0, 4.0, 8.0]]))]
-    trace = both_finish(scheme, tapes, Proportional(), 1, Policy.CANCEL)
+    np.testing.assert_array_equal(scheme.plan(None).loads, 1.5)
+    run = scheme, [steady(2, 4, 8)], Proportional(), 1
+    trace = both_finish(*run)
     np.testing.assert_allclose(trace.times, [[6.0]])
-    np.testing.assert_array_equal(trace.heard.arrived[0, 0], [1, 1, 1, 1, 1, 0])  # type: ignore[union-attr]
+    np.testing.assert_array_equal(trace.heard.arrived[0, 0], [1, 1, 1, 1, 1, 0])
     np.testing.assert_array_equal(scheme.steps(trace).error, 0)
     # A message has the size of its coordinates: 0.5 s of the whole gradient's second.
-    around = Cluster(Network(bandwidth=1.0, message_bytes=1.0))
-    trace = both_finish(scheme, tapes, Proportional(), 1, Policy.CANCEL, around)
+    trace = both_finish(*run, network={"bandwidth": 1.0, "message_bytes": 1.0})
     np.testing.assert_allclose(trace.times, [[6.5]])
 
 
 def test_published_split() -> None:
     """Four workers, unit exponential."""
     scheme = BlockCoordinate().build(4)
-    assert isinstance(scheme, Levels)
     np.testing.assert_allclose(scheme.split, [0.3124, 0.1442, 0.1716, 0.3719], atol=6e-5)
     t = np.array([1 / 4, 7 / 12, 13 / 12, 25 / 12])
     np.testing.assert_allclose(scheme.split, optimal_split(t), rtol=1e-12)
@@ -68,14 +66,14 @@ def test_published_split() -> None:
 )
 def test_published_times(workers: int, delay: object, split: object, published: float) -> None:
     """Proportional: the mean of max_s c_s T_(n-s), drawn here again; within z of what is known."""
-    known = KnownDelayLaw(delay, Proportional())  # type: ignore[arg-type]
-    scheme = BlockCoordinate(split=split).build_for(workers, known)  # type: ignore[arg-type]
-    tapes = [Tape(delay, workers, 8, r) for r in range(8)]  # type: ignore[arg-type]
-    seconds = batch.simulate(scheme, tapes, Proportional(), 2500).intervals.ravel()
+    family = BlockCoordinate(split=split)
+    size = {"workers": workers, "iterations": 2500, "replications": 8, "seed": 8}
+    seconds = np.diff(eh.simulate(family, delay, **size).times, prepend=0.0).ravel()
+    scheme = family.build_for(workers, KnownDelayLaw(delay, Proportional()))
     assert_z(seconds, published, "published") if split != "optimal" else None
     error = seconds.std(ddof=1) / np.sqrt(seconds.size)
     assert abs(seconds.mean() - published) <= BOUND * error + 5e-3  # given to three digits
-    draws = delay.sample(np.random.default_rng(1), 20_000, workers)  # type: ignore[attr-defined]
+    draws = delay.sample(np.random.default_rng(1), 20_000, workers)
     done = np.cumsum((1 + np.arange(workers)) * scheme.split)
     again = (done * np.sort(draws, axis=1)[:, ::-1])[:, np.array(scheme.split) > 0].max(axis=1)
     assert_z(seconds, again.mean(), "drawn again") if split != "optimal" else None
@@ -94,12 +92,11 @@ def test_better_than_the_best_single_level() -> None:
 @pytest.mark.parametrize("s", [0, 2])
 def test_a_single_level_is_a_gradient_code(s: int) -> None:
     """To the bit, with the time of a load of s + 1."""
-    tapes = [Tape(UNIT, 6, 2, r) for r in range(2)]
-    code = CyclicRepetition(load=s + 1).build(6)
-    level = BlockCoordinate(split=(0.0,) * s + (1.0,)).build(6)
+    code, level = CyclicRepetition(load=s + 1), BlockCoordinate(split=(0.0,) * s + (1.0,))
     for law in LAWS:
-        expected = batch.simulate(code, tapes, law, 60)
-        np.testing.assert_array_equal(batch.simulate(level, tapes, law, 60).times, expected.times)
+        size = {"workers": 6, "iterations": 60, "replications": 2, "load_law": law}
+        one, two = (eh.simulate(family, UNIT, **size) for family in (code, level))
+        np.testing.assert_array_equal(one.times, two.times)
 
 
 @pytest.mark.parametrize(
@@ -114,14 +111,11 @@ def test_a_single_level_is_a_gradient_code(s: int) -> None:
 )
 def test_order_statistics_in_closed_form(delay: object, tolerance: float) -> None:
     """The quadrature over quantiles against the one over times, of the theory of rounds."""
-    from erasurehead.sim.schemes.parts.stopping import FirstK
-
     law = Additive(seconds_per_partition=0.25)
-    found = KnownDelayLaw(delay, law).order_statistics(6)  # type: ignore[arg-type]
-    worker = worker_time_at(delay, law, 1)  # type: ignore[arg-type]
-    assert worker is not None
+    found = KnownDelayLaw(delay, law).order_statistics(6)
+    worker = worker_time_at(delay, law, 1)
     for j in (1, 4, 6):
-        expected = iteration_time_law(FirstK(j), 6, worker).mean()  # type: ignore[union-attr]
+        expected = iteration_time_law(FirstK(j), 6, worker).mean()
         assert found[j - 1] == pytest.approx(expected, rel=tolerance)
 
 
@@ -147,26 +141,20 @@ def test_order_statistics_from_a_sample() -> None:
 
 def test_from_a_config() -> None:
     """The split is that of the config's delays; a list is one split, not a scheme for each."""
+    splits = optimal_split(np.array([3, 7, 13, 25.0])).tolist(), [0.5, 0.5]
     document = {
-        "name": "levels",
         "workers": 4,
+        "iterations": 40,
         "delay": {"model": "exponential", "rate": 3.0},
-        "schemes": [
-            {"name": "block_coordinate"},
-            {"name": "block_coordinate", "split": [0.5, 0.5]},
-        ],
-    }
-    one, two = (build.run_of(cell.settings).scheme for cell in cells(document))
-    assert isinstance(one, Levels)
-    assert isinstance(two, Levels)
-    np.testing.assert_allclose(one.split, optimal_split(np.array([3, 7, 13, 25.0])), rtol=1e-9)
-    assert two.split == (0.5, 0.5, 0, 0)
+        "schemes": [{"name": "block_coordinate", **({"split": split} if split else {})}
+                    for split in (None, *splits)],
+    }  # fmt: skip
+    found = eh.run(document).summary["elapsed_mean"]
+    assert found[0] == pytest.approx(found[1], rel=1e-9)
+    assert found[2] != pytest.approx(found[1], rel=1e-2)
 
 
-@pytest.mark.parametrize("split", [(), (0.0, 0.0), (1.0,) * 4])
-def test_impossible_splits(split: tuple[float, ...]) -> None:
-    with pytest.raises(InvalidParameter, match="must be optimal or 1 to 3 numbers"):
-        BlockCoordinate(split=split).build(3)
+def test_a_split_of_work_that_takes_no_time() -> None:
     nothing = KnownDelayLaw(MODELS["deterministic"](value=0.0), Proportional())
     with pytest.raises(InvalidParameter, match="split = 'optimal': must be a list of numbers"):
         BlockCoordinate().build_for(3, nothing)

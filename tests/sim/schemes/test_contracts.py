@@ -1,8 +1,12 @@
-"""Every scheme keeps what all must keep, and the suite finds those that do not."""
+"""Every scheme keeps what all must keep, and the suite finds those that do not.
+
+Speaks to parts of the suite's checks: scores, what a refusal names, which refusals are looked for.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,20 +16,21 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from erasurehead import testing
-from erasurehead.experiments.checks.conformance import CHECKS, SchemeUnderTest, codes
-from erasurehead.experiments.checks.conformance.codes import _z
-from erasurehead.experiments.checks.conformance.rounds import _named, _undone, _variations
-from erasurehead.experiments.config.catalogue import load_plugin
-from erasurehead.sim.base.errors import ConfigError, InvalidParameter
-from erasurehead.sim.engines.run import Policy
-from erasurehead.sim.load_laws import PerPartition
-from erasurehead.sim.schemes import SCHEMES, SchemeFamily
-from erasurehead.sim.schemes.base import Fixed, Independent
-from erasurehead.sim.schemes.parts.assignments import Encoded, Pieces
-from erasurehead.sim.schemes.parts.decoders import OnePerPartition
-from erasurehead.sim.schemes.parts.stop import CoverPartitions
-from erasurehead.sim.schemes.parts.stopping import FirstK
+from erasurehead import ConfigError, testing
+from erasurehead.experiments.checks.conformance import SchemeUnderTest, codes, rounds
+from erasurehead.load_laws import PerPartition
+from erasurehead.plugins import (
+    CoverPartitions,
+    Encoded,
+    Fixed,
+    Independent,
+    InvalidParameter,
+    OnePerPartition,
+    Pieces,
+)
+from erasurehead.schemes import SCHEMES, SchemeFamily
+from erasurehead.stopping import FirstK
+from erasurehead.testing import CHECKS
 from tests.golden.records import require_recorded
 from tests.sim.engines.agreement import arrays, both_finish
 from tests.sim.schemes.wrong import Exactly, Wrong
@@ -56,7 +61,7 @@ def thirty(family: SchemeFamily) -> bool:
 
 
 LARGE = [family for family in EXAMPLES if thirty(family)]
-LARGE.append(SCHEMES["heterogeneity_aware"](load=3, speeds=(1, 2, 4) * 10, partitions=60))  # type: ignore[call-arg]
+LARGE.append(SCHEMES["heterogeneity_aware"](load=3, speeds=(1, 2, 4) * 10, partitions=60))
 
 
 @pytest.mark.parametrize("name", SCHEMES)
@@ -78,56 +83,47 @@ def test_bad_numbers_are_refused(family: SchemeFamily) -> None:
             continue
         wrong: list[object] = [True, False, -1, -0.5, np.nan, "many", [value, value]]
         if isinstance(value, int):
-            assert dataclasses.replace(family, **{name: float(value)}) == family  # type: ignore[type-var]
+            assert dataclasses.replace(family, **{name: float(value)}) == family
             wrong += [0.5, *[0] * (name not in PERHAPS_NONE)]
         else:
             wrong += [np.inf, *[0.0] * (name in ("deadline", "patience"))]
         for bad in wrong:
             with pytest.raises(ConfigError) as refused:
-                dataclasses.replace(family, **{name: bad})  # type: ignore[type-var]
+                dataclasses.replace(family, **{name: bad})
             assert str(refused.value).startswith(f"{type(family).__name__}.{name}")
             assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("family", FIRST, ids=repr)
 def test_conformance(family: SchemeFamily) -> None:
-    tested = SchemeUnderTest(family, WORKERS)
-    for check in CHECKS.values():
-        check(tested)
+    assert list(testing.check_scheme(family, WORKERS)) == list(CHECKS)
 
 
-def dear(family: SchemeFamily, check: str) -> bool:
-    """Whether it takes seconds, and an example of the same kind stays in the quick suite."""
+def dear(family: SchemeFamily) -> list[str]:
+    """Checks that take seconds, of which an example of the same kind stays in the quick suite."""
     decodable = "DecodableWithin" in repr(family) and family.name != "matrix"
-    return (
-        check == "engines"
-        or (check == "unbiased" and family.name == "speculative")
-        or (check == "stopping" and decodable)
-    )
+    slow = {"engines": True, "unbiased": family.name == "speculative", "stopping": decodable}
+    return [name for name in CHECKS if slow.get(name)]
 
 
 @pytest.mark.one_in(8)
 @pytest.mark.parametrize("family", OTHERS, ids=repr)
 def test_conformance_of_further_examples(family: SchemeFamily) -> None:
-    tested = SchemeUnderTest(family, WORKERS)
-    for name, check in CHECKS.items():
-        if not dear(family, name):
-            check(tested)
+    testing.check_scheme(
+        family, WORKERS, only=[name for name in CHECKS if name not in dear(family)]
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", OTHERS, ids=repr)
 def test_dear_checks_of_further_examples(family: SchemeFamily) -> None:
-    tested = SchemeUnderTest(family, WORKERS)
-    for name, check in CHECKS.items():
-        if dear(family, name):
-            check(tested)
+    testing.check_scheme(family, WORKERS, only=dear(family))
 
 
 @pytest.mark.parametrize("family", LARGE, ids=repr)
 def test_exact_codes_of_thirty_workers(family: SchemeFamily) -> None:
     """2,000 random patterns of stragglers, or all of them where they are few."""
-    assert "stragglers" in CHECKS["exactness"](SchemeUnderTest(family, 30))
+    assert "stragglers" in testing.check_scheme(family, 30, only=["exactness"])["exactness"]
 
 
 @pytest.mark.golden
@@ -261,22 +257,21 @@ def test_loads_without_an_encoding_matrix_are_one_for_each_worker() -> None:
         ("load", 7, "nearest: 4", {"load": 4}, "and names 4; 6 is nearer and accepted"),
     ],
 )
-def test_what_a_refusal_must_name(
-    field: str, value: object, valid: str, nearest: dict[str, Any] | None, says: str | None
-) -> None:
+def test_what_a_refusal_must_name(field, value, valid, nearest, says):
     """A field of the family and, of a number, one that works and that its line shows."""
     error = InvalidParameter(field, value, valid, nearest)
     if says is None:
-        _named(Wrong(), 12, error)
+        rounds._named(Wrong(), 12, error)
     else:
         with pytest.raises(testing.Nonconforming, match=says):
-            _named(Wrong(), 12, error)
+            rounds._named(Wrong(), 12, error)
 
 
 def test_what_is_too_rare_to_be_seen_is_no_bias() -> None:
     """Catches a trial that fails once in 8,000, in none of 10,000: it weighs 1.00012, always."""
     patient = SCHEMES["mindflayer"](trials=1, patience=9.0)
-    assert "unbiased: largest |z| 0.00" in CHECKS["unbiased"](SchemeUnderTest(patient, 1))
+    found = testing.check_scheme(patient, 1, only=["unbiased"])["unbiased"]
+    assert "unbiased: largest |z| 0.00" in found
 
 
 def test_claims_of_unbiased_sums_need_sums() -> None:
@@ -293,16 +288,16 @@ def test_claims_of_unbiased_sums_need_sums() -> None:
 def test_scores_of_weights_by_hand() -> None:
     """A weight that never varies has the error of all; where none does, it is 1 or is not."""
     one, two = np.ones(4), np.full(4, 2.0)
-    np.testing.assert_array_equal(_z(np.column_stack([one, two])), [0.0, np.inf])
+    np.testing.assert_array_equal(codes._z(np.column_stack([one, two])), [0.0, np.inf])
     varied = np.array([0.0, 1.0, 2.0, 3.0])
     error = np.std(varied, ddof=1) / 2
-    z = _z(np.column_stack([varied, two]))
+    z = codes._z(np.column_stack([varied, two]))
     np.testing.assert_allclose(z, [0.5 / error, 1.0 / (error / np.sqrt(2))])
 
 
 def test_refusals_are_looked_for_among_small_numbers_and_those_around_all_workers() -> None:
     """Of each field that is a whole number; and of clusters of every size up to 33."""
-    tried = [*_variations(SchemeUnderTest(Wrong(how="3"), 12))]
+    tried = [*rounds._variations(SchemeUnderTest(Wrong(how="3"), 12))]
     own, others = tried[:35], tried[35:]
     assert [workers for _, workers in own] == [*range(1, 34), 64, 12]
     assert {family for family, _ in own} == {Wrong(how="3")}
@@ -316,7 +311,6 @@ def test_a_rule_that_takes_its_yes_back_names_the_workers() -> None:
         testing.check_scheme(Wrong(how="exactly"), 12, only=["stopping"])
     text = r"wrong, stopping: stops when workers \[(.*)\] have arrived, and not when (\d+) has "
     found = re.fullmatch(f"{text}arrived as well", str(error.value))
-    assert found is not None
     workers = {*map(int, found[1].split(", ")), int(found[2])}
     assert len(workers) == 7
     assert workers < {*range(12)}
@@ -326,10 +320,10 @@ def test_who_takes_a_yes_back_is_a_worker_or_a_message() -> None:
     """The first of those that come after who was enough."""
     first, more = np.array([True, True, False, False]), np.ones(4, dtype=bool)
     for workers, who in ((4, "workers"), (2, "messages")):
-        text = _undone(Exactly(2), first, more, workers)
+        text = rounds._undone(Exactly(2), first, more, workers)
         assert text == f"stops when {who} [0, 1] have arrived, and not when 2 has arrived as well"
     few = np.array([True, False, False, True])
-    assert "when workers [1] have arrived, and not when 0" in _undone(Exactly(1), ~more | [
+    assert "when workers [1] have arrived, and not when 0" in rounds._undone(Exactly(1), ~more | [
         False, True, False, False
     ], few | [False, True, False, False], 4)  # fmt: skip
 
@@ -425,9 +419,7 @@ def test_each_largest_error_says_for_how_many_stragglers_it_is() -> None:
     ],
     ids=str,
 )
-def test_what_a_check_has_confirmed(
-    name: str, fields: dict[str, object], workers: int, check: str, says: str
-) -> None:
+def test_what_a_check_has_confirmed(name, fields, workers, check, says):
     """In numbers that are known beforehand; that nothing is claimed where it does not apply."""
     found = testing.check_scheme(name, workers, only=[check], **fields)[check]
     assert found.startswith(says) or (", " in found and says in found)
@@ -437,7 +429,7 @@ def test_what_a_check_has_confirmed(
 def test_a_matrix_is_taken_as_an_array() -> None:
     """Its loads count entries that are not 0; what is no matrix is refused where it is made."""
     b = np.array([[1.0, 2.0, 0.0], [0.0, 0.0, 1.0]])
-    code = Encoded(b)  # type: ignore[arg-type]
+    code = Encoded(b)
     assert code == Encoded(sparse.csr_array(b))
     swapped = sparse.csr_array(([2.0, 1.0, 1.0], [1, 0, 2], [0, 2, 3]), shape=(2, 3))
     assert code == Encoded(swapped)  # in whatever order the entries are kept
@@ -456,15 +448,17 @@ def test_messages_of_a_matrix_are_those_of_pieces(fractional: bool) -> None:
     for code in (pieces, Encoded(pieces.encoding, messages=3)):
         rule = CoverPartitions(code) | FirstK(9)
         scheme = Fixed("own", code, rule, OnePerPartition(code), exact=None)
-        trace = both_finish(scheme, [LatticeTape(5, 6, 50)], PerPartition(), 20, Policy.QUEUE)
+        trace = both_finish(scheme, [LatticeTape(5, 6, 50)], PerPartition(), 20, "queue")
         found.append({**arrays(trace), "weights": scheme.weights(trace.arrived)})
     np.testing.assert_equal(*found)
 
 
 @pytest.mark.parametrize("file", sorted(PLUGINS.glob("[a-su-z]*.py")), ids=lambda file: file.stem)
-def test_a_plugin_is_checked_by_its_name(file: Path) -> None:
-    [family] = load_plugin(str(file)).classes
-    [example] = family.examples()  # type: ignore[attr-defined]
+def test_a_plugin_is_checked_by_its_name(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(PLUGINS)
+    own = vars(importlib.import_module(file.stem)).values()
+    [family] = [e for e in own if hasattr(e, "examples") and getattr(e, "name", "") == file.stem]
+    [example] = family.examples()
     found = testing.check_scheme(file.stem, 12, plugins=[str(file)], **fields_of(example))
     assert found["values"] == "frozen values"
     assert found["stopping"] != "nothing claimed" or file.stem == "fresh_buffer"
@@ -482,7 +476,7 @@ def test_what_cannot_be_checked_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"scheme = 'erasurehed': .*did you mean erasurehead\?"):
         testing.check_scheme("erasurehed")
     with pytest.raises(ConfigError, match="only = 'loads': must be a list of names of checks"):
-        testing.check_scheme("uncoded", only="loads")  # type: ignore[arg-type]
+        testing.check_scheme("uncoded", only="loads")
     with pytest.raises(ConfigError, match=r"only = 'load': must be one of: .*loads"):
         testing.check_scheme("uncoded", only=["load"])
     with pytest.raises(
@@ -491,9 +485,7 @@ def test_what_cannot_be_checked_is_refused() -> None:
         testing.check_scheme(SCHEMES["fractional_repetition"](load=4), 30)
 
 
-def test_every_pattern_of_stragglers_is_tried_where_they_are_few_enough(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_every_pattern_of_stragglers_is_tried_where_they_are_few_enough(monkeypatch):
     """Of two of twelve workers there are 66; else some are drawn, of as many workers."""
     under = SchemeUnderTest(Wrong(), 12)
     for most, rows in ((66, 66), (65, 40)):

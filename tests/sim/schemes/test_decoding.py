@@ -1,4 +1,7 @@
-"""Decoders: least squares, and those of cyclic codes."""
+"""Decoders: least squares, and those of cyclic codes.
+
+Speaks to solvers of many sets at once, which are held to NumPy's and to themselves.
+"""
 
 from __future__ import annotations
 
@@ -8,38 +11,33 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from erasurehead.plugins import (
+    Assignment,
+    BoolArray,
+    CyclicCode,
+    CyclicMds,
+    DecodedRounds,
+    Encoded,
+    Fixed,
+    Groups,
+    OnePerGroup,
+    OnePerPartition,
+    Optimal,
+    Pieces,
+    Rounds,
+    RoundScheme,
+    SumArrived,
+    Trace,
+    decoding_error,
+)
+from erasurehead.schemes import SCHEMES
 from erasurehead.sim.base.numerics import (
     SubsetLeastSquares,
     one_thread,
     solve_each,
     sparse_least_squares,
 )
-from erasurehead.sim.base.types import BoolArray, Rounds, Trace
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.base import MAX_DECODING_OPERATIONS, Fixed, RoundScheme
-from erasurehead.sim.schemes.codes.cyclic import (
-    MAX_LEAST_SQUARES_WORKERS,
-    Banded,
-    Cyclic,
-    Interpolated,
-)
-from erasurehead.sim.schemes.parts.assignments import (
-    Assignment,
-    CyclicCode,
-    CyclicMds,
-    Encoded,
-    Groups,
-    Pieces,
-)
-from erasurehead.sim.schemes.parts.decoders import (
-    PROBED_ORDERS,
-    OnePerGroup,
-    OnePerPartition,
-    Optimal,
-    SumArrived,
-    decoding_error,
-)
-from erasurehead.sim.training.steps import WEIGHT_TOLERANCE, DecodedRounds
+from erasurehead.sim.schemes.codes.cyclic import Banded, Cyclic, Interpolated
 
 # Decoders: which messages are taken, with which weight, and how well.
 
@@ -135,12 +133,9 @@ def test_counts_tell_the_same_as_weights(share: float) -> None:
     ("load", "weight", "residual"),
     [(2, 2, 1e-13), (3, 100, 1e-13), (4, 100, 2e-13), (8, 100, 1e-11), (16, 100, 1e-11)],
 )
-def test_cyclic_mds_codes_of_thirty_are_well_conditioned(
-    load: int, weight: float, residual: float
-) -> None:
+def test_cyclic_mds_codes_of_thirty_are_well_conditioned(load, weight, residual):
     """On sixteen sets; the random code has weights of 6e5 and a residual of 1e-9 at load 4."""
     found = SCHEMES["cyclic_mds"](load=load).build(30).conditioning()
-    assert found is not None
     assert found.largest_weight < weight
     assert found.residual < residual
 
@@ -191,7 +186,6 @@ def sparse_code(name: str) -> sparse.csr_array:
         code.data = code.data * np.exp(2j * np.pi * rng.random(code.nnz))
         return code
     scheme = SCHEMES[name](load=4, wait_for=60).build(90)
-    assert isinstance(scheme, Fixed)
     return scheme.assignment.encoding
 
 
@@ -234,7 +228,6 @@ def small_code(name: str, n: int) -> tuple[np.ndarray, int]:
     if name in ("bernoulli", "regular_graph"):
         options["wait_for"] = n
     scheme = SCHEMES[name](**options).build(n)
-    assert isinstance(scheme, Fixed)
     return scheme.assignment.encoding.toarray(), n - 3
 
 
@@ -285,7 +278,6 @@ def test_a_set_gets_the_same_bits_in_any_company(name: str, n: int) -> None:
 def test_elimination_gives_the_same_bits_in_any_company(n: int) -> None:
     """Sets that are just enough, more and fewer; stacked up to 64 workers, one by one beyond."""
     scheme = SCHEMES["cyclic_repetition"](load=5).build(n)
-    assert isinstance(scheme, Fixed)
     assert isinstance(scheme.decoder, Banded)
     masks = np.concatenate([some(n, r, 9) for r in (n - 4, n - 2, n - 7)])
     order = np.random.default_rng(1).permutation(len(masks))
@@ -329,8 +321,7 @@ def test_rounding_of_the_random_cyclic_code_counts_as_exact(load: int) -> None:
     """Of thirty workers, in a thousand random sets; a learner takes such weights for 1."""
     arrived = some(30, 30 - load + 1, 1000)
     scheme = SCHEMES["cyclic_repetition"](load=load).build(30)
-    assert isinstance(scheme, Fixed)
-    assert np.abs(scheme.weights(arrived) - 1).max() < WEIGHT_TOLERANCE
+    assert np.abs(scheme.weights(arrived) - 1).max() < 1e-9
 
 
 # Decoders of large cyclic codes: exact from every set of arrivals, without least squares.
@@ -388,16 +379,14 @@ def test_a_large_code_is_never_dense(name: str, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("erasurehead.sim.schemes.parts.decoders.SubsetLeastSquares", refuse)
     scheme = SCHEMES[name](load=10).build(20_000)
     found = scheme.conditioning()
-    assert found is not None
     assert np.isfinite(found.residual)
-    small = SCHEMES[name](load=10, decoder="least_squares").build(MAX_LEAST_SQUARES_WORKERS)
+    small = SCHEMES[name](load=10, decoder="least_squares").build(512)
     with pytest.raises(AssertionError, match="least squares"):
         small.conditioning()
 
 
 def test_large_random_codes_decode() -> None:
     found = SCHEMES["cyclic_repetition"](load=10).build(2_000).conditioning()
-    assert found is not None
     assert found.residual < 1e-6
 
 
@@ -473,13 +462,10 @@ def heard(scheme: Fixed, replications: int, rounds: int) -> Trace:
 def test_an_exact_code_is_decoded_on_a_sample_where_only_times_are_asked_for() -> None:
     """The rest is empty, not 0: nobody has looked. A learner gets every round."""
     scheme = SCHEMES["cyclic_repetition"](load=100).build(2000)
-    assert isinstance(scheme, Fixed)
     trace = heard(scheme, 5, 10)
-    sample = max(PROBED_ORDERS, int(MAX_DECODING_OPERATIONS / scheme.decoder.operations))
-    assert sample < 50
     outline = scheme.outline(trace)
     seen = np.isfinite(outline.error)
-    assert np.count_nonzero(seen) == sample
+    assert np.count_nonzero(seen) == int(2e10 / scheme.decoder.operations) == 45
     np.testing.assert_array_equal(np.isfinite(outline.recovered), seen)
     assert seen[[0, -1], [0, -1]].all(), "spread over the whole run"
     assert not outline.exact
@@ -489,9 +475,7 @@ def test_an_exact_code_is_decoded_on_a_sample_where_only_times_are_asked_for() -
     assert np.isfinite(approximate.outline(heard(approximate, 5, 10)).error).all()
 
 
-def test_large_complex_codes_are_decoded_from_too_few_arrivals(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_large_complex_codes_are_decoded_from_too_few_arrivals(monkeypatch):
     """As after a deadline: the least error of all weights, by products with the sparse B."""
     code = CyclicMds(30, 3)
     assert not code.real
@@ -511,10 +495,7 @@ def test_large_complex_codes_are_decoded_from_too_few_arrivals(
         (513, "least_squares", False),
     ],
 )
-def test_more_than_512_workers_are_decoded_by_interpolation(
-    workers: int, decoder: str | None, interpolates: bool
-) -> None:
+def test_more_than_512_workers_are_decoded_by_interpolation(workers, decoder, interpolates):
     """Of cyclic MDS codes, unless the config says how; least squares would need much memory."""
-    scheme = SCHEMES["cyclic_mds"](load=3, decoder=decoder).build(workers)  # type: ignore[call-arg]
-    assert isinstance(scheme, Fixed)
+    scheme = SCHEMES["cyclic_mds"](load=3, decoder=decoder).build(workers)
     assert isinstance(scheme.decoder, Interpolated if interpolates else Optimal)

@@ -1,4 +1,7 @@
-"""What people deploy: backup tasks, and work that is dealt by speed."""
+"""What people deploy: backup tasks, and work that is dealt by speed.
+
+Speaks to both ways to settle a round of copies, and to dealing, by themselves.
+"""
 
 from __future__ import annotations
 
@@ -9,43 +12,32 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erasurehead.delay_models import MODELS, DelayModel, Tape, parametric
-from erasurehead.sim.base.errors import EngineRefused, InvalidParameter
-from erasurehead.sim.base.types import Trace
-from erasurehead.sim.engines.run import Cluster, Network, Policy, Run
-from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.schemes import SCHEMES, SchemeFamily
+import erasurehead as eh
+from erasurehead.delays import MODELS, DelayModel, Tape
+from erasurehead.load_laws import Proportional
+from erasurehead.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.deployed import Copies, deal
-from erasurehead.sim.theory import (
+from erasurehead.theory import (
     ExponentialTime,
     IterationTimeLaw,
     mean_speculative,
     scheme_iteration_time,
 )
+from tests.sim.engines.agreement import POLICIES, auto, both_finish, steady
 from tests.statistics import BOUND, assert_z
-from tests.tools import TableTape
 
 UNIT = MODELS["exponential"](rate=1.0)
 SHIFTED = MODELS["shifted_exponential"](shift=1.0, rate=2.0)
 
 
-def run(
-    family: SchemeFamily,
-    n: int,
-    rounds: int,
-    delay: object = UNIT,
-    replications: int = 1,
-    **more: object,
-) -> Trace:
-    tapes = [Tape(delay, n, 23, r) for r in range(replications)]  # type: ignore[arg-type]
-    return simulate(Run(family.build(n), tapes, Proportional(), rounds, **more))  # type: ignore[arg-type]
+def times(family: SchemeFamily, n: int, rounds: int, delay: DelayModel = UNIT, **more: Any) -> Any:
+    """Instants of updates; of each replication its own row."""
+    return eh.simulate(family, delay, workers=n, iterations=rounds, seed=23, **more).times
 
 
-def lengths(family: SchemeFamily, n: int, rounds: int, delay: DelayModel = UNIT) -> np.ndarray:
-    """Seconds of each iteration; nothing else is made."""
-    one = Run(family.build(n), [Tape(delay, n, 23, 0)], Proportional(), rounds)
-    return simulate(one, heard=False, work=False).intervals.ravel()
+def lengths(*run: Any, **more: Any) -> np.ndarray:
+    """Seconds of each iteration, replication by replication."""
+    return np.diff(times(*run, **more), prepend=0.0)
 
 
 def near(samples: np.ndarray, expected: float, known_to: float) -> None:
@@ -67,57 +59,57 @@ class Streams:
         return self.tables[stream][start:stop]
 
 
-@pytest.mark.parametrize("engine", ["batch", "event"])
-@pytest.mark.parametrize("policy", Policy)
-def test_copies_by_hand(engine: str, policy: Policy) -> None:
-    """Tasks of 1, 2, 9 and 8 s; copies of 3, 9, 1 and 1 s. At 2 s worker 0 takes task 2, which it
-    has at 5 s, and worker 1 takes task 3, which its own worker has first, at 8 s."""
-    tape = Streams([[1.0, 2.0, 9.0, 8.0]], [[3.0, 9.0, 1.0, 1.0]])
-    scheme = SCHEMES["speculative"](copy_after=2).build(4)
-    trace = simulate(Run(scheme, [tape], Proportional(), 1, policy), engine)  # type: ignore[arg-type, list-item]
-    assert trace.times.tolist() == [[8.0]]
-    assert trace.heard.arrived.all()  # type: ignore[union-attr]
-    assert trace.work is not None
-    assert trace.work.busy[0].tolist() == [1 + 3, 2 + 6, 5, 8]
-    assert trace.work.useful[0].tolist() == [1 + 3, 2, 0, 8]
-    assert (trace.work.last[0, 0], trace.work.margin[0, 0]) == (3, 3.0)
-
-
-@pytest.mark.parametrize("engine", ["batch", "event"])
-def test_more_missing_than_idle_by_hand(engine: str) -> None:
-    """q = 1: worker 0 is done at 1 s and copies task 1 until 3 s; both workers are then free, and
-    take tasks 2 and 3, which end at 6 s (a copy of 3 s) and at 7 s (a copy of 4 s)."""
-    tape = Streams(
-        [[1.0, 10.0, 10.0, 10.0]],
-        [[2.0, 4.0, 9.0, 9.0]],
-        [[3.0, 9.0, 9.0, 9.0]],
-        *[[[9.0] * 4]] * 1,
-    )
-    scheme = SCHEMES["speculative"](copy_after=1).build(4)
-    trace = simulate(Run(scheme, [tape], Proportional(), 1), engine)  # type: ignore[arg-type, list-item]
-    assert trace.times.tolist() == [[7.0]]
-    assert trace.work.busy[0].tolist() == [1 + 2 + 3, 3 + 4, 6, 7]  # type: ignore[union-attr]
-    assert trace.work.useful[0].tolist() == [1 + 2 + 3, 4, 0, 0]  # type: ignore[union-attr]
+@pytest.mark.parametrize(
+    ("copy_after", "streams", "ends", "busy", "useful"),
+    [
+        # Tasks of 1, 2, 9 and 8 s; copies of 3, 9, 1 and 1 s. At 2 s worker 0 takes task 2, which
+        # it has at 5 s, and worker 1 takes task 3, which its own worker has first, at 8 s.
+        (
+            *(2, [[1.0, 2.0, 9.0, 8.0], [3.0, 9.0, 1.0, 1.0]], 8.0),
+            *([1 + 3, 2 + 6, 5, 8], [1 + 3, 2, 0, 8]),
+        ),
+        # More missing than idle: worker 0 is done at 1 s and copies task 1 until 3 s; both workers
+        # are then free, and take tasks 2 and 3, which end at 6 s (a copy of 3 s) and at 7 s (one of
+        # 4 s).
+        (
+            *(
+                1,
+                [[1.0, 10.0, 10.0, 10.0], [2.0, 4.0, 9.0, 9.0], [3.0] + [9.0] * 3, [9.0] * 4],
+                7.0,
+            ),
+            *([1 + 2 + 3, 3 + 4, 6, 7], [1 + 2 + 3, 4, 0, 0]),
+        ),
+    ],
+)
+@pytest.mark.parametrize("policy", POLICIES)
+def test_copies_by_hand(copy_after, streams, ends, busy, useful, policy) -> None:
+    scheme = SCHEMES["speculative"](copy_after=copy_after).build(4)
+    tape = Streams(*([stream] for stream in streams))
+    trace = both_finish(scheme, [tape], Proportional(), 1, policy)
+    assert trace.times.tolist() == [[ends]]
+    assert trace.heard.arrived.all()
+    assert trace.work.busy[0].tolist() == busy
+    assert trace.work.useful[0].tolist() == useful
+    if copy_after == 2:
+        assert (trace.work.last[0, 0], trace.work.margin[0, 0]) == (3, 3.0)
 
 
 @pytest.mark.parametrize(
     ("n", "q"), [(4, 2), (30, 23), (30, 15), (12, 12), (7, 4), (4, 1), (12, 3)]
 )
 def test_mean_time_of_copies(n: int, q: int) -> None:
-    times = lengths(SCHEMES["speculative"](copy_after=q), n, 20_000)
-    assert_z(times, mean_speculative(ExponentialTime(0.0, 1.0), n, q))
+    seconds = lengths(SCHEMES["speculative"](copy_after=q), n, 20_000)[0]
+    assert_z(seconds, mean_speculative(ExponentialTime(0.0, 1.0), n, q))
 
 
 def test_the_law_of_a_round_with_copies() -> None:
     """Two workers: the first arrival, then two attempts, 2 a second each; moments are integrals."""
-    delay, law = parametric.Gamma(shape=1.0, scale=1.0), Proportional()
+    delay, law = MODELS["gamma"](shape=1.0, scale=1.0), Proportional()
     two = scheme_iteration_time(SCHEMES["speculative"](copy_after=1).build(2), delay, law)
-    assert isinstance(two, IterationTimeLaw)
     t = np.array([-1.0, 0.0, 0.3, 1.0, 5.0, 1e6])
     known = [1.0, 1.0, *np.exp(-2 * t[2:]) * (1 + 2 * t[2:])]
     np.testing.assert_allclose(two.sf(t), known, atol=1e-14)
     eight = scheme_iteration_time(SCHEMES["speculative"](copy_after=8).build(12), delay, law)
-    assert isinstance(eight, IterationTimeLaw)
     grid = np.linspace(0.0, 40.0, 2001)
     later = eight.sf(grid)
     assert np.trapezoid(later, grid) == pytest.approx(eight.mean(), abs=1e-3)
@@ -132,10 +124,10 @@ def test_only_exponential_times_have_a_law_with_copies() -> None:
         return isinstance(scheme_iteration_time(scheme, delay, Proportional()), IterationTimeLaw)
 
     for rate in (1e-9, 1.0, 1e9):
-        assert known(parametric.Exponential(rate=rate), copy_after=8)
-    assert not known(parametric.Exponential(rate=1.0), copy_after=8, multiplier=1.2)
-    others = parametric.Weibull(shape=0.999, scale=1.0), parametric.Deterministic(value=1.0)
-    shifted = parametric.ShiftedExponential(shift=1e-3, rate=1.0)
+        assert known(MODELS["exponential"](rate=rate), copy_after=8)
+    assert not known(MODELS["exponential"](rate=1.0), copy_after=8, multiplier=1.2)
+    others = MODELS["weibull"](shape=0.999, scale=1.0), MODELS["deterministic"](value=1.0)
+    shifted = MODELS["shifted_exponential"](shift=1e-3, rate=1.0)
     assert not any(known(delay, copy_after=8) for delay in (*others, shifted))
     assert known(shifted, copy_after=12)  # nobody is copied
 
@@ -151,7 +143,7 @@ def test_only_exponential_times_have_a_law_with_copies() -> None:
 )
 def test_what_spark_copies(delay: DelayModel, fields: dict, seconds: float, error: float) -> None:
     """n = 30; numbers of a simulation of its own."""
-    near(lengths(SCHEMES["speculative"](**fields), 30, 6_000, delay), seconds, error)
+    near(lengths(SCHEMES["speculative"](**fields), 30, 6_000, delay)[0], seconds, error)
 
 
 def test_the_rules_of_spark_by_version() -> None:
@@ -159,14 +151,6 @@ def test_the_rules_of_spark_by_version() -> None:
         SCHEMES["speculative"](spark=version).build(30) for version in ("before 4.0", "4.0")
     )
     assert (old.q, old.multiplier, new.q, new.multiplier) == (22, 1.5, 27, 3.0)
-    for wrong in (
-        {},
-        {"spark": "4.0", "copy_after": 3},
-        {"spark": "4.0", "multiplier": 2.0},
-        {"copy_after": 5},
-    ):
-        with pytest.raises(InvalidParameter):
-            SCHEMES["speculative"](**wrong).build(4)
 
 
 def test_both_ways_to_settle_agree() -> None:
@@ -182,32 +166,28 @@ def test_both_ways_to_settle_agree() -> None:
 
 def test_busy_and_useful_seconds_of_copies() -> None:
     """Of every task one attempt counts: useful seconds are theirs, and nobody is busy twice."""
-    trace = run(SCHEMES["speculative"](copy_after=3, multiplier=1.1), 12, 200, replications=3)
-    assert trace.work is not None
+    scheme = SCHEMES["speculative"](copy_after=3, multiplier=1.1).build(12)
+    tapes = [Tape(UNIT, 12, 23, r) for r in range(3)]
+    trace = auto.simulate(scheme, tapes, Proportional(), 200)
     assert np.all(trace.work.useful <= trace.work.busy + 1e-9)
     assert np.all(trace.work.busy <= trace.times[:, -1:] + 1e-9)
     assert 0.5 < trace.work.useful.sum() / trace.work.busy.sum() < 0.9
 
 
 def test_without_copies_it_is_uncoded() -> None:
+    tapes = [Tape(UNIT, 12, 23, r) for r in range(2)]
     copies, uncoded = (
-        run(SCHEMES[name](**fields), 12, 50, replications=2)
-        for name, fields in (("speculative", {"copy_after": 12}), ("uncoded", {}))
+        auto.simulate(family.build(12), tapes, Proportional(), 50)
+        for family in (SCHEMES["speculative"](copy_after=12), SCHEMES["uncoded"]())
     )
     np.testing.assert_array_equal(copies.times, uncoded.times)
-    assert copies.work is not None
-    assert uncoded.work is not None
     np.testing.assert_allclose(copies.work.busy, uncoded.work.busy, rtol=1e-12)
 
 
 def test_copies_need_an_ideal_cluster() -> None:
-    with pytest.raises(EngineRefused, match="speculative needs a cluster without network"):
-        run(
-            SCHEMES["speculative"](copy_after=6),
-            12,
-            3,
-            cluster=Cluster(network=Network(uplink_latency=0.1)),
-        )
+    network = {"uplink_latency": 0.1}
+    with pytest.raises(ValueError, match="speculative: needs a cluster without network"):
+        times(SCHEMES["speculative"](copy_after=6), 12, 3, network=network)
 
 
 # Work that is dealt by speed.
@@ -246,46 +226,34 @@ def test_dealing_is_optimal() -> None:
 
 
 @pytest.mark.parametrize(("pieces", "seconds"), [(90, 4 / 3), (120, 1.5)])
-@pytest.mark.parametrize("engine", ["batch", "event"])
-def test_balanced_by_hand(pieces: int, seconds: float, engine: str) -> None:
+def test_balanced_by_hand(pieces: int, seconds: float) -> None:
     """15 workers at 1 s and 15 at 2 s, learned in the first round; uncoded takes 2 s."""
-    tape = TableTape(np.tile(np.repeat([1.0, 2.0], 15), (4, 1)))
-    scheme = SCHEMES["balanced"](micro_batches=pieces).build(30)
-    trace = simulate(Run(scheme, [tape], Proportional(), 4), engine)  # type: ignore[arg-type]
-    assert trace.intervals[0] == pytest.approx([2.0] + [seconds] * 3)
-    given = SCHEMES["balanced"](micro_batches=pieces, seconds=(1.0,) * 15 + (2.0,) * 15).build(30)
-    trace = simulate(Run(given, [tape], Proportional(), 4), engine)  # type: ignore[arg-type]
-    assert trace.intervals[0] == pytest.approx([seconds] * 4)
+    speeds = (1.0,) * 15 + (2.0,) * 15
+    for given, first in ((None, 2.0), (speeds, seconds)):
+        scheme = SCHEMES["balanced"](micro_batches=pieces, seconds=given).build(30)
+        trace = both_finish(scheme, [steady(*speeds)], Proportional(), 4)
+        assert trace.intervals[0] == pytest.approx([first] + [seconds] * 3)
 
 
 def test_equal_speeds_are_uncoded_to_the_bit() -> None:
     for n, pieces in ((12, 48), (30, 1470)):  # 49 (30 / 1470) is not 1
         equal = SCHEMES["balanced"](micro_batches=pieces, seconds=(0.7,) * n)
-        for policy in Policy:
-            one, two = (
-                run(each, n, 30, replications=2, policy=policy)
-                for each in (equal, SCHEMES["uncoded"]())
-            )
-            np.testing.assert_array_equal(one.times, two.times)
+        for policy in POLICIES:
+            size: Any = {"replications": 2, "policy": policy}
+            one, two = (times(each, n, 30, **size) for each in (equal, SCHEMES["uncoded"]()))
+            np.testing.assert_array_equal(one, two)
 
 
 def test_learned_speeds_lose_where_only_chance_is_slow() -> None:
     """Equal exponential workers; and log-normal ones that differ for good."""
-    equal = run(SCHEMES["balanced"](micro_batches=120), 30, 400, replications=20)
-    near(equal.intervals.mean(axis=1), 4.26, 0.02)
+    equal = lengths(SCHEMES["balanced"](micro_batches=120), 30, 400, replications=20)
+    near(equal.mean(axis=1), 4.26, 0.02)
     base = MODELS["lognormal"](median=np.exp(-0.005), sigma=0.1)  # a mean of 1 s
-    speeds = [1.0] * 15 + [2.0] * 15
-    tapes = [
-        TableTape(rows * speeds) for rows in (Tape(base, 30, 9, r).rows(0, 400) for r in range(20))
-    ]
+    speeds = (1.0,) * 15 + (2.0,) * 15
+    delay = MODELS["heterogeneous"](base=base, factors=speeds)
     for fields, seconds, error in (({}, 1.7795, 0.0011), ({"seconds": speeds}, 1.7796, 0.0011)):
-        scheme = SCHEMES["balanced"](micro_batches=120, **fields).build(30)
-        late = simulate(Run(scheme, tapes, Proportional(), 400)).intervals[:, 20:]
+        scheme = SCHEMES["balanced"](micro_batches=120, **fields)
+        late = lengths(scheme, 30, 400, delay, replications=20)[:, 20:]
         near(late.mean(axis=1), seconds, error)
-    uncoded = simulate(Run(SCHEMES["uncoded"]().build(30), tapes, Proportional(), 400))
-    near(uncoded.intervals.mean(axis=1), 2.370, 0.001)
-
-
-def test_speeds_are_given_for_all() -> None:
-    with pytest.raises(InvalidParameter, match="must be 4 numbers"):
-        SCHEMES["balanced"](micro_batches=8, seconds=(1.0, 2.0)).build(4)
+    uncoded = lengths(SCHEMES["uncoded"](), 30, 400, delay, replications=20)
+    near(uncoded.mean(axis=1), 2.370, 0.001)

@@ -1,35 +1,31 @@
-"""Schemes that are made for the law of the delays, or stop by themselves."""
+"""Schemes that are made for the law of the delays, or stop by themselves.
+
+Speaks to what a scheme is told of its delays: chances and order statistics, by themselves.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.delay_models import MODELS, Tape
-from erasurehead.experiments.config import build
-from erasurehead.experiments.config.cells import cells
-from erasurehead.experiments.run.compute import compute
-from erasurehead.sim.base.errors import InvalidParameter
-from erasurehead.sim.base.types import FloatArray
-from erasurehead.sim.engines.run import Cluster, Network, Policy
-from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
-from erasurehead.sim.schemes.time_limits import Clipped, Cut, DropCompute, MindFlayer
-from erasurehead.sim.schemes.uncoded import Uncoded
-from erasurehead.sim.theory import (
-    IterationTimeLaw,
+import erasurehead as eh
+from erasurehead.delays import MODELS, Tape
+from erasurehead.load_laws import Additive, LoadLaw, PerPartition, Proportional
+from erasurehead.plugins import FloatArray, InvalidParameter
+from erasurehead.schemes import DropCompute, MindFlayer, Uncoded
+from erasurehead.sim.schemes.time_limits import Clipped
+from erasurehead.sim.theory.worker_time import KnownDelayLaw
+from erasurehead.theory import (
     NoFormula,
     mean_pieces_done,
     normal_pieces_done,
     scheme_iteration_time,
 )
-from erasurehead.sim.theory.worker_time import KnownDelayLaw
-from tests.sim.engines.agreement import LAWS, batch, both_finish
+from tests.sim.engines.agreement import LAWS, POLICIES, batch, both_finish
 from tests.statistics import assert_z
 from tests.tools import TableTape
 
@@ -51,8 +47,8 @@ class Trials:
         return np.asarray(self.tables[stream, start:stop])
 
 
-@pytest.mark.parametrize("policy", Policy)
-def test_rounds_by_hand(policy: Policy) -> None:
+@pytest.mark.parametrize("policy", POLICIES)
+def test_rounds_by_hand(policy: str) -> None:
     """Three trials of at most 1 s; two workers.
 
     Round 0: worker 0 needs 0.5, 0.5 and 1 (just in time): three successes in 2 s. Worker 1 fails
@@ -67,7 +63,6 @@ def test_rounds_by_hand(policy: Policy) -> None:
     steps = scheme.steps(trace)
     np.testing.assert_allclose(steps.step(0).weights, [[3 / 1.5, 1 / 0.75]])
     np.testing.assert_array_equal(steps.step(1).weights, [[0, 0]])
-    assert trace.work is not None
     np.testing.assert_array_equal(trace.work.busy, [[5.0, 5.25]])
 
 
@@ -77,27 +72,21 @@ def test_the_gradient_is_unbiased_under_every_law(law: LoadLaw) -> None:
     delay = MODELS["exponential"](rate=1.0)
     scheme = MindFlayer(trials=3, patience=0.8).build_for(4, KnownDelayLaw(delay, law))
     trace = batch.simulate(scheme, [Tape(delay, 4, 6, 0)], law, 8000)
-    weights = scheme.weights(trace.heard.arrived)[0]  # type: ignore[union-attr]
+    weights = scheme.weights(trace.heard.arrived)[0]
     assert_z(weights, np.ones(4), "partition weight")
     p = scheme.chances[0]
     assert_z((weights - 1) ** 2, np.full(4, (1 - p) / (3 * p)), "variance of a weight")
 
 
 def test_a_run_knows_its_delays() -> None:
-    """An impossible patience is one line; a chance is that of the config's delays."""
-    document = {
-        "name": "trials",
-        "workers": 4,
-        "delay": {"model": "shifted_exponential", "shift": 0.5, "rate": 1.0},
-        "schemes": [{"name": "mindflayer", "trials": 2, "patience": 1.5}],
-    }
-    run = build.run_of(cells(document)[0].settings)
-    assert isinstance(run.scheme, Clipped)
-    np.testing.assert_allclose(run.scheme.chances, 1 - np.exp(-1))
-    assert simulate(run).engine == "batch"
-    document["schemes"] = [{"name": "mindflayer", "trials": 2, "patience": 0.25}]
-    with pytest.raises(build.ImpossibleCell, match=r"patience = 0\.25: must be long enough"):
-        build.run_of(cells(document)[0].settings)
+    """An impossible patience is one line; a chance is that of the run's delays: each success weighs
+    1 over it and over the trials."""
+    delay = MODELS["shifted_exponential"](shift=0.5, rate=1.0)
+    run = eh.simulate(MindFlayer(trials=2, patience=1.5), delay, workers=4)
+    weighed = np.unique(run.weights)
+    np.testing.assert_allclose(weighed, np.array([0, 1, 2]) / (2 * (1 - np.exp(-1))))
+    with pytest.raises(ValueError, match=r"patience = 0\.25: must be long enough"):
+        eh.simulate(MindFlayer(trials=2, patience=0.25), delay, workers=4)
 
 
 def test_a_worker_that_never_succeeds_is_named() -> None:
@@ -119,12 +108,8 @@ TABLE = np.array([[1.0, 2.0, 4.0], [4.0, 4.0, 8.0], [1.0, 1.0, 1.0]])
 """Seconds of three workers for a partition of four micro-batches."""
 
 
-@pytest.mark.parametrize("policy", Policy)
-@pytest.mark.parametrize(
-    "network",
-    [None, Network(broadcast_latency=0.0, dispatch_skew=0.0, uplink_latency=0.5)],
-    ids=str,
-)
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("network", [None, {"uplink_latency": 0.5}], ids=str)
 @pytest.mark.parametrize(
     ("cut", "lengths", "done"),
     [
@@ -134,13 +119,10 @@ TABLE = np.array([[1.0, 2.0, 4.0], [4.0, 4.0, 8.0], [1.0, 1.0, 1.0]])
         ("at", [1.5, 1.5, 1.0], [[4, 3, 1], [1, 1, 0], [4, 4, 4]]),
     ],
 )
-def test_drop_compute_rounds_by_hand(
-    policy: Policy, network: Network | None, cut: Cut, lengths: list[float], done: list[list[int]]
-) -> None:
+def test_drop_compute_rounds_by_hand(policy, network, cut, lengths, done):
     """Nobody is late in any policy: who is slow stops. A synchronisation takes half a second."""
     scheme = DropCompute(pieces=4, patience=1.5, cut=cut).build(3)
-    around = Cluster(network)
-    trace = both_finish(scheme, [TableTape(TABLE)], Proportional(), 3, policy, around)
+    trace = both_finish(scheme, [TableTape(TABLE)], Proportional(), 3, policy, network=network)
     more = 0.0 if network is None else 0.5
     np.testing.assert_array_equal(trace.intervals[0], np.array(lengths) + more)
     steps = scheme.steps(trace)
@@ -155,8 +137,7 @@ def test_drop_compute_rounds_by_hand(
 def test_what_a_worker_computes_until_it_stops_counts_as_useful() -> None:
     """The piece that is dropped as well: the last message, with the sum, comes at its end."""
     scheme = DropCompute(pieces=4, patience=1.5, cut="at").build(3)
-    trace = both_finish(scheme, [TableTape(TABLE)], Proportional(), 2, Policy.CANCEL)
-    assert trace.work is not None
+    trace = both_finish(scheme, [TableTape(TABLE)], Proportional(), 2)
     np.testing.assert_array_equal(trace.work.busy[0], [2.5, 3.0, 3.0])
     np.testing.assert_array_equal(trace.work.useful[0], [2.5, 3.0, 3.0])
 
@@ -179,17 +160,17 @@ class NormalPieces(LoadLaw):
 
     kind = "normal pieces"
 
-    def worker_times(self, tape, loads, start, stop):  # type: ignore[no-untyped-def]
+    def worker_times(self, tape, loads, start, stop):
         raise NotImplementedError
 
-    def message_times(self, tape, loads, messages, start, stop, shares=None):  # type: ignore[no-untyped-def]
+    def message_times(self, tape, loads, messages, start, stop, shares=None):
         rng = np.random.default_rng([7, start])
         shape = stop - start, tape.workers, messages - 1
         times = np.maximum(rng.normal(1.0, 0.5, shape), 0.0).cumsum(axis=-1)
         return np.concatenate([times, times[..., -1:]], axis=-1).reshape(stop - start, -1)
 
 
-def steps_and_pieces(patience: float | None, cut: Cut, rounds: int) -> tuple[FloatArray, ...]:
+def steps_and_pieces(patience: float | None, cut: str, rounds: int) -> tuple[FloatArray, ...]:
     """Seconds of each step without its synchronisation, and micro-batches a worker of twelve."""
     scheme = DropCompute(pieces=12, patience=patience, cut=cut).build(64)
     tape = TableTape(np.zeros((rounds, 64)))
@@ -204,9 +185,7 @@ def steps_and_pieces(patience: float | None, cut: Cut, rounds: int) -> tuple[Flo
     ("cut", "patience", "step", "done", "speed_up"),
     [("after", 10.0, 12.80, 10.41, 1.156), ("at", 10.5, 11.50, 9.97, 1.232)],
 )
-def test_published_numbers(
-    cut: Cut, patience: float, step: float, done: float, speed_up: float
-) -> None:
+def test_published_numbers(cut, patience, step, done, speed_up):
     """M = 12, N(1, 1/4), n = 64, a synchronisation of 1 s; a full step takes 17.06 s."""
     full, all_done = steps_and_pieces(None, "after", 8000)
     assert np.all(all_done == 12)
@@ -231,7 +210,7 @@ def test_published_numbers(
 
 @pytest.mark.parametrize("cut", ["after", "at"])
 @pytest.mark.parametrize("law", LAWS, ids=repr)
-def test_pieces_and_steps_against_theory(law: LoadLaw, cut: Cut) -> None:
+def test_pieces_and_steps_against_theory(law: LoadLaw, cut: str) -> None:
     """Exponential delays: the mean count of pieces, and of ``at`` the law of the round."""
     delay = MODELS["exponential"](rate=1.0)
     scheme = DropCompute(pieces=4, patience=1.2, cut=cut).build(6)
@@ -243,12 +222,11 @@ def test_pieces_and_steps_against_theory(law: LoadLaw, cut: Cut) -> None:
     if cut == "after":
         assert isinstance(duration, NoFormula)
         return
-    assert isinstance(duration, IterationTimeLaw)
     assert_z(trace.intervals[0], duration.mean(), "iteration time")
 
 
 @pytest.mark.parametrize("cut", ["after", "at"])
-def test_the_gradient_is_unbiased(cut: Cut) -> None:
+def test_the_gradient_is_unbiased(cut: str) -> None:
     """Every micro-batch's mean weight is 1; in a fixed order the last would weigh less."""
     scheme = DropCompute(pieces=5, patience=0.7, cut=cut).build(4)
     tapes = [Tape(MODELS["exponential"](rate=1.0), 4, 2, r) for r in range(4)]
@@ -256,29 +234,28 @@ def test_the_gradient_is_unbiased(cut: Cut) -> None:
     steps = scheme.steps(trace)
     weights = np.concatenate([steps.step(u).weights for u in range(5000)])
     assert_z(weights, np.ones(20), "partition weight")
-    in_order = scheme.weights(trace.heard.arrived).reshape(-1, 20)  # type: ignore[union-attr]
+    in_order = scheme.weights(trace.heard.arrived).reshape(-1, 20)
     with pytest.raises(AssertionError, match="partition weight"):
         assert_z(in_order, np.ones(20), "partition weight")
 
 
-@pytest.mark.parametrize("engine", ["event", "batch"])
-def test_from_a_config_to_the_tables(engine: Literal["event", "batch"]) -> None:
-    """Forty-eight micro-batches are partitions of the data, and the model learns from them."""
+def test_from_a_config_to_the_tables() -> None:
+    """Forty-eight micro-batches are partitions of the data, and the model learns from them, with
+    both engines alike."""
     document = {
-        "name": "dropping",
         "workers": 12,
         "iterations": 30,
         "replications": 3,
-        "engine": engine,
         "delay": {"model": "exponential", "rate": 2.0},
         "schemes": [{"name": "drop_compute", "pieces": 4, "patience": 0.5}],
         "problem": {"loss": "logistic", "dataset": "breast_cancer"},
         "optimizer": {"rule": "gd", "learning_rate": 1.0},
     }
-    (cell,) = cells(document)
-    table = compute(cell).iterations
-    (other,) = cells(document | {"engine": "batch"})
-    pd.testing.assert_frame_equal(table, compute(other).iterations, check_exact=True)
+    table, other = (
+        eh.run(document | {"engine": engine}).iterations.select_dtypes("number")
+        for engine in ("event", "batch")
+    )
+    pd.testing.assert_frame_equal(table, other, check_exact=True)
     losses = table[table["replication"] == 0]["train_loss"].to_numpy()
     assert losses[-1] < 0.3 * losses[0]
     recovered = table["recovered"].dropna() * 48
@@ -300,11 +277,11 @@ def test_a_fixed_table_is_looked_at_twice() -> None:
 
         def sample(self, rng: np.random.Generator, rounds: int, workers: int) -> FloatArray:
             self.draws += 1
-            return self.base.sample(rng, rounds, workers)  # type: ignore[attr-defined, no-any-return]
+            return self.base.sample(rng, rounds, workers)
 
     fixed, law = (Counted(MODELS[name]()) for name in ("authors_stream", "llm_ranks"))
     for each in (fixed, law):
-        KnownDelayLaw(each, Proportional()).order_statistics(3)  # type: ignore[arg-type]
+        KnownDelayLaw(each, Proportional()).order_statistics(3)
     assert (fixed.draws, law.draws) == (2, 64)
 
 

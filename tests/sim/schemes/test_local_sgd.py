@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +13,17 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 from scipy.signal import fftconvolve
 
-from erasurehead.delay_models import MODELS, Tape
-from erasurehead.experiments.advice.live.worker import refusal
-from erasurehead.experiments.config.cells import cells
-from erasurehead.experiments.run.compute import compute
-from erasurehead.sim.base.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough
-from erasurehead.sim.base.types import FloatArray, Rounds, Trace
-from erasurehead.sim.engines.law import round_law
-from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy, Run
-from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import (
-    Additive,
-    LoadLaw,
-    PartlyProportional,
-    PerPartition,
-    Proportional,
-)
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.across_rounds.local_sgd import LocalSgd, Outer
-from erasurehead.sim.schemes.parts.deadlines import Deadline
-from erasurehead.sim.theory import IterationTimeLaw, NoFormula, scheme_iteration_time
-from erasurehead.sim.training.learner import train, train_each
-from erasurehead.sim.training.optimizers import OPTIMIZERS
-from erasurehead.sim.training.problems import Problem
-from erasurehead.sim.training.problems.losses import LeastSquares
-from erasurehead.sim.training.steps import Steps
-from tests.sim.engines.agreement import both, both_finish, laws, policies
+import erasurehead as eh
+from erasurehead.delays import MODELS, Tape
+from erasurehead.load_laws import Additive, PartlyProportional, PerPartition, Proportional
+from erasurehead.plugins import FloatArray
+from erasurehead.problems import LeastSquares, Problem
+from erasurehead.schemes import SCHEMES, LocalSgd, Outer
+from erasurehead.stopping import Deadline
+from erasurehead.theory import NoFormula, scheme_iteration_time
+from tests.sim.engines.agreement import both, both_finish, both_stuck, event, runs
 from tests.sim.engines.agreement import lattice as lattices
-from tests.sim.training.test_learner import dense, make
+from tests.sim.training.test_learner import RULES, dense, make
 from tests.statistics import BOUND, assert_z
 from tests.tools import LINEAR, TableTape, examples
 
@@ -50,13 +32,16 @@ UNIT = MODELS["exponential"](rate=1.0)
 UNCODED = SCHEMES["uncoded"]()
 
 
-def traced(family: LocalSgd, n: int, iterations: int, seed: int = 3, runs: int = 3) -> Trace:
-    tapes = [Tape(UNIT, n, seed, r) for r in range(runs)]
-    return simulate(Run(family.build(n), tapes, Proportional(), iterations))
+def simulated(family: Any, workers: int, iterations: int, **more: Any) -> eh.Simulation:
+    """Three replications of exponential workers, unless it is said otherwise."""
+    size: dict[str, Any] = {"replications": 3, "seed": 3, "delay": UNIT} | more
+    return eh.simulate(family, workers=workers, iterations=iterations, **size)
 
 
-def steps_of(family: LocalSgd, n: int, iterations: int, seed: int = 3, runs: int = 3) -> Steps:
-    return family.build(n).steps(traced(family, n, iterations, seed, runs))
+def lengths(family: Any, workers: int, iterations: int, **more: Any) -> FloatArray:
+    """Seconds of a step in each whole round, of one replication; nothing else is made."""
+    run = simulated(family, workers, iterations, **{"replications": 1, **more})
+    return np.diff(run.times[:, family.steps - 1 :: family.steps], prepend=0.0) / family.steps
 
 
 # The learner.
@@ -70,12 +55,11 @@ def two_workers() -> Problem:
 
 def models(family: LocalSgd, iterations: int) -> float:
     """Where two workers come from 0, at a rate of 1/4."""
-    steps = steps_of(family, 2, iterations, runs=1)
-    learned = train(two_workers(), QUARTER, np.zeros(1), steps, iterations)
-    return float(learned.final_beta[0, 0])
+    run = simulated(family, 2, iterations, replications=1)
+    return float(eh.train(run, two_workers(), QUARTER).final_beta[0, 0])
 
 
-QUARTER = OPTIMIZERS["gd"](learning_rate=0.25)
+QUARTER = eh.optimizers.GradientDescent(learning_rate=0.25)
 
 
 def test_two_workers_by_hand() -> None:
@@ -100,16 +84,7 @@ def group_after(step: int, levels: dict[int, int]) -> int:
     return max((size for period, size in levels.items() if step % period == 0), default=1)
 
 
-def loop(
-    problem: Problem,
-    rule: str,
-    rate: float,
-    beta: FloatArray,
-    weights: FloatArray,
-    steps: list[int],
-    outer: tuple[float, float],
-    levels: dict[int, int],
-) -> list[FloatArray]:
+def loop(problem, rule, rate, beta, weights, steps, outer, levels):
     """The model of one replication after each round, example by example; ``weights (U, k)``."""
     X, n, k = dense(problem.X), problem.rows, problem.partitions
     blocks = np.array_split(np.arange(n), k)
@@ -172,77 +147,62 @@ def test_the_learner_is_a_plain_loop(family: LocalSgd, loss: str) -> None:
     """Partitions of different sizes, dense and sparse data, L2, every optimizer, k of n, groups,
     and a last round that is shorter."""
     iterations = 7
-    trace = traced(family, 4, iterations)
-    scheme = family.build(4)
-    steps = scheme.steps(trace)
-    assert isinstance(trace.heard, Rounds)
+    run = simulated(family, 4, iterations)
     counts = [min(family.steps, iterations - start) for start in range(0, iterations, family.steps)]
-    group = trace.heard.arrived.reshape(3, len(counts), -1, family.load).any(axis=3)
+    group = run.arrived.reshape(3, len(counts), -1, family.load).any(axis=3)
     heard = np.repeat(group, family.load, axis=2)
     weights = heard * (4 / heard.sum(axis=2, keepdims=True))
     outer = (1.0, 0.0)
     if family.outer is not None:
         outer = family.outer.learning_rate or 0.7, family.outer.momentum or 0.9
-    for rule in OPTIMIZERS:
+    for rule in RULES:
         problem, initial = make(loss, sparse_data=rule == "nesterov")
-        optimizer = OPTIMIZERS[rule](learning_rate=0.2)
-        learned = train(problem, optimizer, initial, steps, iterations)
+        learned = eh.train(run, problem, RULES[rule](learning_rate=0.2), initial=initial)
         for r in range(3):
-            start = initial.copy()
             levels = family.levels or {}
-            found = loop(problem, rule, 0.2, start, weights[r], counts, outer, levels)
-            expected = [initial, *np.repeat(found, 1, axis=0)]
-            losses = problem.loss(np.array(expected).T)
+            found = loop(problem, rule, 0.2, initial.copy(), weights[r], counts, outer, levels)
+            losses = problem.loss(np.array([initial, *found]).T)
             rounds = np.minimum(np.arange(iterations + 1) // family.steps, len(counts) - 1)
             rounds[-1] = len(counts)
             np.testing.assert_allclose(learned.train_loss[r], losses[rounds], rtol=1e-12)
             np.testing.assert_allclose(learned.final_beta[:, r], found[-1], rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("rule", OPTIMIZERS)
+@pytest.mark.parametrize("rule", RULES)
 def test_one_step_and_averaging_is_uncoded(rule: str) -> None:
     """To the bit in time, to 1e-12 in loss; and k of n is ignoring stragglers."""
     problem, initial = make("logistic")
-    optimizer = OPTIMIZERS[rule](learning_rate=0.3, decay=0.9)
+    optimizer = RULES[rule](learning_rate=0.3, decay=0.9)
     pairs: list[tuple[LocalSgd, Any]] = [
-        (LocalSgd(steps=1), SCHEMES["uncoded"]()),
+        (LocalSgd(steps=1), UNCODED),
         (LocalSgd(steps=1, wait_for=3), SCHEMES["ignore_stragglers"](wait_for=3)),
         (LocalSgd(steps=1, load=2), SCHEMES["fractional_repetition"](load=2)),
     ]
-    for local, plain in pairs:
-        one, two = traced(local, 4, 20), traced(plain, 4, 20)
+    for pair in pairs:
+        one, two = (simulated(family, 4, 20) for family in pair)
         np.testing.assert_array_equal(one.times, two.times)
-        found = train(problem, optimizer, initial, local.build(4).steps(one), 20)
-        expected = train(problem, optimizer, initial, plain.build(4).steps(two), 20)
+        found, expected = (eh.train(r, problem, optimizer, initial=initial) for r in (one, two))
         np.testing.assert_allclose(found.train_loss, expected.train_loss, rtol=1e-12)
 
 
-def test_several_rates_have_the_bits_that_they_have_alone() -> None:
-    """And where all partitions are heard, one model stands for all replications."""
+def test_where_all_are_heard_one_model_stands_for_all_replications() -> None:
     problem, initial = make("logistic")
-    rates = [OPTIMIZERS["accelerated"](learning_rate=rate) for rate in (0.1, 0.3)]
+    optimizer = RULES["accelerated"](learning_rate=0.3)
     for family in (LocalSgd(steps=3, wait_for=3, outer=NESTEROV), LocalSgd(steps=3)):
-        steps = steps_of(family, 4, 8)
-        together = train_each(problem, rates, initial, steps, 8)
-        for rate, learned in zip(rates, together, strict=True):
-            alone = train(problem, rate, initial, steps, 8)
-            np.testing.assert_array_equal(alone.train_loss, learned.train_loss)
-            np.testing.assert_array_equal(alone.final_beta, learned.final_beta)
-        assert steps.alike == (family.wait_for is None)
-        assert (np.ptp(together[0].train_loss, axis=0) == 0).all() == steps.alike
-        assert not steps.exact
+        learned = eh.train(simulated(family, 4, 8), problem, optimizer, initial=initial)
+        alike = (np.ptp(learned.train_loss, axis=0) == 0).all()
+        assert alike == (family.wait_for is None)
 
 
 def test_a_trajectory_without_weight_may_diverge() -> None:
-    """Catches 0 times infinity: partition 0, which is too steep, is never heard."""
-    x = np.array([[1e200], [1.0]])
-    problem = LeastSquares(x, np.ones(2), partitions=2)
-    family = LocalSgd(steps=2, wait_for=1)
-    scheme = family.build(2)
-    tapes = [TableTape(np.array([[2.0, 1.0]] * 4)), TableTape(np.array([[1.0, 2.0]] * 4))]
-    steps = scheme.steps(simulate(Run(scheme, tapes, Proportional(), 4)))
-    learned = train(problem, QUARTER, np.zeros(1), steps, 4)
-    assert np.isfinite(learned.final_beta[0]).tolist() == [True, False]
+    """Catches 0 times infinity: one partition, which is too steep, is never heard in one run, and
+    is in the other."""
+    delay = MODELS["heterogeneous"](base=MODELS["deterministic"](value=1.0), factors=(2.0, 1.0))
+    run = simulated(LocalSgd(steps=2, wait_for=1), 2, 4, delay=delay, replications=1)
+    for steep, finite in (([1e200], [1.0]), True), (([1.0], [1e200]), False):
+        problem = LeastSquares(np.array(steep), np.ones(2), partitions=2)
+        learned = eh.train(run, problem, QUARTER)
+        assert np.isfinite(learned.final_beta).all() == finite
 
 
 def four_workers(a: tuple[int, ...]) -> Problem:
@@ -260,20 +220,13 @@ def four_workers(a: tuple[int, ...]) -> Problem:
         ((1, 4, 1, 1), 0.125, None, None, None, 1.379832),
     ],
 )
-def test_four_workers_by_hand(
-    a: tuple[int, ...],
-    rate: float,
-    levels: dict[int, int] | None,
-    first: float | None,
-    second: float | None,
-    end: float,
-) -> None:
+def test_four_workers_by_hand(a, rate, levels, first, second, end):
     """The first two rounds and the fixed point. A level can lead closer to the optimum, 5/3, and
     further from it, 9/7. Catches groups of others, and a mean after each step."""
-    family, optimizer = LocalSgd(steps=4, levels=levels), OPTIMIZERS["gd"](learning_rate=rate)
+    family, optimizer = LocalSgd(steps=4, levels=levels), RULES["gd"](learning_rate=rate)
     for iterations, expected in ((4, first), (8, second), (240, end)):
-        steps = steps_of(family, 4, iterations, runs=1)
-        learned = train(four_workers(a), optimizer, np.zeros(1), steps, iterations)
+        run = simulated(family, 4, iterations, replications=1)
+        learned = eh.train(run, four_workers(a), optimizer)
         if expected is not None:
             assert learned.final_beta[0, 0] == pytest.approx(expected, abs=5e-7)
 
@@ -306,19 +259,17 @@ def test_levels_are_a_plain_loop(family: LocalSgd, iterations: int, seed: int) -
                 clocks = np.repeat(clocks.reshape(-1, size).max(axis=1), size)
         now = clocks.max()
         ends.append(now)
-    trace = both_finish(family.build(6), [tape], Proportional(), iterations, Policy.FINISH)
+    trace = both_finish(family.build(6), [tape], Proportional(), iterations, "finish")
     np.testing.assert_array_equal(trace.times[0], ends)
-    assert trace.work is not None
     np.testing.assert_array_equal(trace.work.busy[0], rows.sum(axis=0))
     np.testing.assert_array_equal(trace.work.useful[0], rows.sum(axis=0))
 
 
 def test_levels_that_change_nothing() -> None:
     """To the bit: no level, a level of single workers, and of one step."""
-    tapes = [Tape(UNIT, 6, 3, r) for r in range(2)]
 
     def times(family: Any) -> FloatArray:
-        return simulate(Run(family.build(6), tapes, Proportional(), 25)).times
+        return simulated(family, 6, 25).times
 
     np.testing.assert_array_equal(times(LocalSgd(steps=1, levels={1: 3})), times(UNCODED))
     for levels in (None, {2: 1}, {6: 3}):
@@ -330,116 +281,100 @@ def test_levels_that_change_nothing() -> None:
 def test_groups_on_a_network_by_hand() -> None:
     """Models reach workers one after the other: who begins later is waited for, too. Worker 1 has
     the model at 1.5; its group goes on at 3.5, and ends at 4.5 and 5.5; worker 3 ends at 11."""
-    table = np.array([[1.0, 2.0, 1.0, 4.0], [1.0, 2.0, 3.0, 4.0]])
-    around = Cluster(network=Network(broadcast_latency=1.0, dispatch_skew=0.5, uplink_latency=0.25))
+    network = {"broadcast_latency": 1.0, "dispatch_skew": 0.5, "uplink_latency": 0.25}
     scheme = LocalSgd(steps=2, levels={1: 2}).build(4)
-    trace = both_finish(scheme, [TableTape(table)], Proportional(), 2, Policy.CANCEL, around)
-    np.testing.assert_array_equal(trace.times, [[1.0 + 1.5 + 4 + 4 + 0.25]])
-    table[:, 3] = 0.0  # worker 2 ends at 1 + 1 + 1 + 3, where the pair of 0 and 1 ends at 5.5
-    trace = both_finish(scheme, [TableTape(table)], Proportional(), 2, Policy.CANCEL, around)
-    np.testing.assert_array_equal(trace.times, [[6.0 + 0.25]])
-    table[1, 2] = 0.0
-    trace = both_finish(scheme, [TableTape(table)], Proportional(), 2, Policy.CANCEL, around)
-    np.testing.assert_array_equal(trace.times, [[5.5 + 0.25]])
+    for third, fourth, seconds in (
+        ((1.0, 3.0), 4.0, 1.0 + 1.5 + 4 + 4),
+        ((1.0, 3.0), 0.0, 6.0),  # worker 2 ends at 1 + 1 + 1 + 3, where the pair ends at 5.5
+        ((1.0, 0.0), 0.0, 5.5),
+    ):
+        table = np.array([[1.0, 2.0, step, fourth] for step in third])
+        trace = both_finish(scheme, [TableTape(table)], Proportional(), 2, network=network)
+        np.testing.assert_array_equal(trace.times, [[seconds + 0.25]])
 
 
 def test_a_worker_that_crashes_does_its_round_again() -> None:
     """Worker 0 crashes at 1.5, is up at 2 and takes both steps anew, by itself; the others go on at
     2, when it would have been there. Without ``max_wait`` there is no such run."""
-    table = np.array([[1.0, 2.0], [1.0, 0.5]])
-    up = TableTape(np.array([[1.5, 99.0], [99.0, 99.0]]))
-    lives = [Failures(up, TableTape(np.full((2, 2), 0.5)))]
-    scheme, tapes = LocalSgd(steps=2, levels={1: 2}).build(4), [TableTape(np.tile(table, 2))]
-    lives = [Failures(TableTape(np.tile(up.table, 2)), TableTape(np.full((2, 4), 0.5)))]
-    run = Run(scheme, tapes, Proportional(), 2, cluster=Cluster(failures=lives, max_wait=9.0))
-    assert simulate(run).times.tolist() == [[4.0]]
-    with pytest.raises(EngineRefused, match=r"give failures\.max_wait, or no levels"):
-        simulate(replace(run, cluster=Cluster(failures=lives)))
+    table = np.tile([[1.0, 2.0], [1.0, 0.5]], 2)
+    up = TableTape(np.tile([[1.5, 99.0], [99.0, 99.0]], 2))
+    run = LocalSgd(steps=2, levels={1: 2}).build(4), [TableTape(table)], Proportional(), 2
+    lives = [(up, TableTape(np.full((2, 4), 0.5)))]
+    assert event.simulate(*run, lives=lives, max_wait=9.0).times.tolist() == [[4.0]]
+    with pytest.raises(ValueError, match=r"give failures\.max_wait, or no levels"):
+        event.simulate(*run, lives=lives)
+
+
+ANY = leveled() | st.builds(
+    LocalSgd,
+    steps=st.integers(1, 9),
+    wait_for=st.none() | st.integers(1, 6),
+    load=st.sampled_from([1, 2, 3]),
+)
+LATENT = {"broadcast_latency": 0.1, "dispatch_skew": 0.01, "uplink_latency": 0.25}
 
 
 @given(
-    family=leveled()
-    | st.builds(
-        LocalSgd,
-        steps=st.integers(1, 9),
-        wait_for=st.none() | st.integers(1, 6),
-        load=st.sampled_from([1, 2, 3]),
-    ),
-    law=laws,
-    policy=policies,
-    latency=st.sampled_from([0.0, 0.25]),
-    iterations=st.integers(1, 30),
-    seed=st.integers(0, 10**6),
-    dead=st.sampled_from([0.0, 0.0, 0.02]),
+    run=runs(ANY.map(lambda family: family.build(6)), longest=30, replications=st.just(2)),
+    network=st.sampled_from([None, LATENT]),
 )
 @examples(60)
-def test_engines_agree(
-    family: LocalSgd,
-    law: LoadLaw,
-    policy: Policy,
-    latency: float,
-    iterations: int,
-    seed: int,
-    dead: float,
-) -> None:
+def test_engines_agree(run, network):
     """Whatever the tapes, with ties, zero delays and dead workers; the last round may be short."""
-    tapes = lattices(seed, 6, 2, 4, 0.25, dead)
-    around = (
-        Cluster(network=Network(broadcast_latency=0.1, dispatch_skew=0.01, uplink_latency=latency))
-        if latency
-        else Cluster()
-    )
-    both(family.build(6), tapes, law, iterations, policy, around)
+    both(**run, network=network)
 
 
-def test_a_round_by_hand() -> None:
-    """Steps read successive rows, the last round has one; the network is crossed once a round."""
-    table = np.array([[1.0, 2.0], [4.0, 1.0], [1.0, 1.0], [2.0, 5.0], [0.5, 0.25]])
-    scheme = LocalSgd(steps=2).build(2)
-    trace = both_finish(scheme, [TableTape(table)], Proportional(), 5, Policy.CANCEL)
-    np.testing.assert_array_equal(trace.times, [[5.0, 11.0, 11.5]])
-    np.testing.assert_array_equal(scheme.steps(trace).clock(5), [[2.5, 5.0, 8.0, 11.0, 11.5]])
-    around = Cluster(network=Network(broadcast_latency=0.5, uplink_latency=0.25))
-    trace = both_finish(scheme, [TableTape(table)], Proportional(), 5, Policy.CANCEL, around)
-    np.testing.assert_array_equal(trace.times, [[5.75, 12.5, 13.75]])
-    # The first of two: the other's steps are lost under cancel, and delay its next under finish.
-    scheme = LocalSgd(steps=2, wait_for=1).build(2)
-    for policy, ends in ((Policy.CANCEL, [3.0, 6.0, 6.25]), (Policy.FINISH, [3.0, 8.0, 8.5])):
-        trace = both_finish(scheme, [TableTape(table)], Proportional(), 5, policy)
-        np.testing.assert_array_equal(trace.times, [ends])
+ROUNDS = np.array([[1.0, 2.0], [4.0, 1.0], [1.0, 1.0], [2.0, 5.0], [0.5, 0.25]])
+SLOW = {"network": {"broadcast_latency": 0.5, "uplink_latency": 0.25}}
 
 
-@pytest.mark.parametrize("engine", ["batch", "event"])
-def test_a_round_that_cannot_end_is_named_by_its_first_iteration(engine: Any) -> None:
+@pytest.mark.parametrize(
+    ("wait_for", "policy", "around", "ends"),
+    [
+        (None, "cancel", {}, [5.0, 11.0, 11.5]),
+        (None, "cancel", SLOW, [5.75, 12.5, 13.75]),  # the network is crossed once a round
+        # The first of two: the other's steps are lost under cancel, and delay its next under finish
+        (1, "cancel", {}, [3.0, 6.0, 6.25]),
+        (1, "finish", {}, [3.0, 8.0, 8.5]),
+    ],
+)
+def test_a_round_by_hand(wait_for, policy, around, ends) -> None:
+    """Steps read successive rows, the last round has one."""
+    scheme = LocalSgd(steps=2, wait_for=wait_for).build(2)
+    trace = both_finish(scheme, [TableTape(ROUNDS)], Proportional(), 5, policy, **around)
+    np.testing.assert_array_equal(trace.times, [ends])
+    if ends[0] == 5.0:
+        np.testing.assert_array_equal(scheme.steps(trace).clock(5), [[2.5, 5.0, 8.0, 11.0, 11.5]])
+
+
+def test_a_round_that_cannot_end_is_named_by_its_first_iteration() -> None:
     table = np.ones((8, 2))
     table[6, 1] = np.inf
-    run = Run(LocalSgd(steps=3).build(2), [TableTape(table)], Proportional(), 8)
-    with pytest.raises(NeverEnough, match="iteration 7 "):
-        simulate(run, engine)
+    error = both_stuck(LocalSgd(steps=3).build(2), [TableTape(table)], Proportional(), 8)
+    assert str(error).startswith("iteration 7 ")
 
 
 def test_each_partition_of_a_step_has_a_draw_of_its_own() -> None:
     """A load of two: both streams of each row; catches rows that are read as streams."""
-    tape = Tape(UNIT, 4, 1, 0)
-    scheme = LocalSgd(steps=3, load=2).build(4)
-    trace = simulate(Run(scheme, [tape], PerPartition(), 6))
+    tape, family = Tape(UNIT, 4, 1, 0), LocalSgd(steps=3, load=2)
+    run = simulated(family, 4, 6, load_law=PerPartition(), replications=1, seed=1)
     each = tape.rows(0, 6, 0) + tape.rows(0, 6, 1)
     sums = np.add.accumulate(each.reshape(2, 3, 4), axis=1)[:, -1]
     rounds = sums.reshape(2, 2, 2).min(axis=2).max(axis=1)
-    np.testing.assert_array_equal(trace.times[0], np.cumsum(rounds))
+    np.testing.assert_array_equal(run.times[0, 2::3], np.cumsum(rounds))
 
 
 @pytest.mark.parametrize("workers", [2, 3000])
 def test_however_the_tape_is_read(workers: int) -> None:
     """More steps than rows in a block, and rounds across blocks: the rows are what they are."""
     tape = Tape(UNIT, workers, 5, 0)
-    steps, iterations = 37, 100 if workers > 2 else 40_000
-    run = Run(LocalSgd(steps=steps).build(workers), [tape], Proportional(), iterations)
+    steps, iterations = 37, 99 if workers > 2 else 40_000
+    run = simulated(LocalSgd(steps=steps), workers, iterations, replications=1, seed=5)
     assert iterations > tape.block_rounds or steps > tape.block_rounds
-    rows = tape.rows(0, iterations)
-    starts = range(0, iterations, steps)
-    lengths = [np.add.accumulate(rows[t : t + steps])[-1].max() for t in starts]
-    np.testing.assert_array_equal(simulate(run).times[0], np.add.accumulate(lengths))
+    rows, starts = tape.rows(0, iterations), range(0, iterations, steps)
+    ends = [np.add.accumulate(rows[t : t + steps])[-1].max() for t in starts]
+    last = np.minimum(np.array(starts) + steps, iterations) - 1
+    np.testing.assert_array_equal(run.times[0, last], np.add.accumulate(ends))
 
 
 SECONDS = np.linspace(0, 60, 60_001)
@@ -473,23 +408,19 @@ def test_mean_seconds_of_a_step(steps: int, every: float, most: float, coded: fl
     for family, said, known in cases:
         assert known == pytest.approx(said, abs=6e-4)
         law = scheme_iteration_time(family.build(30), UNIT, Proportional())
-        assert isinstance(law, IterationTimeLaw)
         assert law.mean() == pytest.approx(known, rel=1e-5)
-        run = Run(family.build(30), [Tape(UNIT, 30, 8, 0)], Proportional(), rounds * steps)
-        seconds = simulate(run, heard=False, work=False).intervals[0] / steps
-        assert_z(seconds, known, f"{family}")
+        assert_z(lengths(family, 30, rounds * steps, seed=8)[0], known, f"{family}")
 
 
 @pytest.mark.parametrize(
     "load_law", [Additive(seconds_per_partition=0.3), PerPartition(), PartlyProportional(fixed=0.4)]
 )
-def test_theory_knows_every_load_law(load_law: LoadLaw) -> None:
+def test_theory_knows_every_load_law(load_law) -> None:
     """Catches costs that are paid once a round, and draws of a step that are counted once."""
     family, delay = LocalSgd(steps=4, load=2, wait_for=7), MODELS["gamma"](shape=0.7, scale=2.0)
     law = scheme_iteration_time(family.build(12), delay, load_law)
-    assert isinstance(law, IterationTimeLaw)
-    run = Run(family.build(12), [Tape(delay, 12, 2, 0)], load_law, 20_000)
-    assert_z(simulate(run, heard=False, work=False).intervals[0] / 4, law.mean())
+    found = lengths(family, 12, 20_000, delay=delay, load_law=load_law, seed=2)
+    assert_z(found[0], law.mean())
     timed = LocalSgd(steps=4, stop=Deadline(deadline=1.0)).build(12)
     assert isinstance(scheme_iteration_time(timed, delay, load_law), NoFormula)
     drawn = MODELS["lognormal"](median=1.0, sigma=0.5)
@@ -524,18 +455,14 @@ def grid_mean(levels: dict[int, int], steps: int, workers: int, spacing: float =
         ({1: 5, 2: 15}, 10, None, None),
     ],
 )
-def test_the_law_of_levels(
-    levels: dict[int, int], steps: int, seconds: float | None, error: float | None
-) -> None:
+def test_the_law_of_levels(levels, steps, seconds, error):
     """Against the recursion on a grid, a run, and other people's runs. Catches a sum of as many
     copies as the period, and a maximum over as many as the size."""
     family = LocalSgd(steps=steps, levels=levels)
     law = scheme_iteration_time(family.build(30), UNIT, Proportional())
-    assert isinstance(law, IterationTimeLaw)
     assert law.mean() == pytest.approx(grid_mean(levels, steps, 30), rel=5e-5)
     assert seconds is None or abs(law.mean() - seconds) < BOUND * error
-    trace = traced(family, 30, 150 * steps, runs=8)
-    rounds = np.diff(trace.times, axis=1, prepend=0.0).ravel() / steps
+    rounds = lengths(family, 30, 150 * steps, replications=8).ravel()
     assert_z(rounds, law.mean())
     assert_z((rounds - law.mean()) ** 2, law.variance())
     for chance in (0.1, 0.9):
@@ -558,8 +485,7 @@ def test_laws_of_levels_that_are_known_otherwise() -> None:
     assert (law.mean(), law.variance()) == (pytest.approx(0.7, rel=1e-15), 0.0)
     for load_law in (Additive(seconds_per_partition=0.3), PartlyProportional(fixed=0.2)):
         law = scheme_iteration_time(family.build(12), UNIT, load_law)
-        trace = simulate(Run(family.build(12), [Tape(UNIT, 12, 1, 0)], load_law, 4000))
-        assert_z(np.diff(trace.times[0]) / 4, law.mean())
+        assert_z(lengths(family, 12, 4000, load_law=load_law, seed=1)[0], law.mean())
     for model in (
         MODELS["pareto"](alpha=2.1, scale=1.0),
         MODELS["pareto"](alpha=0.9, scale=1.0),
@@ -569,11 +495,8 @@ def test_laws_of_levels_that_are_known_otherwise() -> None:
         assert isinstance(found, NoFormula)
     slow = MODELS["heterogeneous"](base=MODELS["deterministic"](value=1.0), factors=[1] * 11 + [2])
     for levels in ({1: 2}, {2: 3}, {1: 2, 4: 6}):
-        tapes = [Tape(slow, 12, 0, 0)]
-        built = LocalSgd(steps=8, levels=levels).build(12)
-        np.testing.assert_array_equal(
-            simulate(Run(built, tapes, Proportional(), 16)).times, [[16.0, 32.0]]
-        )
+        found = lengths(LocalSgd(steps=8, levels=levels), 12, 16, delay=slow)
+        np.testing.assert_array_equal(found, [[2.0, 2.0]])
 
 
 # Configs, tables, and what is refused.
@@ -591,8 +514,7 @@ DOCUMENT: dict[str, Any] = {
 
 
 def run_one(scheme: dict[str, Any], **sections: Any) -> pd.DataFrame:
-    [cell] = cells({**DOCUMENT, **sections, "schemes": [{"name": "local_sgd", **scheme}]})
-    return compute(cell).iterations
+    return eh.run({**DOCUMENT, **sections, "schemes": [{"name": "local_sgd", **scheme}]}).iterations
 
 
 def test_an_iteration_is_a_local_step() -> None:
@@ -607,11 +529,7 @@ def test_an_iteration_is_a_local_step() -> None:
         np.testing.assert_allclose(seconds[8:], seconds[8], rtol=1e-12)
         assert run["arrived"].tolist()[1:] == [4] * 10
         assert run["decoding_error"].to_numpy()[1:] == pytest.approx(6 * 2 / 4)
-    both = {"schemes": [{"name": "local_sgd", "steps": 4}], "record": "clock"}
-    [cell] = cells(
-        {k: v for k, v in (DOCUMENT | both).items() if k not in ("problem", "optimizer")}
-    )
-    clock = compute(cell).iterations
+    clock = run_one({"steps": 4}, record="clock", problem=None, optimizer=None)
     whole = run_one({"steps": 4})
     np.testing.assert_array_equal(clock["time"], whole["time"])
 
@@ -619,7 +537,7 @@ def test_an_iteration_is_a_local_step() -> None:
 def test_a_replayed_trace_gives_a_row_to_each_step(tmp_path: Path) -> None:
     """One row for a whole round would make H steps exactly H times uncoded; and a trace of T rows
     is enough for T iterations, whatever divides them."""
-    table = np.random.default_rng(0).exponential(size=(10, 6))
+    table = 0.1 + np.random.default_rng(0).exponential(size=(10, 6))
     np.savez(tmp_path / "t.npz", delays=table)
     delay = {"model": "trace", "path": str(tmp_path / "t.npz")}
     grouped = run_one({"steps": 4, "levels": {2: 3}}, delay=delay, replications=1)
@@ -634,50 +552,7 @@ def test_a_replayed_trace_gives_a_row_to_each_step(tmp_path: Path) -> None:
         assert steps == 1 or sum(sums) < table.max(axis=1).sum() * 0.95
 
 
-@pytest.mark.parametrize(
-    ("fields", "mentions"),
-    [
-        ({"levels": {3: 2}}, ["{3: 2}", "each period must divide the next", "steps = 8"]),
-        ({"levels": {2: 2, 4: 3}}, ["each size must divide the next", "workers = 6"]),
-        ({"levels": {16: 2}}, ["each period must divide"]),
-        ({"levels": {2: 6}}, ["sizes must be below workers = 6"]),
-        ({"levels": {0: 2}}, ["levels.0 = '0'", "greater than or equal to 1"]),
-        ({"levels": {"x": 2}}, ["levels.x = 'x'", "must be an integer"]),
-        ({"levels": {2: 0}}, ["levels.2 = 0", "greater than or equal to 1"]),
-        ({"levels": {2: True}}, ["levels.2", "is not a number"]),
-        ({"levels": {2: 3, "2": 2}}, ["levels", "twice"]),
-        ({"levels": {2: 3}, "wait_for": 3}, ["wait_for = 3", "left out beside levels"]),
-        ({"levels": {2: 3}, "load": 2}, ["load = 2", "must be 1 beside levels"]),
-        ({"levels": {2: 3}, "stop": {"first": 3}}, ["stop", "left out beside levels"]),
-    ],
-    ids=str,
-)
-def test_levels_that_are_refused(fields: dict[str, Any], mentions: list[str]) -> None:
-    with pytest.raises(ConfigError) as caught:
-        run_one({"steps": 8, **fields})
-    assert "\n" not in str(caught.value)
-    for mention in mentions:
-        assert mention in str(caught.value)
-
-
-def test_what_is_refused() -> None:
-    """In one line that names the field; nothing is ignored in silence."""
-    with pytest.raises(ConfigError, match=r"outer\.learning_rate = 0\.5: must be left out"):
-        run_one({"steps": 2, "outer": {"rule": "average", "learning_rate": 0.5}})
-    with pytest.raises(ConfigError, match=r"outer\.rule"):
-        run_one({"steps": 2, "outer": {"rule": "adam"}})
-    with pytest.raises(ConfigError, match="momentum"):
-        run_one({"steps": 2, "outer": {"rule": "nesterov", "momentum": 1.0}})
-    with pytest.raises(ConfigError, match="wait_for"):
-        run_one({"steps": 2, "wait_for": 7})
-    with pytest.raises(InvalidParameter, match="wait_for"):
-        LocalSgd(steps=2, wait_for=3, stop=Deadline(deadline=1.0)).build(6)
-    given = [{"name": "local_sgd", "steps": 2, "outer": {"rule": "nesterov", "momentum": 0.5}}]
-    [cell] = cells({**DOCUMENT, "schemes": given})
-    assert cell.label == "local_sgd steps=2 outer(rule=nesterov, momentum=0.5)"
-    scheme, grouped = LocalSgd(steps=2).build(6), LocalSgd(steps=2, levels={1: 3}).build(6)
-    run = Run(scheme, [Tape(UNIT, 6, 0, 0)], Proportional(), 4)
-    for local in (scheme, grouped):
-        assert "local steps" in str(round_law(replace(run, scheme=local)))
-    assert "local" in str(refusal(run, injected=True))
-    assert refusal(replace(run, scheme=LocalSgd(steps=1).build(6)), injected=True)
+def test_a_label_has_the_outer_step() -> None:
+    given = {"steps": 2, "outer": {"rule": "nesterov", "momentum": 0.5}}
+    label = "local_sgd steps=2 outer(rule=nesterov, momentum=0.5)"
+    assert run_one(given)["label"].unique().tolist() == [label]

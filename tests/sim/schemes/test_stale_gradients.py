@@ -1,4 +1,8 @@
-"""Gradients that are kept: tables of them, and pipelined ones."""
+"""Gradients that are kept: tables of them, and pipelined ones.
+
+Speaks to the learner's tables and to what an update is made of: loops here count and keep each
+gradient, and what the learner takes, multiplies and refuses is counted.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +12,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.base.errors import InvalidParameter
+import erasurehead as eh
+from erasurehead.delays import MODELS, Tape
+from erasurehead.load_laws import Proportional
+from erasurehead.plugins import FloatArray, IntArray, Steps, Trace
+from erasurehead.problems import Problem
+from erasurehead.schemes import SCHEMES
 from erasurehead.sim.base.numerics import GradientTables
-from erasurehead.sim.base.types import FloatArray, IntArray, Messages, Rounds, Trace
-from erasurehead.sim.engines.run import Policy, Run
-from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.training import learner
-from erasurehead.sim.training.learner import train
-from erasurehead.sim.training.optimizers import OPTIMIZERS
-from erasurehead.sim.training.problems import LOSSES, Problem
 from erasurehead.sim.training.problems import base as problem_base
-from erasurehead.sim.training.steps import Held, Renewal, Steps, weights_of
-from tests.sim.engines.agreement import arrays, batch, both_finish, event
-from tests.sim.training.test_learner import STALE_K, STALE_N, STALE_P, one_gradient, problem
+from erasurehead.sim.training.steps import Held, Renewal, weights_of
+from tests.sim.engines.agreement import POLICIES, auto, batch, both_finish, event, same, steady
+from tests.sim.training.test_learner import (
+    RULES,
+    STALE_K,
+    STALE_N,
+    STALE_P,
+    one_gradient,
+    problem,
+)
 from tests.tools import TableTape
 
 # Learning along tables of gradients, against a plain loop that keeps every model.
@@ -35,16 +42,22 @@ RATE, L2 = 0.05, 0.01
 DELAY = MODELS["heterogeneous"](base=MODELS["exponential"](rate=2.0), spread=0.8)
 
 
-def run_of(name: str, iterations: int, delay: Any = DELAY, **fields: Any) -> tuple[Trace, Steps]:
-    scheme = SCHEMES[name](**fields).build(STALE_K)
+GD = RULES["gd"](learning_rate=RATE)
+engines = pytest.mark.parametrize("engine", [event, batch], ids=["event", "batch"])
+
+
+def run_of(name: str, iterations: int, delay=DELAY, **fields: Any) -> tuple[eh.Simulation, Trace]:
+    """A run, and the trace that it is decoded from."""
+    family = SCHEMES[name](**fields)
+    size = {"workers": STALE_K, "iterations": iterations, "replications": 3, "seed": 4}
     tapes = [Tape(delay, STALE_K, 4, r) for r in range(3)]
-    trace = simulate(Run(scheme, tapes, Proportional(), iterations, seed=5))
-    return trace, scheme.steps(trace)
+    trace = auto.simulate(family.build(STALE_K), tapes, Proportional(), iterations, seed=4)
+    return eh.simulate(family, delay, **size), trace
 
 
-def steady(*seconds: float, rows: int = 40) -> TableTape:
-    """Every task of worker j takes ``seconds[j]``."""
-    return TableTape(np.tile(np.array(seconds), (rows, 1)))
+def steps_of(name: str, iterations: int, delay=DELAY, **fields: Any) -> Steps:
+    _, trace = run_of(name, iterations, delay, **fields)
+    return SCHEMES[name](**fields).build(STALE_K).steps(trace)
 
 
 def descend(data: Problem, models: list[FloatArray], mean: FloatArray) -> None:
@@ -69,9 +82,8 @@ KINDS: list[tuple[str, dict[str, Any]]] = [
 def test_shares_are_those_of_a_plain_count(name: str, fields: dict[str, Any]) -> None:
     """Update by update, with a table of what it holds; catches a partition that is counted twice in
     an update, and a share of gradients for one of updates."""
-    _, steps = run_of(name, 6, **fields)
+    steps = steps_of(name, 6, **fields)
     shares = steps.shares
-    assert shares is not None
     updates = steps.times.shape[1]
     counts, table = np.zeros_like(shares), np.zeros(shares.shape, dtype=bool)
     for u in range(updates):
@@ -85,7 +97,6 @@ def test_shares_are_those_of_a_plain_count(name: str, fields: dict[str, Any]) ->
             counts += step.weights.sum(axis=1) != 0
         else:
             weights = weights_of(step, shares.shape[1])
-            assert weights is not None
             counts += weights != 0
     np.testing.assert_allclose(shares, counts / updates, rtol=1e-12)
     assert shares.min() < 1 or name in ("ringleader", "sequential")  # which hear everybody
@@ -96,17 +107,14 @@ def test_shares_are_those_of_a_plain_count(name: str, fields: dict[str, Any]) ->
 
 @pytest.mark.parametrize("sparse_data", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("block", [1, 2, 64])
-def test_the_mean_of_everybodys_latest(
-    block: int, sparse_data: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_mean_of_everybodys_latest(block, sparse_data, monkeypatch):
     """The mean over those who have arrived so far, each at the model that its worker had."""
     monkeypatch.setattr(learner, "BLOCK_WIDTH", block)
     data, start = problem(sparse_data, L2)
     iterations = 8
-    trace, steps = run_of("gradient_table", iterations)
-    found = train(data, OPTIMIZERS["gd"](learning_rate=RATE), start, steps, iterations)
+    run, trace = run_of("gradient_table", iterations)
+    found = eh.train(run, data, GD, initial=start)
     heard = trace.heard
-    assert isinstance(heard, Messages)
     for r in range(len(trace.times)):
         models, latest = [start], {}
         for u in range(iterations * STALE_K):
@@ -120,10 +128,9 @@ def test_the_mean_of_everybodys_latest(
 
 def test_momentum_takes_the_tables_gradients_where_they_were_taken() -> None:
     data, start = problem()
-    trace, steps = run_of("gradient_table", 4)
-    heard, optimizer = trace.heard, OPTIMIZERS["nesterov"](learning_rate=RATE)
-    assert isinstance(heard, Messages)
-    found = train(data, optimizer, start, steps, 4)
+    run, trace = run_of("gradient_table", 4)
+    heard, optimizer = trace.heard, RULES["nesterov"](learning_rate=RATE)
+    found = eh.train(run, data, optimizer, initial=start)
     for r in range(len(trace.times)):
         state, points, latest = optimizer.init(start[:, None]), [], {}
         for u in range(4 * STALE_K):
@@ -135,7 +142,7 @@ def test_momentum_takes_the_tables_gradients_where_they_were_taken() -> None:
         np.testing.assert_allclose(found.final_beta[:, r], state[0][:, 0], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("engine", [event, batch], ids=["event", "batch"])
+@engines
 def test_a_gradient_table_by_hand(engine: Any) -> None:
     """Times 1 and 2, two workers.
 
@@ -155,7 +162,6 @@ def test_a_gradient_table_by_hand(engine: Any) -> None:
     np.testing.assert_array_equal(trace.times[0], [1, 2, 2, 3, 4, 4])
     np.testing.assert_array_equal(trace.heard.message[0, :, 0], [0, 0, 1, 0, 0, 1])
     np.testing.assert_array_equal(trace.heard.version[0, :, 0], [0, 1, 0, 3, 4, 3])
-    assert steps.staleness is not None
     np.testing.assert_array_equal(steps.staleness[0], [0, 0, 1.5, 1.5, 2, 1.5])
     np.testing.assert_array_equal(steps.error[0], [2, 2, 0, 0, 0, 0])
     np.testing.assert_array_equal(steps.recovered[0], [0.5, 0.5, 1, 1, 1, 1])
@@ -163,17 +169,19 @@ def test_a_gradient_table_by_hand(engine: Any) -> None:
     assert steps.depth == 2  # worker 2's first gradient, taken at version 0, is used for update 2
 
 
-def test_a_gradient_table_keeps_the_time_of_asynchronous() -> None:
+@pytest.mark.parametrize("policy", POLICIES)
+def test_times_of_schemes_that_keep_gradients(policy: str) -> None:
+    """Those of the schemes without: to the bit, in both engines."""
     tapes = [Tape(DELAY, STALE_K, 1, r) for r in range(2)]
-    for engine in (event, batch):
-        one, two = (
-            arrays(engine.simulate(scheme, tapes, Proportional(), 20))
-            for scheme in (
-                SCHEMES["gradient_table"]().build(STALE_K),
-                SCHEMES["asynchronous"]().build(STALE_K),
-            )
+    pairs: list[tuple[Any, Any]] = [
+        (SCHEMES["gradient_table"](), SCHEMES["asynchronous"]()),
+        (SCHEMES["pipelined"](load=3, wait_for=8), SCHEMES["ignore_stragglers"](wait_for=8)),
+    ]
+    for pair in pairs[policy != "cancel" :]:
+        ours, theirs = (
+            both_finish(family.build(STALE_K), tapes, Proportional(), 20, policy) for family in pair
         )
-        assert all(np.array_equal(one[name], two[name]) for name in one)
+        assert same(ours, theirs)
 
 
 def singles_taken(data: Problem, monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -192,9 +200,9 @@ def singles_taken(data: Problem, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_an_update_takes_one_new_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many are in the table."""
     data, start = problem()
-    _, steps = run_of("gradient_table", 5)
+    run, _ = run_of("gradient_table", 5)
     taken = singles_taken(data, monkeypatch)
-    train(data, OPTIMIZERS["gd"](learning_rate=RATE), start, steps, 5)
+    eh.train(run, data, GD, initial=start)
     assert len(taken) == 3 * 5 * STALE_K
 
 
@@ -216,27 +224,16 @@ def test_the_sum_stays_exact_in_a_long_run() -> None:
 
 def test_a_table_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     data, start = problem()
-    _, steps = run_of("gradient_table", 2)
+    run, _ = run_of("gradient_table", 2)
     monkeypatch.setattr(learner, "MOST_BYTES_OF_PAST", 3 * STALE_K * STALE_P * 8 - 1)
-    with pytest.raises(InvalidParameter, match="past models and gradients"):
-        train(data, OPTIMIZERS["gd"](learning_rate=RATE), start, steps, 2)
+    with pytest.raises(eh.ConfigError, match="past models and gradients"):
+        eh.train(run, data, GD, initial=start)
 
 
 # Workers that send the sum of their latest gradients, one of them new.
 
 
-PIPELINED_DELAY = MODELS["exponential"](rate=2.0)
-PIPELINED_RATE = 0.05
-
-
-def pipelined_run_of(load: int, wait_for: int, rounds: int) -> tuple[Trace, Steps]:
-    scheme = SCHEMES["pipelined"](load=load, wait_for=wait_for).build(STALE_K)
-    tapes = [Tape(PIPELINED_DELAY, STALE_K, 4, r) for r in range(3)]
-    trace = simulate(Run(scheme, tapes, Proportional(), rounds))
-    return trace, scheme.steps(trace)
-
-
-@pytest.mark.parametrize("engine", [event, batch], ids=["event", "batch"])
+@engines
 def test_three_rounds_by_hand(engine: Any) -> None:
     """n = 3, d = 2, r = 2, so n / m = 1.5; worker j's gradients are of partitions j and j + 1.
 
@@ -266,28 +263,23 @@ def test_three_rounds_by_hand(engine: Any) -> None:
 @pytest.mark.parametrize("sparse_data", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("block", [1, 2, 64])
 @pytest.mark.parametrize(("load", "wait_for"), [(3, 8), (3, 12), (12, 5), (1, 7)])
-def test_a_plain_loop_with_every_gradient(
-    load: int, wait_for: int, block: int, sparse_data: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_plain_loop_with_every_gradient(load, wait_for, block, sparse_data, monkeypatch):
     """Each worker keeps its latest d gradients itself, and nobody knows of layers."""
     monkeypatch.setattr(learner, "BLOCK_WIDTH", block)
     data, start = problem(sparse_data, l2=0.01)
-    trace, steps = pipelined_run_of(load, wait_for, 15)
-    assert isinstance(trace.heard, Rounds)
-    found = train(data, OPTIMIZERS["gd"](learning_rate=PIPELINED_RATE), start, steps, 15)
+    run, _ = run_of("pipelined", 15, load=load, wait_for=wait_for)
+    found = eh.train(run, data, GD, initial=start)
     for r in range(3):
         beta, losses = start, [data.loss(start[:, None])[0]]
         latest: list[deque[FloatArray]] = [deque(maxlen=load) for _ in range(STALE_K)]
         taken = [0] * STALE_K
-        for arrived in trace.heard.arrived[r]:
+        for arrived in run.arrived[r]:
             total = np.zeros(STALE_P)
             for j in np.flatnonzero(arrived):
                 latest[j].append(one_gradient(data, (j + taken[j] % load) % STALE_K, beta))
                 taken[j] += 1
                 total += np.sum(latest[j], axis=0) / len(latest[j])
-            beta = beta - PIPELINED_RATE * (
-                STALE_K / arrived.sum() * total / STALE_N + 2 * 0.01 * beta
-            )
+            beta = beta - RATE * (STALE_K / arrived.sum() * total / STALE_N + 2 * 0.01 * beta)
             losses.append(data.loss(beta[:, None])[0])
         np.testing.assert_allclose(found.final_beta[:, r], beta, rtol=0, atol=1e-12)
         np.testing.assert_allclose(found.train_loss[r], losses, rtol=0, atol=1e-12)
@@ -295,14 +287,13 @@ def test_a_plain_loop_with_every_gradient(
 
 def test_momentum_takes_held_gradients_where_they_were_taken() -> None:
     data, start = problem()
-    trace, steps = pipelined_run_of(3, 8, 9)
-    assert isinstance(trace.heard, Rounds)
-    optimizer = OPTIMIZERS["nesterov"](learning_rate=PIPELINED_RATE)
-    found = train(data, optimizer, start, steps, 9)
+    run, _ = run_of("pipelined", 9, load=3, wait_for=8)
+    optimizer = RULES["nesterov"](learning_rate=RATE)
+    found = eh.train(run, data, optimizer, initial=start)
     state = optimizer.init(start[:, None])
     latest: list[deque[FloatArray]] = [deque(maxlen=3) for _ in range(STALE_K)]
     taken = [0] * STALE_K
-    for u, arrived in enumerate(trace.heard.arrived[0]):
+    for u, arrived in enumerate(run.arrived[0]):
         total, point = np.zeros(STALE_P), optimizer.point(state, u + 1)[:, 0]
         for j in np.flatnonzero(arrived):
             latest[j].append(one_gradient(data, (j + taken[j] % 3) % STALE_K, point))
@@ -315,8 +306,7 @@ def test_momentum_takes_held_gradients_where_they_were_taken() -> None:
 @pytest.mark.parametrize("load", [1, 2, 5])
 def test_where_all_are_heard_gradients_are_0_to_load_less_1_rounds_old(load: int) -> None:
     """And every partition weighs 1."""
-    _, steps = pipelined_run_of(load, STALE_K, 12)
-    assert steps.staleness is not None
+    steps = steps_of("pipelined", 12, load=load, wait_for=STALE_K)
     expected = [min(t, load - 1) / 2 for t in range(12)]
     np.testing.assert_allclose(steps.staleness, np.tile(expected, (3, 1)))
     np.testing.assert_allclose(steps.error, 0, atol=1e-28)
@@ -325,29 +315,16 @@ def test_where_all_are_heard_gradients_are_0_to_load_less_1_rounds_old(load: int
 
 def test_a_partition_weighs_1_on_average() -> None:
     """By symmetry, where arrivals are uniformly random and all were heard ``load`` times."""
-    _, steps = pipelined_run_of(4, 5, 400)
+    steps = steps_of("pipelined", 400, MODELS["exponential"](rate=2.0), load=4, wait_for=5)
     late = np.array([steps.step(u).weights.sum(axis=1) for u in range(60, 400)])
     np.testing.assert_allclose(late.sum(axis=-1), STALE_K)  # exactly, in every round
     means = late.mean(axis=(0, 1))
     assert abs(means - 1).max() < 5 * late.std() / np.sqrt(late.shape[0] * 3 / 4)
 
 
-@pytest.mark.parametrize("policy", Policy)
-def test_its_time_is_that_of_ignore_stragglers(policy: Policy) -> None:
-    tapes = [Tape(PIPELINED_DELAY, STALE_K, 1, r) for r in range(2)]
-    ours = SCHEMES["pipelined"](load=3, wait_for=8).build(STALE_K)
-    theirs = SCHEMES["ignore_stragglers"](wait_for=8).build(STALE_K)
-    one = arrays(both_finish(ours, tapes, Proportional(), 20, policy))
-    two = arrays(both_finish(theirs, tapes, Proportional(), 20, policy))
-    assert all(np.array_equal(one[name], two[name]) for name in one)
-
-
 def test_an_update_costs_two_products(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the load is: no past margins are computed again."""
-    data, start = (
-        LOSSES["logistic"](problem()[0].X, problem()[0].y, partitions=STALE_K),
-        problem()[1],
-    )
+    data, start = problem()
     counts = {"rows": 0, "transposed": 0}
     multiply = problem_base.product
 
@@ -357,12 +334,6 @@ def test_an_update_costs_two_products(monkeypatch: pytest.MonkeyPatch) -> None:
         return multiply(matrix, columns, *out)
 
     monkeypatch.setattr(problem_base, "product", counted)
-    _, steps = pipelined_run_of(5, 8, 10)
-    train(data, OPTIMIZERS["gd"](learning_rate=PIPELINED_RATE), start, steps, 10)
+    run, _ = run_of("pipelined", 10, load=5, wait_for=8)
+    eh.train(run, data, GD, initial=start)
     assert counts == {"rows": 11, "transposed": 10}
-
-
-@pytest.mark.parametrize(("fields", "wrong"), [((13, 5), "load"), ((3, 13), "wait_for")])
-def test_load_and_wait_for_are_at_most_workers(fields: tuple[int, int], wrong: str) -> None:
-    with pytest.raises(InvalidParameter, match=wrong):
-        SCHEMES["pipelined"](load=fields[0], wait_for=fields[1]).build(STALE_K)

@@ -11,24 +11,22 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from erasurehead.delay_models import MODELS
-from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.base import Fixed
+from erasurehead.delays import MODELS
+from erasurehead.load_laws import Proportional
+from erasurehead.plugins import CoverGroups, Fixed, OnePerGroup, Optimal, SumArrived, decoding_error
+from erasurehead.schemes import SCHEMES
 from erasurehead.sim.schemes.parts import assignments
-from erasurehead.sim.schemes.parts.deadlines import Deadline
-from erasurehead.sim.schemes.parts.decoders import OnePerGroup, Optimal, SumArrived, decoding_error
-from erasurehead.sim.schemes.parts.stopping import CoverGroups, FirstK
-from erasurehead.sim.theory import NoFormula
-from erasurehead.sim.theory.decoding_error import (
+from erasurehead.stopping import Deadline, FirstK
+from erasurehead.theory import (
     GroupErasure,
+    NoFormula,
     bernoulli_error,
     common_weight_error,
     expected_decoding_error,
     one_step_error,
+    scheme_iteration_time,
     stochastic_block_error,
 )
-from erasurehead.sim.theory.scheme_time import scheme_iteration_time
 
 
 def subsets(n, r):

@@ -12,13 +12,16 @@ import pytest
 from scipy import special, stats
 from scipy.integrate import quad, simpson
 
-from erasurehead.delay_models import MODELS
-from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
-from erasurehead.sim.schemes import SCHEMES
+from erasurehead.delays import MODELS
+from erasurehead.load_laws import Additive, PerPartition, Proportional
+from erasurehead.plugins import AllOf, AnyOf, CoverGroups
+from erasurehead.schemes import SCHEMES
 from erasurehead.sim.schemes.arrivals import Arrivals, Demand
-from erasurehead.sim.schemes.parts.deadlines import Deadline, Later
-from erasurehead.sim.schemes.parts.stopping import AllOf, AnyOf, CoverGroups, FirstK
-from erasurehead.sim.theory import (
+from erasurehead.sim.schemes.parts.deadlines import Later
+from erasurehead.sim.theory import mean_times as closed
+from erasurehead.sim.theory.iteration_time import integrate
+from erasurehead.stopping import Deadline, FirstK
+from erasurehead.theory import (
     IterationTimeLaw,
     MessageTime,
     NoFormula,
@@ -30,8 +33,6 @@ from erasurehead.sim.theory import (
     scheme_iteration_time,
     worker_time_at,
 )
-from erasurehead.sim.theory import mean_times as closed
-from erasurehead.sim.theory.iteration_time import integrate
 from tests.sim.schemes.test_arrivals import covering_subsets
 from tests.statistics import assert_z
 
@@ -185,6 +186,7 @@ def piecewise_mean(sf, kinks):
     return float((half * sf(t.ravel()).reshape(t.shape) @ weights).sum())
 
 
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize("first", range(0, 300, 50))
 def test_means_of_mixtures_with_kinks_and_atoms(first: int) -> None:
     """Catches an integral across a corner or a jump of the workers' law, and one that is infinite
@@ -519,6 +521,7 @@ def test_loads_that_differ_have_no_closed_form():
     assert min(loads) < max(loads)
 
 
+@pytest.mark.one_in(3)  # all of either, and both laws, are among them
 @pytest.mark.parametrize("alpha", [0.05, 0.2, 0.3, 0.5, 0.9, 1.0, 1.1, 2.5])
 @pytest.mark.parametrize("scale", [1e-3, 0.4, 1.0, 50.0])
 @pytest.mark.parametrize(

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erasurehead.delay_models import MODELS
+from erasurehead.delays import MODELS
+from erasurehead.load_laws import PerPartition
+from erasurehead.plugins import CoverGroups, Groups, InvalidParameter
 from erasurehead.sim import theory
-from erasurehead.sim.base.errors import InvalidParameter
-from erasurehead.sim.load_laws import PerPartition
-from erasurehead.sim.schemes.parts.assignments import Groups
-from erasurehead.sim.schemes.parts.stopping import CoverGroups, FirstK
-from erasurehead.sim.theory import additive_worker_time, proportional_worker_time, worker_time_at
+from erasurehead.stopping import FirstK
+from erasurehead.theory import additive_worker_time, proportional_worker_time, worker_time_at
 
 # A worker's time at its load: the three load laws.
 

@@ -10,26 +10,31 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from erasurehead.plugins import (
+    CyclicMds,
+    Encoded,
+    Fixed,
+    Groups,
+    InvalidParameter,
+    Optimal,
+    SumArrived,
+    unbiased,
+)
+from erasurehead.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.attack import code_of
 from erasurehead.sim.attack.code import every_set
-from erasurehead.sim.base.errors import InvalidParameter
-from erasurehead.sim.schemes import SCHEMES, SchemeFamily
-from erasurehead.sim.schemes.base import Fixed
 from erasurehead.sim.schemes.codes.graph_codes import adjacency
-from erasurehead.sim.schemes.parts.assignments import CyclicMds, Encoded, Groups
-from erasurehead.sim.schemes.parts.decoders import Optimal, SumArrived, unbiased
-from erasurehead.sim.schemes.parts.stopping import FirstK
-from erasurehead.sim.theory import NoFormula, design_error, expander_bound
-from erasurehead.sim.theory.decoding_error import (
+from erasurehead.sim.theory.worst_case import GroupsLost, singular_values
+from erasurehead.stopping import FirstK
+from erasurehead.theory import (
     ErasureBound,
     GroupErasure,
+    NoFormula,
+    design_error,
+    expander_bound,
     expected_total_time,
     gradient_descent_rate,
     least_squares_spectrum,
-)
-from erasurehead.sim.theory.worst_case import (
-    GroupsLost,
-    singular_values,
     spectral_bound,
     worst_bound,
     worst_cases,
@@ -66,7 +71,6 @@ def test_the_bound_of_graphs() -> None:
     eigenvalues = np.sort(np.linalg.eigvalsh(adjacency(graph).toarray()))
     gap = d - eigenvalues[-2]
     scheme = SCHEMES["graph_assignment"](degree=d, wait_for=n, code_seed=1).build(n)
-    assert isinstance(scheme, Fixed)
     second = singular_values(scheme.assignment.encoding)[1]
     for s in range(n):
         p, m = s / n, n - s
@@ -93,7 +97,7 @@ def test_no_set_of_stragglers_exceeds_a_bound(example: SchemeFamily) -> None:
         bound = worst_bound(cases, s)
         if bound is None:
             continue
-        (errors,) = (code.errors(masks) for masks in every_set(workers, s))  # type: ignore[union-attr]
+        (errors,) = (code.errors(masks) for masks in every_set(workers, s))
         assert len(errors) == comb(workers, s)
         assert errors.max() <= bound.value + 1e-8
         if bound.attained:
@@ -113,19 +117,14 @@ def test_no_set_of_stragglers_exceeds_a_bound(example: SchemeFamily) -> None:
         ("uncoded", {}, 12),
     ],
 )
-def test_an_exact_code_is_exact_with_as_many_stragglers_as_it_tolerates(
-    name: str, fields: dict[str, object], workers: int
-) -> None:
+def test_an_exact_code_is_exact_with_as_many_stragglers_as_it_tolerates(name, fields, workers):
     """And no code of theirs is with one more, where it is known what is lost then."""
     scheme = SCHEMES[name](**fields).build(workers)
-    assert isinstance(scheme, Fixed)
     cases = worst_cases(scheme)
     assert not isinstance(cases, NoFormula)
     tolerated = scheme.guarantees.tolerates
-    assert tolerated is not None
     for stragglers in range(tolerated + 1):
         bound = worst_bound(cases, stragglers)
-        assert bound is not None
         assert (bound.value, bound.attained) == (0.0, True)
     more = worst_bound(cases, tolerated + 1)
     assert more is None or more.value > 0.5
@@ -152,7 +151,7 @@ def test_large_factors_make_few_lost_groups_the_worst() -> None:
 )
 def test_groups_that_cannot_be(fields: tuple[float, ...], field: str) -> None:
     with pytest.raises(InvalidParameter) as refused:
-        GroupsLost(*fields)  # type: ignore[arg-type]
+        GroupsLost(*fields)
     assert refused.value.field == field
     for stragglers in (-1, 7):
         with pytest.raises(InvalidParameter, match="between 0 and workers = 6"):
@@ -178,11 +177,8 @@ def test_plain_sums_lose_whole_groups_only_where_groups_are_single_workers() -> 
         assert (found.source if found else None) == source
 
 
-def test_large_matrices_have_the_same_second_singular_value(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_large_matrices_have_the_same_second_singular_value(monkeypatch):
     scheme = SCHEMES["regular_graph"](load=4, wait_for=9).build(60)
-    assert isinstance(scheme, Fixed)
     whole = singular_values(scheme.assignment.encoding)
     monkeypatch.setattr("erasurehead.sim.theory.worst_case.MAX_DENSE_SIZE", 10)
     assert singular_values(scheme.assignment.encoding) == pytest.approx(whole[:2], rel=1e-9)
@@ -197,20 +193,17 @@ def test_nothing_is_claimed_of_irregular_codes(name: str) -> None:
 def test_complex_codes_and_negative_entries_have_the_bound_too() -> None:
     """Row sums of both are equal; the all-ones vector of the second is not of the largest value."""
     complex_code = SCHEMES["cyclic_mds"](load=3).build(12)
-    bound = worst_bound(worst_cases(complex_code), 4)  # type: ignore[arg-type]
-    assert bound is not None
+    bound = worst_bound(worst_cases(complex_code), 4)
     assert bound.source == "spectral"
     rng = np.random.default_rng(0)
     signs = _circulant(np.array([3.0, -2.0, 1.0, 0, 0, -1.0, 0, 0.5, 0, 0]))
     for b in (signs, signs + 0.1 * _circulant(rng.standard_normal(10))):
         code = Encoded(sparse.csr_array(b))
         scheme = Fixed("mine", code, FirstK(10), Optimal(code), exact=None)
-        (case,) = worst_cases(scheme)  # type: ignore[misc]
+        (case,) = worst_cases(scheme)
         for s in range(1, 6):
-            errors = np.concatenate(
-                [code_of(scheme).errors(masks) for masks in every_set(10, s)]  # type: ignore[union-attr]
-            )
-            assert errors.max() <= case.bound(s).value + 1e-9  # type: ignore[union-attr]
+            errors = np.concatenate([code_of(scheme).errors(masks) for masks in every_set(10, s)])
+            assert errors.max() <= case.bound(s).value + 1e-9
 
 
 def _circulant(row: np.ndarray) -> np.ndarray:
@@ -221,7 +214,7 @@ def test_classes_that_split_all_partitions() -> None:
     """Of three classes of four workers the fullest counts: two stragglers leave one complete, and
     six take two workers of each, with three partitions apiece. Of 13 workers in three classes
     sizes differ, and no more is known than who is tolerated."""
-    family = SCHEMES["generalized_fractional_repetition"](load=3)  # type: ignore[call-arg]
+    family = SCHEMES["generalized_fractional_repetition"](load=3)
     known = worst_cases(family.build(12))
     assert not isinstance(known, NoFormula)
     found = [worst_bound(known, s) for s in (0, 2, 3, 6, 12)]
@@ -229,7 +222,6 @@ def test_classes_that_split_all_partitions() -> None:
     uneven = worst_cases(family.build(13))
     assert not isinstance(uneven, NoFormula)
     tolerated = worst_bound(uneven, 2)
-    assert tolerated is not None
     assert tolerated.value == 0
     assert worst_bound(uneven, 3) is None
 

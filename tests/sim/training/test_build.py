@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -11,24 +10,17 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from erasurehead import ConfigError
 from erasurehead.experiments.config.cells import cells
-from erasurehead.sim.base.errors import ConfigError, InvalidParameter
-from erasurehead.sim.base.types import FloatArray
-from erasurehead.sim.training.problems import (
-    DATASETS,
-    LOSSES,
-    Problem,
-    ProblemConfig,
-    ProblemSettings,
-)
+from erasurehead.plugins import InvalidParameter
+from erasurehead.problems import DATASETS
+from erasurehead.sim.training.problems import LOSSES, ProblemConfig, ProblemSettings
 from erasurehead.sim.training.problems.losses import DATA_STREAM, SHUFFLE_STREAM, START_STREAM
 
 # From a section to a problem in one call.
 
 
-def build_problem(
-    section: Mapping[str, Any], partitions: int, seed: int, data_dir: Path | None = None
-) -> tuple[Problem, FloatArray]:
+def build_problem(section, partitions, seed, data_dir=None):
     """The problem and its start."""
     shared = {field.name for field in fields(ProblemSettings)}
     settings = ProblemSettings(**{key: section[key] for key in shared & set(section)})
@@ -107,9 +99,7 @@ def test_normal_start_is_standard_and_not_drawn_from_the_data_stream() -> None:
         ({"dataset": "diabetes", "rows": 40}, ConfigError, "rows"),
     ],
 )
-def test_bad_settings_are_refused(
-    change: dict[str, Any], error: type[Exception], says: str
-) -> None:
+def test_bad_settings_are_refused(change, error, says):
     section = {**SMALL, **change}
     partitions = section.pop("partitions", 4)
     with pytest.raises(error, match=says):

@@ -13,14 +13,10 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import OneHotEncoder
 
-from erasurehead.sim.base.errors import DataNotFound, InvalidParameter
-from erasurehead.sim.training.problems import DATASETS
-from erasurehead.sim.training.problems.datasets.base import (
-    Dataset,
-    Synthetic,
-    interactions,
-    one_hot,
-)
+from erasurehead.plugins import Dataset, InvalidParameter
+from erasurehead.problems import DATASETS, Synthetic
+from erasurehead.sim.base.errors import DataNotFound
+from erasurehead.sim.training.problems.datasets.base import interactions, one_hot
 from erasurehead.sim.training.problems.datasets.brought import (
     AMAZON_COLUMNS,
     DATA_VARIABLE,
@@ -55,9 +51,9 @@ def test_an_interaction_is_one_value_per_pair_of_values() -> None:
         assert len(triples) == len({t[0] for t in triples}) == len({t[1:] for t in triples})
 
 
-def synthetic(task: str, seed: int = 0, rows: int = 4000, features: int = 9):  # type: ignore[no-untyped-def]
+def synthetic(task: str, seed: int = 0, rows: int = 4000, features: int = 9):
     family = Synthetic(rows=rows, features=features)
-    data = family.load(task, np.random.default_rng(seed), None)  # type: ignore[arg-type]
+    data = family.load(task, np.random.default_rng(seed), None)
     model = np.random.default_rng(seed).choice([-1.0, 1.0], size=features)
     return data, model
 
@@ -120,16 +116,13 @@ def test_synthetic_test_rows() -> None:
     ("name", "shape", "task"),
     [("breast_cancer", (455, 31), "classification"), ("diabetes", (353, 11), "regression")],
 )
-def test_embedded_data_are_standardised_with_the_training_rows(
-    name: str, shape: tuple[int, int], task: str
-) -> None:
-    data = DATASETS[name]().load(task, np.random.default_rng(0), None)  # type: ignore[arg-type]
+def test_embedded_data_are_standardised_with_the_training_rows(name, shape, task):
+    data = DATASETS[name]().load(task, np.random.default_rng(0), None)
     assert data.task == task
     assert data.X.shape == shape
     np.testing.assert_allclose(data.X[:, :-1].mean(axis=0), 0, atol=1e-12)
     np.testing.assert_allclose(data.X[:, :-1].std(axis=0), 1, rtol=1e-12)
     assert np.all(data.X[:, -1] == 1)
-    assert data.X_test is not None
     assert np.all(data.X_test[:, -1] == 1)
     assert not np.allclose(data.X_test[:, :-1].mean(axis=0), 0, atol=1e-6)
     if task == "classification":
@@ -150,7 +143,7 @@ def no_data_variable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def load(name: str, data_dir: Path | None) -> Dataset:
-    return DATASETS[name]().load(TASKS[name], np.random.default_rng(0), data_dir)  # type: ignore[arg-type]
+    return DATASETS[name]().load(TASKS[name], np.random.default_rng(0), data_dir)
 
 
 def amazon_table(rows: int = 30) -> pd.DataFrame:
@@ -254,9 +247,7 @@ def test_files_are_looked_for_in_order(tmp_path: Path, monkeypatch: pytest.Monke
     assert len(load("amazon", tmp_path / "nowhere").y) == 12
 
 
-def test_a_missing_file_says_what_where_and_whence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_file_says_what_where_and_whence(tmp_path, monkeypatch):
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "b"))
     with pytest.raises(DataNotFound) as missing:
         build_problem({"loss": "logistic", "dataset": "amazon"}, 3, 0, tmp_path / "a")
@@ -291,9 +282,7 @@ def test_a_missing_file_says_what_where_and_whence(
         ("kc_housing", "house_prices.parquet", "not parquet", "cannot be read"),
     ],
 )
-def test_a_wrong_file_is_refused_by_name(
-    tmp_path: Path, name: str, file: str, text: str, says: str
-) -> None:
+def test_a_wrong_file_is_refused_by_name(tmp_path, name, file, text, says):
     (tmp_path / file).write_text(text)
     with pytest.raises(InvalidParameter, match=says) as refused:
         load(name, tmp_path)
@@ -355,7 +344,6 @@ def test_real_files_have_the_shapes_of_the_authors(name: str, shapes: set[tuple[
     except DataNotFound as missing:
         pytest.skip(str(missing))
     assert data.X.shape in shapes
-    assert data.X_test is not None
     assert data.X_test.shape[1] == data.X.shape[1]
 
 

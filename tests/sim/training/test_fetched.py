@@ -16,7 +16,7 @@ import pytest
 from sklearn.utils import Bunch
 
 from erasurehead.experiments.commands.data import DATA_SOURCES
-from erasurehead.sim.base.errors import InvalidParameter
+from erasurehead.plugins import InvalidParameter
 from tests.sim.training.test_datasets import TASKS, amazon_table, covertype_table, kc_table, load
 from tests.tools import inside
 
@@ -67,9 +67,7 @@ def own(name: str, folder: Path) -> Any:
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_what_is_fetched_is_what_a_user_would_bring(
-    name: str, asked: list[dict[str, Any]], tmp_path: Path
-) -> None:
+def test_what_is_fetched_is_what_a_user_would_bring(name, asked, tmp_path):
     """Catches a column that is lost, renamed or rounded; and a file whose hash is another's."""
     folder = tmp_path / "data"
     done = inside("data", name, "--data-dir", folder)
@@ -86,9 +84,7 @@ def test_what_is_fetched_is_what_a_user_would_bring(
     assert not any(Path(call["data_home"]).exists() for call in asked)
 
 
-def test_a_set_is_fetched_once_and_a_changed_file_is_refused(
-    asked: list[dict[str, Any]], tmp_path: Path
-) -> None:
+def test_a_set_is_fetched_once_and_a_changed_file_is_refused(asked, tmp_path):
     for _ in range(2):
         assert inside("data", "kc_house", "--data-dir", tmp_path).returncode == 0
     assert len(asked) == 1
@@ -141,12 +137,8 @@ def with_text(**_: Any) -> Any:
     ],
 )
 def test_what_does_not_arrive_whole_is_one_line_and_no_file(
-    fetch: Any,
-    says: str,
-    asked: list[dict[str, Any]],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    fetch, says, asked, tmp_path, monkeypatch
+):
     monkeypatch.setattr("sklearn.datasets.fetch_openml", fetch)
     done = inside("data", "amazon", "--data-dir", tmp_path / "data")
     assert done.returncode == 2

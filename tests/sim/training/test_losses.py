@@ -10,10 +10,11 @@ from scipy import sparse
 from scipy.optimize import check_grad
 from sklearn.metrics import roc_auc_score
 
-from erasurehead.sim.base.errors import InvalidParameter
-from erasurehead.sim.training.problems import Problem, base
+from erasurehead.plugins import InvalidParameter
+from erasurehead.problems import LeastSquares, Logistic, Problem
+from erasurehead.sim.training.problems import base
 from erasurehead.sim.training.problems.base import class_basis
-from erasurehead.sim.training.problems.losses import LeastSquares, Logistic, area_under_curve
+from erasurehead.sim.training.problems.losses import area_under_curve
 from tests.tools import LINEAR
 
 # Losses and gradients against finite differences, explicit sums and the other storage.
@@ -73,8 +74,6 @@ def test_losses_are_the_textbook_means() -> None:
         for b in beta.T
     ]
     np.testing.assert_allclose(logistic.loss(beta), expected, rtol=1e-13)
-    assert squares.X_test is not None
-    assert squares.y_test is not None
     expected = [np.mean((squares.y_test - squares.X_test @ b) ** 2) for b in beta.T]
     np.testing.assert_allclose(squares.test_loss(beta), expected, rtol=1e-13)
 
@@ -136,9 +135,7 @@ def test_sparse_and_dense_data_agree(loss: type[Problem]) -> None:
 @every_loss
 @pytest.mark.parametrize("sparse_data", [False, True])
 @pytest.mark.parametrize("at_once", [1, 30, 2**15])  # a block of rows may end among the test rows
-def test_one_pass_gives_the_losses_and_the_gradient_of_two(
-    loss: type[Problem], sparse_data: bool, at_once: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_pass_gives_the_losses_and_the_gradient_of_two(loss, sparse_data, at_once, monkeypatch):
     problem, beta = make(loss, sparse_data=sparse_data), betas()
     monkeypatch.setattr(base, "NUMBERS_AT_ONCE", at_once)
     at, weights = problem.at(beta), np.random.default_rng(2).random((3, PARTITIONS))
@@ -168,8 +165,6 @@ def test_logistic_loss_is_finite_at_any_margin() -> None:
 
 def test_auc_is_the_share_of_ordered_pairs() -> None:
     problem, beta = make(Logistic), betas()
-    assert problem.X_test is not None
-    assert problem.y_test is not None
     expected = []
     for b in beta.T:
         scores = problem.X_test @ b
@@ -202,7 +197,6 @@ def test_auc_where_there_is_none() -> None:
     diverged = betas()
     diverged[0, 1] = np.inf
     auc = problem.test_auc(diverged)
-    assert auc is not None
     assert np.isnan(auc).tolist() == [False, True, False]
 
 
@@ -231,9 +225,7 @@ def test_data_that_do_not_fit_are_refused(arguments: dict[str, object], field: s
 @every_loss
 @pytest.mark.parametrize("columns", [1, 3])
 @pytest.mark.parametrize("at_once", [1, 7, 12, 10_000])
-def test_rows_may_be_looked_at_a_few_at_a_time(
-    loss: type[Problem], columns: int, at_once: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_may_be_looked_at_a_few_at_a_time(loss, columns, at_once, monkeypatch):
     """However the cut falls: catches a last part left out, and weights of another's partition."""
     problem, beta = make(loss), betas(columns)
     weights = np.random.default_rng(3).random((columns, PARTITIONS))
@@ -251,12 +243,8 @@ def test_rows_may_be_looked_at_a_few_at_a_time(
 @pytest.mark.parametrize("models", [1, 3])
 @pytest.mark.parametrize("at_once", [1, 70, 10_000])
 def test_single_gradients_together_are_those_of_a_plain_loop_to_the_bit(
-    loss: type[Problem],
-    sparse_data: bool,
-    models: int,
-    at_once: int,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    loss, sparse_data, models, at_once, monkeypatch
+):
     """23 rows in 4 partitions: catches one that is cut as its larger neighbours are."""
     monkeypatch.setattr(base, "NUMBERS_AT_ONCE", at_once)
     problem, rng = make(loss, sparse_data=sparse_data), np.random.default_rng(4)
@@ -319,7 +307,6 @@ def test_the_merged_problem_is_the_same_problem(start: str) -> None:
         "any": rng.standard_normal(8),
     }[start]
     merged, coordinates, basis = original.merged(initial)
-    assert basis is not None
     assert merged.features == coordinates.size == (5 if start in ("zeros", "spanned") else 6)
     S = basis.toarray()
     np.testing.assert_allclose(S.T @ S, np.eye(S.shape[1]), atol=1e-14)

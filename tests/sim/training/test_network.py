@@ -14,15 +14,13 @@ from scipy import sparse
 import erasurehead as eh
 from erasurehead.delays import Exponential
 from erasurehead.optimizers import GradientDescent
-from erasurehead.problems import LeastSquares, Mlp, Softmax
-from erasurehead.sim.base.types import FloatArray
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.base import Sees
+from erasurehead.plugins import FloatArray, GivenWeights, Sees
+from erasurehead.problems import LeastSquares, Mlp, Objective, OwnModel, Softmax
+from erasurehead.schemes import SCHEMES
 from erasurehead.sim.training.learner import Learner, train, training_context
 from erasurehead.sim.training.optimizers import OPTIMIZERS
-from erasurehead.sim.training.problems.objective import Objective, Task
-from erasurehead.sim.training.problems.own_model import OwnModel
-from erasurehead.sim.training.steps import Dense, GivenWeights, Held
+from erasurehead.sim.training.problems.objective import Task
+from erasurehead.sim.training.steps import Dense, Held
 
 ROWS, K, R = 29, 6, 3
 
@@ -169,9 +167,7 @@ class Plain(Objective):
     def mean_loss(self, X: Any, y: FloatArray, beta: FloatArray) -> FloatArray:
         return np.asarray(np.square(X @ beta - y[:, None]).mean(axis=-2))
 
-    def summed_gradient(
-        self, X: Any, y: FloatArray, beta: FloatArray, weights: FloatArray | None = None
-    ) -> FloatArray:
+    def summed_gradient(self, X, y, beta, weights=None):
         slopes = 2 * (X @ beta - y[:, None])
         return np.asarray(X.T @ (slopes if weights is None else slopes * weights.T))
 
@@ -247,4 +243,4 @@ def test_a_network_that_diverges_is_a_result() -> None:
             learner.evaluate()
     [learned] = learner.learned()
     assert not np.isfinite(learned.train_loss[0, -1])
-    assert np.isnan(learned.test_accuracy[0, -1])  # type: ignore[index]
+    assert np.isnan(learned.test_accuracy[0, -1])

@@ -9,7 +9,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 import erasurehead as eh
-from erasurehead.sim.training.optimizers import OPTIMIZERS, Optimizer
+from erasurehead.optimizers import Optimizer
+from erasurehead.sim.training.optimizers import OPTIMIZERS
 
 ITERATIONS, ALPHA = 12, 0.05
 Gradient = Callable[[np.ndarray], np.ndarray]
@@ -47,9 +48,7 @@ def plain_gd(gradient: Gradient, beta: np.ndarray, rate: float, decay: float) ->
     return path
 
 
-def plain_accelerated(
-    gradient: Gradient, beta: np.ndarray, rate: float, decay: float
-) -> list[np.ndarray]:
+def plain_accelerated(gradient, beta, rate, decay):
     """As the authors state it: t from 0, u beside beta."""
     path, u = [beta], np.zeros_like(beta)
     for t in range(ITERATIONS):
@@ -62,9 +61,7 @@ def plain_accelerated(
     return path
 
 
-def plain_nesterov(
-    gradient: Gradient, beta: np.ndarray, rate: float, decay: float
-) -> list[np.ndarray]:
+def plain_nesterov(gradient, beta, rate, decay):
     path = [beta, beta]
     for t in range(1, ITERATIONS + 1):
         y = path[-1] + (t - 1) / (t + 2) * (path[-1] - path[-2])

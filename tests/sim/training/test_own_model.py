@@ -15,8 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import erasurehead as eh
 from erasurehead.experiments.config.cells import cells
-from erasurehead.problems import Mlp
-from erasurehead.sim.training.problems.losses import OwnModel
+from erasurehead.problems import Mlp, OwnModel
 from tests.experiments.run.commands import assert_same_tables
 
 HAS_JAX = importlib.util.find_spec("jax") is not None  # importing it takes seconds
@@ -82,10 +81,9 @@ def config(**problem: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.mark.long("imports JAX")
 @pytest.mark.parametrize("text", FRAMEWORKS)
-def test_the_same_network_in_another_framework_has_the_same_numbers(
-    text: str, tmp_path: Path
-) -> None:
+def test_the_same_network_in_another_framework_has_the_same_numbers(text, tmp_path):
     """Losses, accuracies, weighted and single gradients, at several models of two sets."""
     X, y = data()
     ours: Any = Mlp(X, y, hidden=(4,), partitions=4, X_test=X[:9], y_test=y[:9])
@@ -116,8 +114,9 @@ def turned(beta: np.ndarray) -> np.ndarray:
     return np.concatenate([a, beta[..., 12:16, :], b, beta[..., 28:, :]], axis=-2)
 
 
+@pytest.mark.long("JAX compiles each scheme's steps")
 def test_a_run_of_a_model_is_the_run_of_the_same_network(tmp_path: Path) -> None:
-    """From the same start, which the model's ``init`` reads from a file: losses of 50 iterations
+    """From the same start, which the model's ``init`` reads from a file: losses of 12 iterations
     under four schemes, local steps and single gradients among them."""
     rng = np.random.default_rng(3)
     start = rng.standard_normal((3 + 1) * 4 + (4 + 1) * 2)
@@ -126,15 +125,13 @@ def test_a_run_of_a_model_is_the_run_of_the_same_network(tmp_path: Path) -> None
     brought = {"dataset": "file", "path": str(tmp_path / "d.npz")}
     runs = []
     for problem in ({"loss": "mlp", "hidden": [4]}, {"model": written(tmp_path)}):
-        document = config() | {"problem": brought | problem}
+        document = config() | {"problem": brought | problem, "iterations": 12, "replications": 2}
         runs.append(eh.run(document, output=None).iterations)
     for column in ("time", "train_loss", "test_loss", "test_accuracy"):
         assert_allclose(runs[0][column], runs[1][column], rtol=1e-9)
 
 
-def test_the_model_and_its_library_are_part_of_a_cells_key(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_model_and_its_library_are_part_of_a_cells_key(tmp_path, monkeypatch):
     """Its bytes, not its place; a changed file is another cell, and so is another version."""
     (tmp_path / "b").mkdir()
 
@@ -203,9 +200,7 @@ INIT = "import jax.numpy as jnp\ndef init(seed, features, classes): return jnp.o
         ),
     ],
 )  # fmt: skip
-def test_a_model_that_cannot_be_trained_is_refused_in_one_line(
-    text: str, says: str, tmp_path: Path
-) -> None:
+def test_a_model_that_cannot_be_trained_is_refused_in_one_line(text, says, tmp_path):
     """It names the file, the function, and what was returned."""
     path = written(tmp_path, text)
     with pytest.raises(eh.ConfigError) as caught:
@@ -308,14 +303,13 @@ def test_the_seed_of_a_start_is_what_init_is_called_with(text: str, tmp_path: Pa
     """The loss is the sum of squares of three parameters that are the seed. Catches a start that
     is drawn with a number drawn from that seed."""
     problem = {"model": written(tmp_path, text), "targets": "numbers", "start": {"seed": 3}}
-    iterations = eh.run(config(**problem) | {"iterations": 1}, output=None).iterations
+    document = config(**problem) | {"iterations": 1, "schemes": [{"name": "uncoded"}]}
+    iterations = eh.run(document, output=None).iterations
     first = iterations.loc[iterations["iteration"] == 0, "train_loss"]
     assert_array_equal(first, 27.0)
 
 
-def test_a_library_that_is_missing_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_library_that_is_missing_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(eh.ConfigError, match="needs torch, which is not installed: pip install to"):
         eh.run(config(model=written(tmp_path, "import torch\n" + GOOD)), output=None)
@@ -334,6 +328,7 @@ def test_a_missing_model_and_a_wrong_target_are_lines(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.slow
 def test_processes_train_the_same_models(tmp_path: Path) -> None:
     """Each reads the file again."""
     schemes = [{"name": "erasurehead", "load": 2, "wait_for": 3}, {"name": "asynchronous"}]
@@ -342,6 +337,7 @@ def test_processes_train_the_same_models(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(alone, apart, check_exact=True)
 
 
+@pytest.mark.slow
 def test_a_stopped_sweep_goes_on_and_a_changed_model_begins_anew(tmp_path: Path) -> None:
     """What a killed sweep leaves are cells: those are not computed again, and the tables are the
     bytes of a sweep that was never stopped. Catches a start or a program that depends on what the

@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 
 from erasurehead.experiments.run.metrics import METRICS
+from erasurehead.plugins import BoolArray, DecodedRounds, FloatArray, GivenWeights
 from erasurehead.sim.base.numerics import summed_by
-from erasurehead.sim.base.types import BoolArray, FloatArray
 from erasurehead.sim.training import steps as module
 from erasurehead.sim.training.steps import (
-    DecodedRounds,
-    GivenWeights,
     SingleGradients,
     Sparse,
     count_distinct,
@@ -56,12 +54,10 @@ def test_updates_of_single_gradients(seed: int) -> None:
             carried = {*found.partition[r, u][found.weight[r, u] != 0].tolist()}
             assert found.recovered[r, u] == len(carried) / K
             assert found.error[r, u] == pytest.approx(((weights - 1) ** 2).sum())
-            assert found.staleness is not None
             lags = u - found.version[r, u][there]
             assert found.staleness[r, u] == pytest.approx(lags.mean() if there.any() else 0.0)
             step = found.step(u)
             known = weights_of(step, K)
-            assert known is not None
             np.testing.assert_allclose(known[r], weights)
             np.testing.assert_allclose(weights_of(step.columns(slice(r, r + 1)), K), [weights])
             for i in carried:
@@ -70,9 +66,7 @@ def test_updates_of_single_gradients(seed: int) -> None:
 
 
 @pytest.mark.parametrize("at_once", [1, 2**17])
-def test_workers_of_several_updates_count_once(
-    at_once: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_workers_of_several_updates_count_once(at_once, monkeypatch):
     monkeypatch.setattr(module, "WEIGHTS_AT_ONCE", at_once)
     found = single(1)
     for together in (1, 2, 4):
@@ -169,9 +163,7 @@ def test_rounds_that_apply_older_gradients(lag: int) -> None:
     expected = [max(u - lag, 0) for u in range(U)]
     for u in range(U):
         version = found.step(u).version
-        assert version is not None
         assert version.tolist() == R * [expected[u]]
-    assert found.staleness is not None
     assert (found.staleness == np.arange(U) - expected).all()
     assert found.depth == max(np.arange(U) - expected)
     assert not found.exact, "the gradient is exact, but of an older model"
@@ -183,7 +175,7 @@ def test_weights_are_exact_up_to_round_off() -> None:
         weights = np.ones((R, U, K))
         weights[1, -1, 2] += away
         assert GivenWeights(TIMES, weights).exact == exact
-        rounds = DecodedRounds(TIMES, ARRIVED, lambda _, w=weights: w, N, K)  # type: ignore[misc]
+        rounds = DecodedRounds(TIMES, ARRIVED, lambda _, w=weights: w, N, K)
         assert rounds.exact == exact
 
 
