@@ -36,7 +36,7 @@ CONSTANT = {"delay": {"model": "deterministic", "value": 1.0}, "replications": 2
         ({"problem": PROBLEM, "optimizer": RATES, "target_loss": 9.0}, "before the first step"),
         (
             {"problem": NOISY, "optimizer": RATES, "target_loss": 1e-9},
-            "target_loss = 1e-09: is never reached; no model has a training loss below 0.2",
+            "target_loss = 1e-09: is never reached; no model has a training loss below 0.9233",
         ),
         ({"policy": "drain", "schemes": [{"name": "asynchronous"}]}, "policy: drain has no effect"),
         ({"network": {"message_bytes": 8.0}}, "message_bytes: has no effect without bandwidth"),
@@ -168,12 +168,12 @@ def test_a_section_that_does_nothing_takes_no_theory_away(idle: dict[str, Any]) 
 
 @pytest.mark.parametrize(
     ("max_wait", "strikes"),
-    [(1e300, False), (100.0, False), (20.0, True), (1.5, True)],
+    [(1e300, False), (38.0, False), (36.0, True), (20.0, True)],
 )
 def test_a_deadline_that_never_strikes_takes_no_theory_away(
     max_wait: float, strikes: bool, tmp_path: Path
 ) -> None:
-    """Of the slowest of four, a round in 10^43 takes 100 s, and one in 10^8 takes 20 s. Catches
+    """Of three rounds of four workers one in 3e15 takes 38 s, and one in 4e14 takes 36 s. Catches
     closed forms that stand beside a deadline that ends runs, or vanish beside one that cannot."""
     plain = eh.run(BASE, output=None).summary
     same = eh.run({**BASE, "failures": {"max_wait": max_wait}}, output=None).summary
@@ -182,7 +182,10 @@ def test_a_deadline_that_never_strikes_takes_no_theory_away(
         assert (same["iteration_time_theory"] == plain["iteration_time_theory"]).all()
 
 
-@pytest.mark.parametrize("key", eh.schema()["properties"])
+SETTINGS = [*json.loads(inside("list", "--schema").stdout)["properties"]]
+
+
+@pytest.mark.parametrize("key", SETTINGS)
 def test_null_is_a_setting_left_out_or_refused(key: str) -> None:
     """Left out, without a line, where that is what a config without it means; refused where the
     setting must have a value. Catches a null that becomes a value of its own."""
