@@ -10,7 +10,7 @@ PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile
 PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest
 # Two processes, each with its own files, since each would otherwise read what the other tests.
 QUICK  := -m "not slow and not browser"
-FIRST  := tests/experiments tests/repository
+FIRST  := tests/experiments tests/repository tests/package
 SECOND := tests $(addprefix --ignore=,$(FIRST))
 
 .DEFAULT_GOAL := help

@@ -24,6 +24,7 @@ from matplotlib import pyplot
 from typer.main import get_command as build_parser
 from typer.models import ArgumentInfo
 
+from erasurehead.delay_models.measured.measured import MeasuredDelays
 from erasurehead.delay_models.measured.read import read_measured, read_one_load
 from erasurehead.experiments.commands.cli import main
 from erasurehead.experiments.commands.table import app
@@ -296,6 +297,12 @@ class TableTape(types.TableTape):
     """The same in blocks of a few rounds, so that a run reads several."""
 
     block_rounds: int = 5
+
+
+def numbered(tables: Mapping[Any, np.ndarray]) -> MeasuredDelays:
+    """Tables of delays of workers without names, by load."""
+    (n,) = {table.shape[1] for table in tables.values()}
+    return MeasuredDelays(tuple(map(str, range(n))), tables)
 
 
 def told(lines: Iterable[Message]) -> list[str]:

@@ -236,9 +236,9 @@ def require_durations(name: str, table: FloatArray, column: str = "") -> None:
         raise UnusableFile(
             f"{name} {how}: a clock? Give a start and an end (",
             Option("columns", {"start": "...", "end": "..."}),
-            "), or ",
-            Option("columns", {"seconds": "..."}),
-            " if it is how long each call took",
+            "), or name all columns with ",
+            Option("keep"),
+            " if each is how long a call took",
         )
 
 

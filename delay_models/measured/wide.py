@@ -108,7 +108,8 @@ def read_wide(contents: FileContents, options: Reading) -> RawTable:
         size = f"{len(table)} rounds of {len(hosts)} workers"
         assumed.append(Message(f"{size}: {turned}", Option("columns", {"worker": ""})))
     seconds = times.seconds(table)
-    require_durations("every column", seconds)
+    if not set(columns) <= {*options.keep}:
+        require_durations("every column", seconds)
     roles = {"worker": "names of columns", "round": source, "seconds": WORKERS_COLUMNS}
     return RawTable(
         measured=MeasuredDelays(

@@ -198,6 +198,9 @@ WITH: list[tuple[str, dict[str, Any]]] = [
     (LONG[:-1] + ",a,b,c,d,e,f,g\n0,0,1.5\n", {}),
     ("round,loss,w\n1,0.1,0.1\n2,0.2,0.2\n3,0.3,0.3\n",
      {"columns": {"round": ""}, "keep": ["round", "loss", "w"], "unit": "s", "rows": ":"}),
+    ("a,b\n" + "".join(f"{t + 1},{t + 3}\n" for t in range(12)), {"keep": ["a"], "unit": "s"}),
+    ("a,b\n" + "".join(f"{t + 1},{t + 3}\n" for t in range(12)), {"keep": ["a", "b"], "unit": "s"}),
+    ("a,b\n" + "".join(f"{t * 1.5 + t % 3 / 8},{t + 0.5}\n" for t in range(12)), {"unit": "s"}),
     ("loss,w\n7,8\n", {"keep": ["loss", "w"], "unit": "s", "rows": ":"}),
     # how many workers, and how long steps are: likely, or just not
     (f"{SEVEN},7\n{SEVEN},8\n{SEVEN},9\n", {"unit": "s"}),
