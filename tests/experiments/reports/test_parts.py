@@ -692,11 +692,12 @@ def test_where_a_result_comes_from() -> None:
         "id": "abc",
         "live": {"workers": "processes", "time_scale": 2.0, "cells": {}},
     }  # fmt: skip
-    assert provenance_of(manifest, told({})) == [
-        ("cells", "1"), ("engine", "batch, event"), ("seed", "7"),
+    rows = [{**PLAIN, "cell": "1"}, {**PLAIN, "cell": "2"}]  # a part, without the third cell
+    assert provenance_of(manifest, told({}, rows)) == [
+        ("cells", "2"), ("engine", "batch, event"), ("seed", "7"),
         ("commit", "unknown: not run from a Git repository"), ("host", "h"),
         ("computed in", "1.5 s"), ("versions", "numpy 2, scipy 1"),
-        ("id", "abc"), ("rows", "1 iteration, 1 cell"),
+        ("id", "abc"), ("rows", "2 iterations, 2 cells"),
         ("live", "workers: processes, time_scale: 2.0"),
     ]  # fmt: skip
     bare = dict(provenance_of({"commit": "123"}, told({})))
