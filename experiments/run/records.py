@@ -171,21 +171,28 @@ def _least_loss(cell: Cell) -> float | None:
     """The least training loss of a cell's problem, less what rounding may have added; ``None``
     where it is not known. The training loss is without the L2 term, and so is its minimum."""
     problem = _small_least_squares(cell)
-    if problem is None or not np.any(problem.X) or min(problem.X.shape) > MOST_DIRECTIONS:
+    if problem is None or min(problem.X.shape) > MOST_DIRECTIONS:
         return None
-    least = theory.least_squares_spectrum(problem.X, problem.y).minimum
+    X = _dense(problem)
+    if not np.any(X):
+        return None
+    least = theory.least_squares_spectrum(X, problem.y).minimum
     return least - REACHED * float(np.mean(np.square(problem.y)))
 
 
 def _small_least_squares(cell: Cell) -> LeastSquares | None:
-    """A cell's problem, with dense data, if it is least squares of at most 2^22 numbers, of which
-    none is in a file."""
+    """A cell's problem, if it is least squares of at most 2^22 numbers, of which none is in a
+    file."""
     learning = None if cell.data_stamps() else training(cell)
     problem = learning.problem if learning is not None else None
     if not isinstance(problem, LeastSquares) or problem.rows * problem.features > 2**22:
         return None
-    dense = problem.X if isinstance(problem.X, np.ndarray) else problem.X.toarray()
-    return replace(problem, X=dense)
+    return problem
+
+
+def _dense(problem: LeastSquares) -> FloatArray:
+    """The rows of its data, ``(N, p)``, without gaps for zeros."""
+    return problem.X if isinstance(problem.X, np.ndarray) else problem.X.toarray()
 
 
 def comparison(mine: Mapping[str, FloatArray], base: Mapping[str, FloatArray]) -> dict[str, float]:
@@ -409,7 +416,7 @@ def _tends(cell: Cell, weights: FloatArray) -> str:
     """Where small steps end if partitions have these weights; known of small least squares."""
     if (problem := _small_least_squares(cell)) is None:
         return "another model than the optimum"
-    X = problem.X
+    X = _dense(problem)
     root = np.sqrt(np.repeat(weights, problem.partition_sizes))
     ends = [
         theory.least_squares_spectrum(X * weight[:, None], problem.y * weight, problem.l2).minimiser
