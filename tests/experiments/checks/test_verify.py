@@ -397,8 +397,9 @@ PATCHES = {
     ),
 }  # fmt: skip
 
-ROUNDS = {"one worker is slower": 20_000}
-"""Rounds of each scheme, where the effect along a random direction is too small for 5,000."""
+ROUNDS = {"one worker is slower": 20_000, "cover ignores a group": 100_000}
+"""Rounds of each scheme, where the effect is too small for 5,000: along a random direction, and on
+rounds that the 15th arrival ends in all but one of seven."""
 
 EACH = (
     *("uncoded", "ignore_stragglers wait_for=25", "fractional_repetition load=5"),
